@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "mem.h"
+
+/* MDEVCTL_LOG is env_logger's filter in mdevctl: "debug", or "module=debug,..."; the last level
+ * in it counts here, since there are no modules to tell apart. */
+static enum log_level level(void)
+{
+	static const char *const names[] = { "off", "error", "warn", "info", "debug" };
+	const char *wanted = secure_getenv("MDEVCTL_LOG");
+
+	if (!wanted)
+		return LOG_LEVEL_WARNING;
+	for (const char *p; (p = strpbrk(wanted, "=,"));)
+		wanted = p + 1;
+	if (strcmp(wanted, "trace") == 0)
+		return LOG_LEVEL_DEBUG;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(wanted, names[i]) == 0)
+			return (enum log_level)i;
+	return LOG_LEVEL_WARNING;
+}
+
+/* Colours only on a terminal and never with NO_COLOR (no-color.org). */
+static bool colours(void)
+{
+	const char *no = getenv("NO_COLOR");
+	const char *style = getenv("MDEVCTL_LOG_STYLE");
+	const char *term = getenv("TERM");
+
+	if (no && *no)
+		return false;
+	if (style && strcmp(style, "always") == 0)
+		return true;
+	if (style && strcmp(style, "never") == 0)
+		return false;
+	return isatty(STDERR_FILENO) && term && strcmp(term, "dumb") != 0;
+}
+
+/* One write a line: lines of programs that run at the same time do not mix. */
+static void print(const char *colour, const char *prefix, const char *format, va_list args)
+{
+	_cleanup_free_ char *text = mem_vprintf(format, args);
+	_cleanup_free_ char *line = colours() ? mem_printf("%s%s:\033[0m %s\n", colour, prefix, text) :
+						mem_printf("%s: %s\n", prefix, text);
+
+	(void)!write(STDERR_FILENO, line, strlen(line)); /* there is nowhere else to complain */
+}
+
+#define LOG_FUNCTION(name, minimum, colour, prefix)     \
+	void name(const char *format, ...)              \
+	{                                               \
+		if (level() < (minimum))                \
+			return;                         \
+		va_list args;                           \
+		va_start(args, format);                 \
+		print((colour), (prefix), format, args); \
+		va_end(args);                           \
+	}
+
+LOG_FUNCTION(log_error, LOG_LEVEL_OFF, "\033[1;31m", "Error")
+LOG_FUNCTION(log_warning, LOG_LEVEL_WARNING, "\033[1;33m", "Warning")
+LOG_FUNCTION(log_info, LOG_LEVEL_INFO, "", "Info")
+LOG_FUNCTION(log_debug, LOG_LEVEL_DEBUG, "\033[2m", "Debug")
+
+void log_script(const char *name, const char *text)
+{
+	size_t n = strlen(text);
+	_cleanup_free_ char *line =
+		mem_printf("%s: %s%s", name, text, n > 0 && text[n - 1] == '\n' ? "" : "\n");
+
+	(void)!write(STDERR_FILENO, line, strlen(line));
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <stdarg.h>
+#include <stddef.h>
+
+/*
+ * Memory that is there or the program dies, and release by scope. These programs are short and hold
+ * no state worth saving when memory is out, so no caller handles it.
+ */
+
+/* As realloc(), calloc(), strdup(), strndup(), vasprintf() and asprintf(), but never NULL. */
+void *mem_grow(void *old, size_t count, size_t size);
+void *mem_zero(size_t count, size_t size);
+char *mem_text(const char *text);
+char *mem_text_n(const char *text, size_t n);
+char *mem_vprintf(const char *format, va_list args) __attribute__((format(printf, 1, 0)));
+char *mem_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+void mem_free(void *pointer_to_pointer);
+void mem_close(int *fd);
+
+#define _cleanup_free_ __attribute__((cleanup(mem_free)))
+#define _cleanup_close_ __attribute__((cleanup(mem_close)))
