@@ -56,6 +56,11 @@ char *mem_printf(const char *format, ...)
 	return text;
 }
 
+FILE *mem_stream(char **ret_text, size_t *ret_len)
+{
+	return check(open_memstream(ret_text, ret_len));
+}
+
 void mem_free(void *pointer_to_pointer)
 {
 	free(*(void **)pointer_to_pointer);

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "file.h"
+#include "mem.h"
+
+static int is_entry(const struct dirent *entry)
+{
+	return strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+}
+
+static int by_bytes(const struct dirent **a, const struct dirent **b)
+{
+	return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+int file_scan(int dirfd, const char *path, struct file_names *ret)
+{
+	struct dirent **v;
+
+	int n = scandirat(dirfd, path, &v, is_entry, by_bytes);
+	if (n < 0)
+		return -errno;
+	*ret = (struct file_names){ v, n };
+	return 0;
+}
+
+void file_names_free(struct file_names *names)
+{
+	for (int i = 0; i < names->n; i++)
+		free(names->v[i]);
+	free(names->v);
+	*names = (struct file_names){ 0 };
+}
+
+int file_open_dir(int dirfd, const char *path)
+{
+	int fd = openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int file_read_fd(int fd, char **ret_text, size_t *ret_len)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t len = 0, room = 0;
+
+	for (;;) {
+		if (len + 1 >= room) { /* starts at one page: what definitions fit in */
+			room = room ? room * 2 : 4096;
+			text = mem_grow(text, room, 1);
+		}
+		ssize_t n = read(fd, text + len, room - len - 1);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+		len += (size_t)n;
+		if (len > FILE_LIMIT)
+			return -EFBIG;
+	}
+	text[len] = '\0';
+	*ret_text = text;
+	*ret_len = len;
+	text = NULL;
+	return 0;
+}
+
+int file_read(int dirfd, const char *path, char **ret_text, size_t *ret_len)
+{
+	struct stat st;
+
+	/* O_NONBLOCK: a FIFO without a writer must not stop us; it is refused below. */
+	_cleanup_close_ int fd =
+		openat(dirfd, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ELOOP ? -EINVAL : -errno;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -EINVAL;
+	return file_read_fd(fd, ret_text, ret_len);
+}
+
+int file_read_attr(int dirfd, const char *path, char *buf, size_t size)
+{
+	ssize_t n;
+
+	_cleanup_close_ int fd = openat(dirfd, path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	do /* kernfs gives the whole value with the first read */
+		n = read(fd, buf, size - 1);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	while (n > 0 && (buf[n - 1] == '\n' || buf[n - 1] == ' ' || buf[n - 1] == '\t'))
+		n--;
+	buf[n] = '\0';
+	return 0;
+}
+
+int file_write_attr(int dirfd, const char *path, const char *value)
+{
+	struct open_how how = { .flags = O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
+				.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS };
+	size_t len = strlen(value);
+	ssize_t n;
+
+	_cleanup_close_ int fd = (int)syscall(SYS_openat2, dirfd, path, &how, sizeof(how));
+	if (fd < 0)
+		return -errno;
+	do
+		n = write(fd, value, len);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	return (size_t)n == len ? 0 : -EIO;
+}
+
+static int write_all(int fd, const char *text, size_t len)
+{
+	while (len > 0) {
+		ssize_t n = write(fd, text, len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		text += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+/* A file made anew hands down what an administrator set on the one it replaces. */
+static void inherit(int fd, int dirfd, const char *path)
+{
+	struct stat st;
+
+	if (fstatat(dirfd, path, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
+		return;
+	(void)!fchown(fd, st.st_uid, st.st_gid); /* not permitted: then it is ours */
+	(void)fchmod(fd, st.st_mode & 07777);
+}
+
+/* The rename lasts only once the directory that holds the name is on disk. */
+static int sync_parent(int dirfd, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	_cleanup_free_ char *dir = slash ? mem_text_n(path, (size_t)(slash - path)) : mem_text(".");
+
+	_cleanup_close_ int fd = file_open_dir(dirfd, dir);
+	if (fd < 0)
+		return fd;
+	/* Some file systems cannot sync a directory and say so; theirs is safe without. */
+	return fsync(fd) < 0 && errno != EINVAL && errno != EROFS ? -errno : 0;
+}
+
+static int fill(int dirfd, const char *temporary, const char *path, const char *text, bool exclusive)
+{
+	_cleanup_close_ int fd =
+		openat(dirfd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+	if (fd < 0)
+		return -errno;
+	if (!exclusive)
+		inherit(fd, dirfd, path);
+	int r = write_all(fd, text, strlen(text));
+	if (r == 0 && fsync(fd) < 0)
+		r = -errno;
+	if (r == 0 && renameat2(dirfd, temporary, dirfd, path, exclusive ? RENAME_NOREPLACE : 0) < 0)
+		r = -errno;
+	if (r < 0)
+		(void)unlinkat(dirfd, temporary, 0); /* the next writer removes it if we cannot */
+	return r;
+}
+
+int file_replace(int dirfd, const char *temporary, const char *path, const char *text, bool exclusive)
+{
+	int r = fill(dirfd, temporary, path, text, exclusive);
+
+	return r < 0 ? r : sync_parent(dirfd, path);
+}
