@@ -28,26 +28,27 @@ enum state { STATE_NONE, STATE_SUCCESS, STATE_FAILURE };
 /* "start", "stop", ...: the words of the protocol, of messages and of the journal. */
 const char *action_name(enum action action);
 
-/* Which script a type's events go to; one of these lives as long as the process. Private. */
+/* What is known of the scripts of one parent and type. Private. */
 struct callout_choice;
 
 struct callouts {
 	const struct env *env;
-	struct callout_choice *choices; /* owned: versioned scripts found so far, by parent and type */
+	struct callout_choice **choices; /* owned: a process asks for capabilities once */
 	size_t n_choices;
-	char *said; /* owned: what scripts wrote to stderr since callout_take_said(); for the journal */
+	char *said; /* owned: what scripts wrote to stderr since callout_take_said(); for the
+		       journal */
 };
 void callouts_open(struct callouts *callouts, const struct env *env);
 void callouts_close(struct callouts *callouts);
 #define _cleanup_callouts_ __attribute__((cleanup(callouts_close)))
 
-/* One change of one device: pre pins the script that post goes to. */
+/* One change of one device: the script that answers pre gets post, too. */
 struct callout {
-	struct callouts *all;	/* borrowed */
+	struct callouts *all; /* borrowed */
 	enum action action;
 	const struct mdev *dev; /* borrowed */
 	char *input;		/* owned: the device as JSON, the same for pre and post */
-	char *script;		/* owned: path of the script that took the device; NULL = none */
+	char *script;		/* owned: path of the script that answered pre; NULL = none */
 };
 void callout_begin(struct callout *callout, struct callouts *all, enum action action,
 		   const struct mdev *dev);
@@ -55,19 +56,21 @@ void callout_end(struct callout *callout);
 #define _cleanup_callout_ __attribute__((cleanup(callout_end)))
 
 /* Asks before the change. With force a refusal is only a warning. Errors: STATUS_REFUSED,
- * STATUS_TIMED_OUT. */
+ * STATUS_TIMED_OUT, STATUS_FAILED (a termination signal is pending, with force as well; no memory
+ * to run a script). */
 int callout_pre(struct callout *callout, bool force, struct error *err);
-/* Tells the pinned (or versioned) script how it ended. */
+/* Tells how it ended: the script that answered pre, else the first that takes it. Only on a way out
+ * of callout_pre() with success. */
 void callout_post(struct callout *callout, enum state state);
-/* Tells all notifiers. */
+/* Tells all notifiers; also when pre refused, then with STATE_NONE. */
 void callout_notify(struct callout *callout, enum state state);
 
 /* Hands the new attributes of a running device (callout->dev) to its script. Errors: STATUS_FAILED
- * where no versioned script supports it, STATUS_REFUSED, STATUS_TIMED_OUT. */
+ * where no versioned script supports it, else as callout_pre(). */
 int callout_live(struct callout *callout, struct error *err);
 
 /* Replaces the attributes of a running device by what its script reports; none if there is no
- * script. Errors: STATUS_REFUSED, STATUS_TIMED_OUT, STATUS_INVALID; then dev has no attributes. */
+ * script. Errors: as callout_pre(), and STATUS_INVALID; then dev has no attributes. */
 int callout_attributes(struct callouts *callouts, struct mdev *dev, struct error *err);
 
 /* Hands over what scripts said on stderr so far (NULL = nothing). */

@@ -242,25 +242,35 @@ int json_read_attributes(const char *text, size_t len, const char *where, struct
 	return 0;
 }
 
-/* Reads an array of strings into bits by their place in names. False: it is no such array. */
-static bool read_names(const cJSON *array, const char *const names[], unsigned *ret, FILE *unknown)
+/* Reads an array of strings into bits by their place in names; the others are joined in ret_unknown
+ * (owned; NULL = none). False: it is no such array. */
+static bool read_names(const cJSON *array, const char *const names[], unsigned *ret,
+		       char **ret_unknown)
 {
 	const cJSON *item;
+	size_t len;
 
 	if (!cJSON_IsArray(array))
 		return false;
+	cJSON_ArrayForEach(item, array)
+		if (!cJSON_IsString(item))
+			return false;
 	*ret = 0;
+	FILE *unknown = mem_stream(ret_unknown, &len);
 	cJSON_ArrayForEach(item, array) {
 		size_t i = 0;
 
-		if (!cJSON_IsString(item))
-			return false;
 		while (names[i] && strcmp(names[i], item->valuestring) != 0)
 			i++;
 		if (names[i])
 			*ret |= 1u << i;
 		else
 			fprintf(unknown, "%s%s", ftell(unknown) > 0 ? ", " : "", item->valuestring);
+	}
+	fclose(unknown);
+	if (len == 0) {
+		free(*ret_unknown);
+		*ret_unknown = NULL;
 	}
 	return true;
 }
@@ -281,18 +291,21 @@ bool json_read_supports(const char *text, size_t len, const char *const actions[
 	if (!cJSON_IsNumber(version) || version->valuedouble < 0 || version->valuedouble > 1e9)
 		return false;
 	found.version = (unsigned)version->valuedouble;
-	size_t unknown_len;
-	FILE *unknown = mem_stream(&found.unknown, &unknown_len);
-	bool valid = read_names(member(supports, "actions"), actions, &found.actions, unknown) &&
-		     read_names(member(supports, "events"), events, &found.events, unknown);
-	fclose(unknown);
-	if (!valid || unknown_len == 0) {
-		free(found.unknown);
-		found.unknown = NULL;
+	if (!read_names(member(supports, "actions"), actions, &found.actions,
+			&found.unknown_actions) ||
+	    !read_names(member(supports, "events"), events, &found.events, &found.unknown_events)) {
+		json_supports_free(&found);
+		return false;
 	}
-	if (valid)
-		*ret = found;
-	return valid;
+	*ret = found;
+	return true;
+}
+
+void json_supports_free(struct json_supports *supports)
+{
+	free(supports->unknown_actions);
+	free(supports->unknown_events);
+	*supports = (struct json_supports){ 0 };
 }
 
 void json_quote(FILE *file, const char *text)

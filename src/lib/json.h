@@ -31,8 +31,10 @@ struct json_supports {
 	unsigned version;
 	unsigned actions; /* bit i: actions[i] of the table is listed */
 	unsigned events;
-	char *unknown; /* owned: names listed that no table has, joined by ", "; NULL = none */
+	char *unknown_actions; /* owned: names listed that no table has, joined by ", "; NULL = none */
+	char *unknown_events;
 };
+void json_supports_free(struct json_supports *supports);
 
 /* Reads {"supports":{"version":N,"actions":[...],"events":[...]}}. Both tables end with NULL.
  * Returns false if the text is anything else: such a script is not versioned, which is no error. */

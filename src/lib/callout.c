@@ -1,0 +1,512 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "callout.h"
+#include "file.h"
+#include "json.h"
+#include "log.h"
+#include "mem.h"
+#include "spawn.h"
+
+enum event { EVENT_PRE, EVENT_POST, EVENT_NOTIFY, EVENT_GET, EVENT_LIVE };
+
+static const char *const actions[] = { "start",	 "stop",       "define",       "undefine",
+				       "modify", "attributes", "capabilities", NULL };
+static const char *const events[] = { "pre", "post", "notify", "get", "live", NULL };
+static const char *const states[] = { "none", "success", "failure" };
+
+/* What a script is told when it is asked for its capabilities: both tables. */
+static const char provides[] =
+	"{\"provides\":{\"version\":2,\"actions\":[\"start\",\"stop\",\"define\",\"undefine\","
+	"\"modify\",\"attributes\",\"capabilities\"],"
+	"\"events\":[\"pre\",\"post\",\"notify\",\"get\",\"live\"]}}";
+
+/* Exit codes of scripts, and what stands for one if there is none to speak of. */
+#define NOT_MINE 2
+#define NO_ANSWER 256
+
+/* As much as the journal is given of what scripts wrote to stderr. */
+#define SAID_LIMIT ((size_t)64 * 1024)
+
+struct callout_choice {
+	char parent[NAME_MAX + 1];
+	char type[NAME_MAX + 1];
+	char *script; /* owned: the versioned script, asked alone; NULL = every script is asked */
+	unsigned actions; /* what it supports, as bits of the tables above */
+	unsigned events;
+	char *hung; /* owned: message of the "get" that took too long; it is not tried again */
+};
+
+/* One event of a device, as scripts are told it. */
+struct call {
+	struct callouts *all;	/* borrowed */
+	const struct mdev *dev; /* borrowed */
+	enum event event;
+	enum action action;
+	enum state state;
+	const char *input; /* borrowed; NULL = empty stdin */
+};
+
+struct scripts {
+	char **v; /* owned: full paths, in the order they are asked */
+	size_t n;
+};
+
+const char *action_name(enum action action)
+{
+	return actions[action];
+}
+
+static void free_scripts(struct scripts *scripts)
+{
+	for (size_t i = 0; i < scripts->n; i++)
+		free(scripts->v[i]);
+	free(scripts->v);
+}
+#define _cleanup_scripts_ __attribute__((cleanup(free_scripts)))
+
+/* What editors and package managers leave behind is not run, nor what is hidden. */
+static bool is_leftover(const char *name)
+{
+	static const char *const ends[] = { "~", ".bak", ".orig", ".rpmsave", ".rpmnew" };
+	size_t n = strlen(name);
+
+	if (*name == '.' || strstr(name, ".dpkg-"))
+		return true;
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		size_t end = strlen(ends[i]);
+		if (n >= end && strcmp(name + n - end, ends[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Links are followed: administrators link scripts from elsewhere. */
+static bool is_executable(const struct env *env, const char *path)
+{
+	struct stat st;
+
+	return fstatat(env->root, path, &st, 0) == 0 && S_ISREG(st.st_mode) &&
+	       faccessat(env->root, path, X_OK, AT_EACCESS) == 0;
+}
+
+static void add_scripts(const struct env *env, const char *dir, struct scripts *ret)
+{
+	_cleanup_names_ struct file_names names = { 0 };
+
+	int r = file_scan(env->root, dir, &names);
+	if (r < 0 && r != -ENOENT)
+		log_warning("Unable to read directory %s/%s: %s", env->root_path, dir,
+			    strerror(-r));
+	for (int i = 0; i < names.n; i++) {
+		const char *name = names.v[i]->d_name;
+		_cleanup_free_ char *path = mem_printf("%s/%s", dir, name);
+
+		if (is_leftover(name) || !is_executable(env, path)) {
+			log_debug("No script: %s/%s", env->root_path, path);
+			continue;
+		}
+		ret->v = mem_grow(ret->v, ret->n + 1, sizeof(ret->v[0]));
+		ret->v[ret->n++] = mem_printf("%s/%s", env->root_path, path);
+	}
+}
+
+/* kind: "callouts" or "notifiers". The directory in /etc is mdevctl's old one. */
+static void find_scripts(const struct env *env, const char *kind, struct scripts *ret)
+{
+	_cleanup_free_ char *packaged = mem_printf("usr/lib/mdevctl/scripts.d/%s", kind);
+	_cleanup_free_ char *local = mem_printf("etc/mdevctl.d/scripts.d/%s", kind);
+
+	add_scripts(env, packaged, ret);
+	add_scripts(env, local, ret);
+}
+
+/* Notifiers are only told, so nobody reads what they say. */
+static void pass_on(const struct call *call, const char *path, const char *text)
+{
+	struct callouts *all = call->all;
+	const char *name = strrchr(path, '/') + 1;
+
+	if (*text == '\0' || call->event == EVENT_NOTIFY)
+		return;
+	log_script(name, text);
+	char *said = mem_printf("%s%s: %s%s", all->said ? all->said : "", name, text,
+				text[strlen(text) - 1] == '\n' ? "" : "\n");
+	if (strlen(said) > SAID_LIMIT)
+		said[SAID_LIMIT] = '\0';
+	free(all->said);
+	all->said = said;
+}
+
+static const char *kind(const struct call *call)
+{
+	return call->event == EVENT_NOTIFY ? "notifier" : "callout";
+}
+
+/* What a script that has begun its work is told must reach it: the end of a change, for it may hold
+ * a lock, and the news of it. Everything else ends with a termination signal. */
+static bool ends_with_signal(const struct call *call)
+{
+	return call->event != EVENT_POST && call->event != EVENT_NOTIFY;
+}
+
+static int interrupted(struct error *err)
+{
+	int sig = spawn_pending_signal();
+
+	return error_set(err, STATUS_FAILED, "Interrupted by signal %d (%s)", sig, strsignal(sig));
+}
+
+/* A script that is broken in itself is passed over; where we lack the means, nothing is decided. */
+static int not_run(const struct call *call, const char *path, int error, struct error *err)
+{
+	const char *why = error == ENOENT ? "its interpreter is missing" : strerror(error);
+
+	if (error != ENOENT && error != ENOEXEC && error != EACCES)
+		return error_set(err, STATUS_FAILED, "Unable to run %s script \"%s\": %s",
+				 kind(call), path, why);
+	log_warning("Unable to run %s script \"%s\": %s", kind(call), path, why);
+	return NO_ANSWER;
+}
+
+/* Runs one script. Returns its exit code, NO_ANSWER if it has none (a warning says why), or -1. */
+static int run(const struct call *call, const char *path, struct spawn_result *ret,
+	       struct error *err)
+{
+	const struct env *env = call->all->env;
+	const char *const argv[] = { path,
+				     "-t",
+				     call->dev->type,
+				     "-e",
+				     events[call->event],
+				     "-a",
+				     actions[call->action],
+				     "-s",
+				     states[call->state],
+				     "-u",
+				     call->dev->uuid,
+				     "-p",
+				     call->dev->parent,
+				     NULL };
+	unsigned limit = call->event == EVENT_NOTIFY ? env->notifier_limit : env->callout_limit;
+
+	if (ends_with_signal(call) && spawn_pending_signal())
+		return interrupted(err);
+	log_debug("%s %s: running %s", argv[4], argv[6], path);
+	int r = spawn_run(argv, call->input, limit, call->event != EVENT_POST, ret);
+	if (r < 0)
+		return not_run(call, path, -r, err);
+	pass_on(call, path, ret->err);
+	if (ret->timed_out)
+		return error_set(err, STATUS_TIMED_OUT,
+				 "Time limit of %u s exceeded by %s script \"%s\"", limit,
+				 kind(call), path);
+	if (WIFEXITED(ret->wait_status))
+		return WEXITSTATUS(ret->wait_status);
+	if (ends_with_signal(call) && spawn_pending_signal())
+		return interrupted(err);
+	log_warning("%s script \"%s\" was terminated by a signal (%s)", kind(call), path,
+		    strsignal(WTERMSIG(ret->wait_status)));
+	return NO_ANSWER;
+}
+
+/* Asks one script for its capabilities and keeps them in choice if it has any. A script that takes
+ * too long over it is taken for one that does not know the question. */
+static int negotiate(const struct call *call, const char *path, struct callout_choice *choice,
+		     struct error *err)
+{
+	_cleanup_spawn_ struct spawn_result result = { 0 };
+	struct json_supports supports;
+
+	int code = run(call, path, &result, err);
+	if (code < 0 && err->status == STATUS_TIMED_OUT) {
+		log_warning("%s", err->text);
+		free(choice->hung);
+		choice->hung = err->text;
+		*err = (struct error){ 0 };
+		return 0;
+	}
+	if (code < 0)
+		return -1;
+	if (code == NOT_MINE || code == NO_ANSWER ||
+	    !json_read_supports(result.out, result.out_len, actions, events, &supports))
+		return 0;
+	if (supports.unknown_actions)
+		log_warning("Callout script \"%s\" provides unknown Action type: %s", path,
+			    supports.unknown_actions);
+	if (supports.unknown_events)
+		log_warning("Callout script \"%s\" provides unknown Event type: %s", path,
+			    supports.unknown_events);
+	choice->script = mem_text(path);
+	choice->actions = supports.actions;
+	choice->events = supports.events;
+	json_supports_free(&supports);
+	return 0;
+}
+
+static void free_choice(struct callout_choice *choice)
+{
+	free(choice->script);
+	free(choice->hung);
+	free(choice);
+}
+
+/* Looks for a versioned script, once for each parent and type. Returns what was found, which
+ * callouts own, or NULL on error. */
+static struct callout_choice *choose(const struct call *about, struct error *err)
+{
+	struct callouts *all = about->all;
+	struct call call = *about;
+	_cleanup_scripts_ struct scripts scripts = { 0 };
+
+	for (size_t i = 0; i < all->n_choices; i++)
+		if (strcmp(all->choices[i]->parent, call.dev->parent) == 0 &&
+		    strcmp(all->choices[i]->type, call.dev->type) == 0)
+			return all->choices[i];
+
+	call.event = EVENT_GET;
+	call.action = ACTION_CAPABILITIES;
+	call.state = STATE_NONE;
+	call.input = provides;
+	struct callout_choice *choice = mem_zero(1, sizeof(*choice));
+	memcpy(choice->parent, call.dev->parent, sizeof(choice->parent));
+	memcpy(choice->type, call.dev->type, sizeof(choice->type));
+	find_scripts(all->env, "callouts", &scripts);
+	for (size_t i = 0; i < scripts.n && !choice->script; i++)
+		if (negotiate(&call, scripts.v[i], choice, err) < 0) {
+			free_choice(choice);
+			return NULL;
+		}
+	if (choice->script) { /* it is asked alone, so the others may hang */
+		free(choice->hung);
+		choice->hung = NULL;
+	}
+	all->choices = mem_grow(all->choices, all->n_choices + 1, sizeof(all->choices[0]));
+	all->choices[all->n_choices++] = choice;
+	return choice;
+}
+
+/* A versioned script gets nothing that it did not say it knows, and nobody else gets it. */
+static int check_supported(const struct callout_choice *choice, const struct call *call,
+			   struct error *err)
+{
+	const char *action = actions[call->action], *event = events[call->event];
+
+	if (!(choice->actions & 1u << call->action))
+		return error_set(err, STATUS_REFUSED,
+				 "Script \"%s\" does not support action '%c%s'", choice->script,
+				 toupper(*action), action + 1);
+	if (!(choice->events & 1u << call->event))
+		return error_set(err, STATUS_REFUSED, "Script \"%s\" does not support event '%c%s'",
+				 choice->script, toupper(*event), event + 1);
+	return 0;
+}
+
+/* The scripts in their order, until one does not say that the device is not its own. */
+static int ask_all(const struct call *call, char **ret_script, struct spawn_result *ret,
+		   struct error *err)
+{
+	_cleanup_scripts_ struct scripts scripts = { 0 };
+
+	find_scripts(call->all->env, "callouts", &scripts);
+	for (size_t i = 0; i < scripts.n; i++) {
+		_cleanup_spawn_ struct spawn_result result = { 0 };
+		int code = run(call, scripts.v[i], &result, err);
+
+		if (code == NOT_MINE || code == NO_ANSWER)
+			continue;
+		if (code >= 0) {
+			*ret_script = mem_text(scripts.v[i]);
+			*ret = result;
+			result = (struct spawn_result){ 0 };
+		}
+		return code;
+	}
+	return NO_ANSWER;
+}
+
+/* Asks whom a call belongs to: the versioned script alone, or *script if an earlier call set it, or
+ * all. Returns an exit code, and in *script whose (owned by the caller); NO_ANSWER if no script
+ * took it; or -1. */
+static int ask(const struct call *call, char **script, struct spawn_result *ret, struct error *err)
+{
+	const struct callout_choice *choice = choose(call, err);
+
+	if (!choice)
+		return -1;
+	if (choice->script && check_supported(choice, call, err) < 0)
+		return -1;
+	if (choice->script && !*script)
+		*script = mem_text(choice->script);
+	if (!*script)
+		return ask_all(call, script, ret, err);
+	int code = run(call, *script, ret, err);
+	if (code == NO_ANSWER)
+		return error_set(err, STATUS_REFUSED, "No answer from callout script \"%s\"",
+				 *script);
+	return code;
+}
+
+/* The words are mdevctl's; people search for them. */
+static int refused(const char *script, int code, struct error *err)
+{
+	return error_set(err, STATUS_REFUSED, "Script '\"%s\"' failed with status '%d'", script,
+			 code);
+}
+
+void callouts_open(struct callouts *callouts, const struct env *env)
+{
+	*callouts = (struct callouts){ .env = env };
+}
+
+void callouts_close(struct callouts *callouts)
+{
+	for (size_t i = 0; i < callouts->n_choices; i++)
+		free_choice(callouts->choices[i]);
+	free(callouts->choices);
+	free(callouts->said);
+	*callouts = (struct callouts){ 0 };
+}
+
+void callout_begin(struct callout *callout, struct callouts *all, enum action action,
+		   const struct mdev *dev)
+{
+	*callout = (struct callout){
+		.all = all, .action = action, .dev = dev, .input = json_definition_line(dev)
+	};
+}
+
+void callout_end(struct callout *callout)
+{
+	free(callout->input);
+	free(callout->script);
+	*callout = (struct callout){ 0 };
+}
+
+static struct call call_of(const struct callout *callout, enum event event, enum state state)
+{
+	return (struct call){ .all = callout->all,
+			      .dev = callout->dev,
+			      .event = event,
+			      .action = callout->action,
+			      .state = state,
+			      .input = event == EVENT_NOTIFY ? NULL : callout->input };
+}
+
+int callout_pre(struct callout *callout, bool force, struct error *err)
+{
+	_cleanup_spawn_ struct spawn_result result = { 0 };
+	const struct call call = call_of(callout, EVENT_PRE, STATE_NONE);
+
+	int code = ask(&call, &callout->script, &result, err);
+	if (code == 0 || code == NO_ANSWER)
+		return 0;
+	if (code > 0)
+		refused(callout->script, code, err);
+	if (!force || spawn_pending_signal())
+		return -1;
+	log_warning("Forcing operation '%s' despite callout failure. Error was: %s",
+		    action_name(callout->action), err->text);
+	error_clear(err);
+	return 0;
+}
+
+void callout_post(struct callout *callout, enum state state)
+{
+	_cleanup_spawn_ struct spawn_result result = { 0 };
+	_cleanup_error_ struct error err = { 0 };
+	const struct call call = call_of(callout, EVENT_POST, state);
+
+	int code = ask(&call, &callout->script, &result, &err);
+	if (code > 0 && code != NO_ANSWER)
+		refused(callout->script, code, &err);
+	if (!err.text)
+		return;
+	if (err.status == STATUS_REFUSED) /* the change is made; and post may be unsupported */
+		log_debug("%s", err.text);
+	else
+		log_warning("%s", err.text);
+}
+
+void callout_notify(struct callout *callout, enum state state)
+{
+	_cleanup_scripts_ struct scripts scripts = { 0 };
+	const struct call call = call_of(callout, EVENT_NOTIFY, state);
+
+	find_scripts(callout->all->env, "notifiers", &scripts);
+	for (size_t i = 0; i < scripts.n; i++) {
+		_cleanup_spawn_ struct spawn_result result = { 0 };
+		_cleanup_error_ struct error err = { 0 };
+
+		if (run(&call, scripts.v[i], &result, &err) < 0)
+			log_warning("%s", err.text);
+	}
+}
+
+int callout_live(struct callout *callout, struct error *err)
+{
+	_cleanup_spawn_ struct spawn_result result = { 0 };
+	const struct call call = call_of(callout, EVENT_LIVE, STATE_NONE);
+	const struct callout_choice *choice = choose(&call, err);
+
+	if (!choice)
+		return -1;
+	if (!choice->script)
+		return error_set(err, STATUS_FAILED,
+				 "No callout script with version support found that supports live "
+				 "modify");
+	int code = ask(&call, &callout->script, &result, err);
+	return code > 0 ? refused(callout->script, code, err) : code;
+}
+
+static int read_answer(const char *script, const struct spawn_result *result, struct mdev *ret,
+		       struct error *err)
+{
+	_cleanup_error_ struct error why = { 0 };
+
+	if (result->out_cut)
+		error_set(&why, STATUS_INVALID, "Too long");
+	else if (json_read_attributes(result->out, result->out_len, "answer", ret, &why) == 0)
+		return 0;
+	return error_set(err, STATUS_INVALID,
+			 "Invalid JSON received from callout script \"%s\": %s", script, why.text);
+}
+
+int callout_attributes(struct callouts *callouts, struct mdev *dev, struct error *err)
+{
+	const struct call call = { .all = callouts,
+				   .dev = dev,
+				   .event = EVENT_GET,
+				   .action = ACTION_ATTRIBUTES,
+				   .state = STATE_NONE };
+	_cleanup_spawn_ struct spawn_result result = { 0 };
+	_cleanup_free_ char *script = NULL;
+
+	mdev_clear_attrs(dev);
+	struct callout_choice *choice = choose(&call, err);
+	if (!choice)
+		return -1;
+	if (choice->hung) /* else a list of many devices takes hours */
+		return error_set(err, STATUS_TIMED_OUT, "%s", choice->hung);
+	int code = ask(&call, &script, &result, err);
+	if (code < 0 && err->status == STATUS_TIMED_OUT && !choice->hung)
+		choice->hung = mem_text(err->text);
+	if (code < 0 || code == NO_ANSWER)
+		return code < 0 ? -1 : 0;
+	return code > 0 ? refused(script, code, err) : read_answer(script, &result, dev, err);
+}
+
+char *callout_take_said(struct callouts *callouts)
+{
+	char *said = callouts->said;
+
+	callouts->said = NULL;
+	return said;
+}
