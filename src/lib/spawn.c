@@ -220,9 +220,11 @@ static size_t collect(int *fd, struct text *text)
 	size_t kept = (size_t)n < room ? (size_t)n : room;
 	if (kept < (size_t)n)
 		text->cut = true;
-	text->v = mem_grow(text->v, text->n + kept + 1, 1);
-	memcpy(text->v + text->n, buf, kept);
-	text->n += kept;
+	if (kept > 0) {
+		text->v = mem_grow(text->v, text->n + kept, 1);
+		memcpy(text->v + text->n, buf, kept);
+		text->n += kept;
+	}
 	return (size_t)n;
 }
 
