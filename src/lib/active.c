@@ -44,7 +44,8 @@ static bool read_link(int dirfd, const char *path, unsigned nth, char ret[NAME_M
 	return component(target, nth, ret);
 }
 
-/* Two links tell all: UUID -> .../PARENT/UUID and UUID/mdev_type -> ../mdev_supported_types/TYPE. */
+/* Two links tell all: UUID -> .../PARENT/UUID and UUID/mdev_type -> ../mdev_supported_types/TYPE.
+ */
 static bool read_device(int dirfd, const char *uuid, struct mdev *ret)
 {
 	char parent[NAME_MAX + 1], type[NAME_MAX + 1], path[UUID_SIZE + sizeof("/mdev_type")];
@@ -93,7 +94,8 @@ void active_find(const struct env *env, const struct filter *filter, struct mdev
 		if (uuid_is_canonical(names.v[i]->d_name))
 			add(fd, names.v[i]->d_name, filter->parent, ret);
 		else
-			log_warning("Can't determine uuid for '%s' in /" DEVICES, names.v[i]->d_name);
+			log_warning("Can't determine uuid for '%s' in /" DEVICES,
+				    names.v[i]->d_name);
 	}
 	mdev_list_sort(ret);
 }
@@ -187,8 +189,8 @@ static int create(const struct env *env, const struct mdev *dev, struct error *e
 		return error_set(err, STATUS_EXISTS, "Device already exists");
 	if (r == -EUSERS)
 		return no_instances(dev, err);
-	return error_set(err, STATUS_FAILED, "Failed to create mdev %s, type %s on %s: %s", dev->uuid,
-			 dev->type, dev->parent, strerror(-r));
+	return error_set(err, STATUS_FAILED, "Failed to create mdev %s, type %s on %s: %s",
+			 dev->uuid, dev->type, dev->parent, strerror(-r));
 }
 
 static int write_attributes(int fd, const struct mdev *dev, struct error *err)
@@ -201,8 +203,9 @@ static int write_attributes(int fd, const struct mdev *dev, struct error *err)
 		if (r == -ENOENT || r == -EXDEV || r == -ELOOP || r == -ENOTDIR || r == -EISDIR)
 			return error_set(err, STATUS_FAILED, "Invalid attribute '%s'", attr->name);
 		if (r < 0)
-			return error_set(err, STATUS_FAILED, "Failed to write %s to attribute %s: %s",
-					 attr->value, attr->name, strerror(-r));
+			return error_set(err, STATUS_FAILED,
+					 "Failed to write %s to attribute %s: %s", attr->value,
+					 attr->name, strerror(-r));
 	}
 	return 0;
 }
@@ -241,7 +244,8 @@ int active_drop(const struct env *env, const struct mdev *dev, struct error *err
 	int r = remove_device(env, dev->uuid);
 
 	if (r == -ENOENT || r == -ENODEV)
-		return error_set(err, STATUS_NOT_FOUND, "Device %s is not an active mdev", dev->uuid);
+		return error_set(err, STATUS_NOT_FOUND, "Device %s is not an active mdev",
+				 dev->uuid);
 	if (r < 0)
 		return error_set(err, STATUS_FAILED, "Failed to remove mdev %s: %s", dev->uuid,
 				 strerror(-r));

@@ -77,7 +77,8 @@ static bool is_definition(const char *parent, const struct dirent *file)
 	if (uuid_is_canonical(file->d_name))
 		return true;
 	if (uuid_read(file->d_name, uuid))
-		log_warning("Ignoring /" DIR_PATH "/%s/%s: rename it to %s", parent, file->d_name, uuid);
+		log_warning("Ignoring /" DIR_PATH "/%s/%s: rename it to %s", parent, file->d_name,
+			    uuid);
 	else
 		log_warning("Can't determine uuid for file '%s' in /" DIR_PATH "/%s", file->d_name,
 			    parent);
@@ -141,7 +142,8 @@ void defined_find(const struct env *env, const struct filter *filter, struct mde
 		if (name_valid(name))
 			find_in_parent(env, fd, name, filter->uuid, ret);
 		else
-			log_warning("Ignoring a directory in /" DIR_PATH ": its name is no parent's");
+			log_warning("Ignoring a directory in /" DIR_PATH
+				    ": its name is no parent's");
 	}
 }
 
@@ -192,7 +194,8 @@ int defined_drop(const struct env *env, const struct mdev *dev, struct error *er
 	_cleanup_close_ int fd = file_open_dir(env->root, dir);
 	if (fd >= 0)
 		(void)fsync(fd); /* it is removed; after a power failure it might be back */
-	/* Still holding others: stays. Else a rule would go on starting a parent without devices. */
+	/* Still holding others: stays. Else a rule would go on starting a parent without devices.
+	 */
 	(void)unlinkat(env->root, dir, AT_REMOVEDIR);
 	return 0;
 }

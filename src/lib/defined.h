@@ -15,8 +15,8 @@
  * A missing /etc/mdevctl.d is an empty set. Devices are marked `defined`. */
 void defined_find(const struct env *env, const struct filter *filter, struct mdev_list *ret);
 
-/* Reads the definition of dev->parent and dev->uuid into dev. Returns whether there is a file; if it
- * is broken, dev->broken says why. */
+/* Reads the definition of dev->parent and dev->uuid into dev. Returns whether there is a file; if
+ * it is broken, dev->broken says why. */
 bool defined_get(const struct env *env, struct mdev *dev);
 
 /* Writes a definition; a new one must not exist yet (STATUS_EXISTS). The caller holds the lock. */

@@ -27,7 +27,8 @@ struct mdev {
 	bool active;
 	struct attr *attrs; /* owned: in the order they are written */
 	size_t n_attrs;
-	char *unknown; /* owned: members of the definition that are not ours, as text; NULL = none */
+	char *unknown; /* owned: members of the definition that are not ours, as text; NULL = none
+			*/
 	char *broken;  /* owned: why the definition cannot be used; NULL = it can */
 };
 
@@ -64,11 +65,12 @@ bool uuid_read(const char *text, char ret[UUID_SIZE]);
 bool uuid_is_canonical(const char *text);
 void uuid_make(char ret[UUID_SIZE]);
 
-/* Whether text may be the name of one directory: no "/", not "." or "..", 1 to NAME_MAX bytes, UTF-8
- * (our output is JSON), no control characters (our output is lines). */
+/* Whether text may be the name of one directory: no "/", not "." or "..", 1 to NAME_MAX bytes,
+ * UTF-8 (our output is JSON), no control characters (our output is lines). */
 bool name_valid(const char *text);
 
-/* Whether text may be an attribute's name: names joined by "/", so that it stays below the device. */
+/* Whether text may be an attribute's name: names joined by "/", so that it stays below the device.
+ */
 bool attr_name_valid(const char *text);
 
 /* Whether text is UTF-8 without NUL, as JSON has to be. */

@@ -39,8 +39,8 @@ int env_open(struct env *ret, struct error *err)
 		root = "";
 	int fd = open(*root ? root : "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
-		return error_set(err, STATUS_FAILED, "Unable to open MDEVCTL_ENV_ROOT '%s': %s", root,
-				 strerror(errno));
+		return error_set(err, STATUS_FAILED, "Unable to open MDEVCTL_ENV_ROOT '%s': %s",
+				 root, strerror(errno));
 	*ret = (struct env){ .root = fd,
 			     .root_path = strcmp(root, "/") == 0 ? "" : root,
 			     .callout_limit = seconds("MDEVCTL_CALLOUT_TIMEOUT", 120),
@@ -87,10 +87,11 @@ int env_lock(const struct env *env, int *ret_fd, struct error *err)
 		}
 		clock_gettime(CLOCK_MONOTONIC, &now);
 		if (!before(&now, &deadline))
-			return error_set(err, STATUS_TIMED_OUT,
-					 "Another program holds the lock on /etc/mdevctl.d for more "
-					 "than %u s; 'fuser -v /etc/mdevctl.d' names it",
-					 env->lock_limit);
+			return error_set(
+				err, STATUS_TIMED_OUT,
+				"Another program holds the lock on /etc/mdevctl.d for more "
+				"than %u s; 'fuser -v /etc/mdevctl.d' names it",
+				env->lock_limit);
 		nanosleep(&pause, NULL);
 	}
 	*ret_fd = fd;

@@ -166,10 +166,11 @@ static int sync_parent(int dirfd, const char *path)
 	return fsync(fd) < 0 && errno != EINVAL && errno != EROFS ? -errno : 0;
 }
 
-static int fill(int dirfd, const char *temporary, const char *path, const char *text, bool exclusive)
+static int fill(int dirfd, const char *temporary, const char *path, const char *text,
+		bool exclusive)
 {
-	_cleanup_close_ int fd =
-		openat(dirfd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+	_cleanup_close_ int fd = openat(dirfd, temporary,
+					O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
 	if (fd < 0)
 		return -errno;
 	if (!exclusive)
@@ -177,14 +178,16 @@ static int fill(int dirfd, const char *temporary, const char *path, const char *
 	int r = write_all(fd, text, strlen(text));
 	if (r == 0 && fsync(fd) < 0)
 		r = -errno;
-	if (r == 0 && renameat2(dirfd, temporary, dirfd, path, exclusive ? RENAME_NOREPLACE : 0) < 0)
+	if (r == 0 &&
+	    renameat2(dirfd, temporary, dirfd, path, exclusive ? RENAME_NOREPLACE : 0) < 0)
 		r = -errno;
 	if (r < 0)
 		(void)unlinkat(dirfd, temporary, 0); /* the next writer removes it if we cannot */
 	return r;
 }
 
-int file_replace(int dirfd, const char *temporary, const char *path, const char *text, bool exclusive)
+int file_replace(int dirfd, const char *temporary, const char *path, const char *text,
+		 bool exclusive)
 {
 	int r = fill(dirfd, temporary, path, text, exclusive);
 

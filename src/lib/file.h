@@ -43,4 +43,5 @@ int file_write_attr(int dirfd, const char *path, const char *value);
  * leaves the old file, or the new one, and at worst the temporary file. With exclusive an existing
  * path is -EEXIST, else a replaced file hands down its mode and owner. Both paths are below dirfd
  * and on one file system. */
-int file_replace(int dirfd, const char *temporary, const char *path, const char *text, bool exclusive);
+int file_replace(int dirfd, const char *temporary, const char *path, const char *text,
+		 bool exclusive);

@@ -34,8 +34,8 @@ static int broken(const char *text, const char *at, const char *where, const cha
 	unsigned line, column;
 
 	place(text, at, &line, &column);
-	return error_set(err, STATUS_INVALID, "Invalid JSON in %s: %s at line %u column %u", where, what,
-			 line, column);
+	return error_set(err, STATUS_INVALID, "Invalid JSON in %s: %s at line %u column %u", where,
+			 what, line, column);
 }
 
 /* What cJSON lets pass though it is no JSON, or not ours to print: control characters, and a NUL
@@ -79,7 +79,7 @@ static const cJSON *member(const cJSON *object, const char *name)
 {
 	const cJSON *found = NULL, *item;
 
-	cJSON_ArrayForEach(item, object)
+	cJSON_ArrayForEach (item, object)
 		if (strcmp(item->string, name) == 0)
 			found = item;
 	return found;
@@ -94,13 +94,14 @@ static int read_attrs(const cJSON *array, bool lenient, const char *where, struc
 	if (!array || cJSON_IsNull(array))
 		return 0;
 	if (!cJSON_IsArray(array))
-		return error_set(err, STATUS_INVALID, "Invalid %s: attributes field is not an array",
-				 where);
-	cJSON_ArrayForEach(item, array) {
+		return error_set(err, STATUS_INVALID,
+				 "Invalid %s: attributes field is not an array", where);
+	cJSON_ArrayForEach (item, array) {
 		if (!cJSON_IsObject(item))
-			return error_set(err, STATUS_INVALID,
-					 "Invalid %s: invalid JSON format for attribute: not an object",
-					 where);
+			return error_set(
+				err, STATUS_INVALID,
+				"Invalid %s: invalid JSON format for attribute: not an object",
+				where);
 		const cJSON *attr = item->child;
 		if (!attr && lenient)
 			continue;
@@ -109,13 +110,15 @@ static int read_attrs(const cJSON *array, bool lenient, const char *where, struc
 					 "Invalid %s: invalid JSON format for attribute: %s", where,
 					 attr ? "too many fields" : "no field");
 		if (!cJSON_IsString(attr))
-			return error_set(err, STATUS_INVALID,
-					 "Invalid %s: invalid JSON format for attribute \"%s\": value "
-					 "must be of type str",
-					 where, attr->string);
+			return error_set(
+				err, STATUS_INVALID,
+				"Invalid %s: invalid JSON format for attribute \"%s\": value "
+				"must be of type str",
+				where, attr->string);
 		if (!attr_name_valid(attr->string))
-			return error_set(err, STATUS_INVALID, "Invalid %s: invalid attribute name '%s'",
-					 where, attr->string);
+			return error_set(err, STATUS_INVALID,
+					 "Invalid %s: invalid attribute name '%s'", where,
+					 attr->string);
 		mdev_insert_attr(ret, ret->n_attrs, attr->string, attr->valuestring);
 	}
 	return 0;
@@ -143,7 +146,8 @@ static const char *member_end(const char *p)
 }
 
 /* The members of a valid object that are not ours, cut out of its text as they stand: reading and
- * writing them again would change numbers that a double cannot hold. Owned; NULL if there are none. */
+ * writing them again would change numbers that a double cannot hold. Owned; NULL if there are none.
+ */
 static char *unknown_members(const char *text, const cJSON *object)
 {
 	const char *p = strchr(text, '{') + 1;
@@ -152,7 +156,7 @@ static char *unknown_members(const char *text, const cJSON *object)
 	size_t len;
 	FILE *file = mem_stream(&all, &len);
 
-	cJSON_ArrayForEach(item, object) {
+	cJSON_ArrayForEach (item, object) {
 		p += strspn(p, " \t\r\n");
 		const char *end = member_end(p);
 		size_t n = (size_t)(end - p);
@@ -171,18 +175,21 @@ static char *unknown_members(const char *text, const cJSON *object)
 	return NULL;
 }
 
-static int read_start(const cJSON *start, const char *where, bool strict, bool *ret, struct error *err)
+static int read_start(const cJSON *start, const char *where, bool strict, bool *ret,
+		      struct error *err)
 {
 	const char *value = cJSON_GetStringValue(start);
 	bool known = value && (strcmp(value, "auto") == 0 || strcmp(value, "manual") == 0);
 
 	if (!start || cJSON_IsNull(start))
-		return error_set(err, STATUS_INVALID, "Invalid %s: invalid json, 'start' is missing", where);
+		return error_set(err, STATUS_INVALID,
+				 "Invalid %s: invalid json, 'start' is missing", where);
 	if (!known && strict)
 		return error_set(err, STATUS_INVALID,
 				 "Invalid %s: 'start' must be \"auto\" or \"manual\"", where);
 	if (!known)
-		log_warning("%s: 'start' is neither \"auto\" nor \"manual\", taken as manual", where);
+		log_warning("%s: 'start' is neither \"auto\" nor \"manual\", taken as manual",
+			    where);
 	*ret = known && strcmp(value, "auto") == 0;
 	return 0;
 }
@@ -196,13 +203,15 @@ int json_read_definition(const char *text, size_t len, const char *where, bool s
 	if (!tree)
 		return -1;
 	if (!cJSON_IsObject(tree))
-		return error_set(err, STATUS_INVALID, "Invalid %s: invalid json, not an object", where);
+		return error_set(err, STATUS_INVALID, "Invalid %s: invalid json, not an object",
+				 where);
 	const cJSON *type = member(tree, "mdev_type");
 	if (!type || cJSON_IsNull(type))
-		return error_set(err, STATUS_INVALID, "Invalid %s: invalid json, 'mdev_type' is missing",
-				 where);
+		return error_set(err, STATUS_INVALID,
+				 "Invalid %s: invalid json, 'mdev_type' is missing", where);
 	if (!cJSON_IsString(type))
-		return error_set(err, STATUS_INVALID, "Invalid %s: 'mdev_type' must be a string", where);
+		return error_set(err, STATUS_INVALID, "Invalid %s: 'mdev_type' must be a string",
+				 where);
 	if (!name_valid(type->valuestring))
 		return error_set(err, STATUS_INVALID, "Invalid %s: invalid type name '%s'", where,
 				 type->valuestring);
@@ -252,12 +261,12 @@ static bool read_names(const cJSON *array, const char *const names[], unsigned *
 
 	if (!cJSON_IsArray(array))
 		return false;
-	cJSON_ArrayForEach(item, array)
+	cJSON_ArrayForEach (item, array)
 		if (!cJSON_IsString(item))
 			return false;
 	*ret = 0;
 	FILE *unknown = mem_stream(ret_unknown, &len);
-	cJSON_ArrayForEach(item, array) {
+	cJSON_ArrayForEach (item, array) {
 		size_t i = 0;
 
 		while (names[i] && strcmp(names[i], item->valuestring) != 0)
@@ -430,4 +439,23 @@ char *json_definition_text(const struct mdev *dev)
 char *json_definition_line(const struct mdev *dev)
 {
 	return definition(dev, false, NULL);
+}
+
+char *json_attribute_lines(const struct mdev *dev)
+{
+	char *text;
+	size_t len;
+	FILE *file = mem_stream(&text, &len);
+
+	if (dev->n_attrs > 0)
+		fputs("  Attrs:\n", file);
+	for (size_t i = 0; i < dev->n_attrs; i++) {
+		fprintf(file, "    @{%zu}: {", i);
+		json_quote(file, dev->attrs[i].name);
+		fputc(':', file);
+		json_quote(file, dev->attrs[i].value);
+		fputs("}\n", file);
+	}
+	fclose(file);
+	return text;
 }

@@ -22,7 +22,8 @@ int json_read_definition(const char *text, size_t len, const char *where, bool s
 
 /* Reads the answer of a script to "get attributes" into attrs of ret: an array of objects with one
  * string member each. Empty text, white space and null are no attributes; empty objects are dropped
- * (s390's ap-check answers [{}]); trailing NULs and white space are dropped. Errors: STATUS_INVALID. */
+ * (s390's ap-check answers [{}]); trailing NULs and white space are dropped. Errors:
+ * STATUS_INVALID. */
 int json_read_attributes(const char *text, size_t len, const char *where, struct mdev *ret,
 			 struct error *err);
 
@@ -31,7 +32,8 @@ struct json_supports {
 	unsigned version;
 	unsigned actions; /* bit i: actions[i] of the table is listed */
 	unsigned events;
-	char *unknown_actions; /* owned: names listed that no table has, joined by ", "; NULL = none */
+	char *unknown_actions; /* owned: names listed that no table has, joined by ", "; NULL = none
+				*/
 	char *unknown_events;
 };
 void json_supports_free(struct json_supports *supports);
@@ -50,7 +52,7 @@ struct json_writer {
 	bool filled; /* the innermost array or object has a member */
 	bool after_key;
 };
-void json_open(struct json_writer *w, char bracket); /* '[' or '{' */
+void json_open(struct json_writer *w, char bracket);  /* '[' or '{' */
 void json_close(struct json_writer *w, char bracket); /* ']' or '}' */
 void json_key(struct json_writer *w, const char *key);
 void json_string(struct json_writer *w, const char *value);
@@ -63,6 +65,10 @@ void json_definition(struct json_writer *w, const struct mdev *dev);
  * (one line, without them). Both owned by the caller. */
 char *json_definition_text(const struct mdev *dev);
 char *json_definition_line(const struct mdev *dev);
+
+/* The attributes as people read them, numbered for --index: a line "  Attrs:", then a line each.
+ * Owned; empty if there are none. */
+char *json_attribute_lines(const struct mdev *dev);
 
 /* text between quotes with everything escaped that JSON wants escaped. */
 void json_quote(FILE *file, const char *text);

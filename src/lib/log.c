@@ -48,21 +48,22 @@ static bool colours(void)
 static void print(const char *colour, const char *prefix, const char *format, va_list args)
 {
 	_cleanup_free_ char *text = mem_vprintf(format, args);
-	_cleanup_free_ char *line = colours() ? mem_printf("%s%s:\033[0m %s\n", colour, prefix, text) :
-						mem_printf("%s: %s\n", prefix, text);
+	_cleanup_free_ char *line = colours()
+					    ? mem_printf("%s%s:\033[0m %s\n", colour, prefix, text)
+					    : mem_printf("%s: %s\n", prefix, text);
 
 	(void)!write(STDERR_FILENO, line, strlen(line)); /* there is nowhere else to complain */
 }
 
-#define LOG_FUNCTION(name, minimum, colour, prefix)     \
-	void name(const char *format, ...)              \
-	{                                               \
-		if (level() < (minimum))                \
-			return;                         \
-		va_list args;                           \
-		va_start(args, format);                 \
-		print((colour), (prefix), format, args); \
-		va_end(args);                           \
+#define LOG_FUNCTION(name, minimum, colour, prefix)                                                \
+	void name(const char *format, ...)                                                         \
+	{                                                                                          \
+		if (level() < (minimum))                                                           \
+			return;                                                                    \
+		va_list args;                                                                      \
+		va_start(args, format);                                                            \
+		print((colour), (prefix), format, args);                                           \
+		va_end(args);                                                                      \
 	}
 
 LOG_FUNCTION(log_error, LOG_LEVEL_OFF, "\033[1;31m", "Error")

@@ -6,7 +6,13 @@
  * MDEVCTL_LOG=debug what is being done. Each call is one line, written at once.
  */
 
-enum log_level { LOG_LEVEL_OFF, LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
+enum log_level {
+	LOG_LEVEL_OFF,
+	LOG_LEVEL_ERROR,
+	LOG_LEVEL_WARNING,
+	LOG_LEVEL_INFO,
+	LOG_LEVEL_DEBUG
+};
 
 /* The final "Error: ..." of a program. Not called by the library. */
 void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -17,7 +17,8 @@ static char *optional_text(int dirfd, const char *path)
 {
 	char buf[4096 + 1];
 
-	if (file_read_attr(dirfd, path, buf, sizeof(buf)) < 0 || !*buf || !utf8_valid(buf, strlen(buf)))
+	if (file_read_attr(dirfd, path, buf, sizeof(buf)) < 0 || !*buf ||
+	    !utf8_valid(buf, strlen(buf)))
 		return NULL;
 	return mem_text(buf);
 }

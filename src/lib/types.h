@@ -22,8 +22,8 @@ struct mdev_type_list {
 	size_t n;
 };
 
-/* All types, sorted by parent and name; parent NULL = all parents. What a driver offers only in part
- * (a parent without types, a type without an API) is passed over with a warning. */
+/* All types, sorted by parent and name; parent NULL = all parents. What a driver offers only in
+ * part (a parent without types, a type without an API) is passed over with a warning. */
 void types_find(const struct env *env, const char *parent, struct mdev_type_list *ret);
 void types_free(struct mdev_type_list *list);
 #define _cleanup_types_ __attribute__((cleanup(types_free)))

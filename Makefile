@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Targets: all, install, uninstall, clean; deps, demo, check, check-vm; see README.md.
+
+VERSION      ?= 2.0.0
+DESTDIR      ?=
+PREFIX       ?= /usr
+SBINDIR      ?= $(PREFIX)/sbin
+MANDIR       ?= $(PREFIX)/share/man
+RULESDIR     ?= $(PREFIX)/lib/udev/rules.d
+UNITDIR      ?= $(PREFIX)/lib/systemd/system
+BASHCOMPDIR  ?= $(PREFIX)/share/bash-completion/completions
+ZSHCOMPDIR   ?= $(PREFIX)/share/zsh/site-functions
+FISHCOMPDIR  ?= $(PREFIX)/share/fish/vendor_completions.d
+# mdevctl's own places: scripts of other packages are there, so they do not move with PREFIX.
+CONFDIR      ?= /etc/mdevctl.d
+SCRIPTDIR    ?= /usr/lib/mdevctl/scripts.d
+
+CC           ?= gcc
+PKG_CONFIG   ?= pkg-config
+BUILD        ?= build
+CFLAGS       ?= -O2 -g
+CPPFLAGS     ?=
+LDFLAGS      ?=
+WARNINGS     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
+                -Wwrite-strings -Wformat=2
+HARDENING    ?= -D_FORTIFY_SOURCE=2 -fstack-protector-strong
+ALL_CFLAGS   := -std=gnu11 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -DSBINDIR='"$(SBINDIR)"' \
+                $(WARNINGS) $(HARDENING) -fPIE -ffunction-sections -fdata-sections $(CPPFLAGS) $(CFLAGS)
+ALL_LDFLAGS  := -pie -Wl,-z,relro,-z,now -Wl,--as-needed -Wl,--gc-sections $(LDFLAGS)
+LIBS         := -lcjson -luuid -ludev -lsystemd
+
+PROGRAMS     := mdev-define mdev-undefine mdev-modify mdev-start mdev-stop mdev-list mdev-types \
+                mdev-autostart
+LIB_OBJECTS  := $(patsubst src/lib/%.c,$(BUILD)/lib/%.o,$(wildcard src/lib/*.c))
+UNITS        := $(wildcard units/*.service)
+RULES        := $(wildcard rules.d/*.rules)
+
+all: $(PROGRAMS:%=$(BUILD)/%) $(BUILD)/mdevctl $(BUILD)/lsmdev
+
+$(BUILD)/lib/%.o: src/lib/%.c | $(BUILD)/lib
+	$(CC) $(ALL_CFLAGS) -MMD -c -o $@ $<
+
+$(BUILD)/%.o: src/%.c | $(BUILD)/lib
+	$(CC) $(ALL_CFLAGS) -MMD -c -o $@ $<
+
+$(BUILD)/libmdev.a: $(LIB_OBJECTS)
+	rm -f $@
+	$(AR) rcs $@ $^
+
+$(PROGRAMS:%=$(BUILD)/%): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libmdev.a
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libmdev.a $(LIBS)
+
+# One exec more on libvirt's hot path: no library is loaded for it. It takes no sanitizer.
+$(BUILD)/mdevctl: src/mdevctl.c src/lib/error.h | $(BUILD)/lib
+	$(CC) $(filter-out -fsanitize=%,$(ALL_CFLAGS)) -static-pie -Wl,-z,relro,-z,now \
+		$(filter-out -fsanitize=%,$(LDFLAGS)) -o $@ $<
+
+$(BUILD)/lsmdev: | $(BUILD)/lib
+	ln -sf mdev-list $@
+
+$(BUILD)/lib:
+	mkdir -p $@
+
+# Rules and units name /usr/sbin; with another SBINDIR they are installed with that.
+install: all
+	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(UNITDIR) $(DESTDIR)$(RULESDIR) \
+		$(DESTDIR)$(CONFDIR) $(DESTDIR)$(SCRIPTDIR)/callouts $(DESTDIR)$(SCRIPTDIR)/notifiers
+	install -m 755 $(PROGRAMS:%=$(BUILD)/%) $(BUILD)/mdevctl $(DESTDIR)$(SBINDIR)
+	ln -sf mdev-list $(DESTDIR)$(SBINDIR)/lsmdev
+	install -m 644 $(UNITS) $(DESTDIR)$(UNITDIR)
+	install -m 644 $(RULES) $(DESTDIR)$(RULESDIR)
+	sed -i 's|/usr/sbin/|$(SBINDIR)/|g' $(UNITS:units/%=$(DESTDIR)$(UNITDIR)/%) \
+		$(RULES:rules.d/%=$(DESTDIR)$(RULESDIR)/%)
+
+# Definitions and scripts of others stay.
+uninstall:
+	rm -f $(PROGRAMS:%=$(DESTDIR)$(SBINDIR)/%) $(DESTDIR)$(SBINDIR)/mdevctl $(DESTDIR)$(SBINDIR)/lsmdev
+	rm -f $(UNITS:units/%=$(DESTDIR)$(UNITDIR)/%)
+	rm -f $(RULES:rules.d/%=$(DESTDIR)$(RULESDIR)/%)
+	-rmdir -p --ignore-fail-on-non-empty $(DESTDIR)$(SCRIPTDIR)/callouts $(DESTDIR)$(SCRIPTDIR)/notifiers
+	-rmdir --ignore-fail-on-non-empty $(DESTDIR)$(CONFDIR)
+
+clean:
+	rm -rf $(BUILD)
+
+# The kernel that tests and the demo run on (see tests/lib/fakekernel.c).
+$(BUILD)/fakekernel.so: tests/lib/fakekernel.c | $(BUILD)/lib
+	$(CC) -std=gnu11 -D_GNU_SOURCE -O2 $(WARNINGS) -Wno-format-truncation -shared -fPIC -o $@ $< -ldl
+
+# C tests of pure modules: each tests/unit/X.c is a program that says what failed.
+UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/*.c))
+$(BUILD)/unit/%: tests/unit/%.c $(BUILD)/libmdev.a
+	mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -Isrc -o $@ $< $(BUILD)/libmdev.a $(LIBS)
+
+test-programs: all $(BUILD)/fakekernel.so $(UNIT_TESTS)
+
+
+.PHONY: all install uninstall clean test-programs
+-include $(wildcard $(BUILD)/*.d $(BUILD)/lib/*.d)
+
+# --- What developers run ---------------------------------------------------------------------------
+
+# To build: gcc make pkg-config and the libraries; the rest is for the tests.
+DEPS_BUILD := gcc make libc6-dev libcjson-dev uuid-dev libudev-dev libsystemd-dev
+DEPS_CHECK := bats parallel clang clang-format clang-tidy libclang-rt-14-dev cppcheck shellcheck mandoc \
+              man-db strace valgrind systemd udev jq util-linux procps zsh fish bash-completion \
+              debhelper dpkg-dev fakeroot lintian
+DEPS_VM    := qemu-system-x86 mmdebstrap e2fsprogs busybox-static cpio zstd xz-utils bzip2 kmod
+DEPS       := $(DEPS_BUILD) $(DEPS_CHECK) $(DEPS_VM)
+
+# Installs what is missing if that is possible, else says how.
+deps:
+	@missing=$$(for p in $(DEPS); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | \
+		grep -q 'ok installed' || printf '%s ' $$p; done); \
+	[ -n "$$missing" ] || exit 0; \
+	if [ "$$(id -u)" = 0 ]; then \
+		apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing \
+			>/dev/null; \
+	else \
+		echo "Missing packages; install them with:"; \
+		echo "  sudo apt-get install --no-install-recommends $$missing"; exit 1; \
+	fi
+
+demo: all $(BUILD)/fakekernel.so
+	@BUILD=$(abspath $(BUILD)) tests/demo
+
+check: test-programs
+	@BUILD=$(abspath $(BUILD)) tests/check
+
+check-vm:
+	$(MAKE) install BUILD=$(BUILD)/vm DESTDIR=$(abspath $(BUILD))/system/payload PREFIX=/usr
+	tests/system/run
+
+.PHONY: deps demo check check-vm

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <signal.h>
+#include <stdbool.h>
+
+#include "callout.h"
+#include "device.h"
+#include "env.h"
+#include "error.h"
+
+/*
+ * The operations: everything that changes one of the two sets. Each change of a device runs through
+ * one pipeline: pre callouts, the change, post callouts, notifiers. Once pre was passed, post runs
+ * on every path out; SIGTERM, SIGINT and SIGHUP wait for its end. op.c is the pipeline,
+ * op-defined.c has the operations on definitions, op-active.c those on running devices, so that a
+ * program links only the libraries it needs.
+ */
+
+/* What was asked for. All texts are borrowed and checked by cli; NULL = not given. */
+struct op {
+	const struct env *env;
+	const char *uuid; /* canonical */
+	const char *parent;
+	const char *type;
+	const char *jsonfile;
+	bool autostart;
+	bool force;    /* go on though a pre callout refuses */
+	bool ensure;   /* what is so already is success, without any callout */
+	bool settle;   /* start: return when udev is done with the device */
+	unsigned wait; /* seconds: start waits for parent, type and instance, stop for the holder */
+};
+
+/* Defines a new device, or a running one as it is. ret_uuid is filled in any case. */
+int op_define(const struct op *op, char ret_uuid[UUID_SIZE], struct error *err);
+
+/* Removes the definitions of the UUID, under all parents or one; goes on after a failure. */
+int op_undefine(const struct op *op, struct error *err);
+
+/* How a definition changes; exactly one of the first four, or op->jsonfile. op->type may go with
+ * it. */
+struct modification {
+	bool set_auto;
+	bool set_manual;
+	const char *addattr; /* borrowed: name of the attribute; NULL = none to add */
+	bool delattr;
+	const char *value;     /* borrowed: of addattr */
+	const unsigned *index; /* borrowed: where; NULL = at the end */
+	bool live;	       /* change the running device, by its script */
+	bool defined;	       /* with live: the definition, too */
+};
+int op_modify(const struct op *op, const struct modification *how, struct error *err);
+
+/* Starts a defined device, or a transient one of type on parent. ret_uuid is filled in any case. */
+int op_start(const struct op *op, char ret_uuid[UUID_SIZE], struct error *err);
+
+int op_stop(const struct op *op, struct error *err);
+
+/* Starts all devices of op->parent that are defined as auto and do not run, in the order of their
+ * UUIDs, going on after a failure. The error says how many failed, of how many, and which. */
+int op_autostart(const struct op *op, struct error *err);
+
+/* What the operations are made of. */
+
+/* Runs the pipeline for one device. *lock_fd (or NULL) is let go before post, so that a script may
+ * call mdevctl again. */
+int op_run(const struct op *op, enum action action, struct mdev *dev, int *lock_fd,
+	   struct error *err);
+
+/* Takes the lock of all writers, and removes what killed ones left. As env_lock(). */
+int op_lock(const struct env *env, int *ret_fd, struct error *err);
+
+/* Puts off SIGTERM, SIGINT and SIGHUP; sigprocmask(SIG_SETMASK, ret_old) lets them in again. */
+void op_block_termination(sigset_t *ret_old);
+
+/* Fills in what is given (not NULL). */
+void op_set_device(struct mdev *dev, const char *uuid, const char *parent, const char *type);
+
+/* Sets the UUID that was given, or a new one. */
+void op_choose_uuid(const struct op *op, struct mdev *dev);
+
+/* Reads the file of --jsonfile into dev; /dev/stdin and - are standard input. */
+int op_read_jsonfile(const char *path, struct mdev *ret, struct error *err);

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * The front-end: knows the names of the commands and nothing of their options. `mdevctl define ...`
+ * runs mdev-define in the directory that mdevctl itself is in, so that a build tree, a DESTDIR and
+ * /usr/sbin work alike. Linked statically: it is one exec more on libvirt's hot path.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/error.h"
+
+static const struct command {
+	const char *name;
+	const char *program;
+	const char *help; /* NULL = not shown */
+} commands[] = {
+	{ "define", "mdev-define", "Define a device, or make a running one persistent" },
+	{ "undefine", "mdev-undefine", "Remove a definition" },
+	{ "modify", "mdev-modify", "Change a definition or a running device" },
+	{ "start", "mdev-start", "Start a device" },
+	{ "stop", "mdev-stop", "Stop a device" },
+	{ "list", "mdev-list", "List running or defined devices" },
+	{ "types", "mdev-types", "List the types that parents offer" },
+	{ "start-parent-mdevs", "mdev-autostart", NULL },
+};
+#define COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+static void print_help(FILE *file)
+{
+	fputs("Usage: mdevctl COMMAND [OPTIONS]\n\n"
+	      "Manage mediated devices: define, start and list them.\n\nCommands:\n",
+	      file);
+	for (size_t i = 0; i < COMMANDS; i++)
+		if (commands[i].help)
+			fprintf(file, "  %-10s %s\n", commands[i].name, commands[i].help);
+	fputs("  version    Print the version\n"
+	      "  help       Show the manual page of a command\n\nOptions:\n"
+	      "  -h, --help     Print this help and exit\n"
+	      "  -V, --version  Print the version and exit\n\n"
+	      "See 'mdevctl COMMAND --help' for the options of a command, and mdevctl(8).\n",
+	      file);
+}
+
+static int finish(void)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return STATUS_OK;
+	fprintf(stderr, "Error: Failed to write to standard output: %s\n", strerror(errno));
+	return STATUS_FAILED;
+}
+
+static const struct command *find(const char *name)
+{
+	for (size_t i = 0; i < COMMANDS; i++)
+		if (strcmp(commands[i].name, name) == 0)
+			return &commands[i];
+	return NULL;
+}
+
+static int unknown(const char *name)
+{
+	fprintf(stderr, "Error: Unknown command '%s'\nTry 'mdevctl --help' for more information.\n",
+		name);
+	return STATUS_USAGE;
+}
+
+/* argv[0] of the sibling is "mdevctl-define": it shows in --help and --version. */
+static int run(const struct command *command, char *argv[])
+{
+	char path[PATH_MAX + NAME_MAX], name[NAME_MAX];
+	ssize_t n = readlink("/proc/self/exe", path, PATH_MAX - 1);
+
+	path[n < 0 ? 0 : n] = '\0';
+	char *slash = strrchr(path, '/');
+	if (!slash) { /* no /proc: where else could it be */
+		snprintf(path, sizeof(path), "%s", SBINDIR "/");
+		slash = strrchr(path, '/');
+	}
+	snprintf(slash + 1, NAME_MAX, "%s", command->program);
+	snprintf(name, sizeof(name), "mdevctl-%s", command->name);
+	argv[0] = name;
+	execv(path, argv);
+	fprintf(stderr, "Error: Unable to run %s: %s\n", path, strerror(errno));
+	return STATUS_FAILED;
+}
+
+static int show_page(const char *name)
+{
+	const struct command *command = name ? find(name) : NULL;
+
+	if (name && !command)
+		return unknown(name);
+	execlp("man", "man", command ? command->program : "mdevctl", NULL);
+	fprintf(stderr, "Error: Unable to run man: %s; see 'mdevctl%s%s --help'\n", strerror(errno),
+		name ? " " : "", name ? name : "");
+	return STATUS_FAILED;
+}
+
+int main(int argc, char *argv[])
+{
+	const char *name = argc > 1 ? argv[1] : NULL;
+
+	if (!name) {
+		print_help(stderr);
+		return STATUS_USAGE;
+	}
+	if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
+		print_help(stdout);
+		return finish();
+	}
+	if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0 ||
+	    strcmp(name, "version") == 0) {
+		puts("mdevctl " VERSION);
+		return finish();
+	}
+	if (strcmp(name, "help") == 0)
+		return show_page(argv[2]);
+	const struct command *command = find(name);
+	return command ? run(command, argv + 1) : unknown(name);
+}

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Plays the kernel's mdev core for programs that run in a fake root (LD_PRELOAD): one libc call is
+ * wrapped, write(). In any path .../sys/...
+ *   mdev_supported_types/TYPE/create  makes the device's directory and links, counts instances;
+ *   UUID/remove                       removes them;
+ *   any other file                    gets the value instead of its old content.
+ * A new device gets copies of the files in TYPE/.attributes.
+ *
+ * FAKEKERNEL_FAIL=FILE[:VALUE]=ERRNO[,...]  refuses writes, e.g.
+ * "create=EIO,assign_adapter:9=EINVAL" FAKEKERNEL_DELAY=MS                       create and remove
+ * take so long FAKEKERNEL_LOG=FILE                       appends "PATH VALUE" for each write, path
+ * below /sys
+ */
+#include <dirent.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define UUID_LENGTH 36
+
+typedef ssize_t write_function(int fd, const void *buf, size_t n);
+
+static ssize_t real_write(int fd, const void *buf, size_t n)
+{
+	static write_function *next;
+
+	if (!next)
+		next = (write_function *)dlsym(RTLD_NEXT, "write");
+	return next(fd, buf, n);
+}
+
+static int errno_of(const char *name, size_t n)
+{
+	for (int i = 1; i < 134; i++) {
+		const char *known = strerrorname_np(i);
+		if (known && strlen(known) == n && strncmp(known, name, n) == 0)
+			return i;
+	}
+	fprintf(stderr, "fakekernel: no errno %.*s\n", (int)n, name);
+	abort();
+}
+
+/* The errno that FAKEKERNEL_FAIL asks for, 0 for none. */
+static int refusal(const char *file, const char *value)
+{
+	const char *rules = getenv("FAKEKERNEL_FAIL");
+	char with_value[PATH_MAX];
+
+	snprintf(with_value, sizeof(with_value), "%s:%s", file, value);
+	while (rules && *rules) {
+		size_t n = strcspn(rules, ","), key = strcspn(rules, "=");
+		if ((strlen(file) == key && strncmp(rules, file, key) == 0) ||
+		    (strlen(with_value) == key && strncmp(rules, with_value, key) == 0))
+			return errno_of(rules + key + 1, n - key - 1);
+		rules += n + (rules[n] == ',');
+	}
+	return 0;
+}
+
+static void put_text(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+
+	if (fd < 0 || real_write(fd, text, strlen(text)) < 0)
+		abort();
+	close(fd);
+}
+
+static void get_text(const char *path, char *buf, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? 0 : read(fd, buf, size - 1);
+
+	buf[n > 0 ? n : 0] = '\0';
+	if (fd >= 0)
+		close(fd);
+}
+
+static void count(const char *type_dir, int difference)
+{
+	char path[PATH_MAX], text[32];
+
+	snprintf(path, sizeof(path), "%s/available_instances", type_dir);
+	get_text(path, text, sizeof(text));
+	int left = atoi(text) + difference;
+	snprintf(text, sizeof(text), "%d\n", left);
+	put_text(path, text);
+}
+
+static void copy_attributes(const char *type_dir, const char *device)
+{
+	char from[PATH_MAX], to[PATH_MAX], text[4096];
+	snprintf(from, sizeof(from), "%s/.attributes", type_dir);
+	DIR *dir = opendir(from);
+
+	for (struct dirent *d; dir && (d = readdir(dir));) {
+		if (d->d_type != DT_REG)
+			continue;
+		snprintf(from, sizeof(from), "%s/.attributes/%s", type_dir, d->d_name);
+		snprintf(to, sizeof(to), "%s/%s", device, d->d_name);
+		get_text(from, text, sizeof(text));
+		put_text(to, text);
+	}
+	if (dir)
+		closedir(dir);
+}
+
+/* Where a running device's link is: ROOT/sys/bus/mdev/devices/UUID. */
+static void link_path(const char *path, const char *uuid, char ret[PATH_MAX])
+{
+	int root = (int)(strstr(path, "/sys/") - path);
+
+	snprintf(ret, PATH_MAX, "%.*s/sys/bus/mdev/devices/%s", root, path, uuid);
+}
+
+static int create(const char *type_dir, const char *uuid)
+{
+	char parent[PATH_MAX], device[PATH_MAX], text[PATH_MAX], path[PATH_MAX], available[32];
+
+	snprintf(path, sizeof(path), "%s/available_instances", type_dir);
+	get_text(path, available, sizeof(available));
+	if (*available && atoi(available) <= 0)
+		return EUSERS;
+	snprintf(parent, sizeof(parent), "%s", type_dir);
+	*strstr(parent, "/mdev_supported_types/") = '\0';
+	snprintf(device, sizeof(device), "%s/%s", parent, uuid);
+	link_path(type_dir, uuid, path);
+	/* Relative, as sysfs links are. */
+	snprintf(text, sizeof(text), "../../..%s", strstr(device, "/sys/") + 4);
+	if (symlink(text, path) < 0)
+		return errno;
+	if (mkdir(device, 0755) < 0)
+		return errno;
+	snprintf(path, sizeof(path), "%s/mdev_type", device);
+	snprintf(text, sizeof(text), "..%s", strstr(type_dir, "/mdev_supported_types/"));
+	if (symlink(text, path) < 0)
+		return errno;
+	snprintf(path, sizeof(path), "%s/remove", device);
+	put_text(path, "");
+	copy_attributes(type_dir, device);
+	if (*available)
+		count(type_dir, -1);
+	return 0;
+}
+
+static int remove_device(const char *device)
+{
+	char path[PATH_MAX], type_dir[PATH_MAX], target[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/mdev_type", device);
+	if (!realpath(path, type_dir))
+		return ENODEV;
+	link_path(device, strrchr(device, '/') + 1, target);
+	unlink(target);
+	DIR *dir = opendir(device);
+	for (struct dirent *d; dir && (d = readdir(dir));) {
+		if (d->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), "%s/%s", device, d->d_name);
+		unlink(path);
+	}
+	if (dir)
+		closedir(dir);
+	rmdir(device);
+	count(type_dir, 1);
+	return 0;
+}
+
+static void take_time(void)
+{
+	const char *ms = getenv("FAKEKERNEL_DELAY");
+	long n = ms ? atol(ms) : 0;
+	struct timespec time = { n / 1000, n % 1000 * 1000000 };
+
+	while (nanosleep(&time, &time) < 0)
+		;
+}
+
+static void log_write(const char *path, const char *value)
+{
+	const char *log = getenv("FAKEKERNEL_LOG");
+	char line[2 * PATH_MAX];
+	int fd = log ? open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644) : -1;
+
+	if (fd < 0)
+		return;
+	int n = snprintf(line, sizeof(line), "%s %s\n", strstr(path, "/sys/") + 5, value);
+	(void)!real_write(fd, line, (size_t)n);
+	close(fd);
+}
+
+/* Returns 0 or the errno that the driver refuses with. */
+static int store(int fd, char *path, const char *value)
+{
+	char *slash = strrchr(path, '/');
+	bool creates = strstr(path, "/mdev_supported_types/") && strcmp(slash, "/create") == 0;
+	bool removes = slash - path > UUID_LENGTH && strcmp(slash, "/remove") == 0;
+	int error = refusal(slash + 1, value);
+
+	log_write(path, value);
+	if (error)
+		return error;
+	if (!creates && !removes) {
+		if (ftruncate(fd, 0) < 0 || real_write(fd, value, strlen(value)) < 0)
+			return errno;
+		return 0;
+	}
+	take_time();
+	*slash = '\0';
+	flock(fd, LOCK_EX); /* the mdev core serialises these too */
+	return creates ? create(path, value) : remove_device(path);
+}
+
+ssize_t write(int fd, const void *buf, size_t n)
+{
+	char link[64], path[PATH_MAX], value[4096 + 1];
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	ssize_t len = readlink(link, path, sizeof(path) - 1);
+	path[len < 0 ? 0 : len] = '\0';
+	if (!strstr(path, "/sys/"))
+		return real_write(fd, buf, n);
+	if (n >= sizeof(value)) {
+		errno = EINVAL;
+		return -1;
+	}
+	memcpy(value, buf, n);
+	value[n] = '\0';
+	int error = store(fd, path, value);
+	if (error) {
+		errno = error;
+		return -1;
+	}
+	return (ssize_t)n;
+}

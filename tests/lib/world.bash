@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash disable=SC2034,SC2154 # names here are for the tests; bats sets output
+# A fake root for the programs, and short words for what tests do in it. Sourced by .bats files and by
+# the demo; the fake kernel (fakekernel.c) makes create, remove and attributes work.
+
+TOP=${TOP:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)}
+BUILD=${BUILD:-$TOP/build}
+
+# UUIDs that sort as their names.
+U1=11111111-1111-4111-8111-111111111111
+U2=22222222-2222-4222-8222-222222222222
+U3=33333333-3333-4333-8333-333333333333
+export U1 U2 U3
+
+# Makes $ROOT: two directories as a package makes them, and a kernel with parents mtty and matrix.
+make_world() {
+	ROOT=$1
+	mkdir -p "$ROOT/etc/mdevctl.d" "$ROOT/sys/class/mdev_bus" "$ROOT/sys/bus/mdev/devices" \
+		"$ROOT/usr/lib/mdevctl/scripts.d/callouts" "$ROOT/usr/lib/mdevctl/scripts.d/notifiers"
+	add_type mtty mtty-1 24 vfio-pci "Single port serial"
+	add_type mtty mtty-2 12 vfio-pci "Dual port serial"
+	add_type matrix vfio_ap-passthrough 65536 vfio-ap "VFIO AP Passthrough Device"
+	add_attribute matrix vfio_ap-passthrough assign_adapter
+	add_attribute matrix vfio_ap-passthrough assign_domain
+	export MDEVCTL_ENV_ROOT=$ROOT
+	export PATH=$BUILD:$PATH
+	unset MDEVCTL_LOG NO_COLOR
+	D=$ROOT/etc/mdevctl.d
+	SYS=$ROOT/sys
+	DEVICES=$ROOT/sys/bus/mdev/devices
+	export LD_PRELOAD=$BUILD/fakekernel.so
+}
+
+# add_type PARENT TYPE INSTANCES API [NAME [DESCRIPTION]]
+add_type() {
+	local real=$ROOT/sys/devices/virtual/$1/$1 dir
+	dir=$real/mdev_supported_types/$2
+	mkdir -p "$dir/.attributes"
+	[[ -e $ROOT/sys/class/mdev_bus/$1 ]] ||
+		ln -s "../../devices/virtual/$1/$1" "$ROOT/sys/class/mdev_bus/$1"
+	echo "$3" >"$dir/available_instances"
+	echo "$4" >"$dir/device_api"
+	[[ -z ${5:-} ]] || echo "$5" >"$dir/name"
+	[[ -z ${6:-} ]] || printf '%s\n' "$6" >"$dir/description"
+	: >"$dir/create"
+}
+
+# add_attribute PARENT TYPE NAME [VALUE]: devices of this type have a file of this name.
+add_attribute() {
+	printf '%s' "${4:-}" >"$ROOT/sys/devices/virtual/$1/$1/mdev_supported_types/$2/.attributes/$3"
+}
+
+# definition PARENT UUID TYPE [START [ATTRS]]: writes a definition as mdevctl would.
+definition() {
+	mkdir -p "$D/$1"
+	printf '{\n  "mdev_type": "%s",\n  "start": "%s",\n  "attrs": %s\n}' "$3" "${4:-manual}" \
+		"${5:-[]}" >"$D/$1/$2"
+}
+
+# What a script in the fake root sees: its own world, without the fake kernel's preload if asked.
+# add_script callouts|notifiers NAME < TEXT
+add_script() {
+	cat >"$ROOT/usr/lib/mdevctl/scripts.d/$1/$2"
+	chmod 755 "$ROOT/usr/lib/mdevctl/scripts.d/$1/$2"
+}
+
+# same WANTED: compares the whole of $output, and shows both if they differ.
+same() {
+	if [[ $output != "$1" ]]; then
+		printf -- '--- wanted\n%s\n--- got\n%s\n' "$1" "$output"
+		return 1
+	fi
+}
+
+# The content of a file, byte for byte: a newline at its end counts.
+same_file() {
+	local got
+	got=$(cat "$1"; echo .)
+	output=${got%.} same "$2"
+}
