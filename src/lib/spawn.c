@@ -55,12 +55,17 @@ static int64_t now_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+/* Not those that are ignored (nohup, a job in the background): being blocked they become pending
+ * all the same, but they are to end nothing. */
 static void termination_signals(sigset_t *ret)
 {
+	static const int all[] = { SIGINT, SIGTERM, SIGHUP };
+	struct sigaction action;
+
 	sigemptyset(ret);
-	sigaddset(ret, SIGINT);
-	sigaddset(ret, SIGTERM);
-	sigaddset(ret, SIGHUP);
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if (sigaction(all[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
+			sigaddset(ret, all[i]);
 }
 
 int spawn_pending_signal(void)

@@ -28,5 +28,6 @@ int spawn_run(const char *const argv[], const char *input, unsigned limit_second
 void spawn_result_free(struct spawn_result *result);
 #define _cleanup_spawn_ __attribute__((cleanup(spawn_result_free)))
 
-/* The termination signal (INT, TERM, HUP) that is blocked and pending in this process, or 0. */
+/* The termination signal (INT, TERM, HUP) that is blocked and pending in this process, or 0. One
+ * that is ignored does not count. */
 int spawn_pending_signal(void);

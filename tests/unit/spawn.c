@@ -260,19 +260,19 @@ static pid_t signal_later(const char *dir, int sig)
 	_exit(0);
 }
 
-/* A blocked signal reaches the script, once, and stays with us; not one that was there before, and
- * not a script that must not be interrupted. */
+/* A blocked signal reaches the script, once, and stays with us; not one that was there before or
+ * that we ignore, and not a script that must not be interrupted. */
 static void test_hand_on(void)
 {
 	static const struct {
 		int sig;
-		bool before, interruptible;
+		bool before, interruptible, ignored;
 		const char *out;
-	} cases[] = { { SIGTERM, false, true, "term\n" },
-		      { SIGINT, false, true, "int\n" },
-		      { SIGHUP, false, true, "hup\n" },
-		      { SIGTERM, true, true, "" },
-		      { SIGTERM, false, false, "" } };
+	} cases[] = {
+		{ SIGTERM, false, true, false, "term\n" }, { SIGINT, false, true, false, "int\n" },
+		{ SIGHUP, false, true, false, "hup\n" },   { SIGTERM, true, true, false, "" },
+		{ SIGTERM, false, false, false, "" },	   { SIGHUP, false, true, true, "" }
+	};
 	static const char script[] = "trap 'echo term' TERM; trap 'echo int' INT\n"
 				     "trap 'echo hup' HUP; cd \"$0\"; : > ready\n"
 				     "until test -e end; do sleep 0.05; done; rm ready end";
@@ -291,16 +291,18 @@ static void test_hand_on(void)
 		_cleanup_spawn_ struct spawn_result result = { 0 };
 
 		assert(spawn_pending_signal() == 0);
+		signal(SIGHUP, cases[i].ignored ? SIG_IGN : SIG_DFL);
 		pid_t sender = signal_later(dir, cases[i].sig);
 		if (cases[i].before)
 			kill(getpid(), cases[i].sig);
 		assert(spawn_run(argv, NULL, 60, cases[i].interruptible, &result) == 0);
 		assert(strcmp(result.out, cases[i].out) == 0);
 		assert(waitpid(sender, NULL, 0) == sender);
-		assert(spawn_pending_signal() == cases[i].sig);
+		assert(spawn_pending_signal() == (cases[i].ignored ? 0 : cases[i].sig));
 		assert(sigwait(&set, &sig) == 0 && sig == cases[i].sig);
 	}
 	assert(spawn_pending_signal() == 0);
+	signal(SIGHUP, SIG_DFL);
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	rmdir(dir);
 }
