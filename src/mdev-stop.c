@@ -6,6 +6,7 @@ static const struct cli_use uses[] = {
 	{ CLI_UUID, "UUID of the device" },
 	{ CLI_FORCE, "Go on though a callout script refuses" },
 	{ CLI_ENSURE, "Succeed if the device does not run" },
+	{ CLI_SETTLE, "Leave a device alone that udev is not done with" },
 	{ CLI_WAIT, "Wait for those who use the device (30)" },
 	{ 0 },
 };
@@ -34,6 +35,7 @@ int main(int argc, char *argv[])
 			 .parent = cli_value(&cli, CLI_PARENT),
 			 .force = cli.given & CLI_FORCE,
 			 .ensure = cli.given & CLI_ENSURE,
+			 .settle = cli.given & CLI_SETTLE,
 			 .wait = cli.wait };
 	if (env_open(&env, &err) < 0 || op_stop(&op, &err) < 0)
 		return cli_fail(&err);

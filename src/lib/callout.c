@@ -136,7 +136,8 @@ static void pass_on(const struct call *call, const char *path, const char *text)
 
 	if (*text == '\0' || call->event == EVENT_NOTIFY)
 		return;
-	log_script(name, text);
+	if (!all->quiet)
+		log_script(name, text);
 	char *said = mem_printf("%s%s: %s%s", all->said ? all->said : "", name, text,
 				text[strlen(text) - 1] == '\n' ? "" : "\n");
 	if (strlen(said) > SAID_LIMIT)

@@ -37,6 +37,7 @@ struct callouts {
 	size_t n_choices;
 	char *said; /* owned: what scripts wrote to stderr since callout_take_said(); for the
 		       journal */
+	bool quiet; /* stderr is the journal, which gets `said`: do not print it as well */
 };
 void callouts_open(struct callouts *callouts, const struct env *env);
 void callouts_close(struct callouts *callouts);

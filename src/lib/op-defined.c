@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <signal.h>
 #include <string.h>
 
 #include "active.h"
@@ -58,21 +57,25 @@ static int define_from_options(const struct op *op, struct mdev *dev, struct err
 int op_define(const struct op *op, char ret_uuid[UUID_SIZE], struct error *err)
 {
 	_cleanup_mdev_ struct mdev dev = { 0 };
+	_cleanup_callouts_ struct callouts callouts;
 
+	callouts_open(&callouts, op->env);
 	op_choose_uuid(op, &dev);
 	memcpy(ret_uuid, dev.uuid, UUID_SIZE);
 	int r = op->jsonfile ? define_from_file(op, &dev, err) : define_from_options(op, &dev, err);
 	if (r < 0)
 		return -1;
-	return op_run(op, ACTION_DEFINE, &dev, NULL, err);
+	return op_run(op, &callouts, ACTION_DEFINE, &dev, NULL, err);
 }
 
 int op_undefine(const struct op *op, struct error *err)
 {
 	_cleanup_list_ struct mdev_list found = { 0 };
+	_cleanup_callouts_ struct callouts callouts;
 	struct filter filter = { op->uuid, op->parent };
 	bool failed = false;
 
+	callouts_open(&callouts, op->env);
 	defined_find(op->env, &filter, &found);
 	if (found.n == 0)
 		return error_set(err, STATUS_NOT_FOUND, "No devices match the specified uuid");
@@ -80,7 +83,7 @@ int op_undefine(const struct op *op, struct error *err)
 		_cleanup_error_ struct error why = { 0 };
 		const struct mdev *dev = &found.v[i];
 
-		if (op_run(op, ACTION_UNDEFINE, &found.v[i], NULL, &why) == 0)
+		if (op_run(op, &callouts, ACTION_UNDEFINE, &found.v[i], NULL, &why) == 0)
 			continue;
 		log_warning("Undefine of %s on parent %s failed with error: %s", dev->uuid,
 			    dev->parent, why.text);
@@ -148,8 +151,8 @@ static int modify_attributes(struct mdev *dev, const struct modification *how, s
 	return 0;
 }
 
-static int modify_definition(const struct op *op, const struct modification *how,
-			     const struct mdev *new, struct error *err)
+static int modify_definition(const struct op *op, struct callouts *callouts,
+			     const struct modification *how, struct mdev *new, struct error *err)
 {
 	_cleanup_mdev_ struct mdev dev = { 0 };
 	_cleanup_close_ int lock_fd = -1;
@@ -157,7 +160,7 @@ static int modify_definition(const struct op *op, const struct modification *how
 	if (op_lock(op->env, &lock_fd, err) < 0)
 		return -1;
 	if (new)
-		return op_run(op, ACTION_MODIFY, (struct mdev *)new, &lock_fd, err);
+		return op_run(op, callouts, ACTION_MODIFY, new, &lock_fd, err);
 	if (load_definition(op, &dev, err) < 0)
 		return -1;
 	op_set_device(&dev, NULL, NULL, op->type);
@@ -165,7 +168,7 @@ static int modify_definition(const struct op *op, const struct modification *how
 		dev.autostart = how->set_auto;
 	if (modify_attributes(&dev, how, err) < 0)
 		return -1;
-	return op_run(op, ACTION_MODIFY, &dev, &lock_fd, err);
+	return op_run(op, callouts, ACTION_MODIFY, &dev, &lock_fd, err);
 }
 
 /* Whether a running device can take `new` as it is: scripts change attributes, nothing else. */
@@ -190,40 +193,27 @@ static int check_live(const struct op *op, const struct modification *how, const
 	return 0;
 }
 
-static int modify_live(const struct op *op, const struct modification *how, struct mdev *new,
-		       struct error *err)
-{
-	_cleanup_callouts_ struct callouts callouts;
-	_cleanup_callout_ struct callout callout;
-	sigset_t old;
-
-	if (check_live(op, how, new, err) < 0)
-		return -1;
-	callouts_open(&callouts, op->env);
-	callout_begin(&callout, &callouts, ACTION_MODIFY, new);
-	op_block_termination(&old);
-	int r = callout_live(&callout, err);
-	callout_notify(&callout, STATE_NONE);
-	sigprocmask(SIG_SETMASK, &old, NULL);
-	return r;
-}
-
 int op_modify(const struct op *op, const struct modification *how, struct error *err)
 {
 	_cleanup_mdev_ struct mdev new = { 0 };
+	_cleanup_callouts_ struct callouts callouts;
 
+	callouts_open(&callouts, op->env);
 	if (how->live && !op->jsonfile)
 		return error_set(err, STATUS_FAILED, "'%s' cannot be changed on active mdev",
 				 how->set_auto ? "auto" : "manual");
 	if (!op->jsonfile)
-		return modify_definition(op, how, NULL, err);
+		return modify_definition(op, &callouts, how, NULL, err);
 	if (!op->parent)
 		return error_set(err, STATUS_FAILED,
 				 "Parent device required to modify device via json file");
 	op_set_device(&new, op->uuid, op->parent, NULL);
 	if (op_read_jsonfile(op->jsonfile, &new, err) < 0)
 		return -1;
-	if (how->live && modify_live(op, how, &new, err) < 0)
+	if (how->live &&
+	    (check_live(op, how, &new, err) < 0 || op_run_live(op, &callouts, &new, err) < 0))
 		return -1;
-	return how->live && !how->defined ? 0 : modify_definition(op, how, &new, err);
+	if (how->live && !how->defined)
+		return 0;
+	return modify_definition(op, &callouts, how, &new, err);
 }

@@ -9,6 +9,7 @@
 #include "callout.h"
 #include "defined.h"
 #include "file.h"
+#include "journal.h"
 #include "json.h"
 #include "mem.h"
 #include "op.h"
@@ -66,7 +67,7 @@ int op_read_jsonfile(const char *path, struct mdev *ret, struct error *err)
 	return json_read_definition(text, len, path, true, ret, err);
 }
 
-void op_block_termination(sigset_t *ret_old)
+static void block_termination(sigset_t *ret_old)
 {
 	sigset_t set;
 
@@ -150,16 +151,34 @@ static int pipeline(const struct op *op, struct callouts *callouts, enum action 
 }
 
 /* Runs the pipeline with termination put off until its end. */
-int op_run(const struct op *op, enum action action, struct mdev *dev, int *lock_fd,
-	   struct error *err)
+int op_run(const struct op *op, struct callouts *callouts, enum action action, struct mdev *dev,
+	   int *lock_fd, struct error *err)
 {
-	_cleanup_callouts_ struct callouts callouts;
 	int none = -1;
 	sigset_t old;
 
-	callouts_open(&callouts, op->env);
-	op_block_termination(&old);
-	int r = pipeline(op, &callouts, action, dev, lock_fd ? lock_fd : &none, err);
+	callouts->quiet = journal_is_stderr(op->env);
+	block_termination(&old);
+	int r = pipeline(op, callouts, action, dev, lock_fd ? lock_fd : &none, err);
+	_cleanup_free_ char *said = callout_take_said(callouts);
+	journal_change(op->env, dev, action_name(action), r < 0 ? err : NULL, said);
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	return r;
+}
+
+int op_run_live(const struct op *op, struct callouts *callouts, const struct mdev *dev,
+		struct error *err)
+{
+	_cleanup_callout_ struct callout callout;
+	sigset_t old;
+
+	callouts->quiet = journal_is_stderr(op->env);
+	callout_begin(&callout, callouts, ACTION_MODIFY, dev);
+	block_termination(&old);
+	int r = callout_live(&callout, err);
+	callout_notify(&callout, STATE_NONE); /* as mdevctl: live has neither success nor failure */
+	_cleanup_free_ char *said = callout_take_said(callouts);
+	journal_change(op->env, dev, action_name(ACTION_MODIFY), r < 0 ? err : NULL, said);
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	return r;
 }

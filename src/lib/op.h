@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include <signal.h>
 #include <stdbool.h>
 
 #include "callout.h"
@@ -27,7 +26,7 @@ struct op {
 	bool autostart;
 	bool force;    /* go on though a pre callout refuses */
 	bool ensure;   /* what is so already is success, without any callout */
-	bool settle;   /* start: return when udev is done with the device */
+	bool settle;   /* start: return when udev is done with the device; stop: only such a one */
 	unsigned wait; /* seconds: start waits for parent, type and instance, stop for the holder */
 };
 
@@ -62,16 +61,18 @@ int op_autostart(const struct op *op, struct error *err);
 
 /* What the operations are made of. */
 
-/* Runs the pipeline for one device. *lock_fd (or NULL) is let go before post, so that a script may
- * call mdevctl again. */
-int op_run(const struct op *op, enum action action, struct mdev *dev, int *lock_fd,
-	   struct error *err);
+/* Runs the pipeline for one device, and tells the journal. Scripts are asked for their capabilities
+ * once for each of `callouts`. *lock_fd (or NULL) is let go before post, so that a script may call
+ * mdevctl again. */
+int op_run(const struct op *op, struct callouts *callouts, enum action action, struct mdev *dev,
+	   int *lock_fd, struct error *err);
 
 /* Takes the lock of all writers, and removes what killed ones left. As env_lock(). */
 int op_lock(const struct env *env, int *ret_fd, struct error *err);
 
-/* Puts off SIGTERM, SIGINT and SIGHUP; sigprocmask(SIG_SETMASK, ret_old) lets them in again. */
-void op_block_termination(sigset_t *ret_old);
+/* Hands new attributes to the script of a running device; no change of ours is part of it. */
+int op_run_live(const struct op *op, struct callouts *callouts, const struct mdev *dev,
+		struct error *err);
 
 /* Fills in what is given (not NULL). */
 void op_set_device(struct mdev *dev, const char *uuid, const char *parent, const char *type);

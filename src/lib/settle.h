@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <stdbool.h>
+#include <time.h>
+
+#include "env.h"
+
+/*
+ * Waiting for devices to come and for udev to be done with them. In another root (tests), or where
+ * no udev runs, there is nothing to hear: conditions are looked at again from time to time, and
+ * every device counts as done.
+ */
+
+struct udev;
+struct udev_monitor;
+
+struct settle {
+	struct udev *udev;	      /* owned; NULL = no udev here */
+	struct udev_monitor *monitor; /* owned; NULL = not listening */
+	struct timespec deadline;     /* CLOCK_MONOTONIC */
+};
+
+/* Starts to listen; open it before the condition is looked at for the first time. */
+void settle_open(struct settle *ret, const struct env *env, unsigned seconds);
+void settle_close(struct settle *settle);
+#define _cleanup_settle_ __attribute__((cleanup(settle_close)))
+
+/* Waits until something happened to some device, or for a moment. Returns false once the time is
+ * over: the caller looked at its condition for the last time. */
+bool settle_next(struct settle *settle);
+
+/* Whether udev is done with the running device, and with the node of its VFIO group if it has one
+ * (then /dev/vfio/GROUP has the owner and mode that rules gave it). */
+bool settle_is_done(const struct settle *settle, const struct env *env, const char *uuid);
