@@ -164,7 +164,7 @@ static void parse_long(struct parser *p, const char *word)
 static void parse_short(struct parser *p, const char *word)
 {
 	for (const char *c = word; *c; c++) {
-		unsigned option = find(p->spec, NULL, 0, *c);
+		unsigned option = find(p->spec, "", 0, *c);
 		if (!option)
 			usage_error(p, "Unknown option '-%c'", *c);
 		if (!options[number(option)].argument) {

@@ -120,9 +120,9 @@ static int load_definition(const struct op *op, struct mdev *ret, struct error *
 	return 0;
 }
 
-static int bad_index(const struct mdev *dev, unsigned index, struct error *err)
+static int bad_index(const struct mdev *dev, size_t index, struct error *err)
 {
-	error_set(err, STATUS_FAILED, "Attribute index %u is invalid\n", index);
+	error_set(err, STATUS_FAILED, "Attribute index %zu is invalid\n", index);
 	if (dev->n_attrs == 0) {
 		error_append(err, "Device %s has no attributes", dev->uuid);
 		return -1;
@@ -140,12 +140,12 @@ static int modify_attributes(struct mdev *dev, const struct modification *how, s
 
 	if (how->addattr) {
 		if (index > dev->n_attrs)
-			return bad_index(dev, *how->index, err);
+			return bad_index(dev, index, err);
 		mdev_insert_attr(dev, index, how->addattr, how->value);
 	}
 	if (how->delattr && (dev->n_attrs > 0 || how->index)) {
 		if (index >= dev->n_attrs)
-			return bad_index(dev, *how->index, err);
+			return bad_index(dev, index, err);
 		mdev_remove_attr(dev, index);
 	}
 	return 0;
