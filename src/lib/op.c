@@ -13,6 +13,7 @@
 #include "json.h"
 #include "mem.h"
 #include "op.h"
+#include "spawn.h"
 
 /* Names are checked where they come in, so they fit. */
 static void set_name(char name[NAME_MAX + 1], const char *text)
@@ -78,14 +79,6 @@ static void block_termination(sigset_t *ret_old)
 	sigprocmask(SIG_BLOCK, &set, ret_old);
 }
 
-static bool termination_pending(void)
-{
-	sigset_t set;
-
-	sigpending(&set);
-	return sigismember(&set, SIGTERM) || sigismember(&set, SIGINT) || sigismember(&set, SIGHUP);
-}
-
 /* Takes the lock of all writers and cleans up after those that were killed. */
 int op_lock(const struct env *env, int *ret_fd, struct error *err)
 {
@@ -94,6 +87,12 @@ int op_lock(const struct env *env, int *ret_fd, struct error *err)
 	if (*ret_fd >= 0)
 		defined_clean(env);
 	return 0;
+}
+
+static void unlock(int *lock_fd)
+{
+	mem_close(lock_fd);
+	*lock_fd = -1;
 }
 
 static int change_defined(const struct op *op, enum action action, const struct mdev *dev,
@@ -110,7 +109,7 @@ static int change_defined(const struct op *op, enum action action, const struct 
 static int change(const struct op *op, struct callouts *callouts, enum action action,
 		  struct mdev *dev, struct error *err)
 {
-	if (termination_pending())
+	if (spawn_pending_signal())
 		return error_set(err, STATUS_FAILED, "Interrupted, nothing was changed");
 	switch (action) {
 	case ACTION_DEFINE:
@@ -130,8 +129,8 @@ static int change(const struct op *op, struct callouts *callouts, enum action ac
 	}
 }
 
-/* The pipeline. *lock_fd (-1: none) is let go before post, so that a script may call mdevctl again.
- */
+/* The pipeline. *lock_fd (-1: none) is let go before post and notify, so that a script may call
+ * mdevctl again. */
 static int pipeline(const struct op *op, struct callouts *callouts, enum action action,
 		    struct mdev *dev, int *lock_fd, struct error *err)
 {
@@ -139,12 +138,12 @@ static int pipeline(const struct op *op, struct callouts *callouts, enum action 
 
 	callout_begin(&callout, callouts, action, dev);
 	if (callout_pre(&callout, op->force, err) < 0) {
+		unlock(lock_fd);
 		callout_notify(&callout, STATE_NONE);
 		return -1;
 	}
 	int r = change(op, callouts, action, dev, err);
-	mem_close(lock_fd);
-	*lock_fd = -1;
+	unlock(lock_fd);
 	callout_post(&callout, r < 0 ? STATE_FAILURE : STATE_SUCCESS);
 	callout_notify(&callout, r < 0 ? STATE_FAILURE : STATE_SUCCESS);
 	return r;
