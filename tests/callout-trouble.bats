@@ -1,0 +1,468 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck disable=SC2016,SC2154 # bodies are for the scripts to expand; run sets stderr
+# Scripts that do what they should not, and signals that come while scripts run.
+bats_require_minimum_version 1.5.0
+load lib/world.bash
+load lib/scripts.bash
+
+setup() {
+	make_scripts_world "$BATS_TEST_TMPDIR/root"
+	export MDEVCTL_CALLOUT_TIMEOUT=60 MDEVCTL_NOTIFIER_TIMEOUT=60
+}
+
+teardown() {
+	local pid
+	[[ ! -e $ROOT/pids ]] || while read -r pid; do
+		kill -KILL "$pid" 2>/dev/null || true
+	done <"$ROOT/pids"
+}
+
+# Body of a script that never ends, once it has said that it is there; exec, so that nobody is left.
+FOREVER=': >"$ROOT/ready"; exec sleep 1000'
+
+# Scripts that cannot be run
+
+@test "a script whose interpreter is missing is passed over, with a warning each time" {
+	printf '#!/missing/interpreter\n' >"$CALLOUTS/a"
+	printf '#!/missing/interpreter\n' >"$NOTIFIERS/n"
+	chmod 755 "$CALLOUTS/a" "$NOTIFIERS/n"
+	script "$CALLOUTS" b
+	run -0 mdevctl define -u "$U1" -p mtty -t mtty-1
+	same "Warning: Unable to run callout script \"$CALLOUTS/a\": its interpreter is missing
+Warning: Unable to run callout script \"$CALLOUTS/a\": its interpreter is missing
+Warning: Unable to run notifier script \"$NOTIFIERS/n\": its interpreter is missing"
+	called "b get capabilities
+b pre define
+b post define success"
+}
+
+@test "an executable file that is neither program nor script is passed over, with a warning" {
+	echo 'exit 1' >"$CALLOUTS/a"
+	chmod 755 "$CALLOUTS/a"
+	script "$CALLOUTS" b
+	run -0 mdevctl define -u "$U1" -p mtty -t mtty-1
+	same "Warning: Unable to run callout script \"$CALLOUTS/a\": Exec format error
+Warning: Unable to run callout script \"$CALLOUTS/a\": Exec format error"
+	called "b get capabilities
+b pre define
+b post define success"
+}
+
+@test "a script that cannot be run for want of means is not passed over" {
+	script "$CALLOUTS" a
+	exec 8>>"$CALLOUTS/a" # a program that is open for writing cannot be run
+	run -1 mdevctl define -u "$U1" -p mtty -t mtty-1
+	same "Error: Unable to run callout script \"$CALLOUTS/a\": Text file busy"
+	[[ ! -e $D/mtty ]]
+	run -0 mdevctl define -u "$U1" -p mtty -t mtty-1 --force
+	exec 8>&-
+}
+
+@test "a versioned script that cannot be run any more has refused" {
+	versioned a '"define"' '"pre"'
+	sed -i '/echo .{"supports/a sed -i 1s,bash,missing, "$0"' "$CALLOUTS/a"
+	script "$CALLOUTS" b
+	run -7 mdevctl define -u "$U1" -p mtty -t mtty-1
+	same "Warning: Unable to run callout script \"$CALLOUTS/a\": its interpreter is missing
+Error: No answer from callout script \"$CALLOUTS/a\""
+	called "a get capabilities"
+}
+
+# Scripts that die of a signal
+
+@test "a script that dies of a signal has not answered: a warning, and the next one is asked" {
+	script "$CALLOUTS" a '[[ $event == get ]] || kill -SEGV $$'
+	script "$CALLOUTS" b
+	run -0 mdevctl define -u "$U1" -p mtty -t mtty-1
+	same "Warning: callout script \"$CALLOUTS/a\" was terminated by a signal (Segmentation fault)"
+	called "a get capabilities
+b get capabilities
+a pre define
+b pre define
+b post define success"
+}
+
+@test "a script that dies of a signal when asked for capabilities is not versioned" {
+	versioned a '"define"' '"pre"'
+	sed -i '/echo .{"supports/a kill -KILL $$' "$CALLOUTS/a"
+	script "$CALLOUTS" b '[[ $event == get ]] || exit 1'
+	run -0 mdevctl define -u "$U1" -p mtty -t mtty-1
+	same "Warning: callout script \"$CALLOUTS/a\" was terminated by a signal (Killed)"
+	called "a get capabilities
+b get capabilities
+a pre define
+a post define success"
+}
+
+@test "a versioned script that dies of a signal has refused" {
+	versioned a '"define"' '"pre"' 'kill -KILL $$'
+	script "$CALLOUTS" b
+	run -7 mdevctl define -u "$U1" -p mtty -t mtty-1
+	same "Warning: callout script \"$CALLOUTS/a\" was terminated by a signal (Killed)
+Error: No answer from callout script \"$CALLOUTS/a\""
+	[[ ! -e $D/mtty ]]
+}
+
+@test "a script or notifier that dies of a signal after the change gets a warning" {
+	script "$CALLOUTS" a '[[ $event != post ]] || kill -KILL $$'
+	script "$NOTIFIERS" n 'kill -TERM $$'
+	run -0 mdevctl define -u "$U1" -p mtty -t mtty-1
+	same "Warning: callout script \"$CALLOUTS/a\" was terminated by a signal (Killed)
+Warning: notifier script \"$NOTIFIERS/n\" was terminated by a signal (Terminated)"
+	[[ -e $D/mtty/$U1 ]]
+}
+
+@test "an attribute answer of a script that died of a signal does not count" {
+	mdevctl start -u "$U1" -p mtty -t mtty-1
+	script "$CALLOUTS" a '[[ $action != attributes ]] || { echo "[{\"a\":\"1\"}]"; kill -KILL $$; }'
+	run -0 mdevctl list -v
+	same "Warning: callout script \"$CALLOUTS/a\" was terminated by a signal (Killed)
+$U1 mtty mtty-1 manual"
+}
+
+# Scripts that never end
+
+@test "a script that never ends in pre is ended, and has refused" {
+	script "$CALLOUTS" a "[[ \$event != pre ]] || { echo busy >&2; $FOREVER; }"
+	script "$CALLOUTS" b
+	script "$NOTIFIERS" n
+	MDEVCTL_CALLOUT_TIMEOUT=1 run -9 mdevctl define -u "$U1" -p mtty -t mtty-1
+	same "a: busy
+Error: Time limit of 1 s exceeded by callout script \"$CALLOUTS/a\""
+	[[ ! -e $D/mtty ]]
+	called "a get capabilities
+b get capabilities
+a pre define
+n notify define"
+}
+
+@test "a script that never ends in pre can be forced past" {
+	script "$CALLOUTS" a "[[ \$event != pre ]] || { $FOREVER; }"
+	MDEVCTL_CALLOUT_TIMEOUT=1 run -0 mdevctl define -u "$U1" -p mtty -t mtty-1 --force
+	same "Warning: Forcing operation 'define' despite callout failure. Error was: Time limit of 1 s exceeded by callout script \"$CALLOUTS/a\""
+	called "a get capabilities
+a pre define
+a post define success"
+}
+
+@test "a script that agrees only when its time is over has refused" {
+	script "$CALLOUTS" a '[[ $event != pre ]] || {
+		exec 2>/dev/null # bash tells how sleep ended
+		trap "exit 0" TERM
+		while :; do sleep 0.05; done
+	}'
+	MDEVCTL_CALLOUT_TIMEOUT=1 run -9 mdevctl define -u "$U1" -p mtty -t mtty-1
+	same "Error: Time limit of 1 s exceeded by callout script \"$CALLOUTS/a\""
+}
+
+@test "a script that ignores TERM is killed, with its children" {
+	script "$CALLOUTS" a '[[ $event != pre ]] || { trap "" TERM; sleep 1000 & echo $! >"$ROOT/pids"; wait; }'
+	MDEVCTL_CALLOUT_TIMEOUT=1 run -9 mdevctl define -u "$U1" -p mtty -t mtty-1
+	same "Error: Time limit of 1 s exceeded by callout script \"$CALLOUTS/a\""
+	local pid
+	pid=$(cat "$ROOT/pids")
+	# A zombie is dead enough: who inherits it may not look at once.
+	[[ ! -e /proc/$pid ]] || grep -q '^State:.*\(Z\|X\)' "/proc/$pid/status"
+}
+
+@test "a script that never ends in post or notify gets a warning, the change is made" {
+	script "$CALLOUTS" a "[[ \$event != post ]] || { $FOREVER; }"
+	script "$NOTIFIERS" m "$FOREVER"
+	script "$NOTIFIERS" n
+	MDEVCTL_CALLOUT_TIMEOUT=1 MDEVCTL_NOTIFIER_TIMEOUT=1 \
+		run -0 mdevctl define -u "$U1" -p mtty -t mtty-1
+	same "Warning: Time limit of 1 s exceeded by callout script \"$CALLOUTS/a\"
+Warning: Time limit of 1 s exceeded by notifier script \"$NOTIFIERS/m\""
+	[[ -e $D/mtty/$U1 ]]
+	called "a get capabilities
+a pre define
+a post define success
+m notify define success
+n notify define success"
+}
+
+@test "a script that never ends when asked for capabilities is taken for unversioned" {
+	script "$CALLOUTS" a "[[ \$event != get ]] || { $FOREVER; }"
+	versioned b '"define"' '"pre"'
+	MDEVCTL_CALLOUT_TIMEOUT=1 run -0 mdevctl define -u "$U1" -p mtty -t mtty-1
+	same "Warning: Time limit of 1 s exceeded by callout script \"$CALLOUTS/a\""
+	called "a get capabilities
+b get capabilities
+b pre define"
+}
+
+@test "a script that never reports attributes is asked once, not for each device of a list" {
+	mdevctl start -u "$U1" -p mtty -t mtty-1
+	mdevctl start -u "$U2" -p mtty -t mtty-1
+	script "$CALLOUTS" a "[[ \$action != attributes ]] || { $FOREVER; }"
+	MDEVCTL_CALLOUT_TIMEOUT=1 run -0 --separate-stderr mdevctl list -v
+	same "$U1 mtty mtty-1 manual
+$U2 mtty mtty-1 manual"
+	local limit="Time limit of 1 s exceeded by callout script \"$CALLOUTS/a\""
+	output=$stderr same "Warning: No attributes of $U1: $limit
+Warning: No attributes of $U2: $limit"
+	called "a get capabilities
+a get attributes"
+}
+
+@test "if capabilities take too long and no script is versioned, list does not ask for attributes" {
+	mdevctl start -u "$U1" -p mtty -t mtty-1
+	script "$CALLOUTS" a "[[ \$event != get ]] || { $FOREVER; }"
+	MDEVCTL_CALLOUT_TIMEOUT=1 run -0 mdevctl list -v
+	local limit="Time limit of 1 s exceeded by callout script \"$CALLOUTS/a\""
+	same "Warning: $limit
+Warning: No attributes of $U1: $limit
+$U1 mtty mtty-1 manual"
+	called "a get capabilities"
+}
+
+@test "modify --live that takes too long fails" {
+	mdevctl start -u "$U1" -p mtty -t mtty-1
+	echo '{"mdev_type":"mtty-1","start":"auto"}' >"$ROOT/json"
+	versioned a '"modify"' '"live"' "$FOREVER"
+	MDEVCTL_CALLOUT_TIMEOUT=1 run -9 mdevctl modify -u "$U1" -p mtty --live --jsonfile "$ROOT/json"
+	same "Error: Time limit of 1 s exceeded by callout script \"$CALLOUTS/a\""
+}
+
+# Scripts and their pipes
+
+# $ROOT/json: more than a pipe holds.
+long_json() {
+	local value
+	value=$(printf '%4000s' '' | tr ' ' x)
+	{
+		printf '{"mdev_type":"mtty-1","start":"auto","attrs":[{"a":"1"}'
+		for _ in {1..100}; do printf ',{"a":"%s"}' "$value"; done
+		printf ']}'
+	} >"$ROOT/json"
+}
+
+@test "a script that never reads its stdin is no problem, whatever the size" {
+	local body
+	long_json
+	for body in ':' 'exec <&-' 'exec <&- >&- 2>&-' 'head -c 1 >/dev/null'; do
+		printf '#!/bin/sh\n%s\necho "$4" >>"$ROOT/calls"\nexit 0\n' "$body" >"$CALLOUTS/a"
+		cp "$CALLOUTS/a" "$NOTIFIERS/n"
+		chmod 755 "$CALLOUTS/a" "$NOTIFIERS/n"
+		run -0 mdevctl define -u "$U1" -p mtty --jsonfile "$ROOT/json"
+		same ""
+		called "get
+pre
+post
+notify"
+		rm "$D/mtty/$U1"
+	done
+}
+
+@test "a script gets all of a long stdin" {
+	long_json
+	script "$CALLOUTS" a 'printf "%s" "$input" >"$ROOT/$event"'
+	run -0 mdevctl define -u "$U1" -p mtty --jsonfile "$ROOT/json"
+	cmp "$ROOT/json" "$ROOT/pre"
+	cmp "$ROOT/json" "$ROOT/post"
+}
+
+@test "a script may write a gigabyte to stdout, and megabytes to stderr are cut" {
+	script "$CALLOUTS" a '[[ $event != pre ]] || { head -c 1G /dev/zero; head -c 5M /dev/zero >&2; exit 1; }'
+	script "$NOTIFIERS" n 'head -c 5M /dev/zero; head -c 5M /dev/zero >&2'
+	mdevctl define -u "$U1" -p mtty -t mtty-1 2>"$ROOT/stderr" || code=$?
+	[[ $code == 7 ]]
+	output=$(tail -n 1 "$ROOT/stderr") same "Error: Script '\"$CALLOUTS/a\"' failed with status '1'"
+	output=$(head -n 1 "$ROOT/stderr" | wc -c) same $((1024 * 1024 + 4)) # "a: " and a newline
+	called "a get capabilities
+a pre define
+n notify define"
+}
+
+@test "a child in the background that holds the pipes is not waited for" {
+	local body='sleep 1000 & echo $! >>"$ROOT/pids"'
+	script "$CALLOUTS" a "$body"
+	script "$NOTIFIERS" n "$body"
+	run -0 mdevctl define -u "$U1" -p mtty -t mtty-1
+	same ""
+	called "a get capabilities
+a pre define
+a post define success
+n notify define success"
+	local pid
+	while read -r pid; do
+		kill -0 "$pid" # it was left alone
+	done <"$ROOT/pids"
+}
+
+@test "a child in the background that writes for ever is not waited for" {
+	script "$CALLOUTS" a '[[ $event != pre ]] || { yes & echo $! >"$ROOT/pids"; }'
+	run -0 mdevctl define -u "$U1" -p mtty -t mtty-1
+	same ""
+}
+
+@test "NULs on stderr do not hide what is behind them" {
+	script "$CALLOUTS" a '[[ $event != pre ]] || printf "a\0b" >&2'
+	run -0 mdevctl define -u "$U1" -p mtty -t mtty-1
+	same "a: a?b"
+}
+
+# Signals
+
+# in_background COMMAND...: with the dispositions of a command at a terminal, into $ROOT/output.
+in_background() {
+	env --default-signal=TERM,INT,HUP "$@" >"$ROOT/output" 2>&1 3>&- &
+	PID=$!
+	echo "$PID" >>"$ROOT/pids"
+}
+
+# ended CODE: waits for it; 128 and the signal's number if it died of one.
+ended() {
+	local code=0
+	wait "$PID" || code=$?
+	output=$code same "$1"
+}
+
+@test "a signal during pre ends the script, the change is not made, and notifiers hear of it" {
+	local signal number
+	script "$CALLOUTS" a "[[ \$event != pre ]] || { $FOREVER; }"
+	script "$CALLOUTS" b
+	script "$NOTIFIERS" n
+	while read -r signal number; do
+		rm -f "$ROOT/ready"
+		in_background mdevctl start -u "$U1" -p mtty -t mtty-1 --force
+		wait_for "$ROOT/ready"
+		kill -s "$signal" "$PID"
+		ended $((128 + number))
+		[[ ! -e $DEVICES/$U1 ]]
+		called "a get capabilities
+b get capabilities
+a pre start
+n notify start"
+	done <<'END'
+TERM 15
+INT 2
+HUP 1
+END
+}
+
+@test "a signal that a script survives in pre ends the change all the same, and post runs" {
+	script "$CALLOUTS" a '[[ $event != pre ]] || {
+		trap "exit 0" TERM
+		: >"$ROOT/ready"
+		while :; do sleep 0.05; done
+	}'
+	script "$NOTIFIERS" n
+	in_background mdevctl start -u "$U1" -p mtty -t mtty-1
+	wait_for "$ROOT/ready"
+	kill -TERM "$PID"
+	ended 143
+	[[ ! -e $DEVICES/$U1 ]]
+	called "a get capabilities
+a pre start
+a post start failure
+n notify start failure"
+}
+
+@test "after a signal in pre no other script is asked, though the first says that it is not its own" {
+	script "$CALLOUTS" a '[[ $event != pre ]] || {
+		trap "exit 2" TERM
+		: >"$ROOT/ready"
+		while :; do sleep 0.05; done
+	}'
+	script "$CALLOUTS" b
+	in_background mdevctl start -u "$U1" -p mtty -t mtty-1
+	wait_for "$ROOT/ready"
+	kill -TERM "$PID"
+	ended 143
+	called "a get capabilities
+b get capabilities
+a pre start"
+}
+
+@test "a signal while capabilities are asked for ends it before pre" {
+	script "$CALLOUTS" a "[[ \$event != get ]] || { $FOREVER; }"
+	script "$NOTIFIERS" n
+	in_background mdevctl start -u "$U1" -p mtty -t mtty-1
+	wait_for "$ROOT/ready"
+	kill -TERM "$PID"
+	ended 143
+	called "a get capabilities
+n notify start"
+}
+
+@test "a signal during the change: the change is finished, post and notify run" {
+	local signal number
+	script "$CALLOUTS" a
+	script "$NOTIFIERS" n
+	while read -r signal number; do
+		rm -f "$ROOT/log"
+		FAKEKERNEL_DELAY=500 FAKEKERNEL_LOG=$ROOT/log \
+			in_background mdevctl start -u "$U1" -p mtty -t mtty-1
+		wait_for "$ROOT/log" # the kernel has been asked
+		kill -s "$signal" "$PID"
+		ended $((128 + number))
+		[[ -e $DEVICES/$U1 ]]
+		called "a get capabilities
+a pre start
+a post start success
+n notify start success"
+		mdevctl stop -u "$U1"
+		called "a get capabilities
+a pre stop
+a post stop success
+n notify stop success"
+	done <<'END'
+TERM 15
+INT 2
+HUP 1
+END
+}
+
+@test "a signal during post does not reach the script, which may hold a lock" {
+	script "$CALLOUTS" a '[[ $event != post ]] || {
+		: >"$ROOT/ready"
+		until [[ -e $ROOT/go ]]; do sleep 0.02; done
+		: >"$ROOT/finished"
+	}'
+	script "$NOTIFIERS" n
+	in_background mdevctl define -u "$U1" -p mtty -t mtty-1
+	wait_for "$ROOT/ready"
+	kill -TERM "$PID"
+	: >"$ROOT/go"
+	ended 143
+	[[ -e $ROOT/finished && -e $D/mtty/$U1 ]]
+	called "a get capabilities
+a pre define
+a post define success
+n notify define success"
+}
+
+@test "with nohup SIGHUP changes nothing" {
+	script "$CALLOUTS" a '[[ $event != pre ]] || {
+		: >"$ROOT/ready"
+		until [[ -e $ROOT/go ]]; do sleep 0.02; done
+	}'
+	in_background nohup mdevctl define -u "$U1" -p mtty -t mtty-1
+	wait_for "$ROOT/ready"
+	kill -HUP "$PID"
+	: >"$ROOT/go"
+	ended 0
+	[[ -e $D/mtty/$U1 ]]
+}
+
+@test "a caller that ignores SIGCHLD gets exit codes all the same" {
+	script "$CALLOUTS" a '[[ $event != pre ]] || exit 1'
+	run -7 env --ignore-signal=CHLD mdevctl define -u "$U1" -p mtty -t mtty-1
+	same "Error: Script '\"$CALLOUTS/a\"' failed with status '1'"
+}
+
+@test "ap-check: the lock is given back after a signal during the change" {
+	versioned ap-check '"start"' '"pre","post"' 'if [[ $event == pre ]]; then
+	echo $PPID >"$ROOT/ap.lock"
+else
+	[[ $(cat "$ROOT/ap.lock") != "$PPID" ]] || rm "$ROOT/ap.lock"
+fi'
+	FAKEKERNEL_DELAY=500 FAKEKERNEL_LOG=$ROOT/log \
+		in_background mdevctl start -u "$U1" -p matrix -t vfio_ap-passthrough
+	wait_for "$ROOT/log"
+	[[ -e $ROOT/ap.lock ]]
+	kill -TERM "$PID"
+	ended 143
+	[[ ! -e $ROOT/ap.lock && -e $DEVICES/$U1 ]]
+}

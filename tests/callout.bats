@@ -1,0 +1,867 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck disable=SC2016,SC2154 # bodies are for the scripts to expand; run sets stderr
+# The protocol of mdevctl-callout(7): who is called, with what, in which order, and what answers mean.
+bats_require_minimum_version 1.5.0
+load lib/world.bash
+load lib/scripts.bash
+
+setup() {
+	make_scripts_world "$BATS_TEST_TMPDIR/root"
+}
+
+# words TYPE EVENT ACTION STATE UUID PARENT: the arguments of a call, for $ROOT/full.
+words() {
+	echo "-t $1 -e $2 -a $3 -s $4 -u $5 -p $6"
+}
+
+PROVIDES='{"provides":{"version":2,"actions":["start","stop","define","undefine","modify","attributes","capabilities"],"events":["pre","post","notify","get","live"]}}'
+
+# What scripts are told
+
+@test "start tells twelve words and the device on stdin, in the order capabilities, pre, post, notify" {
+	definition matrix "$U1" vfio_ap-passthrough auto '[{"assign_adapter":"5"}]'
+	script "$CALLOUTS" one
+	script "$NOTIFIERS" two
+	run -0 mdevctl start -u "$U1"
+	same ""
+	local json='{"mdev_type":"vfio_ap-passthrough","start":"auto","attrs":[{"assign_adapter":"5"}]}'
+	same_file "$ROOT/full" "one: $(words vfio_ap-passthrough get capabilities none "$U1" matrix) <$PROVIDES>
+one: $(words vfio_ap-passthrough pre start none "$U1" matrix) <$json>
+one: $(words vfio_ap-passthrough post start success "$U1" matrix) <$json>
+two: $(words vfio_ap-passthrough notify start success "$U1" matrix) <>
+"
+}
+
+@test "pre comes before the change, post and notify after it" {
+	local look='{ echo "$event"; ls "$ROOT/sys/bus/mdev/devices"; } >>"$ROOT/seen"'
+	script "$CALLOUTS" one "$look"
+	script "$NOTIFIERS" two "$look"
+	run -0 mdevctl start -u "$U1" -p mtty -t mtty-1
+	same_file "$ROOT/seen" "get
+pre
+post
+$U1
+notify
+$U1
+"
+}
+
+@test "stop tells scripts no attributes and start manual, whatever the definition says" {
+	definition matrix "$U1" vfio_ap-passthrough auto '[{"assign_adapter":"5"}]'
+	mdevctl start -u "$U1"
+	script "$CALLOUTS" one
+	script "$NOTIFIERS" two
+	run -0 mdevctl stop -u "$U1"
+	same ""
+	local json='{"mdev_type":"vfio_ap-passthrough","start":"manual","attrs":[]}'
+	same_file "$ROOT/full" "one: $(words vfio_ap-passthrough get capabilities none "$U1" matrix) <$PROVIDES>
+one: $(words vfio_ap-passthrough pre stop none "$U1" matrix) <$json>
+one: $(words vfio_ap-passthrough post stop success "$U1" matrix) <$json>
+two: $(words vfio_ap-passthrough notify stop success "$U1" matrix) <>
+"
+}
+
+@test "define tells scripts the new definition, with values escaped as JSON" {
+	printf '{"mdev_type":"mtty-1","start":"auto","attrs":[{"a":"say \\"ä\\"\\n"}]}' >"$ROOT/json"
+	script "$CALLOUTS" one
+	script "$NOTIFIERS" two
+	run -0 mdevctl define -u "$U1" -p mtty --jsonfile "$ROOT/json"
+	same ""
+	local json='{"mdev_type":"mtty-1","start":"auto","attrs":[{"a":"say \"ä\"\n"}]}'
+	same_file "$ROOT/full" "one: $(words mtty-1 get capabilities none "$U1" mtty) <$PROVIDES>
+one: $(words mtty-1 pre define none "$U1" mtty) <$json>
+one: $(words mtty-1 post define success "$U1" mtty) <$json>
+two: $(words mtty-1 notify define success "$U1" mtty) <>
+"
+}
+
+@test "modify tells scripts the definition as it will be" {
+	definition mtty "$U1" mtty-1 auto '[{"a":"1"}]'
+	script "$CALLOUTS" one
+	script "$NOTIFIERS" two
+	run -0 mdevctl modify -u "$U1" --addattr b --value 2
+	same ""
+	local json='{"mdev_type":"mtty-1","start":"auto","attrs":[{"a":"1"},{"b":"2"}]}'
+	same_file "$ROOT/full" "one: $(words mtty-1 get capabilities none "$U1" mtty) <$PROVIDES>
+one: $(words mtty-1 pre modify none "$U1" mtty) <$json>
+one: $(words mtty-1 post modify success "$U1" mtty) <$json>
+two: $(words mtty-1 notify modify success "$U1" mtty) <>
+"
+}
+
+@test "undefine tells scripts of each definition" {
+	definition matrix "$U1" vfio_ap-passthrough
+	definition mtty "$U1" mtty-1 auto '[{"a":"1"}]'
+	script "$CALLOUTS" one
+	script "$NOTIFIERS" two
+	run -0 mdevctl undefine -u "$U1"
+	same ""
+	local first='{"mdev_type":"vfio_ap-passthrough","start":"manual","attrs":[]}'
+	local second='{"mdev_type":"mtty-1","start":"auto","attrs":[{"a":"1"}]}'
+	same_file "$ROOT/full" "one: $(words vfio_ap-passthrough get capabilities none "$U1" matrix) <$PROVIDES>
+one: $(words vfio_ap-passthrough pre undefine none "$U1" matrix) <$first>
+one: $(words vfio_ap-passthrough post undefine success "$U1" matrix) <$first>
+two: $(words vfio_ap-passthrough notify undefine success "$U1" matrix) <>
+one: $(words mtty-1 get capabilities none "$U1" mtty) <$PROVIDES>
+one: $(words mtty-1 pre undefine none "$U1" mtty) <$second>
+one: $(words mtty-1 post undefine success "$U1" mtty) <$second>
+two: $(words mtty-1 notify undefine success "$U1" mtty) <>
+"
+}
+
+@test "capabilities are asked for once a process for each parent and type" {
+	definition mtty "$U1" mtty-1 auto
+	definition mtty "$U2" mtty-1 auto
+	definition mtty "$U3" mtty-2 auto
+	script "$CALLOUTS" one
+	run -0 mdevctl start-parent-mdevs mtty
+	same ""
+	called "one get capabilities
+one pre start
+one post start success
+one pre start
+one post start success
+one get capabilities
+one pre start
+one post start success"
+}
+
+@test "a versioned script is remembered for the next device of the type" {
+	definition mtty "$U1" mtty-1 auto
+	definition mtty "$U2" mtty-1 auto
+	script "$CALLOUTS" a 'exit 1'
+	versioned b
+	run -0 mdevctl start-parent-mdevs mtty
+	same ""
+	called "a get capabilities
+b get capabilities
+b pre start
+b post start success
+b pre start
+b post start success"
+}
+
+@test "a script gets the caller's directory and environment, and no descriptor but the standard ones" {
+	printf '#!/bin/sh\necho "$PWD $CUSTOM" >"$ROOT/seen"\nexec ls /proc/self/fd >&2\n' >"$CALLOUTS/one"
+	chmod 755 "$CALLOUTS/one"
+	cd "$ROOT/etc"
+	CUSTOM=mine run -0 mdevctl define -u "$U1" -p mtty -t mtty-1 9</dev/null
+	local wanted
+	wanted=$(printf 'one: 0\n1\n2\n3\n%.0s' get pre post)
+	same "$wanted" # 3 is the directory that ls reads
+	same_file "$ROOT/seen" "$ROOT/etc mine
+"
+}
+
+@test "what scripts write to stdout is dropped, to stderr shown behind their names, on success too" {
+	script "$CALLOUTS" one 'echo "out $event"; printf "err $event\n more" >&2'
+	run -0 --separate-stderr mdevctl define -p mtty -t mtty-1
+	[[ $output =~ ^[0-9a-f-]{36}$ ]]
+	output=$stderr same "one: err get
+ more
+one: err pre
+ more
+one: err post
+ more"
+}
+
+@test "a script may call mdevctl in post and notify: the lock is not held" {
+	local change='[[ $event != post && $event != notify ]] ||
+		env -u LD_PRELOAD mdevctl modify -u "$uuid" --addattr "$event" --value 1'
+	definition mtty "$U1" mtty-1
+	script "$CALLOUTS" one "[[ -z \$AGAIN ]] || exit 0; export AGAIN=1; $change"
+	script "$NOTIFIERS" two "[[ -z \$AGAIN ]] || exit 0; export AGAIN=1; $change"
+	MDEVCTL_LOCK_TIMEOUT=5 run -0 mdevctl modify -u "$U1" --auto
+	same ""
+	run -0 mdevctl list -d -v
+	same "$U1 mtty mtty-1 auto
+  Attrs:
+    @{0}: {\"post\":\"1\"}
+    @{1}: {\"notify\":\"1\"}"
+}
+
+@test "a notifier may call mdevctl after a refusal, too" {
+	definition mtty "$U1" mtty-1
+	script "$CALLOUTS" one '[[ $event != pre || -n $AGAIN ]] || exit 1'
+	script "$NOTIFIERS" two '[[ -z $AGAIN ]] || exit 0
+export AGAIN=1
+env -u LD_PRELOAD mdevctl modify -u "$uuid" --addattr "$event" --value 1'
+	MDEVCTL_LOCK_TIMEOUT=5 run -7 mdevctl modify -u "$U1" --auto
+	run -0 mdevctl list -d -v
+	same "$U1 mtty mtty-1 manual
+  Attrs:
+    @{0}: {\"notify\":\"1\"}"
+}
+
+# Which scripts, in which order
+
+@test "callouts are asked in byte order, those in /usr/lib before those in /etc, until one takes it" {
+	script "$CALLOUTS" b 'exit 2'
+	script "$CALLOUTS" B 'exit 2'
+	script "$CALLOUTS" a10 'exit 2'
+	script "$CALLOUTS" a9 'exit 2'
+	script "$OLD/callouts" 0
+	script "$OLD/callouts" 1
+	run -0 mdevctl define -u "$U1" -p mtty -t mtty-1
+	same ""
+	called "B get capabilities
+a10 get capabilities
+a9 get capabilities
+b get capabilities
+0 get capabilities
+1 get capabilities
+B pre define
+a10 pre define
+a9 pre define
+b pre define
+0 pre define
+0 post define success"
+}
+
+@test "if no script takes the device, the change is made and post is offered to all" {
+	script "$CALLOUTS" a 'exit 2'
+	script "$CALLOUTS" b 'exit 2'
+	run -0 mdevctl define -u "$U1" -p mtty -t mtty-1
+	same ""
+	called "a get capabilities
+b get capabilities
+a pre define
+b pre define
+a post define success
+b post define success"
+}
+
+@test "post goes to the script that took pre, not to one before it" {
+	script "$CALLOUTS" a '[[ $event == post ]] || exit 2'
+	script "$CALLOUTS" b
+	run -0 mdevctl define -u "$U1" -p mtty -t mtty-1
+	same ""
+	called "a get capabilities
+b get capabilities
+a pre define
+b pre define
+b post define success"
+}
+
+@test "without script directories there are no scripts" {
+	rm -r "$ROOT/usr/lib/mdevctl"
+	run -0 mdevctl define -u "$U1" -p mtty -t mtty-1
+	same ""
+}
+
+@test "a script directory that is none is named in a warning" {
+	rm -r "$NOTIFIERS"
+	: >"$NOTIFIERS"
+	run -0 mdevctl define -u "$U1" -p mtty -t mtty-1
+	same "Warning: Unable to read directory $NOTIFIERS: Not a directory"
+}
+
+@test "hidden files, leftovers, directories and files that are not executable are not run" {
+	local name
+	for name in .hidden a~ a.bak a.orig a.rpmsave a.rpmnew a.dpkg-old a.dpkg-new plain; do
+		script "$CALLOUTS" "$name" 'exit 1'
+		script "$NOTIFIERS" "$name"
+	done
+	chmod 644 "$CALLOUTS/plain" "$NOTIFIERS/plain"
+	mkdir "$CALLOUTS/directory"
+	ln -s nowhere "$CALLOUTS/dangling"
+	script "$CALLOUTS" a.sh
+	script "$NOTIFIERS" orig
+	run -0 mdevctl define -u "$U1" -p mtty -t mtty-1
+	same ""
+	called "a.sh get capabilities
+a.sh pre define
+a.sh post define success
+orig notify define success"
+}
+
+@test "a link to a script is run" {
+	script "$ROOT" real
+	ln -s "$ROOT/real" "$CALLOUTS/link"
+	run -0 mdevctl define -u "$U1" -p mtty -t mtty-1
+	same ""
+	called "real get capabilities
+real pre define
+real post define success"
+}
+
+# What answers mean
+
+@test "a refused change is not made, post does not run, notifiers get the state none" {
+	script "$CALLOUTS" a '[[ $event != pre ]] || { echo "not today" >&2; exit 1; }'
+	script "$CALLOUTS" b
+	script "$NOTIFIERS" n
+	run -7 mdevctl define -u "$U1" -p mtty -t mtty-1
+	same "a: not today
+Error: Script '\"$CALLOUTS/a\"' failed with status '1'"
+	[[ ! -e $D/mtty ]]
+	called "a get capabilities
+b get capabilities
+a pre define
+n notify define"
+	run -7 mdevctl start -u "$U1" -p mtty -t mtty-1
+	[[ ! -e $DEVICES/$U1 ]]
+}
+
+@test "every exit code but 0 and 2 refuses, and is named" {
+	local code
+	for code in 3 126 127 255; do
+		script "$CALLOUTS" a "[[ \$event != pre ]] || exit $code"
+		run -7 mdevctl define -u "$U1" -p mtty -t mtty-1
+		same "Error: Script '\"$CALLOUTS/a\"' failed with status '$code'"
+	done
+}
+
+# refused ACTION ARGUMENTS...: refused by the script a, and done with --force.
+refused() {
+	local action=$1 failed="Script '\"$CALLOUTS/a\"' failed with status '1'"
+	shift
+	run -7 mdevctl "$@"
+	same "Error: $failed"
+	run -0 mdevctl "$@" --force
+	same "Warning: Forcing operation '$action' despite callout failure. Error was: $failed"
+}
+
+@test "each action can be refused, and forced" {
+	definition mtty "$U1" mtty-1
+	mdevctl start -u "$U2" -p mtty -t mtty-1
+	script "$CALLOUTS" a '[[ $event != pre ]] || exit 1'
+	refused start start -u "$U1"
+	[[ -e $DEVICES/$U1 ]]
+	refused stop stop -u "$U2"
+	[[ ! -e $DEVICES/$U2 ]]
+	refused modify modify -u "$U1" --auto
+	refused define define -u "$U3" -p mtty -t mtty-1
+	run -0 mdevctl list -d
+	same "$U1 mtty mtty-1 auto (active)
+$U3 mtty mtty-1 manual"
+}
+
+@test "undefine goes on after a refusal, and can be forced" {
+	definition matrix "$U1" vfio_ap-passthrough
+	definition mtty "$U1" mtty-1
+	script "$CALLOUTS" a '[[ $event != pre || $parent != matrix ]] || exit 1'
+	local failed="Script '\"$CALLOUTS/a\"' failed with status '1'"
+	run -7 mdevctl undefine -u "$U1"
+	same "Warning: Undefine of $U1 on parent matrix failed with error: $failed
+Error: Undefine failed"
+	run -0 mdevctl list -d
+	same "$U1 matrix vfio_ap-passthrough manual"
+	run -0 mdevctl undefine -u "$U1" --force
+	same "Warning: Forcing operation 'undefine' despite callout failure. Error was: $failed"
+	run -0 mdevctl list -d
+	same ""
+}
+
+@test "a forced change is followed by post, to the script that had refused, and by notify" {
+	script "$CALLOUTS" a '[[ $event == post ]] || exit 2'
+	script "$CALLOUTS" b '[[ $event != pre ]] || exit 1'
+	script "$CALLOUTS" c
+	script "$NOTIFIERS" n
+	run -0 mdevctl define -u "$U1" -p mtty -t mtty-1 --force
+	called "a get capabilities
+b get capabilities
+c get capabilities
+a pre define
+b pre define
+b post define success
+n notify define success"
+}
+
+@test "post and notify hear that the change failed" {
+	definition mtty "$U1" mtty-1
+	script "$CALLOUTS" a
+	script "$NOTIFIERS" n
+	FAKEKERNEL_FAIL=create=EIO run -1 mdevctl start -u "$U1"
+	called "a get capabilities
+a pre start
+a post start failure
+n notify start failure"
+}
+
+@test "the exit code of post is ignored" {
+	script "$CALLOUTS" a '[[ $event != post ]] || exit 1'
+	run -0 mdevctl define -u "$U1" -p mtty -t mtty-1
+	same ""
+	[[ -e $D/mtty/$U1 ]]
+}
+
+@test "MDEVCTL_LOG=debug names each script that is run, passed over, or failing in post" {
+	script "$CALLOUTS" a '[[ $event != post ]] || exit 1'
+	: >"$CALLOUTS/README"
+	MDEVCTL_LOG=debug run -0 mdevctl define -u "$U1" -p mtty -t mtty-1
+	output=$(grep -F "$CALLOUTS" <<<"$output") same "Debug: No script: $CALLOUTS/README
+Debug: get capabilities: running $CALLOUTS/a
+Debug: No script: $CALLOUTS/README
+Debug: pre define: running $CALLOUTS/a
+Debug: post define: running $CALLOUTS/a
+Debug: Script '\"$CALLOUTS/a\"' failed with status '1'"
+}
+
+# Versioned scripts
+
+@test "a versioned script is asked alone, even if an unversioned one sorts before it" {
+	script "$CALLOUTS" a 'exit 1'
+	versioned b
+	versioned c
+	run -0 mdevctl define -u "$U1" -p mtty -t mtty-1
+	same ""
+	called "a get capabilities
+b get capabilities
+b pre define
+b post define success"
+}
+
+@test "an answer to capabilities counts with any exit code but 2" {
+	local answer='{"supports":{"version":2,"actions":["define"],"events":["pre"]}}'
+	script "$CALLOUTS" a "[[ \$action != capabilities ]] || { echo '$answer'; exit 2; }; exit 1"
+	script "$CALLOUTS" b "[[ \$action != capabilities ]] || { echo '$answer'; exit 1; }"
+	script "$CALLOUTS" c
+	run -0 mdevctl define -u "$U1" -p mtty -t mtty-1
+	same ""
+	called "a get capabilities
+b get capabilities
+b pre define"
+}
+
+@test "an answer to capabilities that is none makes a script unversioned, and is no error" {
+	local answer
+	for answer in '' 'usage: a' '{"supports":{}}' '{"supports":{"version":2,"actions":["define"]}}' \
+		'{"supports":{"version":"2","actions":["define"],"events":["pre"]}}' \
+		'{"supports":{"version":2,"actions":["define"],"events":["pre"]}} x' \
+		'{"supports":{"version":2,"actions":"define","events":["pre"]}}' '[]' "$PROVIDES"; do
+		script "$CALLOUTS" a "[[ \$action != capabilities ]] || { echo '$answer'; exit 0; }; exit 2"
+		script "$CALLOUTS" b
+		run -0 mdevctl define -u "$U1" -p mtty -t mtty-1
+		same ""
+		called "a get capabilities
+b get capabilities
+a pre define
+b pre define
+b post define success"
+		rm "$D/mtty/$U1"
+	done
+}
+
+@test "NULs behind the answer to capabilities are no matter" {
+	local answer='{"supports":{"version":2,"actions":["define"],"events":["pre"]}}'
+	script "$CALLOUTS" a "[[ \$action != capabilities ]] || printf '$answer\\0\\0'"
+	script "$CALLOUTS" b
+	run -0 mdevctl define -u "$U1" -p mtty -t mtty-1
+	same ""
+	called "a get capabilities
+a pre define"
+}
+
+@test "names of actions and events that are not known get a warning" {
+	versioned a '"define","migrate","reset"' '"pre","sing"'
+	run -0 mdevctl define -u "$U1" -p mtty -t mtty-1
+	same "Warning: Callout script \"$CALLOUTS/a\" provides unknown Action type: migrate, reset
+Warning: Callout script \"$CALLOUTS/a\" provides unknown Event type: sing"
+	called "a get capabilities
+a pre define"
+}
+
+@test "an action that a versioned script does not list is refused, whatever other scripts would say" {
+	definition mtty "$U1" mtty-1
+	versioned a '"start","stop"' '"pre","post"'
+	script "$CALLOUTS" b
+	run -7 mdevctl modify -u "$U1" --auto
+	same "Error: Script \"$CALLOUTS/a\" does not support action 'Modify'"
+	run -0 mdevctl modify -u "$U1" --auto --force
+	same "Warning: Forcing operation 'modify' despite callout failure. Error was: Script \"$CALLOUTS/a\" does not support action 'Modify'"
+	called "a get capabilities
+a get capabilities"
+}
+
+@test "an event that a versioned script does not list is refused, the action being looked at first" {
+	definition mtty "$U1" mtty-1
+	versioned a '"modify"' '"post"'
+	run -7 mdevctl modify -u "$U1" --auto
+	same "Error: Script \"$CALLOUTS/a\" does not support event 'Pre'"
+	versioned a '' ''
+	run -7 mdevctl modify -u "$U1" --auto
+	same "Error: Script \"$CALLOUTS/a\" does not support action 'Modify'"
+}
+
+@test "a versioned script that does not list post is not told" {
+	versioned a '"define"' '"pre"'
+	run -0 mdevctl define -u "$U1" -p mtty -t mtty-1
+	same ""
+	called "a get capabilities
+a pre define"
+}
+
+@test "a versioned script that exits with 2 has refused" {
+	versioned a '"define"' '"pre"' 'exit 2'
+	script "$CALLOUTS" b
+	run -7 mdevctl define -u "$U1" -p mtty -t mtty-1
+	same "Error: Script '\"$CALLOUTS/a\"' failed with status '2'"
+}
+
+# Live changes
+
+# A running device and in $ROOT/json what it is to be.
+live_world() {
+	mdevctl start -u "$U1" -p mtty -t mtty-1
+	printf '{"mdev_type":"mtty-1","start":"auto","attrs":[{"a":"1"}]}' >"$ROOT/json"
+}
+
+@test "modify --live hands the new attributes to the versioned script, and tells notifiers none" {
+	live_world
+	versioned a
+	script "$NOTIFIERS" n
+	run -0 mdevctl modify -u "$U1" -p mtty --live --jsonfile "$ROOT/json"
+	same ""
+	same_file "$ROOT/full" "a: $(words mtty-1 get capabilities none "$U1" mtty) <$PROVIDES>
+a: $(words mtty-1 live modify none "$U1" mtty) <$(cat "$ROOT/json")>
+n: $(words mtty-1 notify modify none "$U1" mtty) <>
+"
+	[[ ! -e $D/mtty/$U1 ]]
+}
+
+@test "modify --live needs a versioned script" {
+	live_world
+	script "$CALLOUTS" a
+	run -1 mdevctl modify -u "$U1" -p mtty --live --jsonfile "$ROOT/json"
+	same "Error: No callout script with version support found that supports live modify"
+	called "a get capabilities"
+}
+
+@test "modify --live is refused for a script that does not list the event, and --force does not help" {
+	live_world
+	versioned a '"modify"' '"pre"'
+	run -7 mdevctl modify -u "$U1" -p mtty --live --jsonfile "$ROOT/json" --force
+	same "Error: Script \"$CALLOUTS/a\" does not support event 'Live'"
+}
+
+@test "modify --live is refused by any exit code but 0, and --force does not help" {
+	local code
+	live_world
+	definition mtty "$U1" mtty-1
+	for code in 1 2; do
+		versioned a '"modify"' '"pre","live"' "[[ \$event != live ]] || { echo no >&2; exit $code; }"
+		run -7 mdevctl modify -u "$U1" -p mtty --live --defined --jsonfile "$ROOT/json" --force
+		same "a: no
+Error: Script '\"$CALLOUTS/a\"' failed with status '$code'"
+		called "a get capabilities
+a live modify"
+	done
+	run -0 mdevctl list -d
+	same "$U1 mtty mtty-1 manual (active)"
+}
+
+@test "modify --live --defined changes the device first, then the definition with pre and post" {
+	live_world
+	definition mtty "$U1" mtty-1
+	versioned a
+	script "$NOTIFIERS" n
+	run -0 mdevctl modify -u "$U1" -p mtty --live --defined --jsonfile "$ROOT/json"
+	same ""
+	called "a get capabilities
+a live modify
+n notify modify
+a pre modify
+a post modify success
+n notify modify success"
+	run -0 mdevctl list -d
+	same "$U1 mtty mtty-1 auto (active)"
+}
+
+# Attributes of running devices
+
+# attributes ANSWER [CODE]: a script that answers so; ANSWER is for printf.
+attributes() {
+	script "$CALLOUTS" a "[[ \$action != attributes ]] || { printf '$1'; exit ${2:-0}; }"
+}
+
+@test "plain list runs no script, nor does a list of definitions" {
+	mdevctl start -u "$U1" -p mtty -t mtty-1
+	attributes '[{"a":"1"}]'
+	definition mtty "$U1" mtty-1
+	run -0 mdevctl list
+	same "$U1 mtty mtty-1 manual (defined)"
+	run -0 mdevctl list -d -v
+	same "$U1 mtty mtty-1 manual (active)"
+	run -0 mdevctl list -d --dumpjson
+	called ""
+}
+
+@test "list -v and --dumpjson show the attributes that a script reports, in its order" {
+	mdevctl start -u "$U1" -p mtty -t mtty-1
+	attributes '[{"b":"1"},\n{"a":"2"}, {"b":"3"}]\n'
+	run -0 mdevctl list -v
+	same "$U1 mtty mtty-1 manual
+  Attrs:
+    @{0}: {\"b\":\"1\"}
+    @{1}: {\"a\":\"2\"}
+    @{2}: {\"b\":\"3\"}"
+	same_file "$ROOT/full" "a: $(words mtty-1 get capabilities none "$U1" mtty) <$PROVIDES>
+a: $(words mtty-1 get attributes none "$U1" mtty) <>
+"
+	run -0 mdevctl list --dumpjson -u "$U1"
+	same '{
+  "mdev_type": "mtty-1",
+  "start": "manual",
+  "attrs": [
+    {
+      "b": "1"
+    },
+    {
+      "a": "2"
+    },
+    {
+      "b": "3"
+    }
+  ]
+}'
+}
+
+@test "attributes are asked of scripts in order until one does not exit with 2" {
+	mdevctl start -u "$U1" -p mtty -t mtty-1
+	attributes '[{"a":"1"}]' 2
+	script "$CALLOUTS" b '[[ $action != attributes ]] || echo "[{\"b\":\"2\"}]"'
+	script "$CALLOUTS" c
+	run -0 mdevctl list -v
+	same "$U1 mtty mtty-1 manual
+  Attrs:
+    @{0}: {\"b\":\"2\"}"
+	called "a get capabilities
+b get capabilities
+c get capabilities
+a get attributes
+b get attributes"
+}
+
+@test "answers that stand for no attributes" {
+	local answer
+	mdevctl start -u "$U1" -p mtty -t mtty-1
+	for answer in '' '\n' '[]' '[]\n' 'null\n' '[{}]' '[{}]\n' '[ ]\0\0'; do
+		attributes "$answer"
+		run -0 mdevctl list -v
+		same "$U1 mtty mtty-1 manual"
+		run -0 mdevctl define -u "$U1"
+		same ""
+		rm "$D/mtty/$U1"
+	done
+}
+
+@test "answers that are not valid are never shown: list warns and goes on, define fails" {
+	local answer why head="Invalid JSON received from callout script \"$CALLOUTS/a\":"
+	mdevctl start -u "$U1" -p mtty -t mtty-1
+	mdevctl start -u "$U2" -p mtty -t mtty-1
+	while IFS='|' read -r answer why; do
+		attributes "$answer"
+		run -0 --separate-stderr mdevctl list -v
+		same "$U1 mtty mtty-1 manual
+$U2 mtty mtty-1 manual"
+		output=$stderr same "Warning: No attributes of $U1: $head $why
+Warning: No attributes of $U2: $head $why"
+		run -8 mdevctl define -u "$U1"
+		same "Error: $head $why"
+		[[ ! -e $D/mtty/$U1 ]]
+	done <<'END'
+[|Invalid JSON in answer: unexpected end at line 1 column 2
+[{"a":"1"}] x|Invalid JSON in answer: unexpected text at line 1 column 13
+{"a":"1"}|Invalid answer: attributes field is not an array
+["a"]|Invalid answer: invalid JSON format for attribute: not an object
+[{"a":"1","b":"2"}]|Invalid answer: invalid JSON format for attribute: too many fields
+[{"ok":"1"},{"a":"1","a":"2"}]|Invalid answer: invalid JSON format for attribute: too many fields
+[{"a":1}]|Invalid answer: invalid JSON format for attribute "a": value must be of type str
+[{"a":null}]|Invalid answer: invalid JSON format for attribute "a": value must be of type str
+[{"a":["b"]}]|Invalid answer: invalid JSON format for attribute "a": value must be of type str
+[{"../a":"1"}]|Invalid answer: invalid attribute name '../a'
+[{"":"1"}]|Invalid answer: invalid attribute name ''
+[{"a":"\xe4"}]|Invalid JSON in answer: not valid UTF-8
+[{"a":"b\0c"}]|Invalid JSON in answer: not valid UTF-8
+[{"a":"b\\u0000c"}]|Invalid JSON in answer: control character at line 1 column 10
+[{"a":"b\nc"}]|Invalid JSON in answer: control character at line 1 column 9
+END
+}
+
+@test "an answer of more than a mebibyte is not valid" {
+	mdevctl start -u "$U1" -p mtty -t mtty-1
+	script "$CALLOUTS" a '[[ $action != attributes ]] || head -c 5M /dev/zero | tr "\0" " "'
+	run -8 mdevctl define -u "$U1"
+	same "Error: Invalid JSON received from callout script \"$CALLOUTS/a\": Too long"
+}
+
+@test "a script that fails to report attributes: define fails, list warns and goes on" {
+	local failed="Script '\"$CALLOUTS/a\"' failed with status '1'"
+	mdevctl start -u "$U1" -p mtty -t mtty-1
+	attributes '[{"a":"1"}]' 1
+	run -7 mdevctl define -u "$U1"
+	same "Error: $failed"
+	run -0 mdevctl list -v
+	same "Warning: No attributes of $U1: $failed
+$U1 mtty mtty-1 manual"
+}
+
+@test "a versioned script without get: define of a running device fails" {
+	mdevctl start -u "$U1" -p mtty -t mtty-1
+	versioned a '"define","attributes"' '"pre","post"'
+	run -7 mdevctl define -u "$U1"
+	same "Error: Script \"$CALLOUTS/a\" does not support event 'Get'"
+}
+
+@test "define of a running device asks for its attributes between pre and post, which see none" {
+	mdevctl start -u "$U1" -p mtty -t mtty-1
+	attributes '[{"a":"1"}]'
+	run -0 mdevctl define -u "$U1"
+	same ""
+	local json='{"mdev_type":"mtty-1","start":"manual","attrs":[]}'
+	same_file "$ROOT/full" "a: $(words mtty-1 get capabilities none "$U1" mtty) <$PROVIDES>
+a: $(words mtty-1 pre define none "$U1" mtty) <$json>
+a: $(words mtty-1 get attributes none "$U1" mtty) <>
+a: $(words mtty-1 post define success "$U1" mtty) <$json>
+"
+	same_file "$D/mtty/$U1" '{
+  "mdev_type": "mtty-1",
+  "start": "manual",
+  "attrs": [
+    {
+      "a": "1"
+    }
+  ]
+}'
+}
+
+# Notifiers
+
+@test "all notifiers run, in byte order, those in /usr/lib before those in /etc, whatever they exit with" {
+	script "$NOTIFIERS" b 'exit 1'
+	script "$NOTIFIERS" B 'exit 2'
+	script "$OLD/notifiers" A
+	run -0 mdevctl define -u "$U1" -p mtty -t mtty-1
+	same ""
+	called "B notify define success
+b notify define success
+A notify define success"
+}
+
+@test "what notifiers write is dropped" {
+	script "$NOTIFIERS" a 'echo out; echo err >&2'
+	run -0 mdevctl define -u "$U1" -p mtty -t mtty-1
+	same ""
+}
+
+@test "list and types tell notifiers nothing" {
+	mdevctl start -u "$U1" -p mtty -t mtty-1
+	script "$NOTIFIERS" a
+	run -0 mdevctl list -v
+	run -0 mdevctl types
+	called ""
+}
+
+# s390's ap-check
+
+# As ap-check does it: a lock that holds the parent's process number from pre to post; anybody else is
+# kept out. (ap-check waits then; this one refuses, so that a mistake does not take 90 seconds.)
+ap_check() {
+	versioned ap-check "$AP" '"pre","post","get","live"' 'lock=$ROOT/ap.lock
+case $event in
+pre)
+	set -C
+	echo $PPID 2>/dev/null >"$lock" || { echo "locked by $(cat "$lock")" >&2; exit 1; }
+	;;
+post)
+	[[ $(cat "$lock") == "$PPID" ]] || { echo "not my lock" >&2; exit 1; }
+	rm "$lock"
+	;;
+get)
+	[[ ! -e $lock || $(cat "$lock") == "$PPID" ]] || { echo "not my lock" >&2; exit 1; }
+	echo "[{\"assign_adapter\":\"5\"}]"
+	;;
+esac'
+}
+AP='"start","stop","define","undefine","modify","attributes","capabilities"'
+
+# quietly ARGUMENTS...: works, nobody complains, and the lock is given back.
+quietly() {
+	run -0 mdevctl "$@"
+	same ""
+	[[ ! -e $ROOT/ap.lock ]]
+}
+
+@test "ap-check: the lock taken in the name of the parent process at pre is given back at post" {
+	ap_check
+	quietly start -u "$U1" -p matrix -t vfio_ap-passthrough
+	quietly define -u "$U1" # asks for attributes while it holds the lock
+	quietly modify -u "$U1" --auto
+	quietly stop -u "$U1"
+	quietly start-parent-mdevs matrix
+	quietly undefine -u "$U1"
+	output=$(grep -c ' post ' "$ROOT/calls") same 6
+}
+
+@test "ap-check: the lock is given back when the change fails" {
+	definition matrix "$U1" vfio_ap-passthrough auto '[{"assign_adapter":"5"}]'
+	definition matrix "$U2" vfio_ap-passthrough auto
+	ap_check
+	FAKEKERNEL_FAIL=assign_adapter=EINVAL run -1 mdevctl start-parent-mdevs matrix
+	[[ ! -e $ROOT/ap.lock ]]
+	[[ ! -e $DEVICES/$U1 && -e $DEVICES/$U2 ]]
+	called "ap-check get capabilities
+ap-check pre start
+ap-check post start failure
+ap-check pre start
+ap-check post start success"
+}
+
+@test "ap-check: another process is kept out between pre and post" {
+	echo 1 >"$ROOT/ap.lock"
+	ap_check
+	run -7 mdevctl start -u "$U1" -p matrix -t vfio_ap-passthrough
+	same "ap-check: locked by 1
+Error: Script '\"$CALLOUTS/ap-check\"' failed with status '1'"
+	same_file "$ROOT/ap.lock" "1
+"
+	[[ ! -e $DEVICES/$U1 ]]
+}
+
+# The examples that ship
+
+# example NAME: the text that mdevctl-callout(7) shows for it.
+example() {
+	awk -v "name=examples/$1" '
+		$1 == ".Pa" && $2 == name { found = 1 }
+		found && text && $1 == ".Ed" { exit }
+		found && text { gsub(/\\e/, "\\"); gsub(/\\\(aq/, "\047"); sub(/^\\&/, ""); print }
+		found && $0 == ".Bd -literal" { text = 1 }' "$TOP/man/mdevctl-callout.7"
+}
+
+@test "the manual page shows the examples as they ship" {
+	run -0 example callout
+	same "$(cat "$TOP/man/examples/callout")"
+	run -0 example notifier
+	same "$(cat "$TOP/man/examples/notifier")"
+}
+
+@test "the example callout looks after its own type and leaves others alone" {
+	install -m 755 "$TOP/man/examples/callout" "$CALLOUTS/mtty"
+	mkdir -p "$ROOT/run/maintenance"
+	add_attribute mtty mtty-2 speed 9600
+	run -0 mdevctl start -u "$U1" -p mtty -t mtty-2
+	run -0 mdevctl list -v
+	same "$U1 mtty mtty-2 manual
+  Attrs:
+    @{0}: {\"speed\":\"9600\"}"
+	: >"$ROOT/run/maintenance/mtty"
+	run -7 mdevctl start -u "$U2" -p mtty -t mtty-2
+	same "mtty: mtty is under maintenance
+Error: Script '\"$CALLOUTS/mtty\"' failed with status '1'"
+	run -0 mdevctl start -u "$U2" -p mtty -t mtty-1
+	run -0 mdevctl stop -u "$U1"
+}
+
+@test "the example notifier writes changes that succeeded to the system log" {
+	install -m 755 "$TOP/man/examples/notifier" "$NOTIFIERS/log"
+	mkdir "$ROOT/bin"
+	printf '#!/bin/sh\necho "$@" >>"$ROOT/log"\n' >"$ROOT/bin/logger"
+	chmod 755 "$ROOT/bin/logger"
+	PATH=$ROOT/bin:$PATH
+	run -0 mdevctl define -u "$U1" -p mtty -t mtty-1
+	run ! mdevctl start -u "$U2" -p missing -t mtty-1
+	same_file "$ROOT/log" "-t mdevctl define of device $U1 on mtty
+"
+}
