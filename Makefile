@@ -93,7 +93,13 @@ $(BUILD)/unit/%: tests/unit/%.c $(BUILD)/libmdev.a
 	mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -Isrc -o $@ $< $(BUILD)/libmdev.a $(LIBS)
 
-test-programs: all $(BUILD)/fakekernel.so $(UNIT_TESTS)
+# Each fuzz target as a program that replays files; `make fuzz` looks for new ones, with libFuzzer.
+FUZZ_TARGETS := $(patsubst tests/fuzz/fuzz_%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+$(BUILD)/fuzz/%: tests/fuzz/fuzz_%.c tests/fuzz/replay.c $(BUILD)/libmdev.a
+	mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -Isrc -o $@ $^ $(LIBS)
+
+test-programs: all $(BUILD)/fakekernel.so $(UNIT_TESTS) $(FUZZ_TARGETS)
 
 
 .PHONY: all install uninstall clean test-programs
@@ -129,8 +135,20 @@ demo: all $(BUILD)/fakekernel.so
 check: test-programs
 	@BUILD=$(abspath $(BUILD)) tests/check
 
+FUZZ_SECONDS ?= 60
+fuzz:
+	@set -e; for target in $(notdir $(FUZZ_TARGETS)); do \
+		mkdir -p $(BUILD)/fuzzing/$$target; \
+		clang -std=gnu11 -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined -Isrc \
+			-o $(BUILD)/fuzzing/fuzz_$$target tests/fuzz/fuzz_$$target.c \
+			$(patsubst %,src/lib/%.c,json device file error log mem) -lcjson -luuid; \
+		$(BUILD)/fuzzing/fuzz_$$target -max_total_time=$(FUZZ_SECONDS) -max_len=4096 \
+			-artifact_prefix=$(BUILD)/fuzzing/ $(BUILD)/fuzzing/$$target \
+			tests/fuzz/corpus/$$target; \
+	done
+
 check-vm:
 	$(MAKE) install BUILD=$(BUILD)/vm DESTDIR=$(abspath $(BUILD))/system/payload PREFIX=/usr
 	tests/system/run
 
-.PHONY: deps demo check check-vm
+.PHONY: deps demo check fuzz check-vm

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../src/lib/json.h"
-#include "../../src/lib/mem.h"
+#include "lib/json.h"
+#include "lib/mem.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

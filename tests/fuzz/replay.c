@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../../src/lib/file.h"
-#include "../../src/lib/mem.h"
+#include "lib/file.h"
+#include "lib/mem.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -16,9 +16,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../../src/lib/file.h"
-#include "../../src/lib/mem.h"
-#include "../../src/lib/spawn.h"
+#include "lib/file.h"
+#include "lib/mem.h"
+#include "lib/spawn.h"
 
 static int shell(const char *script, const char *input, unsigned limit, struct spawn_result *ret)
 {
