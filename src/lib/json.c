@@ -145,17 +145,27 @@ static const char *member_end(const char *p)
 	}
 }
 
+static bool is_known(const cJSON *item)
+{
+	return strcmp(item->string, "mdev_type") == 0 || strcmp(item->string, "start") == 0 ||
+	       strcmp(item->string, "attrs") == 0;
+}
+
 /* The members of a valid object that are not ours, cut out of its text as they stand: reading and
  * writing them again would change numbers that a double cannot hold. Owned; NULL if there are none.
  */
 static char *unknown_members(const char *text, const cJSON *object)
 {
 	const char *p = strchr(text, '{') + 1;
-	const cJSON *item;
+	const cJSON *item = object->child;
 	char *all;
 	size_t len;
-	FILE *file = mem_stream(&all, &len);
 
+	while (item && is_known(item))
+		item = item->next;
+	if (!item) /* nearly all definitions: a stream would cost more than all their parsing */
+		return NULL;
+	FILE *file = mem_stream(&all, &len);
 	cJSON_ArrayForEach (item, object) {
 		p += strspn(p, " \t\r\n");
 		const char *end = member_end(p);
@@ -163,16 +173,12 @@ static char *unknown_members(const char *text, const cJSON *object)
 
 		while (strchr(" \t\r\n", p[n - 1]))
 			n--;
-		if (strcmp(item->string, "mdev_type") != 0 && strcmp(item->string, "start") != 0 &&
-		    strcmp(item->string, "attrs") != 0)
+		if (!is_known(item))
 			fprintf(file, "%s%.*s", ftell(file) > 0 ? ",\n  " : "", (int)n, p);
 		p = end + 1;
 	}
 	fclose(file);
-	if (len > 0)
-		return all;
-	free(all);
-	return NULL;
+	return all;
 }
 
 static int read_start(const cJSON *start, const char *where, bool strict, bool *ret,
