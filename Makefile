@@ -27,7 +27,7 @@ HARDENING    ?= -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 ALL_CFLAGS   := -std=gnu11 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -DSBINDIR='"$(SBINDIR)"' \
                 $(WARNINGS) $(HARDENING) -fPIE -ffunction-sections -fdata-sections $(CPPFLAGS) $(CFLAGS)
 ALL_LDFLAGS  := -pie -Wl,-z,relro,-z,now -Wl,--as-needed -Wl,--gc-sections $(LDFLAGS)
-LIBS         := -lcjson -luuid -ludev -lsystemd
+LIBS         := -lcjson -ludev -lsystemd
 
 PROGRAMS     := mdev-define mdev-undefine mdev-modify mdev-start mdev-stop mdev-list mdev-types \
                 mdev-autostart
@@ -108,7 +108,7 @@ test-programs: all $(BUILD)/fakekernel.so $(UNIT_TESTS) $(FUZZ_TARGETS)
 # --- What developers run ---------------------------------------------------------------------------
 
 # To build: gcc make pkg-config and the libraries; the rest is for the tests.
-DEPS_BUILD := gcc make libc6-dev libcjson-dev uuid-dev libudev-dev libsystemd-dev
+DEPS_BUILD := gcc make libc6-dev libcjson-dev libudev-dev libsystemd-dev
 DEPS_CHECK := bats parallel clang clang-format clang-tidy libclang-rt-14-dev cppcheck shellcheck mandoc \
               man-db strace valgrind systemd udev jq util-linux procps zsh fish bash-completion \
               debhelper dpkg-dev fakeroot lintian

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <uuid/uuid.h>
+#include <unistd.h>
 
 #include "device.h"
 #include "mem.h"
@@ -79,7 +80,12 @@ void mdev_list_free(struct mdev_list *list)
 	*list = (struct mdev_list){ 0 };
 }
 
-/* libuuid reads the hyphenated form only: bring the others into it. */
+static bool is_hyphen_at(size_t i)
+{
+	return i == 8 || i == 13 || i == 18 || i == 23;
+}
+
+/* Brings the other forms into the one of 36 characters. */
 static bool hyphenate(const char *text, char ret[UUID_SIZE])
 {
 	size_t n = strlen(text);
@@ -91,45 +97,52 @@ static bool hyphenate(const char *text, char ret[UUID_SIZE])
 		text++;
 		n -= 2;
 	}
-	if (n == 32) {
-		for (size_t i = 0, to = 0; i < 32; i++) {
-			if (i == 8 || i == 12 || i == 16 || i == 20)
-				ret[to++] = '-';
-			ret[to++] = text[i];
-		}
-	} else if (n == UUID_SIZE - 1) {
-		memcpy(ret, text, n);
-	} else {
+	if (n != 32 && n != UUID_SIZE - 1)
 		return false;
-	}
+	for (size_t i = 0; i < UUID_SIZE - 1; i++)
+		ret[i] = n == 32 && is_hyphen_at(i) ? '-' : *text++;
 	ret[UUID_SIZE - 1] = '\0';
 	return true;
 }
 
 bool uuid_read(const char *text, char ret[UUID_SIZE])
 {
-	char hyphenated[UUID_SIZE];
-	uuid_t bytes;
+	char uuid[UUID_SIZE];
 
-	if (!hyphenate(text, hyphenated) || uuid_parse(hyphenated, bytes) != 0)
+	if (!hyphenate(text, uuid))
 		return false;
-	uuid_unparse_lower(bytes, ret);
+	for (char *p = uuid; *p; p++)
+		*p = (char)tolower((unsigned char)*p);
+	if (!uuid_is_canonical(uuid))
+		return false;
+	memcpy(ret, uuid, UUID_SIZE);
 	return true;
 }
 
 bool uuid_is_canonical(const char *text)
 {
-	uuid_t bytes;
+	for (size_t i = 0; i < UUID_SIZE - 1; i++) {
+		char c = text[i];
+		bool digit = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
 
-	return uuid_parse(text, bytes) == 0 && !strpbrk(text, "ABCDEF");
+		if (is_hyphen_at(i) ? c != '-' : !digit) /* the NUL of a short text is neither */
+			return false;
+	}
+	return text[UUID_SIZE - 1] == '\0';
 }
 
 void uuid_make(char ret[UUID_SIZE])
 {
-	uuid_t bytes;
+	unsigned char b[16];
 
-	uuid_generate_random(bytes);
-	uuid_unparse_lower(bytes, ret);
+	if (getentropy(b, sizeof(b)) < 0) /* only a kernel older than mdev has none */
+		abort();
+	b[6] = (b[6] & 0x0f) | 0x40; /* RFC 9562: version 4, random */
+	b[8] = (b[8] & 0x3f) | 0x80;
+	snprintf(ret, UUID_SIZE,
+		 "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1],
+		 b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14],
+		 b[15]);
 }
 
 /* How many bytes the UTF-8 character at p has, 0 if there is none before end (RFC 3629). */
