@@ -44,6 +44,9 @@ static bool colours(void)
 	return isatty(STDERR_FILENO) && term && strcmp(term, "dumb") != 0;
 }
 
+static void print(const char *colour, const char *prefix, const char *format, va_list args)
+	__attribute__((format(printf, 3, 0)));
+
 /* One write a line: lines of programs that run at the same time do not mix. */
 static void print(const char *colour, const char *prefix, const char *format, va_list args)
 {
