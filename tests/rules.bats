@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# not with sanitizers
+# What udev would run: `udevadm test` with our rules alone, in a mount namespace of its own where /sys,
+# /run and /etc are directories of the test.
+bats_require_minimum_version 1.5.0
+load lib/world.bash
+
+PCI=/sys/devices/pci0000:00/0000:00:01.0
+DEVICE=$PCI/11111111-1111-4111-8111-111111111111
+
+setup() {
+	if ((EUID == 0)); then NAMESPACE=-m; else NAMESPACE=-Urm; fi
+	unshare "$NAMESPACE" mount --bind /tmp /tmp 2>/dev/null ||
+		skip "no mount namespace of one's own here"
+	T=$BATS_TEST_TMPDIR
+	mkdir -p "$T"/{rules,run/udev,run/systemd/system,etc/mdevctl.d,sys/bus/pci,sys/bus/mdev/devices}
+	cp "$TOP"/rules.d/*.rules "$T/rules"
+	cp /etc/passwd /etc/group "$T/etc"
+	device "$PCI" pci
+	mkdir "$T$PCI/mdev_supported_types" "$T/etc/mdevctl.d/${PCI##*/}"
+}
+
+# device PATH SUBSYSTEM [LINE...]: a device, and what the kernel says in its uevent file.
+device() {
+	local path=$1 subsystem=$2
+	shift 2
+	mkdir -p "$T$path"
+	printf '%s\n' "$@" | sed '/^$/d' >"$T$path/uevent"
+	ln -sfn "$(realpath -m --relative-to "$T$path" "$T/sys/bus/$subsystem")" "$T$path/subsystem"
+}
+
+# event ACTION PATH: all that udev says of it. The database in $T/run/udev stays for the next event,
+# but a removed device is forgotten.
+event() {
+	# shellcheck disable=SC2016 # $1, ... are for the inner shell
+	SYSTEMD_DEVICE_VERIFY_SYSFS=0 unshare "$NAMESPACE" bash -c '
+		mount --bind "$1/rules" /usr/lib/udev/rules.d && mount --bind "$1/run" /run &&
+		mount --bind "$1/etc" /etc && mount --rbind "$1/sys" /sys &&
+		exec udevadm test --action="$2" "$3"' bash "$T" "$1" "$2" 2>&1
+}
+
+# runs ACTION PATH WANTED: what udev would run, a line each, is WANTED.
+runs() {
+	event "$1" "$2" >"$T/said"
+	grep -q "^ACTION=$1\$" "$T/said"
+	output=$(sed -n "s/^run: '\(.*\)'\$/\1/p" "$T/said") same "$3"
+}
+
+start="/usr/bin/systemctl --no-block start mdev-autostart@${PCI##*/}.service"
+restart="/usr/bin/systemctl --no-block restart mdev-autostart@${PCI##*/}.service"
+direct="/usr/sbin/mdevctl start-parent-mdevs ${PCI##*/}"
+
+@test "rules: udev understands every line" {
+	event change "$PCI" >"$T/said"
+	grep -q 'Reading rules file: .*/60-mdevctl.rules' "$T/said"
+	run -1 grep -iE '60-mdevctl.rules:.*(invalid|unknown|ignor|missing|unexpected|fail|style)' "$T/said"
+}
+
+@test "rules: udevadm verify has nothing to say" {
+	udevadm verify --help >/dev/null 2>&1 || skip "this udev has no verify"
+	run -0 udevadm verify "$TOP"/rules.d/*.rules
+}
+
+@test "rules: a parent that registers restarts its autostart unit" {
+	device "$PCI" pci MDEV_STATE=registered
+	runs change "$PCI" "$restart"
+}
+
+@test "rules: a parent that registers again restarts its autostart unit again" {
+	device "$PCI" pci MDEV_STATE=registered
+	runs change "$PCI" "$restart"
+	device "$PCI" pci MDEV_STATE=unregistered
+	runs change "$PCI" ""
+	device "$PCI" pci MDEV_STATE=registered
+	runs change "$PCI" "$restart"
+}
+
+@test "rules: a parent that was there before udev starts its autostart unit" {
+	runs add "$PCI" "$start"
+}
+
+@test "rules: the first add is remembered, so that a trigger starts nothing again" {
+	runs add "$PCI" "$start"
+	grep -qx 'E:MDEV_AUTOSTART=1' "$T/run/udev/data/+pci:${PCI##*/}"
+	runs add "$PCI" ""
+	runs change "$PCI" ""
+	runs bind "$PCI" ""
+	runs add "$PCI" ""
+}
+
+@test "rules: what a registration started is not started again by add" {
+	device "$PCI" pci MDEV_STATE=registered
+	runs change "$PCI" "$restart"
+	device "$PCI" pci
+	runs add "$PCI" ""
+	runs change "$PCI" ""
+}
+
+@test "rules: a parent that went and came is started again" {
+	runs add "$PCI" "$start"
+	device "$PCI" pci
+	runs remove "$PCI" ""
+	rm -r "$T/run/udev" # udevadm test keeps the database that udev removes
+	runs add "$PCI" "$start"
+}
+
+@test "rules: a parent that loses mdev support starts nothing" {
+	device "$PCI" pci MDEV_STATE=unregistered
+	runs change "$PCI" ""
+}
+
+@test "rules: a parent without definitions starts nothing" {
+	rmdir "$T/etc/mdevctl.d/${PCI##*/}"
+	device "$PCI" pci MDEV_STATE=registered
+	runs change "$PCI" ""
+	runs add "$PCI" ""
+	[[ ! -e $T/run/udev/data/+pci:${PCI##*/} ]] ||
+		run -1 grep MDEV_AUTOSTART "$T/run/udev/data/+pci:${PCI##*/}"
+}
+
+@test "rules: definitions made after the first add are started by the next one" {
+	rmdir "$T/etc/mdevctl.d/${PCI##*/}"
+	runs add "$PCI" ""
+	mkdir "$T/etc/mdevctl.d/${PCI##*/}"
+	runs add "$PCI" "$start"
+}
+
+@test "rules: a device that is no parent starts nothing, whatever its name" {
+	rmdir "$T$PCI/mdev_supported_types"
+	runs add "$PCI" ""
+	runs change "$PCI" ""
+}
+
+@test "rules: a parent of any subsystem is known by its name" {
+	device /sys/devices/virtual/mtty/mtty mtty MDEV_STATE=registered
+	mkdir -p "$T/etc/mdevctl.d/mtty" "$T/sys/bus/mtty"
+	runs change /sys/devices/virtual/mtty/mtty \
+		"/usr/bin/systemctl --no-block restart mdev-autostart@mtty.service"
+}
+
+@test "rules: without systemd the devices are started directly, once for each event" {
+	rm -r "$T/run/systemd"
+	runs add "$PCI" "$direct"
+	runs add "$PCI" ""
+	device "$PCI" pci MDEV_STATE=registered
+	runs change "$PCI" "$direct"
+}
+
+@test "rules: a device is a unit of systemd, and starts nothing" {
+	device "$DEVICE" mdev
+	local action
+	for action in add bind change; do
+		runs "$action" "$DEVICE" ""
+		grep -qx "SYSTEMD_ALIAS=/sys/subsystem/mdev/devices/$U1" "$T/said"
+		grep -qE '^TAGS=.*:systemd:' "$T/said"
+	done
+}
+
+@test "rules: a device that went stops its unit" {
+	device "$DEVICE" mdev
+	runs remove "$DEVICE" "/usr/bin/systemctl stop mdev@$U1*.service"
+	run -1 grep -E '^(SYSTEMD_ALIAS|TAGS)=' "$T/said"
+}
+
+@test "rules: a device that went and came again keeps its unit" {
+	device "$DEVICE" mdev
+	ln -s "../../../devices/${DEVICE#/sys/devices/}" "$T/sys/bus/mdev/devices/$U1"
+	runs remove "$DEVICE" ""
+}
+
+@test "rules: a device that went without systemd runs nothing" {
+	rm -r "$T/run/systemd"
+	device "$DEVICE" mdev
+	runs remove "$DEVICE" ""
+}
+
+@test "rules: the removal of other devices runs nothing" {
+	runs remove "$PCI" ""
+	device "/sys/devices/virtual/net/$U1" net
+	runs remove "/sys/devices/virtual/net/$U1" ""
+}

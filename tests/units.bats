@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# not with sanitizers
+# The units as systemd reads them, and their commands as the programs take them.
+bats_require_minimum_version 1.5.0
+load lib/world.bash
+
+# The units with the programs of $BUILD.
+setup() {
+	UNITS=$BATS_TEST_TMPDIR/units
+	mkdir "$UNITS"
+	local unit
+	for unit in "$TOP"/units/*.service; do
+		sed "s|/usr/sbin/|$BUILD/|" "$unit" >"$UNITS/${unit##*/}"
+	done
+}
+
+# words UNIT KEY INSTANCE: the command of ExecStart= or ExecStop= as systemd would run it.
+words() {
+	local line
+	line=$(sed -n "s/^$2=//p" "$UNITS/$1")
+	read -ra COMMAND <<<"${line//%i/$3}"
+}
+
+@test "units: systemd-analyze verify has nothing to say" {
+	run -0 systemd-analyze verify --man=no "$UNITS/mdev@.service" "$UNITS/mdev-autostart@.service"
+	same ""
+}
+
+@test "units: UUIDs, UUID:PARENT and PCI addresses are instances as they are" {
+	local instance
+	for instance in "$U1" "$U1:0000:00:01.0"; do
+		run -0 systemd-analyze verify --man=no "$UNITS/mdev@.service:mdev@$instance.service"
+		same ""
+	done
+	for instance in mtty 0000:00:01.0; do
+		run -0 systemd-analyze verify --man=no \
+			"$UNITS/mdev-autostart@.service:mdev-autostart@$instance.service"
+		same ""
+	done
+}
+
+@test "units: every manual page that they name is there" {
+	local page missing=()
+	while read -r page; do
+		[[ -e $TOP/man/$page ]] || missing+=("$page")
+	done < <(sed -n 's/^Documentation=//p' "$TOP"/units/*.service | tr ' ' '\n' |
+		sed -nE 's/^man:(.*)\((.)\)$/\1.\2/p' | sort -u)
+	output="${missing[*]}" same ""
+}
+
+@test "units: no shell, no unescaped instance, nothing that stops devices with a lost unit" {
+	run -1 grep -nE '^[^#]*(%I|/bin/(ba|da)?sh|BindsTo=|PartOf=|StopWhenUnneeded=)' "$TOP"/units/*.service
+}
+
+@test "units: both stay active, and give callouts the time that ap-check may take" {
+	local unit seconds
+	for unit in "$TOP"/units/*.service; do
+		grep -qx Type=oneshot "$unit"
+		grep -qx RemainAfterExit=yes "$unit"
+		seconds=$(sed -n 's/^TimeoutStartSec=//p' "$unit")
+		((seconds >= 180))
+		seconds=$(sed -n 's/^TimeoutStopSec=//p' "$unit")
+		((seconds >= 180))
+	done
+}
+
+@test "units: both come before libvirt, and before it goes" {
+	local unit before name
+	for unit in "$TOP"/units/*.service; do
+		before=" $(sed -n 's/^Before=//p' "$unit" | tr '\n' ' ')"
+		for name in {libvirtd,virtqemud,virtnodedevd,libvirt-guests}.service shutdown.target; do
+			[[ $before == *" $name "* ]]
+		done
+		grep -qx Conflicts=shutdown.target "$unit"
+	done
+}
+
+@test "units: mdev@ starts and stops a defined device" {
+	make_world "$BATS_TEST_TMPDIR/root"
+	definition mtty "$U1" mtty-1
+	words mdev@.service ExecStart "$U1"
+	run -0 "${COMMAND[@]}"
+	same ""
+	[[ -d $DEVICES/$U1 ]]
+	run -0 "${COMMAND[@]}" # a second start finds it running
+	words mdev@.service ExecStop "$U1"
+	run -0 "${COMMAND[@]}"
+	same ""
+	[[ ! -e $DEVICES/$U1 ]]
+	run -0 "${COMMAND[@]}" # a second stop finds it gone
+}
+
+@test "units: mdev@UUID:PARENT starts and stops the device of that parent" {
+	make_world "$BATS_TEST_TMPDIR/root"
+	definition mtty "$U1" mtty-1
+	definition matrix "$U1" vfio_ap-passthrough
+	words mdev@.service ExecStart "$U1:matrix"
+	run -0 "${COMMAND[@]}"
+	run -0 mdevctl list
+	same "$U1 matrix vfio_ap-passthrough manual (defined)"
+	words mdev@.service ExecStop "$U1:matrix"
+	run -0 "${COMMAND[@]}"
+	[[ ! -e $DEVICES/$U1 ]]
+}
+
+@test "units: mdev-autostart@ starts what is defined as auto" {
+	make_world "$BATS_TEST_TMPDIR/root"
+	definition mtty "$U1" mtty-1 auto
+	definition mtty "$U2" mtty-1 manual
+	words mdev-autostart@.service ExecStart mtty
+	run -0 "${COMMAND[@]}"
+	[[ -d $DEVICES/$U1 && ! -e $DEVICES/$U2 ]]
+}
+
+# The number is what systemd 252 makes of our hardening; each directive that is left out says why in
+# the unit. Lower is better.
+@test "units: systemd-analyze security rates both below 6" {
+	local unit
+	for unit in mdev@ mdev-autostart@; do
+		run -0 systemd-analyze security --offline=true --threshold=60 --no-pager "$UNITS/$unit.service"
+		printf '# %s\n' "${lines[@]: -1}" >&3
+	done
+}
