@@ -85,7 +85,8 @@ clean:
 
 # The kernel that tests and the demo run on (see tests/lib/fakekernel.c).
 $(BUILD)/fakekernel.so: tests/lib/fakekernel.c | $(BUILD)/lib
-	$(CC) -std=gnu11 -D_GNU_SOURCE -O2 $(WARNINGS) -Wno-format-truncation -shared -fPIC -o $@ $< -ldl
+	$(CC) -std=gnu11 -D_GNU_SOURCE -O2 $(WARNINGS) -Wno-unknown-warning-option -Wno-format-truncation \
+		-shared -fPIC -o $@ $< -ldl
 
 # C tests of pure modules: each tests/unit/X.c is a program that says what failed.
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/*.c))
