@@ -1,0 +1,102 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# The journal tells a device's whole story, and callouts can do their work inside the hardened units.
+set -eu
+. "${0%/*}/lib.bash"
+
+u1=11111111-1111-4111-8111-111111111111
+u2=22222222-2222-4222-8222-222222222222
+parent=mdevtest.0
+
+# A callout as ap-check is one: a lock in the name of its parent process, kept from pre to post; it
+# writes to /sys and calls mdevctl again.
+mkdir -p /usr/lib/mdevctl/scripts.d/callouts
+cat >/usr/lib/mdevctl/scripts.d/callouts/check <<'EOF'
+#!/bin/bash
+while [ $# -gt 0 ]; do
+	case $1 in -e) event=$2 ;; -a) action=$2 ;; -s) state=$2 ;; -u) uuid=$2 ;; -p) parent=$2 ;; esac
+	shift 2
+done
+[ "$event" != get ] || exit 2
+case $event in
+pre)
+	(set -C; echo $PPID >/run/lock/mdev-check.lock) || { echo "locked" >&2; exit 1; }
+	echo "checked $uuid before $action" >&2
+	mdevctl list -d >/dev/null || { echo "mdevctl failed" >&2; exit 1; }
+	;;
+post)
+	[ "$(cat /run/lock/mdev-check.lock)" = $PPID ] && rm /run/lock/mdev-check.lock
+	[ "$action" != start ] || echo 5 >"/sys/bus/mdev/devices/$uuid/assign_adapter"
+	[ "$action" != start ] || mdevctl modify -u "$uuid" --addattr seen --value "$state"
+	echo "done with $uuid after $action: $state" >&2
+	;;
+esac
+exit 0
+EOF
+chmod 755 /usr/lib/mdevctl/scripts.d/callouts/check
+
+modprobe mdevtest
+mdevctl define -u $u1 -p $parent -t platform-small
+systemctl start mdev@$u1
+check "a callout in the unit wrote to /sys" "05." "$(cat /sys/bus/mdev/devices/$u1/matrix)"
+check_like "and changed the definition" '*"seen": "success"*' "$(cat /etc/mdevctl.d/$parent/$u1)"
+check "and gave its lock back" "" "$(ls /run/lock/mdev-check.lock 2>/dev/null)"
+systemctl stop mdev@$u1
+check "the unit stopped with the callout" "inactive dead" "$(unit_state mdev@$u1.service)"
+
+story() # UUID
+{
+	journalctl --sync
+	journalctl -b -q -o cat "MDEV_UUID=$1"
+}
+check "the journal tells the whole story of the device" "check: checked $u1 before define
+check: done with $u1 after define: success
+Done: define $u1, type platform-small on $parent
+check: checked $u1 before start
+check: done with $u1 after start: success
+Done: start $u1, type platform-small on $parent
+check: checked $u1 before stop
+check: done with $u1 after stop: success
+Done: stop $u1, type platform-small on $parent" "$(story $u1 | grep -v modify)"
+check "each entry has the device's fields" "$u1 $parent platform-small start" \
+	"$(journalctl -b -q -o json MDEV_UUID=$u1 MDEV_ACTION=start | tail -n 1 |
+		sed -n 's/.*"MDEV_UUID":"\([^"]*\)".*/\1/p') $(journalctl -b -q -F MDEV_PARENT |
+		head -n 1) $(journalctl -b -q -F MDEV_TYPE | head -n 1) $(journalctl -b -q \
+		-F MDEV_ACTION | grep start)"
+check "what a callout said is there once" 1 \
+	"$(journalctl -b -q -o cat | grep -c "checked $u1 before start")"
+
+# A failure, with the kernel's reason.
+rm /usr/lib/mdevctl/scripts.d/callouts/check
+echo 5 >/sys/devices/platform/$parent/refuse
+mdevctl start -u $u2 -p $parent -t platform-small || true
+check_like "a failed change is in the journal with its cause" \
+	"Failed to start $u2 on $parent: *Input/output error*" "$(story $u2)"
+check "at priority err" "3" "$(journalctl -b -q -o export MDEV_UUID=$u2 | sed -n 's/^PRIORITY=//p')"
+echo 0 >/sys/devices/platform/$parent/refuse
+
+# Progress of a long autostart.
+for i in 1 2 3 4; do
+	mdevctl define -u "0000000$i-0000-4000-8000-000000000000" -p mdevtest.1 -t platform-small -a
+done
+echo 3000 >/sys/devices/platform/mdevtest.1/delay
+echo 0 >/sys/devices/platform/mdevtest.1/registered
+echo 1 >/sys/devices/platform/mdevtest.1/registered
+status_text()
+{
+	systemctl status mdev-autostart@mdevtest.1 | grep -o 'Starting 2 of 4: 00000002[-0-9]*' || true
+}
+check_soon "systemctl status shows how far an autostart is" \
+	"Starting 2 of 4: 00000002-0000-4000-8000-000000000000" status_text
+check_soon "and that it is done" "All 4 devices run" \
+	systemctl show --value -p StatusText mdev-autostart@mdevtest.1
+
+for unit in mdev@ mdev-autostart@; do
+	exposure=$(systemd-analyze security --no-pager $unit.service 2>&1 | tail -n 1) || true
+	echo "$exposure" | tee "$report"
+	check_like "the exposure of $unit is at most medium" "*MEDIUM*" "$exposure"
+done
+check "nothing was logged at priority crit or worse" "" \
+	"$(journalctl -b -q -p crit -o cat | grep -i mdev || true)"
+check "no unit failed" "" "$(failed_units)"

@@ -1,0 +1,70 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# 64 devices on mbochs: autostart costs little more than the kernel's own work.
+set -eu
+. "${0%/*}/lib.bash"
+
+limit=110 # percent of 64 bare writes to create
+modprobe mbochs
+create=/sys/class/mdev_bus/mbochs/mdev_supported_types/mbochs-small/create
+uuids=$(for i in {1..64}; do printf '%08d-0000-4000-8000-000000000000\n' "$i"; done)
+for u in $uuids; do
+	mdevctl define -u "$u" -p mbochs -t mbochs-small --auto
+done
+
+milliseconds()
+{
+	echo $(($(date +%s%N) / 1000000))
+}
+
+clear()
+{
+	local u
+	for u in $uuids; do
+		echo 1 >"/sys/bus/mdev/devices/$u/remove"
+	done
+	settle
+}
+
+bare()
+{
+	local u
+	for u in $uuids; do
+		echo "$u" >"$create"
+	done
+}
+
+# In turns, and the medians: an emulated machine is noisy.
+rounds=5
+bares=() autos=()
+for ((i = 0; i < rounds; i++)); do
+	start=$(milliseconds)
+	bare
+	bares+=($(($(milliseconds) - start)))
+	settle
+	clear
+	start=$(milliseconds)
+	mdev-autostart mbochs
+	autos+=($(($(milliseconds) - start)))
+	settle
+	[ "$i" = $((rounds - 1)) ] || clear
+done
+median()
+{
+	printf '%s\n' "$@" | sort -n | sed -n "$(((rounds + 1) / 2))p"
+}
+b=$(median "${bares[@]}") a=$(median "${autos[@]}")
+echo "64 devices: bare writes ${bares[*]} ms, autostart ${autos[*]} ms" | tee "$report"
+check "autostart of 64 devices takes at most 1.1 of bare writes" yes \
+	"$([ $((a * 100)) -le $((b * limit)) ] && echo yes || echo "$a ms of $b ms")"
+check "all 64 run" 64 "$(devices mbochs | wc -l)"
+
+start=$(milliseconds)
+mdevctl list >/dev/null
+echo "list of 64 devices: $(($(milliseconds) - start)) ms" | tee "$report"
+rmmod mbochs
+modprobe mbochs
+check_soon "after a new registration all 64 run again" 64 sh -c "mdevctl list -p mbochs | wc -l"
+check_soon "the unit is active" "active exited" unit_state mdev-autostart@mbochs.service
+check "no unit failed" "" "$(failed_units)"
