@@ -17,8 +17,12 @@
 /* Plain files in etc/mdevctl.d itself are nobody's parent: every reader passes them over. */
 #define TEMPORARY_PREFIX ".mdevctl.tmp."
 
-/* Not a parent: deprecated scripts live there. */
-#define SCRIPTS "scripts.d"
+/* Not all directories are a parent's: deprecated scripts live in one, and hidden ones are not ours.
+ */
+static bool is_parent(const char *name)
+{
+	return name[0] != '.' && strcmp(name, "scripts.d") != 0;
+}
 
 static char *path_of(const struct mdev *dev)
 {
@@ -41,7 +45,7 @@ static int load(int dirfd, const char *path, struct mdev *dev)
 
 	snprintf(where, sizeof(where), "/" DIR_PATH "/%s/%s", dev->parent, dev->uuid);
 	int r = file_read(dirfd, path, &text, &len);
-	if (r == -ENOENT || r == -ENOTDIR)
+	if (r == -ENOENT || r == -ENOTDIR || r == -ELOOP) /* a link is no definition, see below */
 		return -ENOENT;
 	dev->defined = true;
 	if (r < 0)
@@ -124,7 +128,8 @@ void defined_find(const struct env *env, const struct filter *filter, struct mde
 	_cleanup_close_ int fd = file_open_dir(env->root, DIR_PATH);
 	int r = fd;
 	if (fd >= 0 && filter->parent) {
-		find_in_parent(env, fd, filter->parent, filter->uuid, ret);
+		if (is_parent(filter->parent))
+			find_in_parent(env, fd, filter->parent, filter->uuid, ret);
 		return;
 	}
 	if (fd >= 0)
@@ -137,7 +142,7 @@ void defined_find(const struct env *env, const struct filter *filter, struct mde
 	for (int i = 0; i < parents.n; i++) {
 		const char *name = parents.v[i]->d_name;
 
-		if (name[0] == '.' || parents.v[i]->d_type == DT_REG || strcmp(name, SCRIPTS) == 0)
+		if (parents.v[i]->d_type == DT_REG || !is_parent(name))
 			continue;
 		if (name_valid(name))
 			find_in_parent(env, fd, name, filter->uuid, ret);
@@ -165,8 +170,8 @@ int defined_put(const struct env *env, const struct mdev *dev, bool new, struct 
 			    *dir = mem_printf(DIR_PATH "/%s", dev->parent),
 			    *temporary = mem_printf(DIR_PATH "/" TEMPORARY_PREFIX "%d", getpid());
 
-	if (strcmp(dev->parent, SCRIPTS) == 0)
-		return error_set(err, STATUS_INVALID, "Invalid parent name '" SCRIPTS "'");
+	if (!is_parent(dev->parent)) /* nobody would find it again */
+		return error_set(err, STATUS_INVALID, "Invalid parent name '%s'", dev->parent);
 	if (strlen(text) > FILE_LIMIT) /* nobody could read it again */
 		return error_set(err, STATUS_INVALID, "The definition of %s on %s gets too large",
 				 dev->uuid, dev->parent);

@@ -85,7 +85,7 @@ int file_read(int dirfd, const char *path, char **ret_text, size_t *ret_len)
 	_cleanup_close_ int fd =
 		openat(dirfd, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0)
-		return errno == ELOOP ? -EINVAL : -errno;
+		return -errno;
 	if (fstat(fd, &st) < 0)
 		return -errno;
 	if (!S_ISREG(st.st_mode))

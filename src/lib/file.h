@@ -25,7 +25,7 @@ void file_names_free(struct file_names *names);
 /* Opens a directory for *at() calls. Returns the fd (owned by the caller). */
 int file_open_dir(int dirfd, const char *path);
 
-/* Reads a whole regular file, not through a final link. -EINVAL: no regular file; -EFBIG: more than
+/* Reads a whole regular file. -ELOOP: it is a link; -EINVAL: no regular file; -EFBIG: more than
  * FILE_LIMIT. The text gets a NUL behind its length. */
 int file_read(int dirfd, const char *path, char **ret_text, size_t *ret_len);
 
