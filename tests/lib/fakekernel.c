@@ -8,10 +8,10 @@
  *   any other file                    gets the value instead of its old content.
  * A new device gets copies of the files in TYPE/.attributes.
  *
- * FAKEKERNEL_FAIL=FILE[:VALUE]=ERRNO[,...]  refuses writes, e.g.
- * "create=EIO,assign_adapter:9=EINVAL" FAKEKERNEL_DELAY=MS                       create and remove
- * take so long FAKEKERNEL_LOG=FILE                       appends "PATH VALUE" for each write, path
- * below /sys
+ * FAKEKERNEL_FAIL=FILE[:VALUE]=ERRNO[,...] refuses writes, e.g. "create=EIO,assign_adapter:9=EINVAL";
+ *   ERRNO "NOTHING" takes the value and does nothing.
+ * FAKEKERNEL_DELAY=MS makes create and remove take so long.
+ * FAKEKERNEL_LOG=FILE appends "PATH VALUE" for each write, path below /sys.
  */
 #include <dirent.h>
 #include <dlfcn.h>
@@ -40,8 +40,13 @@ static ssize_t real_write(int fd, const void *buf, size_t n)
 	return next(fd, buf, n);
 }
 
+/* What a rule says instead of an errno: the write succeeds without any effect. */
+#define NOTHING (-1)
+
 static int errno_of(const char *name, size_t n)
 {
+	if (n == strlen("NOTHING") && strncmp(name, "NOTHING", n) == 0)
+		return NOTHING;
 	for (int i = 1; i < 134; i++) {
 		const char *known = strerrorname_np(i);
 		if (known && strlen(known) == n && strncmp(known, name, n) == 0)
@@ -210,7 +215,7 @@ static int store(int fd, char *path, const char *value)
 
 	log_write(path, value);
 	if (error)
-		return error;
+		return error == NOTHING ? 0 : error;
 	if (!creates && !removes) {
 		if (ftruncate(fd, 0) < 0 || real_write(fd, value, strlen(value)) < 0)
 			return errno;

@@ -57,6 +57,39 @@ definition() {
 		"${5:-[]}" >"$D/$1/$2"
 }
 
+# running PARENT UUID TYPE: such a device runs.
+running() {
+	mdev-start --uuid="$2" --parent="$1" --type="$3"
+}
+
+# weak COMMAND...: runs it without root's right to pass over file modes.
+weak() {
+	if ((EUID == 0)); then
+		setpriv --bounding-set=-dac_override,-dac_read_search "$@"
+	else
+		"$@"
+	fi
+}
+
+# wrong_usage TEXT COMMAND ARGUMENT...: the command refuses its arguments with this text.
+wrong_usage() {
+	local text=$1
+	shift
+	run -2 --separate-stderr mdevctl "$@"
+	same ""
+	same_stderr "Error: $text
+Try 'mdevctl $1 --help' for more information."
+}
+
+# fails STATUS TEXT COMMAND...: it fails so, with this on stderr and nothing on stdout.
+fails() {
+	local status_wanted=$1 text=$2
+	shift 2
+	run "-$status_wanted" --separate-stderr "$@"
+	same ""
+	same_stderr "$text"
+}
+
 # What a script in the fake root sees: its own world, without the fake kernel's preload if asked.
 # add_script callouts|notifiers NAME < TEXT
 add_script() {
@@ -70,6 +103,11 @@ same() {
 		printf -- '--- wanted\n%s\n--- got\n%s\n' "$1" "$output"
 		return 1
 	fi
+}
+
+# The same for stderr (run --separate-stderr).
+same_stderr() {
+	output=$stderr same "$1"
 }
 
 # The content of a file, byte for byte: a newline at its end counts.

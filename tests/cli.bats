@@ -1,0 +1,387 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# The grammar of the command line, the same in all programs: options, rules, names, --help.
+bats_require_minimum_version 1.5.0
+load lib/world.bash
+
+setup() {
+	make_world "$BATS_TEST_TMPDIR/root"
+}
+
+# accepts_uuid FORM...: each way to give an option works.
+accepts_uuid() {
+	definition mtty "$U1" mtty-1
+	run -0 --separate-stderr mdevctl list -d "$@"
+	same_stderr ""
+	same "$U1 mtty mtty-1 manual"
+}
+
+@test "a short option takes its value from the same word, behind =, or from the next word" {
+	accepts_uuid "-u$U1"
+	accepts_uuid "-u=$U1"
+	accepts_uuid -u "$U1"
+}
+
+@test "a long option takes its value behind = or from the next word" {
+	accepts_uuid "--uuid=$U1"
+	accepts_uuid --uuid "$U1"
+}
+
+@test "a UUID may be written without hyphens, in braces, as a URN and in capitals" {
+	local plain=${U1//-/}
+	accepts_uuid -u "$plain"
+	accepts_uuid -u "{$U1}"
+	accepts_uuid -u "urn:uuid:$U1"
+}
+
+@test "a UUID becomes lower case in file names and output" {
+	run -0 mdevctl define -u AAAAAAAA-BBBB-4CCC-8DDD-EEEEEEEEEEEE -p mtty -t mtty-1
+	same ""
+	run -0 mdevctl list -d
+	same "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee mtty mtty-1 manual"
+	[[ -f $D/mtty/aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee ]]
+}
+
+@test "UUID:PARENT names the parent, too" {
+	definition mtty "$U1" mtty-1
+	definition matrix "$U1" vfio_ap-passthrough
+	run -0 mdevctl list -d -u "$U1:matrix"
+	same "$U1 matrix vfio_ap-passthrough manual"
+	run -0 mdevctl list -d -u "$U1:matrix" -p matrix
+	same "$U1 matrix vfio_ap-passthrough manual"
+}
+
+@test "UUID:PARENT and --parent must not disagree" {
+	wrong_usage "Option --uuid names another parent than --parent" list -u "$U1:matrix" -p mtty
+}
+
+@test "the parent in UUID:PARENT is checked as any other" {
+	wrong_usage "Invalid parent name '../x'" list -u "$U1:../x"
+	wrong_usage "Invalid parent name ''" list -u "$U1:"
+}
+
+@test "what is no UUID is wrong usage" {
+	local bad
+	for bad in "" x 1111 "$U1-" "${U1%?}" "{$U1" "$U1}" "{$U1)" "${U1%?}g" "urn:uuid:" "-$U1" " $U1" \
+		"11111111-1111-4111-81111-11111111111" "{${U1//-/}}" "URN:uuid:$U1"; do
+		wrong_usage "Invalid UUID '$bad'" undefine "--uuid=$bad"
+	done
+}
+
+@test "flags cluster, and the last letter of a cluster may take a value" {
+	definition mtty "$U1" mtty-1 manual '[
+    {
+      "a": "b"
+    }
+  ]'
+	definition matrix "$U2" vfio_ap-passthrough
+	run -0 mdevctl list -dv
+	same "$U2 matrix vfio_ap-passthrough manual
+$U1 mtty mtty-1 manual
+  Attrs:
+    @{0}: {\"a\":\"b\"}"
+	run -0 mdevctl list -dvp matrix
+	same "$U2 matrix vfio_ap-passthrough manual"
+	run -0 mdevctl list -dvpmatrix
+	same "$U2 matrix vfio_ap-passthrough manual"
+	run -0 mdevctl list "-du$U2"
+	same "$U2 matrix vfio_ap-passthrough manual"
+	run -0 mdevctl undefine -fu "$U2"
+	same ""
+}
+
+@test "a flag takes no value" {
+	wrong_usage "Option '--auto' takes no value" define -u "$U1" --auto=yes
+	wrong_usage "Option '--help' takes no value" list --help=all
+	wrong_usage "Unknown option '-='" list -d=x
+}
+
+@test "an option without its value is wrong usage" {
+	wrong_usage "Option '--uuid' needs a value (--uuid=UUID)" define --uuid
+	wrong_usage "Option '--parent' needs a value (--parent=PARENT)" define -p
+	wrong_usage "Option '--jsonfile' needs a value (--jsonfile=FILE)" define -p mtty --jsonfile
+}
+
+@test "a value that starts with - needs the = form" {
+	definition mtty "$U1" mtty-1
+	wrong_usage "Option '--value' needs a value (--value=VALUE)" modify -u "$U1" --addattr=a --value -1
+	run -0 mdevctl modify -u "$U1" --addattr=a --value=-1
+	run -0 mdevctl list -dv
+	same "$U1 mtty mtty-1 manual
+  Attrs:
+    @{0}: {\"a\":\"-1\"}"
+}
+
+@test "a value may be empty" {
+	definition mtty "$U1" mtty-1
+	run -0 mdevctl modify -u "$U1" --addattr=a --value=
+	run -0 mdevctl modify -u "$U1" --addattr=b --value ''
+	run -0 mdevctl list -dv
+	same "$U1 mtty mtty-1 manual
+  Attrs:
+    @{0}: {\"a\":\"\"}
+    @{1}: {\"b\":\"\"}"
+}
+
+@test "options are not abbreviated" {
+	wrong_usage "Unknown option '--dump'" list --dump
+	wrong_usage "Unknown option '--par'" types --par=mtty
+	wrong_usage "Unknown option '--dumpjsonx'" list --dumpjsonx
+}
+
+@test "an option is not given twice" {
+	wrong_usage "Option '--defined' cannot be used multiple times" list -d --defined
+	wrong_usage "Option '--uuid' cannot be used multiple times" list -u "$U1" -u "$U1"
+	wrong_usage "Option '--verbose' cannot be used multiple times" list -vv
+}
+
+@test "programs know only their own options" {
+	wrong_usage "Unknown option '--manual'" define -u "$U1" --manual
+	wrong_usage "Unknown option '-m'" define -u "$U1" -m
+	wrong_usage "Unknown option '--auto'" start -u "$U1" --auto
+	wrong_usage "Unknown option '--parent'" stop -u "$U1" --parent=mtty
+	wrong_usage "Unknown option '--type'" undefine -u "$U1" --type=mtty-1
+	wrong_usage "Unknown option '--uuid'" types "--uuid=$U1"
+	wrong_usage "Unknown option '--force'" list --force
+	wrong_usage "Unknown option '--uuid'" start-parent-mdevs "--uuid=$U1"
+	wrong_usage "Unknown option '-j'" define -u "$U1" -j x
+}
+
+@test "only list prints a version" {
+	wrong_usage "Unknown option '-V'" start -V
+	wrong_usage "Unknown option '--version'" types --version
+	run -0 mdevctl list -V
+	[[ $output =~ ^mdevctl-list\ [0-9]+\.[0-9]+\.[0-9]+$ ]]
+	run -0 mdevctl list --version
+	[[ $output =~ ^mdevctl-list\ [0-9]+\.[0-9]+\.[0-9]+$ ]]
+	run -0 lsmdev -V
+	[[ $output =~ ^lsmdev\ [0-9]+\.[0-9]+\.[0-9]+$ ]]
+	run -0 mdev-list -V
+	[[ $output =~ ^mdev-list\ [0-9]+\.[0-9]+\.[0-9]+$ ]]
+}
+
+@test "words that are no options are wrong usage" {
+	wrong_usage "Unexpected argument 'mtty'" list mtty
+	wrong_usage "Unexpected argument 'mtty'" list -- mtty
+	wrong_usage "Unexpected argument '-d'" list -- -d
+	wrong_usage "Unexpected argument '-'" list -
+	wrong_usage "Unexpected argument ''" list ''
+	wrong_usage "Unexpected argument 'b'" start-parent-mdevs a b
+}
+
+@test "-- alone ends the options" {
+	definition mtty "$U1" mtty-1
+	run -0 mdevctl list -d --
+	same "$U1 mtty mtty-1 manual"
+	run -0 mdevctl start-parent-mdevs -- -x
+	same ""
+}
+
+@test "an argument that must be given is asked for" {
+	wrong_usage "Argument PARENT is required" start-parent-mdevs
+}
+
+@test "options that must be given are asked for" {
+	wrong_usage "Option --uuid or --parent is required" define
+	wrong_usage "Option --uuid or --parent is required" define -t mtty-1
+	wrong_usage "Option --uuid or --parent is required" start
+	wrong_usage "Option --uuid is required" undefine
+	wrong_usage "Option --uuid is required" undefine -p mtty
+	wrong_usage "Option --uuid is required" modify --auto
+	wrong_usage "Option --uuid is required" stop
+}
+
+@test "a JSON file excludes what it says itself" {
+	wrong_usage "Option --jsonfile cannot be used with --type" define -p mtty --jsonfile=x -t mtty-1
+	wrong_usage "Option --jsonfile cannot be used with --auto" define -p mtty --jsonfile=x -a
+	wrong_usage "Option --jsonfile cannot be used with --type" start -p mtty --jsonfile=x -t mtty-1
+	wrong_usage "Option --type cannot be used with --jsonfile" modify -u "$U1" -p mtty --jsonfile=x -t mtty-1
+}
+
+@test "modify wants exactly one thing to do" {
+	local text="Exactly one of the options --auto, --manual, --addattr, --delattr or --jsonfile is required"
+	local one two
+	wrong_usage "$text" modify -u "$U1"
+	wrong_usage "$text" modify -u "$U1" -t mtty-1
+	wrong_usage "$text" modify -u "$U1" --index=0
+	wrong_usage "$text" modify -u "$U1" --live
+	for one in --auto --manual --addattr=a --delattr --jsonfile=x; do
+		for two in --auto --manual --addattr=a --delattr --jsonfile=x; do
+			[[ $one == "$two" ]] || wrong_usage "$text" modify -u "$U1" --value=v $one $two
+		done
+	done
+}
+
+@test "modify wants attributes and values together" {
+	wrong_usage "Option --addattr needs --value" modify -u "$U1" --addattr=a
+	wrong_usage "Option --value needs --addattr" modify -u "$U1" --delattr --value=v
+	wrong_usage "Option --value needs --addattr" modify -u "$U1" --auto --value=v
+}
+
+@test "modify refuses an index where there is no attribute to place" {
+	wrong_usage "Option --index cannot be used with --auto" modify -u "$U1" --auto -i 0
+	wrong_usage "Option --index cannot be used with --manual" modify -u "$U1" --manual -i 0
+	wrong_usage "Option --index cannot be used with --jsonfile" modify -u "$U1" --jsonfile=x -i 0
+	wrong_usage "Option --index cannot be used with --live" modify -u "$U1" --delattr --live -i 0
+	wrong_usage "Option --value cannot be used with --live" modify -u "$U1" --live --addattr=a --value=v
+}
+
+@test "modify --live goes with a JSON file only" {
+	wrong_usage "Option --live needs --auto, --manual or --jsonfile" modify -u "$U1" --delattr --live
+	wrong_usage "Option --type cannot be used with --live" modify -u "$U1" --live --auto -t mtty-1
+}
+
+@test "an index is a number of 32 bits" {
+	definition mtty "$U1" mtty-1
+	local bad
+	for bad in "" x 1x 0x1 -1 +1 " 1" 1.0 4294967296 99999999999999999999; do
+		wrong_usage "Invalid value '$bad' of --index: not a number from 0 to 4294967295" \
+			modify -u "$U1" --delattr "--index=$bad"
+	done
+	fails 1 "Error: Attribute index 4294967295 is invalid
+Device $U1 has no attributes" mdevctl modify -u "$U1" --delattr --index=4294967295
+}
+
+@test "a time to wait is a number of seconds, given with = or not at all" {
+	wrong_usage "Invalid value 'x' of --wait: not a number from 0 to 4294967295" start -u "$U1" --wait=x
+	wrong_usage "Invalid value '' of --wait: not a number from 0 to 4294967295" stop -u "$U1" --wait=
+	wrong_usage "Unexpected argument '5'" stop -u "$U1" --wait 5
+}
+
+@test "a parent's name is one directory" {
+	local bad
+	for bad in "" . .. / /etc a/b ../../x "$(printf 'a%.0s' {1..256})" $'a\nb' $'a\x7f' $'\xff'; do
+		wrong_usage "Invalid parent name '$bad'" define -u "$U1" -t mtty-1 "--parent=$bad"
+		wrong_usage "Invalid parent name '$bad'" start-parent-mdevs "$bad"
+	done
+	run -0 find "$ROOT/etc" -type f
+	same ""
+}
+
+@test "a parent's name may have 255 bytes, blanks and letters of all languages" {
+	local name
+	for name in "$(printf 'a%.0s' {1..255})" "a b" "größe" "0000:00:02.0" ...; do
+		run -0 mdevctl list -p "$name"
+		same ""
+	done
+}
+
+@test "a type's name is one directory" {
+	local bad
+	for bad in "" . .. ../mtty-1 mtty/1 $'\t' $'\xc0\x80'; do
+		wrong_usage "Invalid type name '$bad'" define -u "$U1" -p mtty "--type=$bad"
+		wrong_usage "Invalid type name '$bad'" start -u "$U1" -p mtty "--type=$bad"
+	done
+}
+
+@test "an attribute's name stays below the device" {
+	definition mtty "$U1" mtty-1
+	local bad
+	for bad in "" . .. ../x x/../y /etc/passwd x/ x//y power/.. $'a\nb'; do
+		wrong_usage "Invalid attribute name '$bad'" modify -u "$U1" "--addattr=$bad" --value=1
+	done
+	run -0 mdevctl modify -u "$U1" --addattr=power/control --value=on
+}
+
+@test "an attribute's value must be text that JSON can hold" {
+	definition mtty "$U1" mtty-1
+	wrong_usage "Invalid value of --value: not valid UTF-8" modify -u "$U1" --addattr=a $'--value=\xff'
+}
+
+@test "--help wins over everything that is missing or clashes" {
+	local words
+	for words in "define" "undefine" "modify" "start" "stop" "list" "types" "start-parent-mdevs" \
+		"define --jsonfile b --type x --auto" "modify --defined --live --jsonfile b" \
+		"modify --index x" "undefine --uuid nonsense" "modify --auto --manual --value v"; do
+		# shellcheck disable=SC2086 # words are words
+		run -0 --separate-stderr mdevctl $words --help
+		same_stderr ""
+		[[ ${lines[0]} == "Usage: mdevctl ${words%% *} [OPTIONS]"* ]]
+	done
+}
+
+@test "--help is taken where it is reached, from left to right" {
+	wrong_usage "Unknown option '--bogus'" modify --bogus --help
+	wrong_usage "Unexpected argument 'x'" modify x --help
+	wrong_usage "Option '--live' cannot be used multiple times" modify --live --live --help
+	run -0 mdevctl modify --help --bogus x
+	[[ ${lines[0]} == "Usage: mdevctl modify [OPTIONS]" ]]
+	run -0 mdevctl list -dhx
+	[[ ${lines[0]} == "Usage: mdevctl list [OPTIONS]" ]]
+}
+
+@test "--help behind an option that needs a value is no value" {
+	wrong_usage "Option '--uuid' needs a value (--uuid=UUID)" define --uuid --help
+}
+
+@test "help names the program as it was called" {
+	run -0 mdev-stop -h
+	same "Usage: mdev-stop [OPTIONS]
+
+Stop a running mediated device.
+
+Options:
+  -u, --uuid=UUID           UUID of the device
+  -f, --force               Go on though a callout script refuses
+      --ensure              Succeed if the device does not run
+      --settle              Leave a device alone that udev is not done with
+      --wait[=SECONDS]      Wait for those who use the device (30)
+  -h, --help                Print this help and exit
+
+See mdev-stop(8)."
+	run -0 lsmdev --help
+	same "Usage: lsmdev [OPTIONS]
+
+List mediated devices: the running ones, or those that are defined.
+
+Options:
+  -d, --defined             List defined devices instead of running ones
+      --dumpjson            Print JSON; with one --uuid, its definition
+  -v, --verbose             Print attributes, too
+  -u, --uuid=UUID           Only this device
+  -p, --parent=PARENT       Only devices of this parent
+  -V, --version             Print the version and exit
+  -h, --help                Print this help and exit
+
+See mdev-list(8)."
+	run -0 mdevctl types -h
+	same "Usage: mdevctl types [OPTIONS]
+
+List the types of mediated devices that parents offer.
+
+Options:
+  -p, --parent=PARENT       Only types of this parent
+      --dumpjson            Print JSON
+  -h, --help                Print this help and exit
+
+See mdev-types(8)."
+}
+
+@test "programs work on their own as behind mdevctl" {
+	run -0 mdev-define -u "$U1" -p mtty -t mtty-1
+	run -0 mdev-modify -u "$U1" --auto
+	run -0 mdev-list -d
+	same "$U1 mtty mtty-1 auto"
+	run -0 mdev-autostart mtty
+	run -0 lsmdev
+	same "$U1 mtty mtty-1 auto (defined)"
+	run -0 mdev-stop -u "$U1"
+	run -0 mdev-start -u "$U1"
+	run -0 mdev-undefine -u "$U1"
+	run -0 mdev-list
+	same "$U1 mtty mtty-1 manual"
+	run -0 mdev-types -p matrix
+	same "matrix
+  vfio_ap-passthrough
+    Available instances: 65536
+    Device API: vfio-ap
+    Name: VFIO AP Passthrough Device"
+}
+
+@test "wrong usage names the program as it was called" {
+	run -2 mdev-stop
+	same "Error: Option --uuid is required
+Try 'mdev-stop --help' for more information."
+	run -2 lsmdev x
+	same "Error: Unexpected argument 'x'
+Try 'lsmdev --help' for more information."
+}

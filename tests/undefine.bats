@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# mdevctl undefine / mdev-undefine
+bats_require_minimum_version 1.5.0
+load lib/world.bash
+
+setup() {
+	make_world "$BATS_TEST_TMPDIR/root"
+}
+
+@test "undefine removes the definition and prints nothing" {
+	definition mtty "$U1" mtty-1
+	definition mtty "$U2" mtty-1
+	run -0 --separate-stderr mdevctl undefine -u "$U1"
+	same ""
+	same_stderr ""
+	run -0 ls "$D/mtty"
+	same "$U2"
+}
+
+@test "undefine removes the directory of a parent that has no definitions left" {
+	definition mtty "$U1" mtty-1
+	mdevctl undefine -u "$U1"
+	run -0 ls "$D"
+	same ""
+}
+
+@test "undefine leaves a directory that holds something else" {
+	definition mtty "$U1" mtty-1
+	echo mine >"$D/mtty/notes"
+	mdevctl undefine -u "$U1"
+	same_file "$D/mtty/notes" "mine
+"
+}
+
+@test "undefine removes the definitions under all parents" {
+	definition mtty "$U1" mtty-1
+	definition matrix "$U1" vfio_ap-passthrough
+	definition matrix "$U2" vfio_ap-passthrough
+	run -0 mdevctl undefine -u "$U1"
+	same ""
+	run -0 mdevctl list -d
+	same "$U2 matrix vfio_ap-passthrough manual"
+}
+
+@test "undefine --parent removes that one only" {
+	definition mtty "$U1" mtty-1
+	definition matrix "$U1" vfio_ap-passthrough
+	run -0 mdevctl undefine -u "$U1" -p mtty
+	run -0 mdevctl list -d
+	same "$U1 matrix vfio_ap-passthrough manual"
+}
+
+@test "undefine of what is not defined fails" {
+	fails 3 "Error: No devices match the specified uuid" mdevctl undefine -u "$U1"
+	definition mtty "$U1" mtty-1
+	fails 3 "Error: No devices match the specified uuid" mdevctl undefine -u "$U1" -p matrix
+	fails 3 "Error: No devices match the specified uuid" mdevctl undefine -u "$U2"
+	[[ -f $D/mtty/$U1 ]]
+}
+
+@test "undefine leaves a running device alone" {
+	definition mtty "$U1" mtty-1
+	mdevctl start -u "$U1"
+	run -0 mdevctl undefine -u "$U1"
+	run -0 mdevctl list
+	same "$U1 mtty mtty-1 manual"
+}
+
+@test "undefine removes a broken definition" {
+	mkdir "$D/mtty"
+	echo '{' >"$D/mtty/$U1"
+	run -0 mdevctl undefine -u "$U1"
+	same ""
+	[[ ! -e $D/mtty ]]
+}
+
+@test "undefine does not mind broken definitions of others" {
+	definition mtty "$U1" mtty-1
+	echo '{' >"$D/mtty/$U2"
+	run -0 mdevctl undefine -u "$U1"
+	same ""
+	run -0 ls "$D/mtty"
+	same "$U2"
+}
+
+@test "undefine goes on after a failure, names it and fails at the end" {
+	definition matrix "$U1" vfio_ap-passthrough
+	definition mtty "$U1" mtty-1
+	chmod 555 "$D/matrix"
+	fails 1 "Warning: Undefine of $U1 on parent matrix failed with error: Failed to remove file /etc/mdevctl.d/matrix/$U1: Permission denied
+Error: Undefine failed" weak mdevctl undefine -u "$U1"
+	run -0 mdevctl list -d
+	same "$U1 matrix vfio_ap-passthrough manual"
+}
+
+@test "undefine cannot remove a directory in place of a definition" {
+	mkdir -p "$D/mtty/$U1"
+	fails 1 "Warning: Undefine of $U1 on parent mtty failed with error: Failed to remove file /etc/mdevctl.d/mtty/$U1: Is a directory
+Error: Undefine failed" mdevctl undefine -u "$U1"
+}
+
+@test "undefine removes other writers' temporary files of old" {
+	definition mtty "$U1" mtty-1
+	: >"$D/.mdevctl.tmp.1"
+	mdevctl undefine -u "$U1"
+	run -0 ls -A "$D"
+	same ""
+}
