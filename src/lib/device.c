@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <ctype.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "device.h"
 #include "mem.h"
@@ -129,20 +127,6 @@ bool uuid_is_canonical(const char *text)
 			return false;
 	}
 	return text[UUID_SIZE - 1] == '\0';
-}
-
-void uuid_make(char ret[UUID_SIZE])
-{
-	unsigned char b[16];
-
-	if (getentropy(b, sizeof(b)) < 0) /* only a kernel older than mdev has none */
-		abort();
-	b[6] = (b[6] & 0x0f) | 0x40; /* RFC 9562: version 4, random */
-	b[8] = (b[8] & 0x3f) | 0x80;
-	snprintf(ret, UUID_SIZE,
-		 "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1],
-		 b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14],
-		 b[15]);
 }
 
 /* How many bytes the UTF-8 character at p has, 0 if there is none before end (RFC 3629). */

@@ -62,8 +62,8 @@ struct filter {
 /* Reads a UUID as people write it (with or without hyphens, in braces, as urn:uuid:, in any case)
  * into its canonical form. Returns whether it is one. */
 bool uuid_read(const char *text, char ret[UUID_SIZE]);
+/* On list's hot path for each device: no library is loaded for it (see uuid.h). */
 bool uuid_is_canonical(const char *text);
-void uuid_make(char ret[UUID_SIZE]);
 
 /* Whether text may be the name of one directory: no "/", not "." or "..", 1 to NAME_MAX bytes,
  * UTF-8 (our output is JSON), no control characters (our output is lines). */

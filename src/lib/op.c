@@ -14,6 +14,7 @@
 #include "mem.h"
 #include "op.h"
 #include "spawn.h"
+#include "uuid.h"
 
 /* Names are checked where they come in, so they fit. */
 static void set_name(char name[NAME_MAX + 1], const char *text)
