@@ -4,8 +4,8 @@
 #include "device.h"
 
 /*
- * New UUIDs, by libuuid, which only this file knows: a file of its own so that programs that make none
- * (list above all) do not load the library.
+ * New UUIDs, by libuuid, which only this file knows: a file of its own so that programs that make
+ * none (list above all) do not load the library.
  */
 
 /* Makes a random UUID (RFC 9562, version 4), canonical. */

@@ -28,7 +28,8 @@ for what in group device; do
 	mdevctl stop -u $u1 --wait=60 &
 	waiting=$!
 	release
-	check_cmd "--wait goes on when the $what is let go" wait $waiting
+	wait $waiting && status=0 || status=$?
+	check "--wait goes on when the $what is let go" 0 "$status"
 	check "the device is gone ($what)" "" "$(devices)"
 	mdevctl start -u $u1
 	settle
