@@ -3,7 +3,8 @@
 /*
  * The front-end: knows the names of the commands and nothing of their options. `mdevctl define ...`
  * runs mdev-define in the directory that mdevctl itself is in, so that a build tree, a DESTDIR and
- * /usr/sbin work alike. Linked statically: it is one exec more on libvirt's hot path.
+ * /usr/sbin work alike. Only list is linked in: libvirt runs it for every event of a device, and
+ * the exec would cost as much again as all of list.
  */
 #include <errno.h>
 #include <limits.h>
@@ -69,12 +70,19 @@ static int unknown(const char *name)
 	return STATUS_USAGE;
 }
 
+/* main() of mdev-list.c, renamed by the Makefile. */
+int list_main(int argc, char *argv[]);
+
 /* argv[0] of the sibling is "mdevctl-define": it shows in --help and --version. */
-static int run(const struct command *command, char *argv[])
+static int run(const struct command *command, int argc, char *argv[])
 {
 	char path[PATH_MAX + NAME_MAX], name[NAME_MAX];
-	ssize_t n = readlink("/proc/self/exe", path, PATH_MAX - 1);
 
+	snprintf(name, sizeof(name), "mdevctl-%s", command->name);
+	argv[0] = name;
+	if (strcmp(command->name, "list") == 0)
+		return list_main(argc, argv);
+	ssize_t n = readlink("/proc/self/exe", path, PATH_MAX - 1);
 	path[n < 0 ? 0 : n] = '\0';
 	char *slash = strrchr(path, '/');
 	if (!slash) { /* no /proc: where else could it be */
@@ -82,8 +90,6 @@ static int run(const struct command *command, char *argv[])
 		slash = strrchr(path, '/');
 	}
 	snprintf(slash + 1, NAME_MAX, "%s", command->program);
-	snprintf(name, sizeof(name), "mdevctl-%s", command->name);
-	argv[0] = name;
 	execv(path, argv);
 	fprintf(stderr, "Error: Unable to run %s: %s\n", path, strerror(errno));
 	return STATUS_FAILED;
@@ -121,5 +127,5 @@ int main(int argc, char *argv[])
 	if (strcmp(name, "help") == 0)
 		return show_page(argv[2]);
 	const struct command *command = find(name);
-	return command ? run(command, argv + 1) : unknown(name);
+	return command ? run(command, argc - 1, argv + 1) : unknown(name);
 }
