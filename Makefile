@@ -154,4 +154,13 @@ check-vm:
 	$(MAKE) install BUILD=$(BUILD)/vm DESTDIR=$(abspath $(BUILD))/system/payload PREFIX=/usr
 	tests/system/run
 
-.PHONY: deps demo check fuzz check-vm
+# Speed, size and memory against their limits, as ratios (tests/bench/run).
+BENCH := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
+$(BENCH): $(BUILD)/bench/%: tests/bench/%.c
+	mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $<
+
+bench: all $(BENCH)
+	@BUILD=$(abspath $(BUILD)) tests/bench/run
+
+.PHONY: deps demo check fuzz bench check-vm
