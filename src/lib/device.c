@@ -98,7 +98,10 @@ static bool hyphenate(const char *text, char ret[UUID_SIZE])
 	if (n != 32 && n != UUID_SIZE - 1)
 		return false;
 	for (size_t i = 0; i < UUID_SIZE - 1; i++)
-		ret[i] = n == 32 && is_hyphen_at(i) ? '-' : *text++;
+		if (n == 32 && is_hyphen_at(i))
+			ret[i] = '-';
+		else
+			ret[i] = *text++;
 	ret[UUID_SIZE - 1] = '\0';
 	return true;
 }
