@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# not with sanitizers
+# What compilers and analysers say about the sources: nothing.
+bats_require_minimum_version 1.5.0
+load lib/world.bash
+
+# Looks away from $TOP/build, and from what is data.
+sources() {
+	find src tests -name data -prune -o -name corpus -prune -o \( "$@" \) -print | LC_ALL=C sort
+}
+
+# All shell: by name, or by the first line.
+shell_files() {
+	{
+		find .ci src tests packaging -type f -name '*.ba[ts]*'
+		find .ci src tests man packaging -type f -exec awk \
+			'FNR == 1 && /^#! ?\/.*[\/ ](ba|da)?sh( |$)/ { print FILENAME } { nextfile }' {} +
+	} | LC_ALL=C sort -u
+}
+
+setup() {
+	cd "$TOP" || return 1
+}
+
+@test "lint: gcc builds everything without a warning" {
+	run -0 make -s CC=gcc BUILD="$BATS_TEST_TMPDIR" CFLAGS="-O2 -g -Werror" test-programs
+	same ""
+}
+
+@test "lint: gcc builds everything without a warning at -O3" {
+	run -0 make -s CC=gcc BUILD="$BATS_TEST_TMPDIR" CFLAGS="-O3 -g -Werror" test-programs
+	same ""
+}
+
+@test "lint: clang builds everything without a warning" {
+	run -0 make -s CC=clang BUILD="$BATS_TEST_TMPDIR" CFLAGS="-O2 -g -Werror" test-programs
+	same ""
+}
+
+@test "lint: C files have the format of .clang-format" {
+	mapfile -t files < <(sources -name '*.[ch]')
+	run -0 clang-format --dry-run -Werror "${files[@]}"
+	same ""
+}
+
+@test "lint: shellcheck has nothing to say" {
+	mapfile -t files < <(shell_files)
+	# It would be silent about no files, too.
+	[[ " ${files[*]} " == *" .ci/run "*" tests/check "*" tests/lint.bats "* ]]
+	run -0 shellcheck -x -P SCRIPTDIR "${files[@]}"
+	same ""
+}
+
+@test "lint: cppcheck has nothing to say" {
+	local options=(
+		--quiet --error-exitcode=1 --std=c11
+		--enable=warning --enable=style --enable=performance --enable=portability
+		--suppress=missingIncludeSystem # it needs none
+		--suppress=unreadVariable       # does not see that a cleanup reads it; compilers do
+		--suppress=variableScope        # variables may stand together at the top
+		# reads a minimum of two numbers as one of them
+		--suppress=knownConditionTrueFalse:src/lib/spawn.c
+		-D_GNU_SOURCE '-DVERSION="2"' '-DSBINDIR="/usr/sbin"' '-DMANDIR="/usr/share/man"'
+	)
+	run -0 cppcheck "${options[@]}" src tests/lib tests/unit
+	same ""
+}
+
+@test "lint: clang-tidy has nothing to say" {
+	# shellcheck disable=SC2016 # $@ is for the inner shell
+	run -0 bash -c 'printf "%s\0" src/*.c src/lib/*.c | xargs -0 -n 2 -P "$(nproc)" bash -c '\''
+		clang-tidy --quiet "$@" -- -std=gnu11 -D_GNU_SOURCE \
+			"-DVERSION=\"2\"" "-DSBINDIR=\"/usr/sbin\"" 2>&1 | grep -v " warnings\? generated" |
+			grep . && exit 1 || exit 0'\'' bash'
+	same ""
+}
+
+@test "lint: mandoc has nothing to say" {
+	run -0 mandoc -Tlint -W warning man/*.[1-9]
+	same ""
+}
+
+@test "lint: every source file names its licence" {
+	mapfile -t files < <(
+		sources -type f -name '*.[ch]'
+		shell_files
+		find rules.d units man/*.[1-9] src/completion Makefile -type f
+	)
+	# What is printed in a manual page has no room for it; a kernel module is under the kernel's.
+	mapfile -t files < <(printf '%s\n' "${files[@]}" | grep -v '^man/examples/')
+	output=$(grep -LE '^[^[:alnum:]]*SPDX-License-Identifier: (LGPL-2\.1-or-later|GPL-2\.0)' \
+		"${files[@]}") || true
+	same ""
+}
