@@ -7,6 +7,11 @@ setup() {
 	make_world "$BATS_TEST_TMPDIR/root"
 }
 
+# Modes that tests take away are in the way of the cleanup.
+teardown() {
+	chmod -R u+rwX "$ROOT"
+}
+
 UUID_PATTERN='^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$'
 
 json_file() {

@@ -7,6 +7,11 @@ setup() {
 	make_world "$BATS_TEST_TMPDIR/root"
 }
 
+# Modes that tests take away are in the way of the cleanup.
+teardown() {
+	chmod -R u+rwX "$ROOT"
+}
+
 @test "undefine removes the definition and prints nothing" {
 	definition mtty "$U1" mtty-1
 	definition mtty "$U2" mtty-1

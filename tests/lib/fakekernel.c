@@ -6,11 +6,12 @@
  *   mdev_supported_types/TYPE/create  makes the device's directory and links, counts instances;
  *   UUID/remove                       removes them;
  *   any other file                    gets the value instead of its old content.
- * A new device gets copies of the files in TYPE/.attributes.
+ * A new device gets copies of the files in TYPE/.attributes, and power/control.
  *
- * FAKEKERNEL_FAIL=FILE[:VALUE]=ERRNO[,...] refuses writes, e.g. "create=EIO,assign_adapter:9=EINVAL";
- *   ERRNO "NOTHING" takes the value and does nothing.
+ * FAKEKERNEL_FAIL=FILE[:VALUE]=ERRNO[,...] refuses writes, e.g.
+ * "create=EIO,assign_adapter:9=EINVAL"; ERRNO "NOTHING" takes the value and does nothing.
  * FAKEKERNEL_DELAY=MS makes create and remove take so long.
+ *   With a file ROOT/dev/kmsg the driver says "fake: VALUE refused" there.
  * FAKEKERNEL_LOG=FILE appends "PATH VALUE" for each write, path below /sys.
  */
 #include <dirent.h>
@@ -153,6 +154,11 @@ static int create(const char *type_dir, const char *uuid)
 		return errno;
 	snprintf(path, sizeof(path), "%s/remove", device);
 	put_text(path, "");
+	snprintf(path, sizeof(path), "%s/power", device);
+	if (mkdir(path, 0755) < 0)
+		return errno;
+	snprintf(path, sizeof(path), "%s/power/control", device);
+	put_text(path, "auto\n");
 	copy_attributes(type_dir, device);
 	if (*available)
 		count(type_dir, -1);
@@ -168,12 +174,14 @@ static int remove_device(const char *device)
 		return ENODEV;
 	link_path(device, strrchr(device, '/') + 1, target);
 	unlink(target);
+	snprintf(path, sizeof(path), "%s/power/control", device);
+	unlink(path);
 	DIR *dir = opendir(device);
 	for (struct dirent *d; dir && (d = readdir(dir));) {
 		if (d->d_name[0] == '.')
 			continue;
 		snprintf(path, sizeof(path), "%s/%s", device, d->d_name);
-		unlink(path);
+		remove(path);
 	}
 	if (dir)
 		closedir(dir);
@@ -205,6 +213,20 @@ static void log_write(const char *path, const char *value)
 	close(fd);
 }
 
+/* A driver says why it refuses, if the fake root has a log to say it in. */
+static void say(const char *path, const char *what)
+{
+	char log[PATH_MAX], line[PATH_MAX];
+
+	snprintf(log, sizeof(log), "%.*s/dev/kmsg", (int)(strstr(path, "/sys/") - path), path);
+	int fd = open(log, O_WRONLY | O_APPEND | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	int n = snprintf(line, sizeof(line), "3,1,1,-;fake: %s refused\n SUBSYSTEM=mdev\n", what);
+	(void)!real_write(fd, line, (size_t)n);
+	close(fd);
+}
+
 /* Returns 0 or the errno that the driver refuses with. */
 static int store(int fd, char *path, const char *value)
 {
@@ -214,8 +236,12 @@ static int store(int fd, char *path, const char *value)
 	int error = refusal(slash + 1, value);
 
 	log_write(path, value);
-	if (error)
-		return error == NOTHING ? 0 : error;
+	if (error == NOTHING)
+		return 0;
+	if (error) {
+		say(path, value);
+		return error;
+	}
 	if (!creates && !removes) {
 		if (ftruncate(fd, 0) < 0 || real_write(fd, value, strlen(value)) < 0)
 			return errno;

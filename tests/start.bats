@@ -1,0 +1,406 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# mdevctl start / mdev-start. What scripts do in it is in callout.bats.
+bats_require_minimum_version 1.5.0
+load lib/world.bash
+
+setup() {
+	make_world "$BATS_TEST_TMPDIR/root"
+	export FAKEKERNEL_LOG=$BATS_TEST_TMPDIR/writes
+	TYPE=devices/virtual/matrix/matrix/mdev_supported_types/vfio_ap-passthrough
+	THIS=devices/virtual/matrix/matrix/$U1
+}
+
+ATTRS='[
+    {
+      "assign_adapter": "5"
+    },
+    {
+      "assign_domain": "0xab"
+    },
+    {
+      "assign_adapter": "6"
+    }
+  ]'
+
+# wrote LINES: these writes the kernel saw.
+wrote() {
+	same_file "$FAKEKERNEL_LOG" "$1
+"
+}
+
+# nothing_runs: no device is left, and the kernel counts as before.
+nothing_runs() {
+	run -0 mdevctl list
+	same ""
+	run -0 cat "$SYS/$TYPE/available_instances"
+	same 65536
+}
+
+@test "start of a defined device creates it, writes its attributes in order, prints nothing" {
+	definition matrix "$U1" vfio_ap-passthrough manual "$ATTRS"
+	run -0 --separate-stderr mdevctl start -u "$U1"
+	same ""
+	same_stderr ""
+	wrote "$TYPE/create $U1
+$THIS/assign_adapter 5
+$THIS/assign_domain 0xab
+$THIS/assign_adapter 6"
+	run -0 mdevctl list
+	same "$U1 matrix vfio_ap-passthrough manual (defined)"
+}
+
+@test "start writes values without a newline, also empty ones" {
+	definition matrix "$U1" vfio_ap-passthrough manual '[
+    {
+      "assign_adapter": "5"
+    },
+    {
+      "assign_domain": ""
+    }
+  ]'
+	mdevctl start -u "$U1"
+	same_file "$DEVICES/$U1/assign_adapter" 5
+	wrote "$TYPE/create $U1
+$THIS/assign_adapter 5
+$THIS/assign_domain "
+}
+
+@test "start makes a transient device of a type on a parent" {
+	run -0 --separate-stderr mdevctl start -u "$U1" -p mtty -t mtty-2
+	same ""
+	same_stderr ""
+	run -0 mdevctl list
+	same "$U1 mtty mtty-2 manual"
+	run -0 mdevctl list -d
+	same ""
+}
+
+@test "start makes up a UUID and prints it, and nothing else" {
+	run -0 --separate-stderr mdevctl start -p mtty -t mtty-2
+	[[ $output =~ ^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$ ]]
+	same_stderr ""
+	local uuid=$output
+	run -0 mdevctl list
+	same "$uuid mtty mtty-2 manual"
+}
+
+@test "start prints no UUID when it fails" {
+	fails 3 "Error: Parent mtty does not support mdev type mtty-9" mdevctl start -p mtty -t mtty-9
+}
+
+@test "start of a defined device takes its parent and type as arguments, too" {
+	definition mtty "$U1" mtty-2
+	run -0 mdevctl start -u "$U1" -p mtty -t mtty-2
+	run -0 mdevctl list
+	same "$U1 mtty mtty-2 manual (defined)"
+}
+
+@test "start refuses another type than the defined one" {
+	definition mtty "$U1" mtty-2
+	fails 4 "Error: Device $U1 already exists on parent mtty with type mtty-2" \
+		mdevctl start -u "$U1" -t mtty-1
+	fails 4 "Error: Device $U1 already exists on parent mtty with type mtty-2" \
+		mdevctl start -u "$U1" -p mtty -t mtty-1
+}
+
+@test "start on another parent than the defined one makes a transient device" {
+	definition mtty "$U1" mtty-2
+	fails 1 "Error: Device is insufficiently specified" mdevctl start -u "$U1" -p matrix
+	run -0 mdevctl start -u "$U1" -p matrix -t vfio_ap-passthrough
+	run -0 mdevctl list
+	same "$U1 matrix vfio_ap-passthrough manual"
+}
+
+@test "start wants a parent where there are several definitions" {
+	definition mtty "$U1" mtty-1
+	definition matrix "$U1" vfio_ap-passthrough
+	fails 1 "Error: Multiple definitions found for device $U1. Please specify a parent." \
+		mdevctl start -u "$U1"
+	run -0 mdevctl start -u "$U1" -p mtty
+	run -0 mdevctl list
+	same "$U1 mtty mtty-1 manual (defined)"
+}
+
+@test "start UUID:PARENT takes that definition" {
+	definition mtty "$U1" mtty-1
+	definition matrix "$U1" vfio_ap-passthrough
+	run -0 mdevctl start -u "$U1:matrix"
+	run -0 mdevctl list
+	same "$U1 matrix vfio_ap-passthrough manual (defined)"
+}
+
+@test "start wants parent and type of what is not defined" {
+	fails 1 "Error: Device is insufficiently specified" mdevctl start -u "$U1"
+	fails 1 "Error: Device is insufficiently specified" mdevctl start -u "$U1" -p mtty
+	fails 1 "Error: Device is insufficiently specified" mdevctl start -p mtty
+	fails 1 "Error: can't provide type without parent" mdevctl start -u "$U1" -t mtty-1
+}
+
+@test "start refuses a broken definition that was asked for" {
+	mkdir "$D/mtty"
+	echo '{"mdev_type":7,"start":"auto"}' >"$D/mtty/$U1"
+	fails 8 "Error: Invalid /etc/mdevctl.d/mtty/$U1: 'mdev_type' must be a string" \
+		mdevctl start -u "$U1"
+}
+
+@test "start does not mind broken definitions of others" {
+	definition mtty "$U1" mtty-1
+	: >"$D/mtty/$U2"
+	run -0 --separate-stderr mdevctl start -u "$U1"
+	same_stderr ""
+}
+
+@test "start --jsonfile takes type and attributes from a file, not from the definition" {
+	definition matrix "$U1" other manual "$ATTRS"
+	echo '{"mdev_type":"vfio_ap-passthrough","start":"auto","attrs":[{"assign_domain":"7"}]}' \
+		>"$BATS_TEST_TMPDIR/json"
+	run -0 --separate-stderr mdevctl start -u "$U1" -p matrix --jsonfile "$BATS_TEST_TMPDIR/json"
+	same ""
+	wrote "$TYPE/create $U1
+$THIS/assign_domain 7"
+}
+
+@test "start --jsonfile makes up a UUID if none is given" {
+	echo '{"mdev_type":"mtty-1","start":"manual"}' >"$BATS_TEST_TMPDIR/json"
+	run -0 mdevctl start -p mtty --jsonfile "$BATS_TEST_TMPDIR/json"
+	[[ -e $DEVICES/$output ]]
+	((${#output} == 36))
+}
+
+@test "start --jsonfile needs a parent" {
+	fails 1 "Error: Parent device required to start device via json file" \
+		mdevctl start -u "$U1" --jsonfile /dev/null
+}
+
+@test "start --jsonfile says what is wrong with the file" {
+	fails 1 "Error: Unable to read file \"/nowhere\": No such file or directory" \
+		mdevctl start -p mtty --jsonfile /nowhere
+	fails 8 "Error: Invalid JSON in /dev/null: unexpected end at line 1 column 1" \
+		mdevctl start -p mtty --jsonfile /dev/null
+}
+
+@test "start of a device that runs fails, and says how it runs" {
+	running mtty "$U1" mtty-1
+	fails 4 "Error: Device already exists" mdevctl start -u "$U1" -p mtty -t mtty-1
+	fails 4 "Error: Device exists with different type" mdevctl start -u "$U1" -p mtty -t mtty-2
+	fails 4 "Error: Device exists under different parent" \
+		mdevctl start -u "$U1" -p matrix -t vfio_ap-passthrough
+}
+
+@test "start --ensure of a device that runs so already is success" {
+	running mtty "$U1" mtty-1
+	rm "$FAKEKERNEL_LOG"
+	run -0 --separate-stderr mdevctl start -u "$U1" -p mtty -t mtty-1 --ensure
+	same ""
+	same_stderr ""
+	[[ ! -e $FAKEKERNEL_LOG ]]
+}
+
+@test "start --ensure refuses a device that runs otherwise" {
+	running mtty "$U1" mtty-1
+	fails 4 "Error: Device exists with different type" \
+		mdevctl start -u "$U1" -p mtty -t mtty-2 --ensure
+	fails 4 "Error: Device exists under different parent" \
+		mdevctl start -u "$U1" -p matrix -t vfio_ap-passthrough --ensure
+}
+
+@test "start --ensure starts what does not run" {
+	definition mtty "$U1" mtty-1
+	run -0 mdevctl start -u "$U1" --ensure
+	[[ -e $DEVICES/$U1 ]]
+}
+
+@test "start on a parent that is not there fails" {
+	fails 3 "Error: Unable to find parent device '0000:99:00.0'" \
+		mdevctl start -u "$U1" -p 0000:99:00.0 -t x
+}
+
+@test "start suggests the parent whose name differs in case" {
+	fails 3 "Error: Unable to find parent device 'MTTY'. Did you mean 'mtty'?" \
+		mdevctl start -u "$U1" -p MTTY -t mtty-1
+}
+
+@test "start on a parent that offers no types fails" {
+	rm -r "$SYS/class/mdev_bus/mtty/mdev_supported_types"
+	fails 3 "Error: Parent mtty is not currently registered for mdev support" \
+		mdevctl start -u "$U1" -p mtty -t mtty-1
+}
+
+@test "start of a type that the parent does not offer fails" {
+	fails 3 "Error: Parent mtty does not support mdev type mtty-9" \
+		mdevctl start -u "$U1" -p mtty -t mtty-9
+	fails 3 "Error: Parent mtty does not support mdev type MTTY-1" \
+		mdevctl start -u "$U1" -p mtty -t MTTY-1
+}
+
+@test "start fails when no instance is left, without asking the kernel" {
+	echo 0 >"$SYS/class/mdev_bus/mtty/mdev_supported_types/mtty-1/available_instances"
+	fails 5 "Error: No available instances of mtty-1 on mtty" \
+		mdevctl start -u "$U1" -p mtty -t mtty-1
+	[[ ! -e $FAKEKERNEL_LOG ]]
+}
+
+@test "start leaves the decision to the kernel where a driver counts no instances" {
+	rm "$SYS/class/mdev_bus/mtty/mdev_supported_types/mtty-1/available_instances"
+	run -0 mdevctl start -u "$U1" -p mtty -t mtty-1
+	run -0 mdevctl list
+	same "$U1 mtty mtty-1 manual"
+}
+
+@test "start says why the kernel refuses to create" {
+	FAKEKERNEL_FAIL=create=EIO fails 1 \
+		"Error: Failed to create mdev $U1, type mtty-1 on mtty: Input/output error" \
+		mdevctl start -u "$U1" -p mtty -t mtty-1
+	FAKEKERNEL_FAIL=create=EPERM fails 1 \
+		"Error: Failed to create mdev $U1, type mtty-1 on mtty: Operation not permitted" \
+		mdevctl start -u "$U1" -p mtty -t mtty-1
+}
+
+@test "start says the same when somebody was faster as when it looked first" {
+	FAKEKERNEL_FAIL=create=EEXIST fails 4 "Error: Device already exists" \
+		mdevctl start -u "$U1" -p mtty -t mtty-1
+	FAKEKERNEL_FAIL=create=EUSERS fails 5 "Error: No available instances of mtty-1 on mtty" \
+		mdevctl start -u "$U1" -p mtty -t mtty-1
+}
+
+@test "start says so when the type cannot be written to" {
+	chmod 444 "$SYS/class/mdev_bus/mtty/mdev_supported_types/mtty-1/create"
+	fails 1 "Error: Failed to create mdev $U1, type mtty-1 on mtty: Permission denied" \
+		weak mdevctl start -u "$U1" -p mtty -t mtty-1
+}
+
+@test "start removes the device again when an attribute is refused" {
+	definition matrix "$U1" vfio_ap-passthrough manual "$ATTRS"
+	FAKEKERNEL_FAIL=assign_adapter:6=EINVAL fails 1 \
+		"Error: Failed to write 6 to attribute assign_adapter: Invalid argument" \
+		mdevctl start -u "$U1"
+	wrote "$TYPE/create $U1
+$THIS/assign_adapter 5
+$THIS/assign_domain 0xab
+$THIS/assign_adapter 6
+$THIS/remove 1"
+	nothing_runs
+}
+
+@test "start writes no further attribute after one is refused" {
+	definition matrix "$U1" vfio_ap-passthrough manual "$ATTRS"
+	FAKEKERNEL_FAIL=assign_adapter:5=EBUSY fails 1 \
+		"Error: Failed to write 5 to attribute assign_adapter: Device or resource busy" \
+		mdevctl start -u "$U1"
+	wrote "$TYPE/create $U1
+$THIS/assign_adapter 5
+$THIS/remove 1"
+	nothing_runs
+}
+
+@test "start removes the device again when it has no such attribute" {
+	definition matrix "$U1" vfio_ap-passthrough manual '[
+    {
+      "nosuch": "1"
+    }
+  ]'
+	fails 1 "Error: Invalid attribute 'nosuch'" mdevctl start -u "$U1"
+	nothing_runs
+}
+
+@test "start reports the cause first when the device cannot be removed again" {
+	definition matrix "$U1" vfio_ap-passthrough manual "$ATTRS"
+	FAKEKERNEL_FAIL=assign_domain=EINVAL,remove=EBUSY fails 1 \
+		"Error: Failed to write 0xab to attribute assign_domain: Invalid argument; and the device could not be removed again: Device or resource busy" \
+		mdevctl start -u "$U1"
+	[[ -e $DEVICES/$U1 ]]
+}
+
+@test "start does not complain about a removal that somebody else made" {
+	definition matrix "$U1" vfio_ap-passthrough manual "$ATTRS"
+	FAKEKERNEL_FAIL=assign_domain=EINVAL,remove=ENODEV fails 1 \
+		"Error: Failed to write 0xab to attribute assign_domain: Invalid argument" \
+		mdevctl start -u "$U1"
+}
+
+@test "start says so when the device vanishes before its attributes are written" {
+	definition matrix "$U1" vfio_ap-passthrough manual "$ATTRS"
+	FAKEKERNEL_FAIL=create=NOTHING fails 1 "Error: Device $U1 vanished while it was started" \
+		mdevctl start -u "$U1"
+}
+
+@test "start writes attributes in directories below the device" {
+	definition matrix "$U1" vfio_ap-passthrough manual '[
+    {
+      "power/control": "on"
+    }
+  ]'
+	run -0 mdevctl start -u "$U1"
+	same_file "$DEVICES/$U1/power/control" on
+	wrote "$TYPE/create $U1
+$THIS/power/control on"
+}
+
+@test "start follows no link out of the device's directory" {
+	definition matrix "$U1" vfio_ap-passthrough manual '[
+    {
+      "mdev_type/available_instances": "9"
+    }
+  ]'
+	fails 1 "Error: Invalid attribute 'mdev_type/available_instances'" mdevctl start -u "$U1"
+	nothing_runs
+}
+
+@test "start refuses a directory as an attribute" {
+	definition matrix "$U1" vfio_ap-passthrough manual '[
+    {
+      "mdev_type": "9"
+    }
+  ]'
+	fails 1 "Error: Invalid attribute 'mdev_type'" mdevctl start -u "$U1"
+	nothing_runs
+}
+
+@test "start refuses an attribute in a definition that would leave the device" {
+	mkdir "$D/matrix"
+	local bad
+	for bad in ../x /etc/passwd a/../../b ''; do
+		echo '{"mdev_type":"t","start":"auto","attrs":[{"'"$bad"'":"1"}]}' >"$D/matrix/$U1"
+		fails 8 "Error: Invalid /etc/mdevctl.d/matrix/$U1: invalid attribute name '$bad'" \
+			mdevctl start -u "$U1"
+	done
+	[[ ! -e $FAKEKERNEL_LOG ]]
+}
+
+@test "start names a value that the kernel finds too long" {
+	local long
+	long=$(head -c 5000 /dev/zero | tr '\0' x)
+	definition matrix "$U1" vfio_ap-passthrough manual '[
+    {
+      "assign_domain": "'"$long"'"
+    }
+  ]'
+	fails 1 "Error: Failed to write $long to attribute assign_domain: Invalid argument" \
+		mdevctl start -u "$U1"
+	nothing_runs
+}
+
+@test "start works where nothing is defined and no script directory exists" {
+	rm -r "${ROOT:?}/etc" "${ROOT:?}/usr"
+	run -0 --separate-stderr mdevctl start -u "$U1" -p mtty -t mtty-1
+	same_stderr ""
+	[[ -e $DEVICES/$U1 ]]
+}
+
+@test "start on a machine without mediated devices fails" {
+	rm -r "${SYS:?}"
+	fails 3 "Error: Unable to find parent device 'mtty'" mdevctl start -u "$U1" -p mtty -t mtty-1
+}
+
+@test "two starts of one device: one of them runs it" {
+	local i
+	for i in 1 2 3 4; do
+		mdevctl start -u "$U1" -p mtty -t mtty-1 2>"$BATS_TEST_TMPDIR/err.$i" &&
+			: >"$BATS_TEST_TMPDIR/ok.$i" &
+	done
+	wait
+	run -0 bash -c "ls '$BATS_TEST_TMPDIR' | grep -c '^ok'"
+	same 1
+	run -0 bash -c "sort -u '$BATS_TEST_TMPDIR'/err.*"
+	same "Error: Device already exists"
+}
