@@ -8,6 +8,7 @@
 
 #include "active.h"
 #include "file.h"
+#include "kmsg.h"
 #include "log.h"
 #include "mem.h"
 
@@ -121,6 +122,12 @@ static int already_active(const struct mdev *dev, const struct mdev *running, st
 	return error_set(err, STATUS_EXISTS, "Device already exists");
 }
 
+static int not_registered(const struct mdev *dev, struct error *err)
+{
+	return error_set(err, STATUS_NOT_FOUND,
+			 "Parent %s is not currently registered for mdev support", dev->parent);
+}
+
 /* Opens the directory of the type below the parent, or says which of them is missing. */
 static int open_type(const struct env *env, const struct mdev *dev, struct error *err)
 {
@@ -132,13 +139,14 @@ static int open_type(const struct env *env, const struct mdev *dev, struct error
 	_cleanup_close_ int types_fd =
 		openat(parent_fd, "mdev_supported_types", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (types_fd < 0)
-		return error_set(err, STATUS_NOT_FOUND,
-				 "Parent %s is not currently registered for mdev support",
-				 dev->parent);
-	int fd = openat(types_fd, dev->type, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
+		return not_registered(dev, err);
+	_cleanup_close_ int type_fd = openat(types_fd, dev->type, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	/* A type is there once its files are: the kernel makes the directory first. */
+	if (type_fd < 0 || faccessat(type_fd, "create", F_OK, 0) < 0)
 		return error_set(err, STATUS_NOT_FOUND, "Parent %s does not support mdev type %s",
 				 dev->parent, dev->type);
+	int fd = type_fd;
+	type_fd = -1;
 	return fd;
 }
 
@@ -184,11 +192,13 @@ static int create(const struct env *env, const struct mdev *dev, struct error *e
 	int r = file_write_attr(fd, "create", dev->uuid);
 	if (r == 0)
 		return 0;
-	/* Somebody was faster since the check: the kernel's words for it are EEXIST and EUSERS. */
+	/* Something was faster since the check: another start, or the driver that goes. */
 	if (r == -EEXIST)
 		return error_set(err, STATUS_EXISTS, "Device already exists");
 	if (r == -EUSERS)
 		return no_instances(dev, err);
+	if (r == -ENODEV || r == -ENOENT)
+		return not_registered(dev, err);
 	return error_set(err, STATUS_FAILED, "Failed to create mdev %s, type %s on %s: %s",
 			 dev->uuid, dev->type, dev->parent, strerror(-r));
 }
@@ -219,7 +229,7 @@ static int remove_device(const struct env *env, const char *uuid)
 	return fd < 0 ? -errno : file_write_attr(fd, "remove", "1");
 }
 
-int active_put(const struct env *env, const struct mdev *dev, struct error *err)
+static int create_and_configure(const struct env *env, const struct mdev *dev, struct error *err)
 {
 	_cleanup_free_ char *path = mem_printf(DEVICES "/%s", dev->uuid);
 
@@ -229,13 +239,26 @@ int active_put(const struct env *env, const struct mdev *dev, struct error *err)
 		return 0;
 	_cleanup_close_ int fd = openat(env->root, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
-		return error_set(err, STATUS_FAILED, "Device %s vanished while it was started",
+		return error_set(err, STATUS_NOT_FOUND, "Device %s vanished while it was started",
 				 dev->uuid);
 	if (write_attributes(fd, dev, err) == 0)
 		return 0;
 	int r = remove_device(env, dev->uuid);
 	if (r < 0 && r != -ENOENT && r != -ENODEV)
 		error_append(err, "; and the device could not be removed again: %s", strerror(-r));
+	return -1;
+}
+
+int active_put(const struct env *env, const struct mdev *dev, struct error *err)
+{
+	_cleanup_close_ int log_fd = kmsg_open(env->root);
+
+	if (create_and_configure(env, dev, err) == 0)
+		return 0;
+	/* The driver's own words, where it has some: sysfs tells no more than a number. */
+	_cleanup_free_ char *text = kmsg_last(log_fd, dev->uuid, dev->parent);
+	if (text)
+		error_append(err, " (kernel: %s)", text);
 	return -1;
 }
 

@@ -11,7 +11,8 @@
  */
 struct env {
 	int root;		 /* owned: O_PATH fd of the root directory */
-	const char *root_path;	 /* borrowed: "" or $MDEVCTL_ENV_ROOT, for exec only */
+	const char *root_path;	 /* borrowed: "" or $MDEVCTL_ENV_ROOT, for exec and names that the
+				    kernel gives */
 	unsigned callout_limit;	 /* seconds a callout may run: $MDEVCTL_CALLOUT_TIMEOUT, 120 */
 	unsigned notifier_limit; /* seconds a notifier may run: $MDEVCTL_NOTIFIER_TIMEOUT, 10 */
 	unsigned lock_limit;	 /* seconds to wait for the lock: $MDEVCTL_LOCK_TIMEOUT, 30 */

@@ -18,7 +18,7 @@ static char *device_node(const struct env *env, const char *uuid)
 
 	if (file_scan(env->root, path, &names) < 0 || names.n == 0)
 		return NULL;
-	return mem_printf("/dev/vfio/devices/%s", names.v[0]->d_name);
+	return mem_printf("%s/dev/vfio/devices/%s", env->root_path, names.v[0]->d_name);
 }
 
 static char *group_node(const struct env *env, const char *uuid)
@@ -31,7 +31,7 @@ static char *group_node(const struct env *env, const char *uuid)
 		return NULL;
 	group[n] = '\0';
 	const char *slash = strrchr(group, '/');
-	return mem_printf("/dev/vfio/%s", slash ? slash + 1 : group);
+	return mem_printf("%s/dev/vfio/%s", env->root_path, slash ? slash + 1 : group);
 }
 
 /* Whether one of the process's descriptors, /proc/PID/fd, is of this name. */
@@ -78,8 +78,7 @@ char *holder_find(const struct env *env, const char *uuid)
 	_cleanup_free_ char *group = group_node(env, uuid), *node = device_node(env, uuid);
 
 	_cleanup_close_ int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_close_ int fd =
-		group ? openat(env->root, group + 1, O_RDWR | O_NONBLOCK | O_CLOEXEC) : -1;
+	_cleanup_close_ int fd = group ? open(group, O_RDWR | O_NONBLOCK | O_CLOEXEC) : -1;
 	bool busy = group && fd < 0 && errno == EBUSY;
 	char *who = proc < 0 ? NULL : node ? find_process(proc, node) : NULL;
 

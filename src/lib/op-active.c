@@ -59,17 +59,15 @@ static bool runs(const struct env *env, const struct mdev *dev)
 }
 
 /* Waits until the device could be created. What cannot change by waiting is left to the start. */
-static int wait_for_parent(const struct op *op, const struct mdev *dev, struct error *err)
+static int wait_for_parent(const struct op *op, struct settle *settle, const struct mdev *dev,
+			   struct error *err)
 {
-	_cleanup_settle_ struct settle settle;
-
-	settle_open(&settle, op->env, op->wait);
 	for (;;) {
 		_cleanup_error_ struct error why = { 0 };
 
 		if (active_check(op->env, dev, &why) == 0 || why.status == STATUS_EXISTS)
 			return 0;
-		if (!settle_next(&settle))
+		if (!settle_next(settle))
 			return error_set(err, STATUS_TIMED_OUT, "%s (waited %u s)", why.text,
 					 op->wait);
 	}
@@ -98,9 +96,35 @@ static int start(const struct op *op, struct callouts *callouts, struct mdev *de
 {
 	if (op->ensure && runs(op->env, dev))
 		return 0;
-	if (op->wait && wait_for_parent(op, dev, err) < 0)
+	if (op_run(op, callouts, ACTION_START, dev, NULL, err) == 0)
+		return 0;
+	if (!op->ensure || err->status != STATUS_EXISTS || !runs(op->env, dev))
 		return -1;
-	return op_run(op, callouts, ACTION_START, dev, NULL, err);
+	error_clear(err); /* somebody else started it meanwhile, just so */
+	return 0;
+}
+
+/* Starts the device once its parent is there; again, while there is time, if the parent goes while
+ * that happens: drivers register more than once as they come up. */
+static int start_with_wait(const struct op *op, struct callouts *callouts, struct mdev *dev,
+			   struct error *err)
+{
+	_cleanup_settle_ struct settle settle;
+
+	settle_open(&settle, op->env, op->wait);
+	for (;;) {
+		if (!(op->ensure && runs(op->env, dev)) &&
+		    wait_for_parent(op, &settle, dev, err) < 0)
+			return -1;
+		if (start(op, callouts, dev, err) == 0 &&
+		    (!op->settle || wait_for_udev(op, dev, err) == 0))
+			return 0;
+		if (err->status != STATUS_NOT_FOUND && err->status != STATUS_NO_INSTANCES)
+			return -1;
+		if (!settle_next(&settle))
+			return -1;
+		error_clear(err);
+	}
 }
 
 int op_start(const struct op *op, char ret_uuid[UUID_SIZE], struct error *err)
@@ -119,6 +143,8 @@ int op_start(const struct op *op, char ret_uuid[UUID_SIZE], struct error *err)
 		return -1;
 	op_choose_uuid(op, &dev);
 	memcpy(ret_uuid, dev.uuid, UUID_SIZE);
+	if (op->wait)
+		return start_with_wait(op, &callouts, &dev, err);
 	if (start(op, &callouts, &dev, err) < 0)
 		return -1;
 	return op->settle ? wait_for_udev(op, &dev, err) : 0;

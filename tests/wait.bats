@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# What units need of mdev-start and mdev-stop: --ensure, --wait, --settle, UUID:PARENT, devices in use.
+bats_require_minimum_version 1.5.0
+load lib/world.bash
+
+setup() {
+	make_world "$BATS_TEST_TMPDIR/root"
+	export FAKEKERNEL_LOG=$BATS_TEST_TMPDIR/writes
+}
+
+# hold FILE: a process that has it open, until teardown.
+hold() {
+	mkdir -p "$(dirname "$1")"
+	: >"$1"
+	# shellcheck disable=SC2217 # it only has to have it open
+	LD_PRELOAD='' sleep 600 <"$1" 3>&- &
+	holder=$!
+	until [[ $(readlink "/proc/$holder/fd/0") == "$1" && $(cat "/proc/$holder/comm") == sleep ]]; do
+		:
+	done
+}
+
+teardown() {
+	[[ -z ${holder:-} ]] || kill "$holder" 2>/dev/null || true
+}
+
+# A device node of its own, as Linux 6.6 gives it.
+start_with_node() {
+	mdevctl start -u "$U1" -p mtty -t mtty-1
+	mkdir -p "$DEVICES/$U1/vfio-dev/vfio7"
+}
+
+@test "start --ensure succeeds without any write when the device runs as defined" {
+	definition mtty "$U1" mtty-1
+	mdevctl start -u "$U1"
+	rm "$FAKEKERNEL_LOG"
+	run -0 mdevctl start --ensure -u "$U1"
+	same ""
+	[[ ! -e $FAKEKERNEL_LOG ]]
+}
+
+@test "start --ensure refuses a device that runs with another type" {
+	definition mtty "$U1" mtty-1
+	mdevctl start -u "$U1"
+	definition mtty "$U1" mtty-2
+	run -4 mdevctl start --ensure -u "$U1"
+	same "Error: Device exists with different type"
+}
+
+@test "start --ensure refuses a device that runs on another parent" {
+	mdevctl start -u "$U1" -p matrix -t vfio_ap-passthrough
+	definition mtty "$U1" mtty-1
+	run -4 mdevctl start --ensure -u "$U1"
+	same "Error: Device exists under different parent"
+}
+
+@test "start without --ensure refuses a device that runs" {
+	definition mtty "$U1" mtty-1
+	mdevctl start -u "$U1"
+	run -4 mdevctl start -u "$U1"
+	same "Error: Device already exists"
+}
+
+@test "start --wait says what it waited for in vain, and for how long" {
+	run -9 mdevctl start -u "$U1" -p absent -t some-type --wait=1
+	same "Error: Unable to find parent device 'absent' (waited 1 s)"
+	run -9 mdevctl start -u "$U1" -p mtty -t mtty-9 --wait=1
+	[[ $output == "Error: Parent mtty does not support mdev type mtty-9"*" (waited 1 s)" ]]
+	echo 0 >"$SYS/class/mdev_bus/mtty/mdev_supported_types/mtty-1/available_instances"
+	run -9 mdevctl start -u "$U1" -p mtty -t mtty-1 --wait=1
+	[[ $output == "Error: No available instances of mtty-1 on mtty"*" (waited 1 s)" ]]
+}
+
+@test "start --wait=0 does not wait" {
+	run -3 mdevctl start -u "$U1" -p absent -t some-type --wait=0
+	same "Error: Unable to find parent device 'absent'"
+}
+
+@test "start --wait goes on when the parent appears" {
+	mdevctl start -u "$U1" -p late -t late-1 --wait=60 3>&- &
+	add_type late late-1 1 vfio-pci
+	wait $!
+	run -0 mdevctl list
+	same "$U1 late late-1 manual"
+}
+
+@test "start --wait goes on when an instance gets free" {
+	add_type small small-1 1 vfio-pci
+	mdevctl start -u "$U1" -p small -t small-1
+	mdevctl start -u "$U2" -p small -t small-1 --wait=60 3>&- &
+	mdevctl stop -u "$U1"
+	wait $!
+	run -0 mdevctl list
+	same "$U2 small small-1 manual"
+}
+
+@test "start --wait does not wait where the device exists" {
+	mdevctl start -u "$U1" -p mtty -t mtty-1
+	run -4 mdevctl start -u "$U1" -p mtty -t mtty-1 --wait=600
+	same "Error: Device already exists"
+}
+
+@test "start says that the parent went while the device was created" {
+	FAKEKERNEL_FAIL=create=ENODEV run -3 mdevctl start -u "$U1" -p mtty -t mtty-1
+	same "Error: Parent mtty is not currently registered for mdev support"
+}
+
+@test "start --ensure is content when somebody else was faster" {
+	definition mtty "$U1" mtty-1
+	add_script callouts rival <<-EOF
+		#!/bin/sh
+		[ "\$4 \$6" = "pre start" ] || exit 2
+		[ -e "$BATS_TEST_TMPDIR/once" ] && exit 0
+		: >"$BATS_TEST_TMPDIR/once"
+		mdevctl start -u $U1
+	EOF
+	run -0 mdevctl start --ensure -u "$U1"
+	same ""
+	run -0 mdevctl list
+	same "$U1 mtty mtty-1 manual (defined)"
+}
+
+@test "start --settle returns where there is no udev to wait for" {
+	run -0 mdevctl start -u "$U1" -p mtty -t mtty-1 --settle
+	same ""
+}
+
+@test "start takes UUID:PARENT for a UUID that is defined under several parents" {
+	definition mtty "$U1" mtty-1
+	definition matrix "$U1" vfio_ap-passthrough
+	run -1 mdevctl start -u "$U1"
+	same "Error: Multiple definitions found for device $U1. Please specify a parent."
+	run -0 mdevctl start -u "$U1:matrix"
+	run -0 mdevctl list
+	same "$U1 matrix vfio_ap-passthrough manual (defined)"
+}
+
+@test "UUID:PARENT and another --parent contradict each other" {
+	run -2 mdevctl start -u "$U1:matrix" -p mtty
+	same "Error: Option --uuid names another parent than --parent
+Try 'mdevctl start --help' for more information."
+}
+
+@test "stop --ensure succeeds when the device does not run, or not on this parent" {
+	run -0 mdevctl stop --ensure -u "$U1"
+	same ""
+	mdevctl start -u "$U1" -p mtty -t mtty-1
+	run -0 mdevctl stop --ensure -u "$U1:matrix"
+	same ""
+	run -0 mdevctl list
+	same "$U1 mtty mtty-1 manual"
+}
+
+@test "stop of UUID:PARENT refuses a device that runs on another parent" {
+	mdevctl start -u "$U1" -p mtty -t mtty-1
+	run -3 mdevctl stop -u "$U1:matrix"
+	same "Error: Device $U1 is not an active mdev"
+	run -0 mdevctl stop -u "$U1:mtty"
+	same ""
+}
+
+@test "stop refuses at once a device that somebody holds, and names them" {
+	start_with_node
+	hold "$ROOT/dev/vfio/devices/vfio7"
+	run -6 mdevctl stop -u "$U1"
+	same "Error: Device $U1 is in use by sleep (PID $holder)"
+	run -6 mdevctl stop --force -u "$U1"
+	same "Error: Device $U1 is in use by sleep (PID $holder)"
+	run -0 mdevctl list
+	same "$U1 mtty mtty-1 manual"
+}
+
+@test "stop --wait gives up when its time is over" {
+	start_with_node
+	hold "$ROOT/dev/vfio/devices/vfio7"
+	run -9 mdevctl stop --wait=1 -u "$U1"
+	same "Error: Device $U1 is in use by sleep (PID $holder) (waited 1 s)"
+}
+
+@test "stop --wait goes on when the device is let go" {
+	start_with_node
+	hold "$ROOT/dev/vfio/devices/vfio7"
+	mdevctl stop --wait=60 -u "$U1" 3>&- &
+	kill "$holder"
+	wait $!
+	run -0 mdevctl list
+	same ""
+}
+
+@test "a refusal of the driver is told in the driver's own words" {
+	mkdir -p "$ROOT/dev"
+	echo '3,1,1,-;fake: an older message' >"$ROOT/dev/kmsg"
+	FAKEKERNEL_FAIL=create=EIO run -1 mdevctl start -u "$U1" -p mtty -t mtty-1
+	same "Error: Failed to create mdev $U1, type mtty-1 on mtty: Input/output error (kernel: fake: $U1 refused)"
+}
+
+@test "a kernel that says nothing is not quoted" {
+	mkdir -p "$ROOT/dev"
+	FAKEKERNEL_FAIL=create=EIO run -1 mdevctl start -u "$U1" -p mtty -t mtty-1
+	same "Error: Failed to create mdev $U1, type mtty-1 on mtty: Input/output error"
+	echo "3,1,1,-;fake: $U1 of long ago" >"$ROOT/dev/kmsg"
+	FAKEKERNEL_FAIL=create:$U2=EIO run -0 mdevctl start -u "$U1" -p mtty -t mtty-1
+	same ""
+}
