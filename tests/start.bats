@@ -320,7 +320,7 @@ $THIS/remove 1"
 
 @test "start says so when the device vanishes before its attributes are written" {
 	definition matrix "$U1" vfio_ap-passthrough manual "$ATTRS"
-	FAKEKERNEL_FAIL=create=NOTHING fails 1 "Error: Device $U1 vanished while it was started" \
+	FAKEKERNEL_FAIL=create=NOTHING fails 3 "Error: Device $U1 vanished while it was started" \
 		mdevctl start -u "$U1"
 }
 
