@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# not with sanitizers
+# make install and make uninstall, as a package calls them.
+bats_require_minimum_version 1.5.0
+load lib/world.bash
+
+setup() {
+	cd "$TOP" || return 1
+	T=$BATS_TEST_TMPDIR/dest
+	mkdir "$T"
+	unset MAKEFLAGS MAKELEVEL MFLAGS
+}
+
+run_make() {
+	make -s BUILD="$BUILD" DESTDIR="$T" "$@"
+}
+
+# Mode and path of everything below $T that is no directory.
+files() {
+	(cd "$T" && find . ! -type d -printf '%M %P\n' | LC_ALL=C sort -k 2)
+}
+
+@test "install installs these files, with these modes" {
+	run_make install
+	local page name share=usr/share
+	run -0 files
+	same "$({
+		cat <<-END
+			-rw-r--r-- usr/lib/systemd/system/mdev-autostart@.service
+			-rw-r--r-- usr/lib/systemd/system/mdev@.service
+			-rw-r--r-- usr/lib/udev/rules.d/60-mdevctl.rules
+			lrwxrwxrwx usr/sbin/lsmdev
+			-rwxr-xr-x usr/sbin/mdev-autostart
+			-rwxr-xr-x usr/sbin/mdev-define
+			-rwxr-xr-x usr/sbin/mdev-list
+			-rwxr-xr-x usr/sbin/mdev-modify
+			-rwxr-xr-x usr/sbin/mdev-start
+			-rwxr-xr-x usr/sbin/mdev-stop
+			-rwxr-xr-x usr/sbin/mdev-types
+			-rwxr-xr-x usr/sbin/mdev-undefine
+			-rwxr-xr-x usr/sbin/mdevctl
+			-rw-r--r-- $share/bash-completion/completions/mdevctl
+			-rw-r--r-- $share/fish/vendor_completions.d/mdevctl.fish
+			-rw-r--r-- $share/zsh/site-functions/_mdevctl
+		END
+		for name in lsmdev mdev-{define,undefine,modify,start,stop,list,types,autostart}; do
+			echo "lrwxrwxrwx $share/bash-completion/completions/$name"
+			echo "lrwxrwxrwx $share/fish/vendor_completions.d/$name.fish"
+		done
+		for page in man/*.[1-9]; do
+			echo "-rw-r--r-- usr/share/man/man${page##*.}/${page#man/}"
+		done
+	} | LC_ALL=C sort -k 2)"
+	[[ $(readlink "$T/usr/sbin/lsmdev") == mdev-list ]]
+	run -0 find "$T" -xtype l
+	same "" # no link leads to nothing
+}
+
+@test "install makes the directories of definitions and scripts" {
+	run_make install
+	run -0 stat -c '%A %n' "$T"/etc/mdevctl.d "$T"/usr/lib/mdevctl/scripts.d/{callouts,notifiers}
+	same "drwxr-xr-x $T/etc/mdevctl.d
+drwxr-xr-x $T/usr/lib/mdevctl/scripts.d/callouts
+drwxr-xr-x $T/usr/lib/mdevctl/scripts.d/notifiers"
+}
+
+@test "install again changes nothing" {
+	run_make install
+	local before
+	before=$(cd "$T" && find . ! -type d -exec cksum {} + | sort)
+	run_make install
+	output=$(cd "$T" && find . ! -type d -exec cksum {} + | sort) same "$before"
+}
+
+@test "install does not mind a narrow umask" {
+	umask 077
+	run_make install
+	run -0 find "$T" -mindepth 1 ! -type l ! -perm -o=r
+	same ""
+}
+
+@test "uninstall leaves nothing" {
+	run_make install
+	run_make uninstall
+	run -0 files
+	same ""
+	run -0 find "$T" -name '*mdev*'
+	same ""
+}
+
+@test "uninstall leaves definitions and scripts of others" {
+	run_make install
+	mkdir "$T/etc/mdevctl.d/mtty"
+	echo '{}' >"$T/etc/mdevctl.d/mtty/$U1"
+	echo '#!/bin/sh' >"$T/usr/lib/mdevctl/scripts.d/callouts/theirs"
+	run_make uninstall
+	run -0 files
+	same "-rw-r--r-- etc/mdevctl.d/mtty/$U1
+-rw-r--r-- usr/lib/mdevctl/scripts.d/callouts/theirs"
+}
+
+@test "uninstall without an installation is no error" {
+	run_make uninstall
+}
+
+@test "install puts PREFIX into rules and units" {
+	run_make PREFIX=/opt/mdev install
+	run -0 grep -rhoE '/[a-z/]*bin/[a-z-]*mdev[a-z-]*' "$T/opt/mdev/lib"
+	[[ -n $output ]]
+	run -1 grep -vE '^/opt/mdev/sbin/' <<<"$output"
+	[[ -x $T/opt/mdev/sbin/mdevctl && -d $T/etc/mdevctl.d && ! -e $T/usr/sbin ]]
+}
+
+@test "install takes every directory as a variable" {
+	local dirs=(SBINDIR=/a MANDIR=/b RULESDIR=/c UNITDIR=/d CONFDIR=/e SCRIPTDIR=/f
+		BASHCOMPDIR=/g ZSHCOMPDIR=/h FISHCOMPDIR=/i)
+	run_make "${dirs[@]}" install
+	[[ -x $T/a/mdevctl && -f $T/b/man8/mdevctl.8 && -f $T/c/60-mdevctl.rules ]]
+	[[ -f $T/d/mdev@.service && -d $T/e && -d $T/f/callouts && -d $T/f/notifiers ]]
+	grep -q '^ExecStart=/a/mdev-start ' "$T/d/mdev@.service"
+	grep -q '"/a/mdevctl start-parent-mdevs' "$T/c/60-mdevctl.rules"
+	[[ -f $T/g/mdevctl && -f $T/h/_mdevctl && -f $T/i/mdevctl.fish && ! -e $T/usr ]]
+	run_make "${dirs[@]}" uninstall
+	run -0 files
+	same ""
+}
+
+@test "README.md lists every variable of a path" {
+	local name missing=()
+	while read -r name; do
+		grep -qw "$name" README.md || missing+=("$name")
+	done < <(sed -nE 's/^([A-Z]*DIR|PREFIX|BUILD) *\?=.*/\1/p' Makefile)
+	output="${missing[*]}" same ""
+}
+
+@test "installed programs define, list, start, stop and undefine in a fake root" {
+	run_make install
+	make_world "$BATS_TEST_TMPDIR/root"
+	PATH=/usr/bin:/bin
+	run -0 "$T/usr/sbin/mdevctl" define -u "$U1" -p mtty -t mtty-1
+	run -0 "$T/usr/sbin/mdevctl" list -d
+	same "$U1 mtty mtty-1 manual"
+	run -0 "$T/usr/sbin/mdevctl" start -u "$U1"
+	run -0 "$T/usr/sbin/lsmdev"
+	same "$U1 mtty mtty-1 manual (defined)"
+	run -0 "$T/usr/sbin/mdevctl" stop -u "$U1"
+	run -0 "$T/usr/sbin/mdevctl" undefine -u "$U1"
+	run -0 "$T/usr/sbin/mdevctl" list -d
+	same ""
+}
