@@ -1,0 +1,141 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# What scenarios use. A scenario is a bash script with set -eu that runs as root in the guest when
+# it has booted: once, or once a boot if it calls reboot_with ($boot counts from 1). Its checks are
+# reported as "ok NAME" or "FAIL NAME"; what it prints otherwise goes to the journal. Never sleep for
+# a fixed time: wait for what you need, for at most $patience.
+
+patience=90 # seconds; an emulated machine beside busy neighbours is slow
+report=/dev/ttyS1
+: "${boot:=1}"
+here=${BASH_SOURCE[0]%/*}
+set -E
+trap 'echo "line $LINENO of ${BASH_SOURCE[0]##*/}: $BASH_COMMAND" >/run/scenario-error' ERR
+
+show() # LABEL TEXT
+{
+	echo "  $1"
+	[ -z "$2" ] || echo "    ${2//$'\n'/$'\n'    }"
+}
+
+pass() # NAME
+{
+	echo "ok $1" | tee "$report"
+}
+
+fail() # NAME WANTED GOT
+{
+	touch /run/scenario-failed
+	{
+		echo "FAIL $1"
+		show wanted: "$2"
+		show got: "$3"
+	} | tee "$report"
+}
+
+check() # NAME WANTED GOT: equal
+{
+	if [ "$2" = "$3" ]; then pass "$1"; else fail "$@"; fi
+}
+
+check_like() # NAME PATTERN GOT: matches the glob
+{
+	# shellcheck disable=SC2053 # it is a pattern
+	if [[ $3 == $2 ]]; then pass "$1"; else fail "$@"; fi
+}
+
+check_cmd() # NAME COMMAND...: exit status 0
+{
+	check_status "$1" 0 "${@:2}"
+}
+
+check_status() # NAME STATUS COMMAND...
+{
+	local output status=0
+
+	output=$("${@:3}" 2>&1) || status=$?
+	if [ "$status" = "$2" ]; then
+		pass "$1"
+	else
+		fail "$1" "exit status $2" "exit status $status from: ${*:3}"$'\n'"$output"
+	fi
+}
+
+check_soon() # NAME WANTED COMMAND...: the command's output becomes WANTED
+{
+	local got
+	local end=$((SECONDS + patience))
+
+	until got=$("${@:3}" 2>&1) || true; [ "$got" = "$2" ] || [ "$SECONDS" -ge "$end" ]; do
+		sleep 0.1
+	done
+	check "$1" "$2" "$got"
+}
+
+wait_for() # COMMAND...: until it succeeds; fails when $patience is over
+{
+	local end=$((SECONDS + patience))
+
+	until "$@" >/dev/null 2>&1; do
+		if [ "$SECONDS" -ge "$end" ]; then
+			echo "waited $patience s in vain for: $*" >&2
+			return 1
+		fi
+		sleep 0.1
+	done
+}
+
+settle() # until udev has nothing to do
+{
+	udevadm settle --timeout="$patience"
+}
+
+failed_units()
+{
+	systemctl list-units --state=failed --plain --no-legend --full | cut -d' ' -f1
+}
+
+reboot_with() # [MODULE:PARAMETER=VALUE:...]...: reboot, loading these before the root switch
+{
+	echo "$*" >/run/scenario-reboot
+	exit 0
+}
+
+# The devices of a parent (default: all), from sysfs alone
+# shellcheck disable=SC2120 # mostly called without
+devices() # [PARENT]
+{
+	local device
+
+	for device in /sys/bus/mdev/devices/*; do
+		if [ -e "$device" ] && [[ $(realpath "$device") == */${1:-*}/* ]]; then
+			basename "$device"
+		fi
+	done
+}
+
+unit_state() # UNIT: for example "active exited" or "inactive dead"
+{
+	systemctl show --value -p ActiveState -p SubState "$1" | paste -sd' '
+}
+
+# Holds a device's VFIO group ("group") or a device descriptor ("device") until release is called.
+hold() # group|device UUID
+{
+	local group
+
+	group=$(basename "$(readlink "/sys/bus/mdev/devices/$2/iommu_group")")
+	coproc holder { exec "$here/hold" "$1" "$group" "$2"; }
+	# shellcheck disable=SC2034 # for the scenario
+	holder_pid=$!
+	read -r -t "$patience" _ <&"${holder[0]}"
+}
+
+release()
+{
+	local pid=$holder_pid
+
+	kill "$pid"
+	wait "$pid" || true
+}
