@@ -34,6 +34,12 @@ PROGRAMS     := mdev-define mdev-undefine mdev-modify mdev-start mdev-stop mdev-
 LIB_OBJECTS  := $(patsubst src/lib/%.c,$(BUILD)/lib/%.o,$(wildcard src/lib/*.c))
 UNITS        := $(wildcard units/*.service)
 RULES        := $(wildcard rules.d/*.rules)
+PAGES        := $(wildcard man/*.[578])
+PAGE_PATHS   := $(foreach page,$(PAGES),$(MANDIR)/man$(subst .,,$(suffix $(page)))/$(notdir $(page)))
+# Shells look for a completion by the name of the command, zsh inside the file.
+COMPLETED    := lsmdev $(PROGRAMS)
+COMPLETIONS  := $(BASHCOMPDIR)/mdevctl $(COMPLETED:%=$(BASHCOMPDIR)/%) $(ZSHCOMPDIR)/_mdevctl \
+                $(FISHCOMPDIR)/mdevctl.fish $(COMPLETED:%=$(FISHCOMPDIR)/%.fish)
 
 all: $(PROGRAMS:%=$(BUILD)/%) $(BUILD)/mdevctl $(BUILD)/lsmdev
 
@@ -71,6 +77,15 @@ install: all
 	ln -sf mdev-list $(DESTDIR)$(SBINDIR)/lsmdev
 	install -m 644 $(UNITS) $(DESTDIR)$(UNITDIR)
 	install -m 644 $(RULES) $(DESTDIR)$(RULESDIR)
+	install -d $(sort $(dir $(PAGE_PATHS:%=$(DESTDIR)%) $(COMPLETIONS:%=$(DESTDIR)%)))
+	for page in $(PAGES); do install -m 644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}; done
+	install -m 644 src/completion/mdevctl.bash $(DESTDIR)$(BASHCOMPDIR)/mdevctl
+	install -m 644 src/completion/mdevctl.zsh $(DESTDIR)$(ZSHCOMPDIR)/_mdevctl
+	install -m 644 src/completion/mdevctl.fish $(DESTDIR)$(FISHCOMPDIR)/mdevctl.fish
+	for name in $(COMPLETED); do \
+		ln -sf mdevctl $(DESTDIR)$(BASHCOMPDIR)/$$name; \
+		ln -sf mdevctl.fish $(DESTDIR)$(FISHCOMPDIR)/$$name.fish; \
+	done
 	sed -i 's|/usr/sbin/|$(SBINDIR)/|g' $(UNITS:units/%=$(DESTDIR)$(UNITDIR)/%) \
 		$(RULES:rules.d/%=$(DESTDIR)$(RULESDIR)/%)
 
@@ -79,6 +94,7 @@ uninstall:
 	rm -f $(PROGRAMS:%=$(DESTDIR)$(SBINDIR)/%) $(DESTDIR)$(SBINDIR)/mdevctl $(DESTDIR)$(SBINDIR)/lsmdev
 	rm -f $(UNITS:units/%=$(DESTDIR)$(UNITDIR)/%)
 	rm -f $(RULES:rules.d/%=$(DESTDIR)$(RULESDIR)/%)
+	rm -f $(PAGE_PATHS:%=$(DESTDIR)%) $(COMPLETIONS:%=$(DESTDIR)%)
 	-rmdir -p --ignore-fail-on-non-empty $(DESTDIR)$(SCRIPTDIR)/callouts $(DESTDIR)$(SCRIPTDIR)/notifiers
 	-rmdir --ignore-fail-on-non-empty $(DESTDIR)$(CONFDIR)
 
@@ -114,7 +130,7 @@ test-programs: all $(BUILD)/fakekernel.so $(UNIT_TESTS) $(FUZZ_TARGETS)
 DEPS_BUILD := gcc make libc6-dev libcjson-dev uuid-dev libudev-dev libsystemd-dev
 DEPS_CHECK := bats parallel clang clang-format clang-tidy libclang-rt-14-dev cppcheck shellcheck mandoc \
               man-db strace valgrind systemd udev jq util-linux procps zsh fish bash-completion \
-              debhelper dpkg-dev fakeroot lintian
+              git build-essential pkgconf debhelper dpkg-dev fakeroot lintian rpm rpmlint
 DEPS_VM    := qemu-system-x86 mmdebstrap e2fsprogs busybox-static cpio zstd xz-utils bzip2 kmod
 DEPS       := $(DEPS_BUILD) $(DEPS_CHECK) $(DEPS_VM)
 
@@ -131,6 +147,18 @@ deps:
 		echo "Missing packages; install them with:"; \
 		echo "  sudo apt-get install --no-install-recommends $$missing"; exit 1; \
 	fi
+
+# A Debian package of what is committed, with Debian's own tools, into $(BUILD)/deb.
+deb:
+	rm -rf $(BUILD)/deb
+	mkdir -p $(BUILD)/deb
+	git archive --prefix=source/ HEAD | gzip -n >$(BUILD)/deb/mdev-tools_$(VERSION).orig.tar.gz
+	tar -xzf $(BUILD)/deb/*.orig.tar.gz -C $(BUILD)/deb
+	cp -r $(BUILD)/deb/source/packaging/debian $(BUILD)/deb/source
+	cd $(BUILD)/deb/source && dpkg-buildpackage --no-sign
+
+check-deb: deb
+	BUILD=$(abspath $(BUILD)) tests/packages
 
 demo: all $(BUILD)/fakekernel.so
 	@BUILD=$(abspath $(BUILD)) tests/demo
@@ -163,4 +191,4 @@ $(BENCH): $(BUILD)/bench/%: tests/bench/%.c
 bench: all $(BENCH)
 	@BUILD=$(abspath $(BUILD)) tests/bench/run
 
-.PHONY: deps demo check fuzz bench check-vm
+.PHONY: deps demo check fuzz bench check-vm deb check-deb
