@@ -155,7 +155,7 @@ deb:
 	git archive --prefix=source/ HEAD | gzip -n >$(BUILD)/deb/mdev-tools_$(VERSION).orig.tar.gz
 	tar -xzf $(BUILD)/deb/*.orig.tar.gz -C $(BUILD)/deb
 	cp -r $(BUILD)/deb/source/packaging/debian $(BUILD)/deb/source
-	cd $(BUILD)/deb/source && dpkg-buildpackage --no-sign
+	cd $(BUILD)/deb/source && MAKEFLAGS= dpkg-buildpackage --no-sign
 
 check-deb: deb
 	BUILD=$(abspath $(BUILD)) tests/packages
