@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# mdevctl, the front-end: names, help, version, and running its siblings.
+bats_require_minimum_version 1.5.0
+load lib/world.bash
+
+setup() {
+	make_world "$BATS_TEST_TMPDIR/root"
+}
+
+HELP="Usage: mdevctl COMMAND [OPTIONS]
+
+Manage mediated devices: define, start and list them.
+
+Commands:
+  define     Define a device, or make a running one persistent
+  undefine   Remove a definition
+  modify     Change a definition or a running device
+  start      Start a device
+  stop       Stop a device
+  list       List running or defined devices
+  types      List the types that parents offer
+  version    Print the version
+  help       Show the manual page of a command
+
+Options:
+  -h, --help     Print this help and exit
+  -V, --version  Print the version and exit
+
+See 'mdevctl COMMAND --help' for the options of a command, and mdevctl(8)."
+
+UNKNOWN="Try 'mdevctl --help' for more information."
+
+@test "mdevctl --help prints the commands" {
+	run -0 --separate-stderr mdevctl --help
+	same "$HELP"
+	same_stderr ""
+	run -0 --separate-stderr mdevctl -h
+	same "$HELP"
+}
+
+@test "mdevctl alone prints its help on stderr and is wrong usage" {
+	run -2 --separate-stderr mdevctl
+	same ""
+	same_stderr "$HELP"
+}
+
+@test "mdevctl without even a name for itself is wrong usage, too" {
+	run -2 bash -c "exec -a '' mdevctl"
+	same "$HELP"
+}
+
+@test "mdevctl version prints the version, as --version and -V do" {
+	local word
+	for word in version --version -V; do
+		run -0 --separate-stderr mdevctl $word
+		[[ $output =~ ^mdevctl\ [0-9]+\.[0-9]+\.[0-9]+$ ]]
+		same_stderr ""
+	done
+}
+
+@test "mdevctl and its programs are of one version" {
+	run -0 mdevctl version
+	local version=${output#mdevctl }
+	run -0 mdevctl list --version
+	same "mdevctl-list $version"
+}
+
+@test "mdevctl refuses commands that it does not know" {
+	fails 2 "Error: Unknown command 'frobnicate'
+$UNKNOWN" mdevctl frobnicate
+	fails 2 "Error: Unknown command ''
+$UNKNOWN" mdevctl ''
+	fails 2 "Error: Unknown command '--defined'
+$UNKNOWN" mdevctl --defined list
+	fails 2 "Error: Unknown command 'def'
+$UNKNOWN" mdevctl def
+	fails 2 "Error: Unknown command 'autostart'
+$UNKNOWN" mdevctl autostart
+}
+
+@test "mdevctl help shows the manual page of a command" {
+	mkdir "$BATS_TEST_TMPDIR/bin"
+	# shellcheck disable=SC2016 # for the script
+	printf '#!/bin/sh\necho "page $*"\n' >"$BATS_TEST_TMPDIR/bin/man"
+	chmod +x "$BATS_TEST_TMPDIR/bin/man"
+	PATH=$BATS_TEST_TMPDIR/bin:$PATH
+	run -0 mdevctl help
+	same "page mdevctl"
+	run -0 mdevctl help define
+	same "page mdev-define"
+	run -0 mdevctl help start-parent-mdevs
+	same "page mdev-autostart"
+	fails 2 "Error: Unknown command 'frobnicate'
+$UNKNOWN" mdevctl help frobnicate
+}
+
+@test "mdevctl help says what to do where there is no man" {
+	fails 1 "Error: Unable to run man: No such file or directory; see 'mdevctl define --help'" \
+		env PATH=/nowhere "$BUILD/mdevctl" help define
+	fails 1 "Error: Unable to run man: No such file or directory; see 'mdevctl --help'" \
+		env PATH=/nowhere "$BUILD/mdevctl" help
+}
+
+@test "mdevctl passes words on as they are, and the exit status back" {
+	fails 2 "Error: Unexpected argument 'a  b'
+Try 'mdevctl list --help' for more information." mdevctl list 'a  b'
+	fails 3 "Error: No devices match the specified uuid" mdevctl undefine -u "$U1"
+}
+
+@test "mdevctl finds its siblings where it is itself, whatever PATH says" {
+	mkdir "$BATS_TEST_TMPDIR/sbin"
+	cp "$BUILD/mdevctl" "$BATS_TEST_TMPDIR/sbin"
+	printf '#!/bin/sh\necho "sibling $*"\n' >"$BATS_TEST_TMPDIR/sbin/mdev-types"
+	chmod +x "$BATS_TEST_TMPDIR/sbin/mdev-types"
+	run -0 "$BATS_TEST_TMPDIR/sbin/mdevctl" types -p x
+	same "sibling -p x"
+	ln -s sbin/mdevctl "$BATS_TEST_TMPDIR/link"
+	run -0 "$BATS_TEST_TMPDIR/link" types -p x
+	same "sibling -p x"
+}
+
+@test "mdevctl says which sibling is missing" {
+	mkdir "$BATS_TEST_TMPDIR/sbin"
+	cp "$BUILD/mdevctl" "$BATS_TEST_TMPDIR/sbin"
+	fails 1 "Error: Unable to run $BATS_TEST_TMPDIR/sbin/mdev-define: No such file or directory" \
+		"$BATS_TEST_TMPDIR/sbin/mdevctl" define -p mtty -t mtty-1
+}
+
+@test "mdevctl fails when its output cannot be written" {
+	run -1 bash -c "mdevctl --help >/dev/full"
+	same "Error: Failed to write to standard output: No space left on device"
+	run -1 bash -c "mdevctl version >/dev/full"
+	same "Error: Failed to write to standard output: No space left on device"
+}
+
+@test "mdevctl list needs no sibling" {
+	mkdir "$BATS_TEST_TMPDIR/sbin"
+	cp "$BUILD/mdevctl" "$BATS_TEST_TMPDIR/sbin"
+	definition mtty "$U1" mtty-1
+	run -0 "$BATS_TEST_TMPDIR/sbin/mdevctl" list -d
+	same "$U1 mtty mtty-1 manual"
+}
