@@ -53,16 +53,23 @@ static char *display_name(const char *name)
 	return display;
 }
 
+static void complain(const struct parser *p, const char *format, va_list args)
+{
+	_cleanup_free_ char *display = display_name(p->name);
+	_cleanup_free_ char *text = mem_vprintf(format, args);
+
+	log_error("%s\nTry '%s --help' for more information.", text, display);
+}
+
+/* Callers' texts are still in use when this ends the program: nobody frees them. */
 __attribute__((noreturn, format(printf, 2, 3))) static void usage_error(const struct parser *p,
 									const char *format, ...)
 {
-	_cleanup_free_ char *display = display_name(p->name);
 	va_list args;
 
 	va_start(args, format);
-	_cleanup_free_ char *text = mem_vprintf(format, args);
+	complain(p, format, args);
 	va_end(args);
-	log_error("%s\nTry '%s --help' for more information.", text, display);
 	exit(STATUS_USAGE);
 }
 
