@@ -40,7 +40,12 @@ int list_active(const struct env *env, const struct filter *filter, bool attribu
 
 		if (join_definition(env, filter, &ret->v[i], err) < 0)
 			return -1;
-		if (attributes && callout_attributes(&callouts, &ret->v[i], &script) < 0)
+		if (!attributes || callout_attributes(&callouts, &ret->v[i], &script) == 0)
+			continue;
+		if (script.status ==
+		    STATUS_REFUSED) /* it need not have any; it can say why itself */
+			log_debug("No attributes of %s: %s", ret->v[i].uuid, script.text);
+		else
 			log_warning("No attributes of %s: %s", ret->v[i].uuid, script.text);
 	}
 	return 0;
