@@ -42,8 +42,8 @@ int list_active(const struct env *env, const struct filter *filter, bool attribu
 			return -1;
 		if (!attributes || callout_attributes(&callouts, &ret->v[i], &script) == 0)
 			continue;
-		if (script.status ==
-		    STATUS_REFUSED) /* it need not have any; it can say why itself */
+		/* A script need not know attributes, and can say itself why it does not. */
+		if (script.status == STATUS_REFUSED)
 			log_debug("No attributes of %s: %s", ret->v[i].uuid, script.text);
 		else
 			log_warning("No attributes of %s: %s", ret->v[i].uuid, script.text);
