@@ -53,7 +53,8 @@ static char *display_name(const char *name)
 	return display;
 }
 
-static void complain(const struct parser *p, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static void complain(const struct parser *p,
+							   const char *format, va_list args)
 {
 	_cleanup_free_ char *display = display_name(p->name);
 	_cleanup_free_ char *text = mem_vprintf(format, args);
