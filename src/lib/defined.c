@@ -34,8 +34,8 @@ static const char *reason(int r)
 	return r == -EINVAL ? "not a regular file" : r == -EFBIG ? "too large" : strerror(-r);
 }
 
-/* Reads dirfd/path into dev. Returns -errno if there is nothing to read, else what is wrong with it
- * is in dev->broken. */
+/* Reads dirfd/path into dev; with path NULL the one of its names, below the root. Returns -errno if
+ * there is nothing to read, else what is wrong with it is in dev->broken. */
 static int load(int dirfd, const char *path, struct mdev *dev)
 {
 	_cleanup_error_ struct error err = { 0 };
@@ -44,7 +44,7 @@ static int load(int dirfd, const char *path, struct mdev *dev)
 	size_t len;
 
 	snprintf(where, sizeof(where), "/" DIR_PATH "/%s/%s", dev->parent, dev->uuid);
-	int r = file_read(dirfd, path, &text, &len);
+	int r = file_read(dirfd, path ? path : where + 1, &text, &len);
 	if (r == -ENOENT || r == -ENOTDIR || r == -ELOOP) /* a link is no definition, see below */
 		return -ENOENT;
 	dev->defined = true;
@@ -57,9 +57,7 @@ static int load(int dirfd, const char *path, struct mdev *dev)
 
 bool defined_get(const struct env *env, struct mdev *dev)
 {
-	_cleanup_free_ char *path = path_of(dev);
-
-	return load(env->root, path, dev) == 0;
+	return load(env->root, NULL, dev) == 0;
 }
 
 static struct mdev *add(struct mdev_list *list, const char *parent, const char *uuid)
