@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Builds a fake root for the benchmarks: DEFINED definitions, the first ACTIVE of them running, over
- * 16 parents of 8 types each. As the kernel's tree it is links and one-line files.
- * usage: tree ROOT ACTIVE DEFINED
+ * Builds a fake root for the benchmarks: DEFINED definitions, the first ACTIVE of them running,
+ * over 16 parents of 8 types each. As the kernel's tree it is links and one-line files. usage: tree
+ * ROOT ACTIVE DEFINED
  */
 #include <errno.h>
 #include <limits.h>
@@ -72,8 +72,8 @@ static void make_parent(unsigned i)
 	char dir[PATH_MAX];
 
 	for (unsigned type = 0; type < TYPES; type++) {
-		snprintf(dir, sizeof(dir),
-			 "sys/devices/parent-%02u/mdev_supported_types/type-%u", i, type);
+		snprintf(dir, sizeof(dir), "sys/devices/parent-%02u/mdev_supported_types/type-%u",
+			 i, type);
 		make_dirs("%s", dir);
 		make_file("24\n", "%s/available_instances", dir);
 		make_file("vfio-pci\n", "%s/device_api", dir);
