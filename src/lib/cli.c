@@ -88,7 +88,7 @@ static void print_use(const struct cli_use *use)
 	printf("  %-25s %s\n", names, use->help);
 }
 
-static void help(const struct parser *p)
+static void print_help(const struct parser *p)
 {
 	const struct cli_spec *spec = p->spec;
 	_cleanup_free_ char *display = display_name(p->name);
@@ -99,7 +99,6 @@ static void help(const struct parser *p)
 		print_use(use);
 	print_use(&(struct cli_use){ CLI_HELP, "Print this help and exit" });
 	printf("\nSee mdev-%s(8).\n", spec->command);
-	exit(cli_done());
 }
 
 static bool is_used(const struct cli_spec *spec, unsigned option)
@@ -129,11 +128,11 @@ static void take(const struct parser *p, unsigned option, const char *value)
 	const char *name = options[number(option)].name;
 
 	if (option == CLI_HELP)
-		help(p);
-	if (option == CLI_VERSION) {
+		print_help(p);
+	if (option == CLI_VERSION)
 		printf("%s " VERSION "\n", p->name);
+	if (option == CLI_HELP || option == CLI_VERSION)
 		exit(cli_done());
-	}
 	if (p->cli->given & option)
 		usage_error(p, "Option '--%s' cannot be used multiple times", name);
 	p->cli->given |= option;
