@@ -35,8 +35,8 @@ bare()
 	done
 }
 
-# In turns, and the medians: an emulated machine is noisy.
-rounds=5
+# In turns, and the fastest of each: an emulated machine is noisy, and noise only adds.
+rounds=7
 bares=() autos=()
 for ((i = 0; i < rounds; i++)); do
 	start=$(milliseconds)
@@ -50,11 +50,11 @@ for ((i = 0; i < rounds; i++)); do
 	settle
 	[ "$i" = $((rounds - 1)) ] || clear
 done
-median()
+fastest()
 {
-	printf '%s\n' "$@" | sort -n | sed -n "$(((rounds + 1) / 2))p"
+	printf '%s\n' "$@" | sort -n | head -n 1
 }
-b=$(median "${bares[@]}") a=$(median "${autos[@]}")
+b=$(fastest "${bares[@]}") a=$(fastest "${autos[@]}")
 echo "64 devices: bare writes ${bares[*]} ms, autostart ${autos[*]} ms" | tee "$report"
 check "autostart of 64 devices takes at most 1.1 of bare writes" yes \
 	"$([ $((a * 100)) -le $((b * limit)) ] && echo yes || echo "$a ms of $b ms")"
