@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+# Completion for mdevctl, lsmdev and mdev-*. Commands and options are what --help prints; devices,
+# parents and types are asked for when they are needed. mdevctl.zsh and mdevctl.fish do the same.
+
+# The sbin directories are not on every user's PATH, but on sudo's.
+_mdevctl_run() {
+	PATH=$PATH:/usr/sbin:/sbin command "$@" 2>/dev/null </dev/null
+}
+
+# _mdevctl_given --NAME -LETTER: the value it has among the words before the cursor.
+_mdevctl_given() {
+	local i
+	for ((i = 1; i < ${#words[@]} - 1; i++)); do
+		case ${words[i]} in
+		"$1"=* | "$2"=*) printf '%s' "${words[i]#*=}" ;;
+		"$1" | "$2") printf '%s' "${words[i + 1]}" ;;
+		"$2"?*) printf '%s' "${words[i]#"$2"}" ;;
+		*) continue ;;
+		esac
+		return
+	done
+}
+
+# _mdevctl_has --NAME -LETTER: whether it is among the words before the cursor.
+_mdevctl_has() {
+	local word
+	for word in "${words[@]:1:${#words[@]}-2}"; do
+		[[ $word == "$1" || $word == "$1"=* ]] && return
+		[[ $2 == -* && $word == -[!-]* && ${word%%=*} == *"${2#-}"* ]] && return
+	done
+	return 1
+}
+
+_mdevctl_commands() {
+	_mdevctl_run mdevctl --help | sed -n 's/^  \([a-z]*\)  *[A-Z].*/\1/p'
+}
+
+# The long options that are not given yet, with "=" if they need a value.
+_mdevctl_options() {
+	local line name
+	while IFS= read -r line; do
+		[[ ${line:2:6} == [-\ ][a-zA-Z\ ][,\ ]\ -- ]] || continue
+		name=${line:6}
+		name=${name%%[ =[]*}
+		_mdevctl_has "$name" "${line:2:2}" && continue
+		[[ ${line:6} == "$name="* ]] && name+="="
+		echo "$name"
+	done < <(_mdevctl_run "$@" --help)
+}
+
+# The devices that a command may be about.
+_mdevctl_uuids() {
+	case $1 in
+	undefine) _mdevctl_run mdevctl list -d ;;
+	start) _mdevctl_run mdevctl list -d | grep -v '(active)$' ;;
+	define) _mdevctl_run mdevctl list | grep -v '(defined)$' ;;
+	modify)
+		if _mdevctl_has --live -l; then
+			_mdevctl_run mdevctl list
+		else
+			_mdevctl_run mdevctl list -d
+		fi
+		;;
+	list)
+		if _mdevctl_has --defined -d; then
+			_mdevctl_run mdevctl list -d
+		else
+			_mdevctl_run mdevctl list
+		fi
+		;;
+	*) _mdevctl_run mdevctl list ;;
+	esac | cut -d ' ' -f 1
+}
+
+# _mdevctl_parents COMMAND UUID
+_mdevctl_parents() {
+	case $1 in
+	undefine | modify) _mdevctl_run mdevctl list -d ${2:+-u "$2"} | cut -d ' ' -f 2 ;;
+	autostart) _mdevctl_run mdevctl list -d | cut -d ' ' -f 2 ;;
+	list) { _mdevctl_run mdevctl list; _mdevctl_run mdevctl list -d; } | cut -d ' ' -f 2 ;;
+	*) _mdevctl_run mdevctl types | grep '^[^ ]' ;;
+	esac | sort -u
+}
+
+# _mdevctl_types UUID PARENT: of the parent, or else of the parent that the device has.
+_mdevctl_types() {
+	local parent=$2
+	[[ $parent || ! $1 ]] || parent=$(_mdevctl_run mdevctl list -d -u "$1" | cut -d ' ' -f 2)
+	_mdevctl_run mdevctl types ${parent:+-p "$parent"} | sed -n 's/^  \([^ ].*\)/\1/p' | sort -u
+}
+
+# _mdevctl_attributes UUID PARENT: what can be written in the directory of the device, or of one like it
+# if it does not run.
+_mdevctl_attributes() {
+	local uuid=$1 parent=$2 type dir=${MDEVCTL_ENV_ROOT-}/sys/bus/mdev/devices
+	if [[ $uuid && ! -e $dir/$uuid ]]; then
+		read -r _ parent type _ < <(_mdevctl_run mdevctl list -d -u "$uuid" ${parent:+-p "$parent"})
+		uuid=$(_mdevctl_run mdevctl list -p "$parent" | grep " $type " | head -n 1 | cut -d ' ' -f 1)
+	fi
+	[[ $uuid ]] || return
+	find -H "$dir/$uuid" -maxdepth 2 -type f -perm -200 -printf '%P\n' 2>/dev/null |
+		grep -vx -e '\(.*/\)\{0,1\}uevent' -e remove -e 'power/autosuspend_delay_ms'
+}
+
+_mdevctl_indices() {
+	_mdevctl_run mdevctl list -dv -u "$1" ${2:+-p "$2"} | sed -n 's/^    @{\([0-9]*\)}.*/\1/p'
+}
+
+# _mdevctl_values COMMAND OPTION: what may stand behind it.
+_mdevctl_values() {
+	local uuid parent
+	uuid=$(_mdevctl_given --uuid -u)
+	parent=$(_mdevctl_given --parent -p)
+	[[ $uuid != *:* ]] || parent=${uuid#*:} uuid=${uuid%%:*}
+	case $2 in
+	--uuid | -u) _mdevctl_uuids "$1" ;;
+	--parent | -p) _mdevctl_parents "$1" "$uuid" ;;
+	--type | -t) _mdevctl_types "$uuid" "$parent" ;;
+	--addattr) _mdevctl_attributes "$uuid" "$parent" ;;
+	--index | -i) _mdevctl_indices "$uuid" "$parent" ;;
+	esac
+}
+
+# Sets COMPREPLY to those of the candidates (a line each) that the word at the cursor may become.
+# $before is the part of the word in front of what is completed. What stands before a "=" or ":" is a
+# word of its own to bash, which it does not replace.
+_mdevctl_reply() {
+	local before=$1 line break skip=
+	for break in = :; do
+		[[ $COMP_WORDBREAKS == *$break* && $cur == *$break* ]] || continue
+		line=${cur%"${cur##*"$break"}"}
+		((${#line} <= ${#skip})) || skip=$line
+	done
+	while IFS= read -r line; do
+		[[ $line && $before$line == "$cur"* ]] && COMPREPLY+=("${before}${line}")
+	done
+	[[ ${#COMPREPLY[@]} -ne 1 || ${COMPREPLY[0]} != *= ]] || compopt -o nospace 2>/dev/null
+	COMPREPLY=("${COMPREPLY[@]#"$skip"}")
+}
+
+_mdevctl() {
+	local words cur command option before=
+	COMPREPLY=()
+	# Words as people see them, from the name of the program on.
+	read -ra words <<<"${COMP_LINE:0:COMP_POINT}"
+	[[ ${COMP_LINE:0:COMP_POINT} != *[[:space:]] ]] || words+=("")
+	while ((${#words[@]} > 2)) && [[ ${words[0]##*/} != "${1##*/}" ]]; do
+		words=("${words[@]:1}")
+	done
+	cur=${words[${#words[@]} - 1]}
+
+	case ${words[0]##*/} in
+	mdevctl)
+		if ((${#words[@]} == 2)); then
+			if [[ $cur == -* ]]; then
+				_mdevctl_reply "" < <(_mdevctl_options mdevctl)
+			else
+				_mdevctl_reply "" < <(_mdevctl_commands)
+			fi
+			return
+		fi
+		words=("${words[@]:1}")
+		command=${words[0]}
+		[[ $command != start-parent-mdevs ]] || command=autostart
+		;;
+	lsmdev) command=list ;;
+	*) command=${words[0]##*mdev-} ;;
+	esac
+	case $command in
+	define | undefine | modify | start | stop | list | types | autostart) ;;
+	help) ((${#words[@]} != 2)) || _mdevctl_reply "" < <(_mdevctl_commands) ;&
+	*) return ;;
+	esac
+
+	option=${words[${#words[@]} - 2]}
+	if [[ $cur == -*=* ]]; then
+		option=${cur%%=*} before=${cur%%=*}=
+	elif [[ $cur == -* ]]; then
+		option=
+	fi
+	case $option in
+	--uuid | --parent | --type | --addattr | --index | -[upti])
+		_mdevctl_reply "$before" < <(_mdevctl_values "$command" "$option")
+		;;
+	--jsonfile)
+		compopt -o filenames 2>/dev/null
+		_mdevctl_reply "$before" < <(compgen -f -- "${cur#"$before"}")
+		;;
+	--value | --wait) [[ $option == --value || $before ]] ;;
+	*) false ;;
+	esac && return
+
+	if [[ $command == autostart && $cur != -* ]]; then
+		_mdevctl_reply "" < <(_mdevctl_parents autostart)
+	else
+		_mdevctl_reply "" < <(_mdevctl_options "mdev-$command")
+	fi
+}
+
+complete -F _mdevctl mdevctl lsmdev mdev-define mdev-undefine mdev-modify mdev-start mdev-stop \
+	mdev-list mdev-types mdev-autostart

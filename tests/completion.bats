@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# src/completion: real shells are asked how a line may go on
+bats_require_minimum_version 1.5.0
+load lib/world.bash
+
+# U1 runs and is defined as auto, U2 is defined on two parents and does not run, U3 runs only.
+setup() {
+	command -v zsh fish >/dev/null || skip "zsh or fish is missing"
+	make_world "$BATS_TEST_TMPDIR/root"
+	add_attribute mtty mtty-1 speed
+	definition mtty "$U1" mtty-1 auto
+	definition mtty "$U2" mtty-1
+	definition matrix "$U2" vfio_ap-passthrough manual '[{"assign_adapter":"5"},{"assign_domain":"4"}]'
+	mdevctl start -u "$U1"
+	mdevctl start -u "$U3" -p matrix -t vfio_ap-passthrough
+	export XDG_CONFIG_HOME=$BATS_TEST_TMPDIR XDG_DATA_HOME=$BATS_TEST_TMPDIR
+}
+
+# candidates SHELL LINE: how the last word may go on, sorted, a word a line. An option before the value
+# and the "=" behind an option do not count. Errors that the shell shows are part of it.
+candidates() {
+	local shell=$1 line=$2 file=$TOP/src/completion/mdevctl.$1
+	if [[ $shell == fish ]]; then
+		fish -N -c "source $file; complete -C '$line'" 2>&1 | cut -f 1
+	else
+		zsh "$TOP/tests/lib/complete.zsh" "$shell" "$file" "$line" >"$BATS_TEST_TMPDIR/line" 2>"$BATS_TEST_TMPDIR/shown"
+		tail -n +2 "$BATS_TEST_TMPDIR/shown" | tr -d '\r\033\n'
+		sed "s|^${line% *} ||" "$BATS_TEST_TMPDIR/line" | tr -s ' ' '\n'
+	fi | sed 's/^--[a-z]*=\(.\)/\1/; s/=$//' | grep . | sort -u
+}
+
+# offers LINE WORD...: in every shell.
+offers() {
+	local line=$1 shell
+	shift
+	for shell in bash zsh fish; do
+		output=$(candidates "$shell" "$line") # nothing offered is an answer, too
+		same "$(printf '%s\n' "$@" | sort)" || { echo "in $shell: $line"; return 1; }
+	done
+}
+
+@test "commands" {
+	offers "mdevctl " define undefine modify start stop list types version help
+	offers "mdevctl help st" start stop
+}
+
+@test "start: what is defined and does not run" {
+	offers "mdevctl start -u " "$U2"
+	offers "mdevctl start --uuid=" "$U2"
+	offers "mdev-start --uuid 2" "$U2"
+}
+
+@test "stop: what runs" {
+	offers "mdevctl stop --uuid " "$U1" "$U3"
+	offers "mdev-stop --uuid=3" "$U3"
+}
+
+@test "define: what runs and is not defined" {
+	offers "mdevctl define -u " "$U3"
+}
+
+@test "undefine and modify: what is defined, with --live what runs" {
+	offers "mdevctl undefine -u " "$U1" "$U2"
+	offers "mdevctl modify --auto --uuid=" "$U1" "$U2"
+	offers "mdevctl modify --live --uuid=" "$U1" "$U3"
+}
+
+@test "list: what runs, or what is defined" {
+	offers "mdevctl list -u " "$U1" "$U3"
+	offers "mdevctl list -dv -u " "$U1" "$U2"
+	offers "lsmdev --defined --uuid=" "$U1" "$U2"
+}
+
+@test "parents: all, or those that have a definition of the device" {
+	offers "mdevctl types -p " matrix mtty
+	offers "mdevctl define --parent=ma" matrix
+	offers "mdevctl undefine -u $U2 -p " matrix mtty
+	offers "mdevctl modify --uuid=$U1 --parent=" mtty
+	offers "mdev-autostart " matrix mtty
+	offers "mdevctl start-parent-mdevs mt" mtty
+}
+
+@test "parents whose names have colons" {
+	add_type 0000:00:02.0 i915-GVTg_V5_4 1 vfio-pci
+	add_type 0000:00:03.0 i915-GVTg_V5_8 1 vfio-pci
+	offers "mdevctl types -p 0" 0000:00:02.0 0000:00:03.0
+	offers "mdevctl start -p 0000:00:03.0 -t " i915-GVTg_V5_8
+	[[ $(zsh "$TOP/tests/lib/complete.zsh" bash "$TOP/src/completion/mdevctl.bash" \
+		"mdevctl types -p 0000:00:02" 2>/dev/null) == "mdevctl types -p 0000:00:02.0 " ]]
+}
+
+@test "types: of the parent that is given, of the device's parent, of all" {
+	offers "mdevctl start -p mtty -t " mtty-1 mtty-2
+	offers "mdevctl define --parent=matrix --type=" vfio_ap-passthrough
+	offers "mdevctl modify -u $U1 --type=" mtty-1 mtty-2
+	offers "mdevctl modify -u $U2:matrix --type=" vfio_ap-passthrough
+	offers "mdevctl define -t " mtty-1 mtty-2 vfio_ap-passthrough
+}
+
+@test "attributes: files in the directory of the device, or of one like it" {
+	offers "mdevctl modify -u $U1 --addattr=" speed
+	offers "mdevctl modify -u $U2:mtty --addattr " speed
+	mkdir "$DEVICES/$U1/power"
+	touch "$DEVICES/$U1/power/control" "$DEVICES/$U1/uevent"
+	offers "mdevctl modify -u $U1 --addattr=" speed power/control
+}
+
+@test "indices: of the attributes that are defined" {
+	offers "mdevctl modify -u $U2 -p matrix --delattr -i " 0 1
+}
+
+@test "files" {
+	cd "$BATS_TEST_TMPDIR"
+	touch card.json
+	offers "mdevctl define -p matrix --jsonfile=ca" card.json
+}
+
+@test "options that do not fit the program are not offered" {
+	offers "mdev-types --" --parent --dumpjson --help
+	offers "mdevctl types --d" --dumpjson
+}
+
+@test "a host without devices, parents and directories offers nothing and says nothing" {
+	rm -r "${ROOT:?}"/*
+	offers "mdevctl start -u "
+	offers "mdevctl stop -u "
+	offers "mdevctl define -p "
+	offers "mdevctl define -p x -t "
+	offers "mdevctl modify -u $U1 --addattr "
+	offers "mdevctl modify -u $U1 --delattr --index "
+}
