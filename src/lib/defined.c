@@ -162,6 +162,16 @@ void defined_clean(const struct env *env)
 			(void)unlinkat(fd, names.v[i]->d_name, 0); /* the next writer tries again */
 }
 
+/* The change is made; that a power failure might undo it is worth a word, but no error. */
+static void sync_dir(const struct env *env, const char *dir)
+{
+	int r = file_sync_dir(env->root, dir);
+
+	if (r < 0)
+		log_warning("A power failure may undo this: Unable to sync /%s: %s", dir,
+			    strerror(-r));
+}
+
 int defined_put(const struct env *env, const struct mdev *dev, bool new, struct error *err)
 {
 	_cleanup_free_ char *text = json_definition_text(dev), *path = path_of(dev),
@@ -177,8 +187,12 @@ int defined_put(const struct env *env, const struct mdev *dev, bool new, struct 
 	int r = made || errno == EEXIST ? 0 : -errno;
 	if (r == 0)
 		r = file_replace(env->root, temporary, path, text, new);
-	if (r == 0)
+	if (r == 0) {
+		sync_dir(env, dir);
+		if (made)
+			sync_dir(env, DIR_PATH);
 		return 0;
+	}
 	if (made)
 		(void)unlinkat(env->root, dir, AT_REMOVEDIR); /* not empty: then it is in use */
 	if (r == -EEXIST)
@@ -194,11 +208,9 @@ int defined_drop(const struct env *env, const struct mdev *dev, struct error *er
 	if (unlinkat(env->root, path, 0) < 0)
 		return error_set(err, errno == ENOENT ? STATUS_NOT_FOUND : STATUS_FAILED,
 				 "Failed to remove file /%s: %s", path, strerror(errno));
-	_cleanup_close_ int fd = file_open_dir(env->root, dir);
-	if (fd >= 0)
-		(void)fsync(fd); /* it is removed; after a power failure it might be back */
 	/* Still holding others: stays. Else a rule would go on starting a parent without devices.
 	 */
-	(void)unlinkat(env->root, dir, AT_REMOVEDIR);
+	bool removed = unlinkat(env->root, dir, AT_REMOVEDIR) == 0;
+	sync_dir(env, removed ? DIR_PATH : dir);
 	return 0;
 }

@@ -73,10 +73,13 @@ int env_lock(const struct env *env, int *ret_fd, struct error *err)
 
 	(void)mkdirat(env->root, "etc/mdevctl.d", 0755); /* there, or the write will tell */
 	_cleanup_close_ int fd = file_open_dir(env->root, "etc/mdevctl.d");
-	if (fd < 0) {
+	if (fd == -ENOENT || fd == -EACCES || fd == -ENOTDIR) {
 		*ret_fd = -1;
 		return 0;
 	}
+	if (fd < 0)
+		return error_set(err, STATUS_FAILED, "Unable to lock /etc/mdevctl.d: %s",
+				 strerror(-fd));
 	clock_gettime(CLOCK_MONOTONIC, &deadline);
 	deadline.tv_sec += env->lock_limit;
 	while (flock(fd, LOCK_EX | LOCK_NB) < 0) { /* flock() itself knows no time limit */

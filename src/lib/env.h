@@ -28,5 +28,5 @@ bool env_is_host(const struct env *env);
 /* Takes the lock that all writers of definitions share: flock() on /etc/mdevctl.d, which is made if
  * missing. *ret_fd (owned) holds it; closing lets go. Where the file system has no locks, or the
  * directory cannot be read, *ret_fd is -1 and the work goes on: the write itself will tell.
- * Errors: STATUS_TIMED_OUT when another writer holds it for lock_limit. */
+ * Errors: STATUS_TIMED_OUT when another writer holds it for lock_limit; STATUS_FAILED. */
 int env_lock(const struct env *env, int *ret_fd, struct error *err);

@@ -154,22 +154,21 @@ static void inherit(int fd, int dirfd, const char *path)
 	(void)fchmod(fd, st.st_mode & 07777);
 }
 
-/* The rename lasts only once the directory that holds the name is on disk. */
-static int sync_parent(int dirfd, const char *path)
+int file_sync_dir(int dirfd, const char *path)
 {
-	const char *slash = strrchr(path, '/');
-	_cleanup_free_ char *dir = slash ? mem_text_n(path, (size_t)(slash - path)) : mem_text(".");
+	_cleanup_close_ int fd = file_open_dir(dirfd, path);
 
-	_cleanup_close_ int fd = file_open_dir(dirfd, dir);
 	if (fd < 0)
 		return fd;
 	/* Some file systems cannot sync a directory and say so; theirs is safe without. */
 	return fsync(fd) < 0 && errno != EINVAL && errno != EROFS ? -errno : 0;
 }
 
-static int fill(int dirfd, const char *temporary, const char *path, const char *text,
-		bool exclusive)
+int file_replace(int dirfd, const char *temporary, const char *path, const char *text,
+		 bool exclusive)
 {
+	/* Without locks (see env_lock()) a process of our number might have left one. */
+	(void)unlinkat(dirfd, temporary, 0);
 	_cleanup_close_ int fd = openat(dirfd, temporary,
 					O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
 	if (fd < 0)
@@ -185,12 +184,4 @@ static int fill(int dirfd, const char *temporary, const char *path, const char *
 	if (r < 0)
 		(void)unlinkat(dirfd, temporary, 0); /* the next writer removes it if we cannot */
 	return r;
-}
-
-int file_replace(int dirfd, const char *temporary, const char *path, const char *text,
-		 bool exclusive)
-{
-	int r = fill(dirfd, temporary, path, text, exclusive);
-
-	return r < 0 ? r : sync_parent(dirfd, path);
 }

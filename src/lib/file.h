@@ -39,9 +39,12 @@ int file_read_attr(int dirfd, const char *path, char *buf, size_t size);
  * leave dirfd neither by ".." nor by a link (openat2, RESOLVE_BENEATH). */
 int file_write_attr(int dirfd, const char *path, const char *value);
 
-/* Puts text at path as a whole: temporary file, fsync, rename, fsync of the directory. A crash
- * leaves the old file, or the new one, and at worst the temporary file. With exclusive an existing
- * path is -EEXIST, else a replaced file hands down its mode and owner. Both paths are below dirfd
- * and on one file system. */
+/* Puts text at path as a whole: temporary file, fsync, rename. A crash leaves the old file, or the
+ * new one, and at worst the temporary file. With exclusive an existing path is -EEXIST, else a
+ * replaced file hands down its mode and owner. Both paths are below dirfd and on one file system.
+ */
 int file_replace(int dirfd, const char *temporary, const char *path, const char *text,
 		 bool exclusive);
+
+/* What was renamed, made or removed in a directory lasts only once the directory is on disk. */
+int file_sync_dir(int dirfd, const char *path);
