@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Plays the kernel's mdev core for programs that run in a fake root (LD_PRELOAD): one libc call is
- * wrapped, write(). In any path .../sys/...
+ * Plays the kernel's mdev core for programs that run in a fake root (LD_PRELOAD). libc's write()
+ * is wrapped. In any path .../sys/...
  *   mdev_supported_types/TYPE/create  makes the device's directory and links, counts instances;
  *   UUID/remove                       removes them;
  *   any other file                    gets the value instead of its old content.
  * A new device gets copies of the files in TYPE/.attributes, and power/control.
  *
  * FAKEKERNEL_FAIL=FILE[:VALUE]=ERRNO[,...] refuses writes, e.g.
- * "create=EIO,assign_adapter:9=EINVAL"; ERRNO "NOTHING" takes the value and does nothing.
+ * "create=EIO,assign_adapter:9=EINVAL"; ERRNO "NOTHING" takes the value and does nothing, "KILL"
+ * kills the program, "VANISH" has somebody else remove the device just before.
  * FAKEKERNEL_DELAY=MS makes create and remove take so long.
  *   With a file ROOT/dev/kmsg the driver says "fake: VALUE refused" there.
+ * FAKEKERNEL_SHORT=1 has read() and write() of plain files take seven bytes at a time.
  * FAKEKERNEL_LOG=FILE appends "PATH VALUE" for each write, path below /sys.
  */
 #include <dirent.h>
@@ -19,6 +21,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,13 +44,18 @@ static ssize_t real_write(int fd, const void *buf, size_t n)
 	return next(fd, buf, n);
 }
 
-/* What a rule says instead of an errno: the write succeeds without any effect. */
-#define NOTHING (-1)
+/* What a rule says instead of an errno. */
+#define NOTHING (-1) /* the write succeeds without any effect */
+#define KILL (-2)
+#define VANISH (-3)
 
 static int errno_of(const char *name, size_t n)
 {
-	if (n == strlen("NOTHING") && strncmp(name, "NOTHING", n) == 0)
-		return NOTHING;
+	static const char *const words[] = { NULL, "NOTHING", "KILL", "VANISH" };
+
+	for (int i = 1; i < 4; i++)
+		if (n == strlen(words[i]) && strncmp(name, words[i], n) == 0)
+			return -i;
 	for (int i = 1; i < 134; i++) {
 		const char *known = strerrorname_np(i);
 		if (known && strlen(known) == n && strncmp(known, name, n) == 0)
@@ -238,6 +246,13 @@ static int store(int fd, char *path, const char *value)
 	log_write(path, value);
 	if (error == NOTHING)
 		return 0;
+	if (error == KILL)
+		kill(getpid(), SIGKILL);
+	if (error == VANISH) {
+		*slash = '\0';
+		remove_device(path);
+		return ENODEV;
+	}
 	if (error) {
 		say(path, value);
 		return error;
@@ -253,15 +268,38 @@ static int store(int fd, char *path, const char *value)
 	return creates ? create(path, value) : remove_device(path);
 }
 
-ssize_t write(int fd, const void *buf, size_t n)
+/* Where the file is, if it is one of sysfs. */
+static bool is_sysfs(int fd, char path[PATH_MAX])
 {
-	char link[64], path[PATH_MAX], value[4096 + 1];
+	char link[64];
 
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	ssize_t len = readlink(link, path, sizeof(path) - 1);
+	ssize_t len = readlink(link, path, PATH_MAX - 1);
 	path[len < 0 ? 0 : len] = '\0';
-	if (!strstr(path, "/sys/"))
-		return real_write(fd, buf, n);
+	return strstr(path, "/sys/");
+}
+
+static size_t bounded(size_t n)
+{
+	return getenv("FAKEKERNEL_SHORT") && n > 7 ? 7 : n;
+}
+
+ssize_t read(int fd, void *buf, size_t n)
+{
+	static ssize_t (*next)(int fd, void *buf, size_t n);
+	char path[PATH_MAX];
+
+	if (!next)
+		next = (ssize_t(*)(int, void *, size_t))dlsym(RTLD_NEXT, "read");
+	return next(fd, buf, is_sysfs(fd, path) ? n : bounded(n));
+}
+
+ssize_t write(int fd, const void *buf, size_t n)
+{
+	char path[PATH_MAX], value[4096 + 1];
+
+	if (!is_sysfs(fd, path))
+		return real_write(fd, buf, bounded(n));
 	if (n >= sizeof(value)) {
 		errno = EINVAL;
 		return -1;
