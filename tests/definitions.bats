@@ -1,0 +1,368 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck disable=SC2030,SC2031 # each test is a shell of its own
+# The files below /etc/mdevctl.d, whoever wrote them: what is read, what is passed over, what stays as
+# it is, and what happens when several write at the same time.
+bats_require_minimum_version 1.5.0
+load lib/world.bash
+
+setup() {
+	make_world "$BATS_TEST_TMPDIR/root"
+	mkdir "$D/mtty"
+	FILE=$D/mtty/$U1
+}
+
+# reads_as LINE [WARNING]: what list -dv makes of $FILE.
+reads_as() {
+	run -0 --separate-stderr mdevctl list -dv
+	same "$1"
+	same_stderr "${2:-}"
+}
+
+# broken_as TEXT: what list makes of $FILE: a warning, and an error where it was asked for.
+broken_as() {
+	definition mtty "$U2" mtty-1
+	reads_as "$U2 mtty mtty-1 manual" "Warning: $1"
+	fails 8 "Error: $1" mdevctl list -d -u "$U1"
+	fails 8 "Error: $1" mdevctl list -d -u "$U1" -p mtty --dumpjson
+	fails 8 "Error: $1" mdevctl start -u "$U1"
+	fails 8 "Error: $1" mdevctl modify -u "$U1" -a
+}
+
+@test "a definition may be written in any layout and order of members" {
+	printf '\n{"attrs" :[ {"a":"1"}\t],\r\n"start":"auto","mdev_type":"mtty-1"}  \n' >"$FILE"
+	reads_as "$U1 mtty mtty-1 auto
+  Attrs:
+    @{0}: {\"a\":\"1\"}"
+}
+
+@test "a definition needs no attributes" {
+	echo '{"mdev_type":"mtty-1","start":"auto"}' >"$FILE"
+	reads_as "$U1 mtty mtty-1 auto"
+	echo '{"mdev_type":"mtty-1","start":"auto","attrs":null}' >"$FILE"
+	reads_as "$U1 mtty mtty-1 auto"
+	echo '{"mdev_type":"mtty-1","start":"auto","attrs":[]}' >"$FILE"
+	reads_as "$U1 mtty mtty-1 auto"
+}
+
+@test "the last of two members of one name counts" {
+	echo '{"mdev_type":"x","start":"auto","mdev_type":"mtty-1","start":"manual","attrs":[{"a":"1"}],"attrs":[]}' >"$FILE"
+	reads_as "$U1 mtty mtty-1 manual"
+	echo '{"mdev\u005ftype":"mtty-2","start":"\u0061uto"}' >"$FILE"
+	reads_as "$U1 mtty mtty-2 auto"
+}
+
+@test "an unknown start on disk reads as manual, with a warning" {
+	local value
+	for value in '"bogus"' 3 true '"AUTO"' '[]' '""'; do
+		printf '{"mdev_type":"mtty-1","start":%s}' "$value" >"$FILE"
+		reads_as "$U1 mtty mtty-1 manual" \
+			"Warning: /etc/mdevctl.d/mtty/$U1: 'start' is neither \"auto\" nor \"manual\", taken as manual"
+	done
+	run -0 mdevctl start-parent-mdevs mtty
+	[[ ! -e $DEVICES/$U1 ]]
+}
+
+@test "a definition that is no JSON is broken" {
+	echo 'nonsense' >"$FILE"
+	broken_as "Invalid JSON in /etc/mdevctl.d/mtty/$U1: unexpected text at line 1 column 1"
+}
+
+@test "an empty definition is broken" {
+	: >"$FILE"
+	broken_as "Invalid JSON in /etc/mdevctl.d/mtty/$U1: unexpected end at line 1 column 1"
+}
+
+@test "a definition with text behind it is broken" {
+	printf '{"mdev_type":"t",\n"start":"auto"} {}' >"$FILE"
+	broken_as "Invalid JSON in /etc/mdevctl.d/mtty/$U1: unexpected text at line 2 column 17"
+}
+
+@test "a definition that is no UTF-8 is broken" {
+	printf '{"mdev_type":"t","start":"auto","x":"\xe9"}' >"$FILE"
+	broken_as "Invalid JSON in /etc/mdevctl.d/mtty/$U1: not valid UTF-8"
+}
+
+@test "a definition without a type is broken" {
+	echo '{"start":"auto"}' >"$FILE"
+	broken_as "Invalid /etc/mdevctl.d/mtty/$U1: invalid json, 'mdev_type' is missing"
+}
+
+@test "a definition with attributes of two names in one is broken" {
+	echo '{"mdev_type":"t","start":"auto","attrs":[{"a":"1","b":"2"}]}' >"$FILE"
+	broken_as "Invalid /etc/mdevctl.d/mtty/$U1: invalid JSON format for attribute: too many fields"
+}
+
+@test "a definition that would write outside the device is broken" {
+	echo '{"mdev_type":"t","start":"auto","attrs":[{"../../x":"1"}]}' >"$FILE"
+	broken_as "Invalid /etc/mdevctl.d/mtty/$U1: invalid attribute name '../../x'"
+}
+
+@test "a definition nested beyond reason is broken, and nothing worse" {
+	{
+		printf '{"mdev_type":"t","start":"auto","x":'
+		head -c 100000 /dev/zero | tr '\0' '['
+		printf '}'
+	} >"$FILE"
+	run -0 mdevctl list -d
+	output=${output%column *} same "Warning: Invalid JSON in /etc/mdevctl.d/mtty/$U1: unexpected text at line 1 "
+}
+
+@test "a directory in place of a definition is broken" {
+	mkdir "$FILE"
+	broken_as "Unable to read /etc/mdevctl.d/mtty/$U1: not a regular file"
+}
+
+@test "a FIFO in place of a definition is broken, and nobody waits for it" {
+	mkfifo "$FILE"
+	broken_as "Unable to read /etc/mdevctl.d/mtty/$U1: not a regular file"
+}
+
+@test "a definition of more than a mebibyte is broken" {
+	{
+		echo '{"mdev_type":"mtty-1","start":"auto"}'
+		head -c 1048576 /dev/zero | tr '\0' ' '
+	} >"$FILE"
+	broken_as "Unable to read /etc/mdevctl.d/mtty/$U1: too large"
+	truncate -s 1048576 "$FILE"
+	run -0 mdevctl list -d -u "$U1"
+	same "$U1 mtty mtty-1 auto"
+}
+
+@test "a link in place of a definition is none" {
+	definition matrix "$U2" vfio_ap-passthrough
+	ln -s "../matrix/$U2" "$FILE"
+	ln -s nowhere "$D/mtty/$U3"
+	reads_as "$U2 matrix vfio_ap-passthrough manual"
+	run -0 --separate-stderr mdevctl list -d -u "$U1"
+	same ""
+	same_stderr ""
+	fails 3 "Error: Mediated device $U1 is not defined" mdevctl modify -u "$U1" -a
+	fails 3 "Error: No devices match the specified uuid" mdevctl undefine -u "$U1"
+	fails 1 "Error: Device is insufficiently specified" mdevctl start -u "$U1"
+}
+
+@test "a linked directory is a parent" {
+	definition mtty "$U1" mtty-1
+	ln -s mtty "$D/alias"
+	reads_as "$U1 alias mtty-1 manual
+$U1 mtty mtty-1 manual"
+}
+
+@test "files whose names are no UUIDs are named and passed over" {
+	definition mtty "$U1" mtty-1
+	: >"$D/mtty/README"
+	: >"$D/mtty/$U2~"
+	: >"$D/mtty/.hidden"
+	reads_as "$U1 mtty mtty-1 manual" "Warning: Can't determine uuid for file '$U2~' in /etc/mdevctl.d/mtty
+Warning: Can't determine uuid for file 'README' in /etc/mdevctl.d/mtty"
+}
+
+@test "a file named by a UUID in capitals is no definition, and list says what to do" {
+	definition mtty AAAAAAAA-0000-4000-8000-000000000000 mtty-1 auto
+	reads_as "" "Warning: Ignoring /etc/mdevctl.d/mtty/AAAAAAAA-0000-4000-8000-000000000000: rename it to aaaaaaaa-0000-4000-8000-000000000000"
+	run -0 --separate-stderr mdevctl list -d --dumpjson
+	same "[]"
+	fails 3 "Error: No devices match the specified uuid" \
+		mdevctl undefine -u AAAAAAAA-0000-4000-8000-000000000000
+}
+
+@test "files beside the parents, hidden directories and scripts are no definitions" {
+	definition mtty "$U1" mtty-1
+	: >"$D/README"
+	mkdir -p "$D/scripts.d/callouts" "$D/.git"
+	cp "$FILE" "$D/scripts.d/$U2"
+	cp "$FILE" "$D/.git/$U2"
+	cp "$FILE" "$D/$U2"
+	reads_as "$U1 mtty mtty-1 manual"
+	run -0 --separate-stderr mdevctl list -d -p scripts.d
+	same ""
+	same_stderr ""
+	run -0 mdevctl list -d -p .git
+	same ""
+	run -0 mdevctl list -d -u "$U2"
+	same ""
+}
+
+@test "a directory whose name is no parent's is passed over" {
+	mkdir "$D/"$'a\nb' "$D/"$'\xff'
+	reads_as "" "Warning: Ignoring a directory in /etc/mdevctl.d: its name is no parent's
+Warning: Ignoring a directory in /etc/mdevctl.d: its name is no parent's"
+}
+
+# --- what is kept ----------------------------------------------------------------------------------
+
+@test "modify keeps members that mdevctl does not know, byte for byte" {
+	cat >"$FILE" <<'EOF'
+{
+  "x-big": 12345678901234567890.123456789000e+5,
+  "mdev_type": "mtty-1",
+  "x-text": "\u00e4\/ä, } ] \" {",   "x-nested":
+     { "a" : [ 1,2 , {"start":"auto"} ] }   ,
+  "start": "manual",
+  "attrs": [],
+  "x-nothing":null
+}
+EOF
+	mdevctl modify -u "$U1" --addattr=a --value=1
+	same_file "$FILE" '{
+  "mdev_type": "mtty-1",
+  "start": "manual",
+  "attrs": [
+    {
+      "a": "1"
+    }
+  ],
+  "x-big": 12345678901234567890.123456789000e+5,
+  "x-text": "\u00e4\/ä, } ] \" {",
+  "x-nested":
+     { "a" : [ 1,2 , {"start":"auto"} ] },
+  "x-nothing":null
+}'
+	cp "$FILE" "$BATS_TEST_TMPDIR/once"
+	mdevctl modify -u "$U1" --auto
+	mdevctl modify -u "$U1" --manual
+	cmp "$FILE" "$BATS_TEST_TMPDIR/once"
+}
+
+@test "members that mdevctl does not know are in no output, and for no script" {
+	echo '{"mdev_type":"mtty-1","start":"manual","x":{"y":1}}' >"$FILE"
+	add_script callouts note <<EOF
+#!/bin/sh
+[ "\$4" = pre ] && cat >'$BATS_TEST_TMPDIR/stdin'
+exit 0
+EOF
+	run -0 mdevctl list -d --dumpjson -u "$U1"
+	same '{
+  "mdev_type": "mtty-1",
+  "start": "manual",
+  "attrs": []
+}'
+	mdevctl modify -u "$U1" -a
+	same_file "$BATS_TEST_TMPDIR/stdin" '{"mdev_type":"mtty-1","start":"auto","attrs":[]}'
+}
+
+@test "what one command writes another one reads back, whatever the text" {
+	definition mtty "$U1" mtty-1
+	local value=$'quote " backslash \\ slash / tab \t newline \n bell \a del \x7f é 日本 😀 '
+	mdevctl modify -u "$U1" --addattr=a --value="$value"
+	run -0 jq -j '.attrs[0].a' "$FILE"
+	same "$value"
+	cp "$FILE" "$BATS_TEST_TMPDIR/once"
+	mdevctl modify -u "$U1" --auto
+	mdevctl modify -u "$U1" --manual
+	cmp "$FILE" "$BATS_TEST_TMPDIR/once"
+}
+
+# --- several at a time -----------------------------------------------------------------------------
+
+@test "of several definers of one device one wins, and the others say so" {
+	local i
+	for i in {1..8}; do
+		mdevctl define -u "$U2" -p new -t "type-$i" 2>"$BATS_TEST_TMPDIR/err.$i" &&
+			echo "type-$i" >"$BATS_TEST_TMPDIR/winner.$i" &
+	done
+	wait
+	run -0 bash -c "cat '$BATS_TEST_TMPDIR'/winner.*"
+	((${#lines[@]} == 1))
+	local winner=$output
+	run -0 mdevctl list -d
+	same "$U2 new $winner manual"
+	run -0 bash -c "sort '$BATS_TEST_TMPDIR'/err.* | uniq -c | sed 's/^ *//'"
+	same "7 Error: Device $U2 on new already defined"
+}
+
+@test "of several modifications at a time none is lost" {
+	definition mtty "$U1" mtty-1
+	local i
+	for i in {1..20}; do
+		mdevctl modify -u "$U1" --addattr="a$i" --value="$i" &
+	done
+	wait
+	run -0 jq -c '[.attrs[][] | tonumber] | sort' "$FILE"
+	same "[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20]"
+}
+
+@test "defining and undefining under one parent at a time does not disturb each other" {
+	local i uuid
+	for i in {10..25}; do
+		uuid=000000$i-0000-4000-8000-000000000000
+		{
+			mdevctl define -u "$uuid" -p busy -t t && mdevctl undefine -u "$uuid"
+		} 2>>"$BATS_TEST_TMPDIR/err" &
+	done
+	wait
+	same_file "$BATS_TEST_TMPDIR/err" ""
+	run -0 ls -A "$D"
+	same mtty
+}
+
+@test "writers remove temporary files that a crash left, and only those" {
+	definition mtty "$U1" mtty-1
+	: >"$D/.mdevctl.tmp.1"
+	: >"$D/.mdevctl.tmp.4711"
+	: >"$D/.other"
+	mdevctl list -d
+	[[ -e $D/.mdevctl.tmp.1 ]]
+	mdevctl modify -u "$U1" -a
+	run -0 ls -A "$D"
+	same ".other
+mtty"
+}
+
+@test "readers pass over a writer's temporary file" {
+	definition mtty "$U1" mtty-1
+	echo '{"mdev' >"$D/.mdevctl.tmp.1"
+	reads_as "$U1 mtty mtty-1 manual"
+}
+
+@test "a new definition is a new file: who has the old one open goes on reading it" {
+	definition mtty "$U1" mtty-1
+	exec {old}<"$FILE"
+	mdevctl modify -u "$U1" -a
+	run -0 cat <&"$old"
+	same '{
+  "mdev_type": "mtty-1",
+  "start": "manual",
+  "attrs": []
+}'
+	exec {old}<&-
+}
+
+# syncs COMMAND...: what it does to make its change last, in order, with the paths below the root.
+syncs() {
+	run -0 strace -f -qq -y -e trace=renameat,renameat2,unlinkat,mkdirat,fsync -e signal=none \
+		-E LD_PRELOAD= -E ASAN_OPTIONS=detect_leaks=0 "$@"
+	output=$(sed -nE -e "s!.*(fsync)\([0-9]+<$ROOT/([^>]*)>\) += 0!\1 \2!p" \
+		-e 's!.*(rename)at2?\([^"]*"([^"]*)", [^"]*"([^"]*)".* = 0!\1 \2 \3!p' \
+		-e 's!.*(mkdir|unlink)at\([^"]*"([^"]*)".* = 0!\1 \2!p' <<<"$output" |
+		sed 's|tmp\.[0-9]*|tmp.PID|')
+}
+
+@test "define has all of its change on disk when it ends: file, directories, names" {
+	syncs "$BUILD/mdev-define" -u "$U1" -p new -t t
+	same "mkdir etc/mdevctl.d/new
+fsync etc/mdevctl.d/.mdevctl.tmp.PID
+rename etc/mdevctl.d/.mdevctl.tmp.PID etc/mdevctl.d/new/$U1
+fsync etc/mdevctl.d/new
+fsync etc/mdevctl.d"
+}
+
+@test "modify has its file and the name on disk when it ends" {
+	definition mtty "$U1" mtty-1
+	syncs "$BUILD/mdev-modify" -u "$U1" -a
+	same "fsync etc/mdevctl.d/.mdevctl.tmp.PID
+rename etc/mdevctl.d/.mdevctl.tmp.PID etc/mdevctl.d/mtty/$U1
+fsync etc/mdevctl.d/mtty"
+}
+
+@test "undefine has the removal on disk when it ends" {
+	definition mtty "$U1" mtty-1
+	definition mtty "$U2" mtty-1
+	syncs "$BUILD/mdev-undefine" -u "$U1"
+	same "unlink etc/mdevctl.d/mtty/$U1
+fsync etc/mdevctl.d/mtty"
+	syncs "$BUILD/mdev-undefine" -u "$U2"
+	same "unlink etc/mdevctl.d/mtty/$U2
+unlink etc/mdevctl.d/mtty
+fsync etc/mdevctl.d"
+}
