@@ -149,13 +149,14 @@ deps:
 	fi
 
 # A Debian package of what is committed, with Debian's own tools, into $(BUILD)/deb.
+DEB := $(BUILD)/deb/mdev-tools
 deb:
 	rm -rf $(BUILD)/deb
 	mkdir -p $(BUILD)/deb
-	git archive --prefix=source/ HEAD | gzip -n >$(BUILD)/deb/mdev-tools_$(VERSION).orig.tar.gz
-	tar -xzf $(BUILD)/deb/*.orig.tar.gz -C $(BUILD)/deb
-	cp -r $(BUILD)/deb/source/packaging/debian $(BUILD)/deb/source
-	cd $(BUILD)/deb/source && MAKEFLAGS= dpkg-buildpackage --no-sign
+	git archive --prefix=mdev-tools-$(VERSION)/ HEAD | gzip -n >$(DEB)_$(VERSION).orig.tar.gz
+	tar -xzf $(DEB)_$(VERSION).orig.tar.gz -C $(BUILD)/deb
+	cp -r $(DEB)-$(VERSION)/packaging/debian $(DEB)-$(VERSION)
+	cd $(DEB)-$(VERSION) && MAKEFLAGS= dpkg-buildpackage --no-sign
 
 check-deb: deb
 	BUILD=$(abspath $(BUILD)) tests/packages

@@ -92,3 +92,19 @@ setup() {
 		"${files[@]}") || true
 	same ""
 }
+
+@test "lint: rpmspec and rpmlint have nothing to say about the spec file" {
+	run -0 bash -c 'rpmspec -P packaging/mdev-tools.spec 2>&1 >/dev/null'
+	same ""
+	run -0 rpmlint -r packaging/mdev-tools.rpmlintrc packaging/mdev-tools.spec
+	[[ $output == *" 0 errors, 0 warnings, "* ]]
+}
+
+@test "lint: all packages have the version of the Makefile" {
+	local version
+	version=$(sed -n 's/^VERSION *?= *//p' Makefile)
+	run -0 sed -n '1s/.*(\(.*\)-[0-9]*).*/\1/p' packaging/debian/changelog
+	same "$version"
+	run -0 sed -n 's/^Version: *//p' packaging/mdev-tools.spec
+	same "$version"
+}
