@@ -126,9 +126,9 @@ $U1 mtty mtty-1 manual"
 	script "$CALLOUTS" a "[[ \$event != pre ]] || { echo busy >&2; $FOREVER; }"
 	script "$CALLOUTS" b
 	script "$NOTIFIERS" n
-	MDEVCTL_CALLOUT_TIMEOUT=1 run -9 mdevctl define -u "$U1" -p mtty -t mtty-1
+	MDEVCTL_CALLOUT_TIMEOUT=2 run -9 mdevctl define -u "$U1" -p mtty -t mtty-1
 	same "a: busy
-Error: Time limit of 1 s exceeded by callout script \"$CALLOUTS/a\""
+Error: Time limit of 2 s exceeded by callout script \"$CALLOUTS/a\""
 	[[ ! -e $D/mtty ]]
 	called "a get capabilities
 b get capabilities
@@ -138,8 +138,8 @@ n notify define"
 
 @test "a script that never ends in pre can be forced past" {
 	script "$CALLOUTS" a "[[ \$event != pre ]] || { $FOREVER; }"
-	MDEVCTL_CALLOUT_TIMEOUT=1 run -0 mdevctl define -u "$U1" -p mtty -t mtty-1 --force
-	same "Warning: Forcing operation 'define' despite callout failure. Error was: Time limit of 1 s exceeded by callout script \"$CALLOUTS/a\""
+	MDEVCTL_CALLOUT_TIMEOUT=2 run -0 mdevctl define -u "$U1" -p mtty -t mtty-1 --force
+	same "Warning: Forcing operation 'define' despite callout failure. Error was: Time limit of 2 s exceeded by callout script \"$CALLOUTS/a\""
 	called "a get capabilities
 a pre define
 a post define success"
@@ -151,14 +151,14 @@ a post define success"
 		trap "exit 0" TERM
 		while :; do sleep 0.05; done
 	}'
-	MDEVCTL_CALLOUT_TIMEOUT=1 run -9 mdevctl define -u "$U1" -p mtty -t mtty-1
-	same "Error: Time limit of 1 s exceeded by callout script \"$CALLOUTS/a\""
+	MDEVCTL_CALLOUT_TIMEOUT=2 run -9 mdevctl define -u "$U1" -p mtty -t mtty-1
+	same "Error: Time limit of 2 s exceeded by callout script \"$CALLOUTS/a\""
 }
 
 @test "a script that ignores TERM is killed, with its children" {
 	script "$CALLOUTS" a '[[ $event != pre ]] || { trap "" TERM; sleep 1000 & echo $! >"$ROOT/pids"; wait; }'
-	MDEVCTL_CALLOUT_TIMEOUT=1 run -9 mdevctl define -u "$U1" -p mtty -t mtty-1
-	same "Error: Time limit of 1 s exceeded by callout script \"$CALLOUTS/a\""
+	MDEVCTL_CALLOUT_TIMEOUT=2 run -9 mdevctl define -u "$U1" -p mtty -t mtty-1
+	same "Error: Time limit of 2 s exceeded by callout script \"$CALLOUTS/a\""
 	local pid
 	pid=$(cat "$ROOT/pids")
 	# A zombie is dead enough: who inherits it may not look at once.
@@ -169,10 +169,10 @@ a post define success"
 	script "$CALLOUTS" a "[[ \$event != post ]] || { $FOREVER; }"
 	script "$NOTIFIERS" m "$FOREVER"
 	script "$NOTIFIERS" n
-	MDEVCTL_CALLOUT_TIMEOUT=1 MDEVCTL_NOTIFIER_TIMEOUT=1 \
+	MDEVCTL_CALLOUT_TIMEOUT=2 MDEVCTL_NOTIFIER_TIMEOUT=2 \
 		run -0 mdevctl define -u "$U1" -p mtty -t mtty-1
-	same "Warning: Time limit of 1 s exceeded by callout script \"$CALLOUTS/a\"
-Warning: Time limit of 1 s exceeded by notifier script \"$NOTIFIERS/m\""
+	same "Warning: Time limit of 2 s exceeded by callout script \"$CALLOUTS/a\"
+Warning: Time limit of 2 s exceeded by notifier script \"$NOTIFIERS/m\""
 	[[ -e $D/mtty/$U1 ]]
 	called "a get capabilities
 a pre define
@@ -184,8 +184,8 @@ n notify define success"
 @test "a script that never ends when asked for capabilities is taken for unversioned" {
 	script "$CALLOUTS" a "[[ \$event != get ]] || { $FOREVER; }"
 	versioned b '"define"' '"pre"'
-	MDEVCTL_CALLOUT_TIMEOUT=1 run -0 mdevctl define -u "$U1" -p mtty -t mtty-1
-	same "Warning: Time limit of 1 s exceeded by callout script \"$CALLOUTS/a\""
+	MDEVCTL_CALLOUT_TIMEOUT=2 run -0 mdevctl define -u "$U1" -p mtty -t mtty-1
+	same "Warning: Time limit of 2 s exceeded by callout script \"$CALLOUTS/a\""
 	called "a get capabilities
 b get capabilities
 b pre define"
@@ -195,10 +195,10 @@ b pre define"
 	mdevctl start -u "$U1" -p mtty -t mtty-1
 	mdevctl start -u "$U2" -p mtty -t mtty-1
 	script "$CALLOUTS" a "[[ \$action != attributes ]] || { $FOREVER; }"
-	MDEVCTL_CALLOUT_TIMEOUT=1 run -0 --separate-stderr mdevctl list -v
+	MDEVCTL_CALLOUT_TIMEOUT=2 run -0 --separate-stderr mdevctl list -v
 	same "$U1 mtty mtty-1 manual
 $U2 mtty mtty-1 manual"
-	local limit="Time limit of 1 s exceeded by callout script \"$CALLOUTS/a\""
+	local limit="Time limit of 2 s exceeded by callout script \"$CALLOUTS/a\""
 	output=$stderr same "Warning: No attributes of $U1: $limit
 Warning: No attributes of $U2: $limit"
 	called "a get capabilities
@@ -208,8 +208,8 @@ a get attributes"
 @test "if capabilities take too long and no script is versioned, list does not ask for attributes" {
 	mdevctl start -u "$U1" -p mtty -t mtty-1
 	script "$CALLOUTS" a "[[ \$event != get ]] || { $FOREVER; }"
-	MDEVCTL_CALLOUT_TIMEOUT=1 run -0 mdevctl list -v
-	local limit="Time limit of 1 s exceeded by callout script \"$CALLOUTS/a\""
+	MDEVCTL_CALLOUT_TIMEOUT=2 run -0 mdevctl list -v
+	local limit="Time limit of 2 s exceeded by callout script \"$CALLOUTS/a\""
 	same "Warning: $limit
 Warning: No attributes of $U1: $limit
 $U1 mtty mtty-1 manual"
@@ -220,8 +220,8 @@ $U1 mtty mtty-1 manual"
 	mdevctl start -u "$U1" -p mtty -t mtty-1
 	echo '{"mdev_type":"mtty-1","start":"auto"}' >"$ROOT/json"
 	versioned a '"modify"' '"live"' "$FOREVER"
-	MDEVCTL_CALLOUT_TIMEOUT=1 run -9 mdevctl modify -u "$U1" -p mtty --live --jsonfile "$ROOT/json"
-	same "Error: Time limit of 1 s exceeded by callout script \"$CALLOUTS/a\""
+	MDEVCTL_CALLOUT_TIMEOUT=2 run -9 mdevctl modify -u "$U1" -p mtty --live --jsonfile "$ROOT/json"
+	same "Error: Time limit of 2 s exceeded by callout script \"$CALLOUTS/a\""
 }
 
 # Scripts and their pipes
@@ -392,7 +392,7 @@ n notify start"
 	script "$NOTIFIERS" n
 	while read -r signal number; do
 		rm -f "$ROOT/log"
-		FAKEKERNEL_DELAY=500 FAKEKERNEL_LOG=$ROOT/log \
+		FAKEKERNEL_DELAY=1000 FAKEKERNEL_LOG=$ROOT/log \
 			in_background mdevctl start -u "$U1" -p mtty -t mtty-1
 		wait_for "$ROOT/log" # the kernel has been asked
 		kill -s "$signal" "$PID"
@@ -458,7 +458,7 @@ n notify define success"
 else
 	[[ $(cat "$ROOT/ap.lock") != "$PPID" ]] || rm "$ROOT/ap.lock"
 fi'
-	FAKEKERNEL_DELAY=500 FAKEKERNEL_LOG=$ROOT/log \
+	FAKEKERNEL_DELAY=1000 FAKEKERNEL_LOG=$ROOT/log \
 		in_background mdevctl start -u "$U1" -p matrix -t vfio_ap-passthrough
 	wait_for "$ROOT/log"
 	[[ -e $ROOT/ap.lock ]]
