@@ -55,12 +55,12 @@ struct registration {
 
 struct parent {
 	struct platform_device *pdev;
-	struct mutex reg_lock;		/* protects reg; held over (un)registration */
-	struct registration *reg;	/* NULL while not registered */
-	struct mutex lock;		/* protects what follows, and the bitmaps of the devices */
+	struct mutex reg_lock;	  /* protects reg; held over (un)registration */
+	struct registration *reg; /* NULL while not registered */
+	struct mutex lock;	  /* protects what follows, and the bitmaps of the devices */
 	unsigned int capacity, used, delay;
 	unsigned int refuse_errno;
-	guid_t refuse_uuid;		/* null: refuse all */
+	guid_t refuse_uuid; /* null: refuse all */
 	struct list_head devices;
 };
 
@@ -135,7 +135,7 @@ static bool matrix_is_free(struct device_state *state, unsigned long *adapters,
 {
 	struct device_state *other;
 
-	list_for_each_entry(other, &state->parent->devices, node)
+	list_for_each_entry (other, &state->parent->devices, node)
 		if (other != state && bitmap_intersects(adapters, other->adapters, MATRIX_BITS) &&
 		    bitmap_intersects(domains, other->domains, MATRIX_BITS))
 			return false;
@@ -168,13 +168,13 @@ static ssize_t matrix_change(struct device *dev, const char *buf, size_t count, 
 	return count;
 }
 
-#define MATRIX_ATTR(name, adapter, assign)						\
-static ssize_t name##_store(struct device *dev, struct device_attribute *attr,		\
-			    const char *buf, size_t count)				\
-{											\
-	return matrix_change(dev, buf, count, adapter, assign);				\
-}											\
-static DEVICE_ATTR_WO(name)
+#define MATRIX_ATTR(name, adapter, assign)                                                         \
+	static ssize_t name##_store(struct device *dev, struct device_attribute *attr,             \
+				    const char *buf, size_t count)                                 \
+	{                                                                                          \
+		return matrix_change(dev, buf, count, adapter, assign);                            \
+	}                                                                                          \
+	static DEVICE_ATTR_WO(name)
 
 MATRIX_ATTR(assign_adapter, true, true);
 MATRIX_ATTR(unassign_adapter, true, false);
@@ -188,14 +188,14 @@ static ssize_t matrix_show(struct device *dev, struct device_attribute *attr, ch
 	ssize_t n = 0;
 
 	mutex_lock(&state->parent->lock);
-	for_each_set_bit(adapter, state->adapters, MATRIX_BITS) {
+	for_each_set_bit (adapter, state->adapters, MATRIX_BITS) {
 		if (bitmap_empty(state->domains, MATRIX_BITS))
 			n += sysfs_emit_at(buf, n, "%02x.\n", adapter);
-		for_each_set_bit(domain, state->domains, MATRIX_BITS)
+		for_each_set_bit (domain, state->domains, MATRIX_BITS)
 			n += sysfs_emit_at(buf, n, "%02x.%04x\n", adapter, domain);
 	}
 	if (bitmap_empty(state->adapters, MATRIX_BITS))
-		for_each_set_bit(domain, state->domains, MATRIX_BITS)
+		for_each_set_bit (domain, state->domains, MATRIX_BITS)
 			n += sysfs_emit_at(buf, n, ".%04x\n", domain);
 	mutex_unlock(&state->parent->lock);
 	return n;
@@ -203,12 +203,9 @@ static ssize_t matrix_show(struct device *dev, struct device_attribute *attr, ch
 static DEVICE_ATTR_RO(matrix);
 
 static struct attribute *mdevtest_dev_attrs[] = {
-	&dev_attr_assign_adapter.attr,
-	&dev_attr_unassign_adapter.attr,
-	&dev_attr_assign_domain.attr,
-	&dev_attr_unassign_domain.attr,
-	&dev_attr_matrix.attr,
-	NULL
+	&dev_attr_assign_adapter.attr, &dev_attr_unassign_adapter.attr,
+	&dev_attr_assign_domain.attr,  &dev_attr_unassign_domain.attr,
+	&dev_attr_matrix.attr,	       NULL
 };
 ATTRIBUTE_GROUPS(mdevtest_dev);
 
@@ -295,8 +292,8 @@ static int set_registered(struct parent *parent, bool wanted)
 			reg->large = (struct type){ .mdev.sysfs_name = "large", .units = 4 };
 			reg->types[0] = &reg->small.mdev;
 			reg->types[1] = &reg->large.mdev;
-			ret = mdev_register_parent(&reg->mdev, &parent->pdev->dev,
-						   &mdevtest_driver, reg->types, 2);
+			ret = mdev_register_parent(&reg->mdev, &parent->pdev->dev, &mdevtest_driver,
+						   reg->types, 2);
 		}
 		if (!ret)
 			parent->reg = reg;
@@ -340,32 +337,28 @@ static ssize_t refuse_store(struct device *dev, struct device_attribute *attr, c
 }
 static DEVICE_ATTR_WO(refuse);
 
-#define NUMBER_ATTR(name)								\
-static ssize_t name##_show(struct device *dev, struct device_attribute *attr, char *buf) \
-{											\
-	struct parent *parent = dev_get_drvdata(dev);					\
-											\
-	return sysfs_emit(buf, "%u\n", READ_ONCE(parent->name));			\
-}											\
-static ssize_t name##_store(struct device *dev, struct device_attribute *attr,		\
-			    const char *buf, size_t count)				\
-{											\
-	struct parent *parent = dev_get_drvdata(dev);					\
-											\
-	return kstrtouint(buf, 0, &parent->name) ?: count;				\
-}											\
-static DEVICE_ATTR_RW(name)
+#define NUMBER_ATTR(name)                                                                          \
+	static ssize_t name##_show(struct device *dev, struct device_attribute *attr, char *buf)   \
+	{                                                                                          \
+		struct parent *parent = dev_get_drvdata(dev);                                      \
+                                                                                                   \
+		return sysfs_emit(buf, "%u\n", READ_ONCE(parent->name));                           \
+	}                                                                                          \
+	static ssize_t name##_store(struct device *dev, struct device_attribute *attr,             \
+				    const char *buf, size_t count)                                 \
+	{                                                                                          \
+		struct parent *parent = dev_get_drvdata(dev);                                      \
+                                                                                                   \
+		return kstrtouint(buf, 0, &parent->name) ?: count;                                 \
+	}                                                                                          \
+	static DEVICE_ATTR_RW(name)
 
 NUMBER_ATTR(capacity);
 NUMBER_ATTR(delay);
 
-static struct attribute *mdevtest_parent_attrs[] = {
-	&dev_attr_registered.attr,
-	&dev_attr_capacity.attr,
-	&dev_attr_delay.attr,
-	&dev_attr_refuse.attr,
-	NULL
-};
+static struct attribute *mdevtest_parent_attrs[] = { &dev_attr_registered.attr,
+						     &dev_attr_capacity.attr, &dev_attr_delay.attr,
+						     &dev_attr_refuse.attr, NULL };
 ATTRIBUTE_GROUPS(mdevtest_parent);
 
 static int add_parent(struct parent *parent, int id)
