@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# not with sanitizers
 # src/completion: real shells are asked how a line may go on
 bats_require_minimum_version 1.5.0
 load lib/world.bash
+load lib/complete.bash
 
 # U1 runs and is defined as auto, U2 is defined on two parents and does not run, U3 runs only.
 setup() {
-	command -v zsh fish >/dev/null || skip "zsh or fish is missing"
 	make_world "$BATS_TEST_TMPDIR/root"
 	add_attribute mtty mtty-1 speed
 	definition mtty "$U1" mtty-1 auto
@@ -13,30 +14,6 @@ setup() {
 	definition matrix "$U2" vfio_ap-passthrough manual '[{"assign_adapter":"5"},{"assign_domain":"4"}]'
 	mdevctl start -u "$U1"
 	mdevctl start -u "$U3" -p matrix -t vfio_ap-passthrough
-	export XDG_CONFIG_HOME=$BATS_TEST_TMPDIR XDG_DATA_HOME=$BATS_TEST_TMPDIR
-}
-
-# candidates SHELL LINE: how the last word may go on, sorted, a word a line. An option before the value
-# and the "=" behind an option do not count. Errors that the shell shows are part of it.
-candidates() {
-	local shell=$1 line=$2 file=$TOP/src/completion/mdevctl.$1
-	if [[ $shell == fish ]]; then
-		fish -N -c "source $file; complete -C '$line'" 2>&1 | cut -f 1
-	else
-		zsh "$TOP/tests/lib/complete.zsh" "$shell" "$file" "$line" >"$BATS_TEST_TMPDIR/line" 2>"$BATS_TEST_TMPDIR/shown"
-		tail -n +2 "$BATS_TEST_TMPDIR/shown" | tr -d '\r\033\n'
-		sed "s|^${line% *} ||" "$BATS_TEST_TMPDIR/line" | tr -s ' ' '\n'
-	fi | sed 's/^--[a-z]*=\(.\)/\1/; s/=$//' | grep . | sort -u
-}
-
-# offers LINE WORD...: in every shell.
-offers() {
-	local line=$1 shell
-	shift
-	for shell in bash zsh fish; do
-		output=$(candidates "$shell" "$line") # nothing offered is an answer, too
-		same "$(printf '%s\n' "$@" | sort)" || { echo "in $shell: $line"; return 1; }
-	done
 }
 
 @test "commands" {

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash disable=SC2034 # bats reads output
+# How completion is asked, in each of the three shells.
+
+# candidates SHELL LINE: how the last word may go on, sorted, a word a line. An option before the value
+# and the "=" behind an option do not count. Errors that the shell shows are part of it.
+candidates() {
+	local shell=$1 line=$2 file=$TOP/src/completion/mdevctl.$1
+	if [[ $shell == fish ]]; then
+		HOME=$BATS_TEST_TMPDIR fish -N -c "source $file; complete -C '$line'" 2>&1 | cut -f 1
+	else
+		zsh "$TOP/tests/lib/complete.zsh" "$shell" "$file" "$line" >"$BATS_TEST_TMPDIR/line" 2>"$BATS_TEST_TMPDIR/shown"
+		tail -n +2 "$BATS_TEST_TMPDIR/shown" | tr -d '\r\033\n'
+		sed "s|^${line% *} ||" "$BATS_TEST_TMPDIR/line" | tr -s ' ' '\n'
+	fi | sed 's/^--[a-z]*=\(.\)/\1/; s/=$//' | grep . | sort -u
+}
+
+# offers LINE WORD...: in every shell.
+offers() {
+	local line=$1 shell
+	shift
+	for shell in bash zsh fish; do
+		output=$(candidates "$shell" "$line") # may be nothing
+		same "$(printf '%s\n' "$@" | sort)" || { echo "in $shell: $line"; return 1; }
+	done
+}

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# not with sanitizers
+# --help, manual page and completion of each program know the same options
+bats_require_minimum_version 1.5.0
+load lib/world.bash
+load lib/complete.bash
+load lib/man.bash
+
+setup() {
+	make_world "$BATS_TEST_TMPDIR/root"
+}
+
+# help_options PROGRAM...: "-u --uuid=UUID", "-- --wait[=SECONDS]", a line each, sorted.
+help_options() {
+	"$@" --help | sed -n 's/^  \(-.\), \(--[^ ]*\) .*/\1 \2/p; s/^      \(--[^ ]*\) .*/-- \1/p' | sort
+}
+
+# The same from the OPTIONS of a page, where operands are in lower case.
+page_options() {
+	sed -n '/^\.Sh OPTIONS/,/^\.Sh/s/^\.It Fl //p' "$1" | sed -E 's/^(.) , (.*)/-\1 -\2/; t argument
+		s/^/-- -/
+		: argument
+		s/ Ns = Ns Ar (.*)/=\U\1/; s/ Ns Op = Ns Ar (.*)/[=\U\1]/' | sort
+}
+
+long_names() {
+	sed "s/^-[^ ]* //; s/=.*//; s/\\[\$//" | sort
+}
+
+@test "every option of --help is in the manual page, and the other way round" {
+	local program
+	for program in mdevctl lsmdev "${PROGRAMS[@]}"; do
+		run -0 help_options "$program"
+		[[ $output == *--help* ]]
+		same "$(page_options "$TOP/man/$program.8")" || { echo "of $program"; return 1; }
+	done
+}
+
+@test "every option of --help is offered by the shells, and the other way round" {
+	local program
+	for program in mdevctl lsmdev "${PROGRAMS[@]}"; do
+		mapfile -t names < <(help_options "$program" | long_names)
+		offers "$program --" "${names[@]}"
+	done
+}
+
+@test "mdevctl COMMAND completes as mdev-COMMAND does" {
+	local program
+	for program in define undefine modify start stop list types; do
+		mapfile -t names < <(help_options "mdev-$program" | long_names)
+		offers "mdevctl $program --" "${names[@]}"
+	done
+}
+
+@test "every command of mdevctl --help is in its page and has a program or is built in" {
+	local command
+	while read -r command; do
+		grep -q "^\.It Cm $command" "$TOP/man/mdevctl.8"
+		[[ -f $TOP/src/mdev-$command.c || $command == version || $command == help ]]
+	done < <(mdevctl --help | sed -n 's/^  \([a-z]*\)  *[A-Z].*/\1/p')
+}
+
+@test "every environment variable that programs read is in mdevctl(8), and the other way round" {
+	run -0 sed -n 's/^\.It Ev \([A-Z_]*\)$/\1/p' "$TOP/man/mdevctl.8"
+	output=$(sort -u <<<"$output")
+	# What the system gives to any program is not ours to explain.
+	same "$(grep -hoE '(getenv|seconds)\("[A-Z_]+"' "$TOP"/src/*.c "$TOP"/src/lib/*.c |
+		grep -oE '[A-Z_]{2,}' | grep -vx -e TERM -e NOTIFY_SOCKET -e JOURNAL_STREAM | sort -u)"
+}
