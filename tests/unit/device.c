@@ -24,8 +24,8 @@ static void test_uuid_read(void)
 	static const char *const good[] = {
 		CANONICAL,
 		PLAIN,
-		"{" CANONICAL "}",
-		"urn:uuid:" CANONICAL,
+		("{" CANONICAL "}"),
+		("urn:uuid:" CANONICAL),
 		"0123ABCD-4567-4890-ABCD-EF0123456789",
 		"0123ABCD45674890ABCDEF0123456789",
 		"{0123aBcD-4567-4890-AbCd-EF0123456789}",
