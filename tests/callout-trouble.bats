@@ -167,17 +167,17 @@ a post define success"
 
 @test "a script that never ends in post or notify gets a warning, the change is made" {
 	script "$CALLOUTS" a "[[ \$event != post ]] || { $FOREVER; }"
-	script "$NOTIFIERS" m "$FOREVER"
+	printf '#!/bin/sh\nexec sleep 1000\n' >"$NOTIFIERS/m"
+	chmod 755 "$NOTIFIERS/m"
 	script "$NOTIFIERS" n
-	MDEVCTL_CALLOUT_TIMEOUT=2 MDEVCTL_NOTIFIER_TIMEOUT=2 \
+	MDEVCTL_CALLOUT_TIMEOUT=2 MDEVCTL_NOTIFIER_TIMEOUT=3 \
 		run -0 mdevctl define -u "$U1" -p mtty -t mtty-1
 	same "Warning: Time limit of 2 s exceeded by callout script \"$CALLOUTS/a\"
-Warning: Time limit of 2 s exceeded by notifier script \"$NOTIFIERS/m\""
+Warning: Time limit of 3 s exceeded by notifier script \"$NOTIFIERS/m\""
 	[[ -e $D/mtty/$U1 ]]
 	called "a get capabilities
 a pre define
 a post define success
-m notify define success
 n notify define success"
 }
 

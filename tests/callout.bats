@@ -126,6 +126,20 @@ one pre start
 one post start success"
 }
 
+@test "capabilities for one parent say nothing for another with the same type" {
+	definition matrix "$U1" mtty-1
+	definition mtty "$U1" mtty-1
+	script "$CALLOUTS" one
+	run -0 mdevctl undefine -u "$U1"
+	same ""
+	called "one get capabilities
+one pre undefine
+one post undefine success
+one get capabilities
+one pre undefine
+one post undefine success"
+}
+
 @test "a versioned script is remembered for the next device of the type" {
 	definition mtty "$U1" mtty-1 auto
 	definition mtty "$U2" mtty-1 auto
