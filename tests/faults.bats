@@ -1,0 +1,447 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# not with sanitizers
+# Nothing lost: whatever dies, fails, fills up or vanishes in the middle, each definition is the old or
+# the new one, and who asked is told. Kills hit every system call from the opening of the root on, errors
+# those that use files; with FAULTS=long (tests/faults-long) both hit every one from the very first.
+# shellcheck disable=SC2016,SC2030,SC2031,SC2154 # inner scripts; a subshell a test; bats sets stderr
+bats_require_minimum_version 1.5.0
+load lib/world.bash
+
+setup() {
+	make_world "$BATS_TEST_TMPDIR/root"
+	unset LD_PRELOAD
+	fresh
+}
+
+# Two parents with definitions, as before each fault.
+fresh() {
+	rm -rf "$D"
+	mkdir "$D"
+	definition mtty "$U1" mtty-1 manual '[
+    {
+      "color": "red"
+    }
+  ]'
+	definition matrix "$U2" vfio_ap-passthrough auto
+}
+
+# All definitions with their content; nothing else counts.
+state() {
+	local file
+	for file in "$D"/*/*; do
+		[[ ! -f $file ]] || printf '%s\n%s\n' "${file#"$D"}" "$(<"$file")"
+	done
+}
+
+# calls PATTERN COMMAND...: "NAME N" for each system call it makes: the Nth of that name.
+calls() {
+	local pattern=$1
+	shift
+	[[ -z ${FAULTS:-} ]] || pattern=.
+	strace -o "$BATS_TEST_TMPDIR/calls" "$@" >/dev/null 2>&1
+	awk -v all="${FAULTS:+1}" -v pattern="$pattern" '
+		match($0, /^[a-z0-9_]+\(/) {
+			name = substr($0, 1, RLENGTH - 1)
+			n[name]++
+			if (/O_PATH/)
+				all = 1
+			if (all && name ~ pattern && name !~ /^(execve|exit_group)$/)
+				print name, n[name]
+		}' "$BATS_TEST_TMPDIR/calls"
+}
+
+# inject NAME N FAULT COMMAND...: its Nth call of that name meets the fault.
+inject() {
+	local name=$1 n=$2 fault=$3
+	shift 3
+	strace -qqq -o /dev/null -e "trace=$name" -e "inject=$name:$fault:when=$n" "$@"
+}
+
+# Readers work, and the next change cleans up.
+goes_on() {
+	local left
+	mdev-list -d >/dev/null 2>"$BATS_TEST_TMPDIR/err" || return 1
+	mdev-define -u "$U3" -p next -t t 2>>"$BATS_TEST_TMPDIR/err" || return 1
+	left=$(find "$D" -name '.*')
+	[[ -z $left && ! -s $BATS_TEST_TMPDIR/err ]]
+}
+
+# survives_kills COMMAND...: killed at each system call it leaves the old state or the new one.
+survives_kills() {
+	local name n old new now
+	old=$(state)
+	mapfile -t all < <(calls . "$@")
+	new=$(state)
+	((${#all[@]} > 30)) && [[ $old != "$new" ]]
+	for call in "${all[@]}"; do
+		read -r name n <<<"$call"
+		fresh
+		inject "$name" "$n" signal=KILL "$@" >/dev/null 2>&1 || true
+		now=$(state)
+		if [[ $now != "$old" && $now != "$new" ]] || ! goes_on; then
+			printf 'killed at %s %s:\n%s\n' "$name" "$n" "$now"
+			return 1
+		fi
+	done
+}
+
+# ended_well STATUS NOW OLD NEW STDERR: success and the new state, or one error and the old one.
+ended_well() {
+	if (($1 == 0)); then
+		[[ $2 == "$4" ]]
+	else
+		(($1 < 10)) && [[ $2 == "$3" && $(tail -n 1 "$5") == "Error: "* ]] &&
+			[[ $(grep -c ^Error "$5") == 1 ]]
+	fi
+}
+
+# survives_errors ERRNO PATTERN COMMAND...: where a system call of such a name fails so, the command fails
+# with one sentence and changes nothing, or it does all that was asked.
+survives_errors() {
+	local errno=$1 calls=$2 name n old new now status err=$BATS_TEST_TMPDIR/stderr
+	shift 2
+	old=$(state)
+	mapfile -t all < <(calls "$calls" "$@")
+	new=$(state)
+	((${#all[@]} > 2)) && [[ $old != "$new" ]]
+	for call in "${all[@]}"; do
+		read -r name n <<<"$call"
+		fresh
+		status=0
+		inject "$name" "$n" "error=$errno" "$@" >/dev/null 2>"$err" || status=$?
+		now=$(state)
+		if ! ended_well "$status" "$now" "$old" "$new" "$err" || ! goes_on; then
+			printf '%s at %s %s: exit status %s, %s\n%s\n' "$errno" "$name" "$n" "$status" \
+				"$(<"$err")" "$now"
+			return 1
+		fi
+	done
+}
+
+define=(mdev-define -u "$U3" -p new -t t)
+modify=(mdev-modify -u "$U1" --addattr a --value b)
+undefine=(mdev-undefine -u "$U1" -p mtty)
+
+@test "define killed at any system call defines all or nothing" {
+	survives_kills "${define[@]}"
+}
+
+@test "modify killed at any system call leaves the old definition or the new one" {
+	survives_kills "${modify[@]}"
+}
+
+@test "undefine killed at any system call removes all or nothing" {
+	survives_kills "${undefine[@]}"
+}
+
+writing="^(mkdirat|openat|write|fsync|renameat|renameat2)$"
+using="^(mkdirat|openat|read|write|getdents64|newfstatat|flock|fsync|renameat|renameat2|unlinkat)$"
+
+@test "define whose disk is full says so and defines nothing" {
+	survives_errors ENOSPC "$writing" "${define[@]}"
+}
+
+@test "define with a broken disk says so and defines nothing" {
+	survives_errors EIO "$using" "${define[@]}"
+}
+
+@test "modify whose disk is full says so and changes nothing" {
+	survives_errors ENOSPC "$writing" "${modify[@]}"
+}
+
+@test "modify with a broken disk says so and changes nothing" {
+	survives_errors EIO "$using" "${modify[@]}"
+}
+
+@test "modify interrupted goes on or says so" {
+	survives_errors EINTR "^(read|write|flock|fsync)$" "${modify[@]}"
+}
+
+@test "undefine with a broken disk says so and removes nothing" {
+	survives_errors EIO "$using" "${undefine[@]}"
+}
+
+@test "a definition whose writing cannot be made to last is written, with a warning" {
+	run -0 --separate-stderr inject fsync 2 error=EIO "${modify[@]}"
+	same_stderr "Warning: A power failure may undo this: Unable to sync /etc/mdevctl.d/mtty: Input/output error"
+	[[ $(<"$D/mtty/$U1") == *'"a": "b"'* ]]
+}
+
+@test "a definition that cannot be written is as before, and no temporary file is left" {
+	local before
+	before=$(state)
+	fails 1 "Error: Unable to write /etc/mdevctl.d/mtty/$U1: No space left on device" \
+		inject fsync 1 error=ENOSPC "${modify[@]}"
+	[[ $(state) == "$before" && -z $(find "$D" -name ".*") ]]
+}
+
+@test "a write lock that cannot be opened stops the writer" {
+	strace -o "$BATS_TEST_TMPDIR/calls" -e trace=openat "${modify[@]}"
+	fresh
+	n=$(grep -n -m 1 '"etc/mdevctl.d", O' "$BATS_TEST_TMPDIR/calls" | cut -d: -f1)
+	fails 1 "Error: Unable to lock /etc/mdevctl.d: Too many open files" \
+		inject openat "$n" error=EMFILE "${modify[@]}"
+}
+
+@test "forty writers of one definition lose no change, and readers never see half of one" {
+	local i writers=()
+	(
+		while [[ ! -e $BATS_TEST_TMPDIR/done ]]; do
+			mdevctl list -d --dumpjson -u "$U1" >"$BATS_TEST_TMPDIR/list" &&
+				jq -e .mdev_type "$BATS_TEST_TMPDIR/list" >/dev/null || exit 1
+		done
+	) 2>"$BATS_TEST_TMPDIR/err" &
+	reader=$!
+	for i in {1..40}; do
+		mdevctl modify -u "$U1" --addattr "attr$i" --value "$i" &
+		writers+=($!)
+	done
+	for i in "${writers[@]}"; do
+		wait "$i"
+	done
+	touch "$BATS_TEST_TMPDIR/done"
+	wait "$reader"
+	[[ ! -s $BATS_TEST_TMPDIR/err ]]
+	run -0 jq -c '[.attrs[] | to_entries[] | select(.key != "color") | .key == "attr" + .value] |
+		[length, all]' "$D/mtty/$U1"
+	same "[40,true]"
+	[[ $(jq -r '.attrs[] | keys[]' "$D/mtty/$U1" | sort -u | wc -l) == 41 ]]
+}
+
+@test "of forty that define one device, one does" {
+	local i writers=() done=0
+	for i in {1..40}; do
+		mdevctl define -u "$U3" -p mtty -t "type$i" 2>>"$BATS_TEST_TMPDIR/err" &
+		writers+=($!)
+	done
+	for i in "${writers[@]}"; do
+		wait "$i" && done=$((done + 1))
+	done
+	[[ $done == 1 ]]
+	run -0 sort -u "$BATS_TEST_TMPDIR/err"
+	same "Error: Device $U3 on mtty already defined"
+}
+
+@test "define and undefine that race for a parent's directory both work" {
+	local i pids
+	for i in {1..10}; do
+		mdevctl define -u "$U3" -p raced -t t
+		mdevctl undefine -u "$U3" &
+		pids=($!)
+		mdevctl define -u "$U1" -p raced -t t &
+		pids+=($!)
+		wait "${pids[0]}"
+		wait "${pids[1]}"
+		[[ -e $D/raced/$U1 && ! -e $D/raced/$U3 ]]
+		mdevctl undefine -u "$U1" -p raced
+		[[ ! -e $D/raced ]]
+	done
+}
+
+# in_mounts SCRIPT: runs it as root of a mount namespace of its own.
+in_mounts() {
+	local maybe=()
+	((EUID == 0)) || maybe=(--map-root-user)
+	unshare "${maybe[@]}" --mount true || skip "no mount namespaces here"
+	unshare "${maybe[@]}" --mount bash -euc "$1"
+}
+
+@test "on a full disk nothing is lost, and all works again when there is room" {
+	export D
+	run -0 in_mounts '
+		mount -t tmpfs -o size=64k tmpfs "$D"
+		mdev-define -u "$U1" -p mtty -t old
+		cat /dev/zero >"$D/ballast" 2>/dev/null || true
+		for command in "mdev-modify -u $U1 --auto" "mdev-define -u $U2 -p mtty -t t"; do
+			status=0
+			$command 2>&1 || status=$?
+			echo "exit status $status"
+		done
+		mdev-list -d
+		rm "$D/ballast"
+		mdev-modify -u "$U1" --auto
+		mdev-list -d
+		find "$D" -name ".*"'
+	same "Error: Unable to write /etc/mdevctl.d/mtty/$U1: No space left on device
+exit status 1
+Error: Unable to write /etc/mdevctl.d/mtty/$U2: No space left on device
+exit status 1
+$U1 mtty old manual
+$U1 mtty old auto"
+}
+
+@test "on a read-only disk readers work and writers say why not" {
+	export D
+	run -0 in_mounts '
+		mount --bind "$D" "$D"
+		mount -o remount,bind,ro "$D"
+		mdev-list -d -p mtty
+		for command in "mdev-modify -u $U1 --auto" "mdev-define -u $U3 -p mtty -t t" \
+			"mdev-undefine -u $U1"; do
+			status=0
+			$command 2>&1 || status=$?
+			echo "exit status $status"
+		done'
+	same "$U1 mtty mtty-1 manual
+Error: Unable to write /etc/mdevctl.d/mtty/$U1: Read-only file system
+exit status 1
+Error: Unable to write /etc/mdevctl.d/mtty/$U3: Read-only file system
+exit status 1
+Warning: Undefine of $U1 on parent mtty failed with error: Failed to remove file \
+/etc/mdevctl.d/mtty/$U1: Read-only file system
+Error: Undefine failed
+exit status 1"
+}
+
+@test "nobody may read definitions where root may, and changes none" {
+	((EUID == 0)) || skip "needs root to become nobody"
+	local before nobody=(setpriv --reuid=65534 --regid=65534 --clear-groups)
+	chmod 711 "$BATS_RUN_TMPDIR" "$BATS_FILE_TMPDIR" "$BATS_TEST_TMPDIR" "${BATS_TEST_TMPDIR%/*}"
+	"${nobody[@]}" "$BUILD/mdev-list" -V || skip "nobody cannot run $BUILD/mdev-list"
+	before=$(state)
+	run -0 "${nobody[@]}" mdev-list -d -p mtty
+	same "$U1 mtty mtty-1 manual"
+	fails 1 "Error: Unable to write /etc/mdevctl.d/mtty/$U1: Permission denied" \
+		"${nobody[@]}" mdev-modify -u "$U1" --auto
+	fails 1 "Error: Unable to write /etc/mdevctl.d/new/$U3: Permission denied" \
+		"${nobody[@]}" "${define[@]}"
+	run -1 "${nobody[@]}" "${undefine[@]}"
+	same "Warning: Undefine of $U1 on parent mtty failed with error: Failed to remove file \
+/etc/mdevctl.d/mtty/$U1: Permission denied
+Error: Undefine failed"
+	[[ $(state) == "$before" ]]
+}
+
+@test "a parent's directory that nobody may read is named, the others are listed" {
+	chmod 000 "$D/mtty"
+	run -0 --separate-stderr weak mdev-list -d
+	same "$U2 matrix vfio_ap-passthrough auto"
+	same_stderr "Warning: Unable to read /etc/mdevctl.d/mtty: Permission denied"
+	chmod 755 "$D/mtty"
+}
+
+@test "a program with no descriptor left says so and changes nothing" {
+	local n told=0 before
+	before=$(state)
+	for n in {4..12}; do # bats has some open, the loader needs one, too
+		run --separate-stderr bash -c "ulimit -n $n; exec ${modify[*]}"
+		((status > 0)) || break
+		[[ $(state) == "$before" ]]
+		((status > 100)) || [[ $stderr == *"Too many open files"* ]]
+		((status > 100)) || told=$((told + 1))
+	done
+	((status == 0 && told > 1))
+}
+
+@test "short reads and writes change nothing" {
+	local want
+	"${modify[@]}"
+	want=$(state)
+	fresh
+	LD_PRELOAD=$BUILD/fakekernel.so FAKEKERNEL_SHORT=1 "${modify[@]}"
+	[[ $(state) == "$want" ]]
+	LD_PRELOAD=$BUILD/fakekernel.so FAKEKERNEL_SHORT=1 run -0 mdev-list -d -v -u "$U1"
+	same "$U1 mtty mtty-1 manual
+  Attrs:
+    @{0}: {\"color\":\"red\"}
+    @{1}: {\"a\":\"b\"}"
+}
+
+# --- Devices ------------------------------------------------------------------------------------------
+
+# An AP device of two attributes, with the fake kernel.
+ap() {
+	definition matrix "$U1" vfio_ap-passthrough manual '[{"assign_adapter":"5"},{"assign_domain":"6"}]'
+	export LD_PRELOAD=$BUILD/fakekernel.so
+}
+
+@test "start killed before the device is created leaves none" {
+	ap
+	FAKEKERNEL_FAIL=create=KILL run -137 mdev-start -u "$U1" -p matrix
+	run -0 mdevctl list
+	same ""
+	mdevctl start -u "$U1" -p matrix
+}
+
+@test "start killed between attributes leaves a device that is seen and can be stopped and started" {
+	ap
+	FAKEKERNEL_FAIL=assign_domain=KILL run -137 mdev-start -u "$U1" -p matrix
+	run -0 mdevctl list
+	same "$U1 matrix vfio_ap-passthrough manual (defined)"
+	fails 4 "Error: Device already exists" mdevctl start -u "$U1" -p matrix
+	mdevctl stop -u "$U1"
+	mdevctl start -u "$U1" -p matrix
+	same_file "$DEVICES/$U1/assign_domain" 6
+}
+
+@test "a device that vanishes while its attributes are written is reported, and nothing is left" {
+	ap
+	FAKEKERNEL_FAIL=assign_domain=VANISH fails 1 \
+		"Error: Failed to write 6 to attribute assign_domain: No such device" \
+		mdevctl start -u "$U1" -p matrix
+	[[ -z $(ls "$DEVICES") ]]
+	same_file "$SYS/class/mdev_bus/matrix/mdev_supported_types/vfio_ap-passthrough/available_instances" \
+		"65536
+"
+}
+
+@test "a device that vanishes before it is removed is reported" {
+	ap
+	running matrix "$U1" vfio_ap-passthrough
+	FAKEKERNEL_FAIL=remove=VANISH fails 3 "Error: Device $U1 is not an active mdev" \
+		mdevctl stop -u "$U1"
+}
+
+@test "devices that come and go during list are listed or not, whole" {
+	local i
+	export LD_PRELOAD=$BUILD/fakekernel.so
+	mdev-start -u "$U3" -p mtty -t mtty-2
+	(
+		for i in {1..30}; do
+			mdev-start -u "$U2" -p mtty -t mtty-1
+			mdev-stop -u "$U2"
+		done
+		touch "$BATS_TEST_TMPDIR/done"
+	) &
+	while [[ ! -e $BATS_TEST_TMPDIR/done ]]; do
+		run -0 mdev-list
+		[[ $output == "$U3 mtty mtty-2 manual" ||
+			$output == "$U2 mtty mtty-1 manual"$'\n'"$U3 mtty mtty-2 manual" ]]
+	done
+	wait
+}
+
+@test "instances that race to zero: as many start as there are, the others say so" {
+	local i pids=() started=0 type=$SYS/class/mdev_bus/mtty/mdev_supported_types/mtty-2
+	export LD_PRELOAD=$BUILD/fakekernel.so
+	echo 3 >"$type/available_instances"
+	for i in {1..8}; do
+		FAKEKERNEL_DELAY=50 mdev-start -u "0000000$i-0000-4000-8000-000000000000" -p mtty -t mtty-2 \
+			2>>"$BATS_TEST_TMPDIR/err" &
+		pids+=($!)
+	done
+	for i in "${pids[@]}"; do
+		wait "$i" && started=$((started + 1))
+	done
+	[[ $started == 3 && $(<"$type/available_instances") == 0 ]]
+	[[ $(find "$DEVICES" -type l | wc -l) == 3 ]]
+	run -0 sort -u "$BATS_TEST_TMPDIR/err"
+	same "Error: No available instances of mtty-2 on mtty"
+}
+
+@test "of ten starts of one device one wins, and it gets its attributes" {
+	local i pids=() started=0
+	ap
+	for i in {1..10}; do
+		FAKEKERNEL_DELAY=20 mdev-start -u "$U1" -p matrix 2>>"$BATS_TEST_TMPDIR/err" &
+		pids+=($!)
+	done
+	for i in "${pids[@]}"; do
+		wait "$i" && started=$((started + 1))
+	done
+	[[ $started == 1 ]]
+	run -0 sort -u "$BATS_TEST_TMPDIR/err"
+	same "Error: Device already exists"
+	same_file "$DEVICES/$U1/assign_adapter" 5
+	same_file "$DEVICES/$U1/assign_domain" 6
+}
