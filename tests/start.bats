@@ -404,3 +404,23 @@ $THIS/power/control on"
 	run -0 bash -c "sort -u '$BATS_TEST_TMPDIR'/err.*"
 	same "Error: Device already exists"
 }
+
+@test "a signal while a callout agrees ends the start before anything is changed" {
+	add_script callouts slow <<EOF
+#!/bin/sh
+trap '' TERM
+cat >/dev/null
+echo "\$4 \$6 \$8" >>'$BATS_TEST_TMPDIR/calls'
+[ \$4 != pre ] || kill -TERM \$PPID
+[ \$4 != get ] || exit 2
+EOF
+	# Who blocks the signal gets to read the error; all others end by the signal, with all done.
+	fails 1 "Error: Interrupted, nothing was changed" \
+		env --block-signal=TERM mdevctl start -u "$U1" -p mtty -t mtty-1
+	same_file "$BATS_TEST_TMPDIR/calls" "get capabilities none
+pre start none
+post start failure
+"
+	run -143 mdevctl start -u "$U1" -p mtty -t mtty-1
+	[[ ! -e $FAKEKERNEL_LOG ]]
+}
