@@ -101,7 +101,7 @@ for _ in {1..200}; do
 	echo 0 >$sys/registered
 	echo 1 >$sys/registered
 done
-settle # so many events take udev its time here
+patience=900 settle # so many events take udev its time here
 check_soon "200 reloads: all auto devices run" "$good" outcome
 check_soon "200 reloads leave no process behind" "" ours
 check "200 reloads leave no temporary file behind" "" \
