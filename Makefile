@@ -116,7 +116,7 @@ $(BUILD)/unit/%: tests/unit/%.c $(BUILD)/libmdev.a
 FUZZ_TARGETS := $(patsubst tests/fuzz/fuzz_%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 $(BUILD)/fuzz/%: tests/fuzz/fuzz_%.c tests/fuzz/replay.c $(BUILD)/libmdev.a
 	mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -Isrc -o $@ $^ $(LIBS)
+	$(CC) $(ALL_CFLAGS) -fexceptions $(ALL_LDFLAGS) -Isrc -o $@ $^ $(LIBS)
 
 test-programs: all $(BUILD)/fakekernel.so $(UNIT_TESTS) $(FUZZ_TARGETS)
 
@@ -167,16 +167,19 @@ demo: all $(BUILD)/fakekernel.so
 check: test-programs
 	@BUILD=$(abspath $(BUILD)) tests/check
 
-FUZZ_SECONDS ?= 60
+FUZZ_SECONDS ?= 1800
+FUZZ_FLAGS   := -O1 -g -fexceptions -fno-sanitize-recover=all -fsanitize=address,undefined
 fuzz:
-	@set -e; for target in $(notdir $(FUZZ_TARGETS)); do \
+	$(MAKE) CC=clang HARDENING= CFLAGS="$(FUZZ_FLAGS),fuzzer-no-link" BUILD=$(BUILD)/fuzzing \
+		$(BUILD)/fuzzing/libmdev.a
+	@set -ex; for target in $(notdir $(FUZZ_TARGETS)); do \
 		mkdir -p $(BUILD)/fuzzing/$$target; \
-		clang -std=gnu11 -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined -Isrc \
+		clang $(filter-out -O2 $(HARDENING),$(ALL_CFLAGS)) $(FUZZ_FLAGS),fuzzer -Isrc \
 			-o $(BUILD)/fuzzing/fuzz_$$target tests/fuzz/fuzz_$$target.c \
-			$(patsubst %,src/lib/%.c,json device file error log mem) -lcjson -luuid; \
+			$(BUILD)/fuzzing/libmdev.a -Wl,--as-needed $(LIBS); \
 		$(BUILD)/fuzzing/fuzz_$$target -max_total_time=$(FUZZ_SECONDS) -max_len=4096 \
-			-artifact_prefix=$(BUILD)/fuzzing/ $(BUILD)/fuzzing/$$target \
-			tests/fuzz/corpus/$$target; \
+			-print_final_stats=1 -artifact_prefix=$(BUILD)/fuzzing/$$target- \
+			$(BUILD)/fuzzing/$$target tests/fuzz/corpus/$$target; \
 	done
 
 check-vm:
