@@ -14,6 +14,8 @@
 #include <unistd.h>
 
 #include "lib/error.h"
+#include "lib/mem.h"
+#include "lib/near.h"
 
 static const struct command {
 	const char *name;
@@ -65,8 +67,15 @@ static const struct command *find(const char *name)
 
 static int unknown(const char *name)
 {
-	fprintf(stderr, "Error: Unknown command '%s'\nTry 'mdevctl --help' for more information.\n",
-		name);
+	struct near near = { .word = name };
+
+	for (size_t i = 0; i < COMMANDS; i++)
+		if (commands[i].help && *name != '-')
+			near_try(&near, commands[i].name);
+	_cleanup_free_ char *question = near_question(&near);
+	fprintf(stderr,
+		"Error: Unknown command '%s'%s\nTry 'mdevctl --help' for more information.\n", name,
+		question);
 	return STATUS_USAGE;
 }
 

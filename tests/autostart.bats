@@ -64,7 +64,7 @@ echo \"\$*\" >>'$BATS_TEST_TMPDIR/calls'"
 	definition mtty "$U2" mtty-2 auto
 	definition mtty "$U3" mtty-1 auto
 	FAKEKERNEL_FAIL=create:$U2=EIO fails 1 \
-		"Warning: Start of $U1 on mtty failed: Parent mtty does not support mdev type mtty-9
+		"Warning: Start of $U1 on mtty failed: Parent mtty does not support mdev type mtty-9. Did you mean 'mtty-1'?
 Warning: Start of $U2 on mtty failed: Failed to create mdev $U2, type mtty-2 on mtty: Input/output error
 Error: 2 of 3 devices on mtty could not be started: $U1, $U2" mdevctl start-parent-mdevs mtty
 	run -0 mdevctl list
@@ -100,7 +100,7 @@ Error: 1 of 2 devices on mtty could not be started: $U1" mdevctl start-parent-md
 	echo 1 >"$SYS/$TYPES/mtty-1/available_instances"
 	definition mtty "$U1" mtty-1 auto
 	definition mtty "$U2" mtty-1 auto
-	fails 1 "Warning: Start of $U2 on mtty failed: No available instances of mtty-1 on mtty
+	fails 1 "Warning: Start of $U2 on mtty failed: No available instances of mtty-1 on mtty; running there: $U1 (mtty-1)
 Error: 1 of 2 devices on mtty could not be started: $U2" mdevctl start-parent-mdevs mtty
 	run -0 mdevctl list
 	same "$U1 mtty mtty-1 auto (defined)"

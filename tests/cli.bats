@@ -123,9 +123,9 @@ $U1 mtty mtty-1 manual
 }
 
 @test "options are not abbreviated" {
-	wrong_usage "Unknown option '--dump'" list --dump
-	wrong_usage "Unknown option '--par'" types --par=mtty
-	wrong_usage "Unknown option '--dumpjsonx'" list --dumpjsonx
+	wrong_usage "Unknown option '--dump'. Did you mean '--dumpjson'?" list --dump
+	wrong_usage "Unknown option '--par'. Did you mean '--parent'?" types --par=mtty
+	wrong_usage "Unknown option '--dumpjsonx'. Did you mean '--dumpjson'?" list --dumpjsonx
 }
 
 @test "an option is not given twice" {

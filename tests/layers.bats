@@ -8,7 +8,7 @@ load lib/world.bash
 declare -gA LEVEL
 levels() {
 	local name
-	for name in error log mem file kmsg spawn; do LEVEL[$name]=0; done
+	for name in error log mem near file kmsg spawn; do LEVEL[$name]=0; done
 	for name in device uuid json env; do LEVEL[$name]=1; done
 	for name in defined active types callout settle journal holder; do LEVEL[$name]=2; done
 	for name in op op-defined op-active list; do LEVEL[$name]=3; done

@@ -72,7 +72,7 @@ $UNKNOWN" mdevctl frobnicate
 $UNKNOWN" mdevctl ''
 	fails 2 "Error: Unknown command '--defined'
 $UNKNOWN" mdevctl --defined list
-	fails 2 "Error: Unknown command 'def'
+	fails 2 "Error: Unknown command 'def'. Did you mean 'define'?
 $UNKNOWN" mdevctl def
 	fails 2 "Error: Unknown command 'autostart'
 $UNKNOWN" mdevctl autostart

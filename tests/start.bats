@@ -85,7 +85,7 @@ $THIS/assign_domain "
 }
 
 @test "start prints no UUID when it fails" {
-	fails 3 "Error: Parent mtty does not support mdev type mtty-9" mdevctl start -p mtty -t mtty-9
+	fails 3 "Error: Parent mtty does not support mdev type mtty-9. Did you mean 'mtty-1'?" mdevctl start -p mtty -t mtty-9
 }
 
 @test "start of a defined device takes its parent and type as arguments, too" {
@@ -227,9 +227,9 @@ $THIS/assign_domain 7"
 }
 
 @test "start of a type that the parent does not offer fails" {
-	fails 3 "Error: Parent mtty does not support mdev type mtty-9" \
+	fails 3 "Error: Parent mtty does not support mdev type mtty-9. Did you mean 'mtty-1'?" \
 		mdevctl start -u "$U1" -p mtty -t mtty-9
-	fails 3 "Error: Parent mtty does not support mdev type MTTY-1" \
+	fails 3 "Error: Parent mtty does not support mdev type MTTY-1. Did you mean 'mtty-1'?" \
 		mdevctl start -u "$U1" -p mtty -t MTTY-1
 }
 

@@ -11,6 +11,7 @@
 #include "kmsg.h"
 #include "log.h"
 #include "mem.h"
+#include "near.h"
 
 #define DEVICES "sys/bus/mdev/devices"
 #define PARENTS "sys/class/mdev_bus"
@@ -101,15 +102,23 @@ void active_find(const struct env *env, const struct filter *filter, struct mdev
 	mdev_list_sort(ret);
 }
 
-static int no_parent(const struct env *env, const char *parent, struct error *err)
+/* Appends the name in a directory that was probably meant by word, if there is one. */
+static void suggest(int dirfd, const char *path, const char *word, struct error *err)
 {
 	_cleanup_names_ struct file_names names = { 0 };
+	struct near near = { .word = word };
 
-	error_set(err, STATUS_NOT_FOUND, "Unable to find parent device '%s'", parent);
-	(void)file_scan(env->root, PARENTS, &names); /* without parents there is none to suggest */
+	(void)file_scan(dirfd, path, &names); /* what cannot be read suggests nothing */
 	for (int i = 0; i < names.n; i++)
-		if (strcasecmp(names.v[i]->d_name, parent) == 0)
-			error_append(err, ". Did you mean '%s'?", names.v[i]->d_name);
+		near_try(&near, names.v[i]->d_name);
+	_cleanup_free_ char *question = near_question(&near);
+	error_append(err, "%s", question);
+}
+
+static int no_parent(const struct env *env, const char *parent, struct error *err)
+{
+	error_set(err, STATUS_NOT_FOUND, "Unable to find parent device '%s'", parent);
+	suggest(env->root, PARENTS, parent, err);
 	return -1;
 }
 
@@ -142,18 +151,37 @@ static int open_type(const struct env *env, const struct mdev *dev, struct error
 		return not_registered(dev, err);
 	_cleanup_close_ int type_fd = openat(types_fd, dev->type, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	/* A type is there once its files are: the kernel makes the directory first. */
-	if (type_fd < 0 || faccessat(type_fd, "create", F_OK, 0) < 0)
-		return error_set(err, STATUS_NOT_FOUND, "Parent %s does not support mdev type %s",
-				 dev->parent, dev->type);
+	if (type_fd < 0 || faccessat(type_fd, "create", F_OK, 0) < 0) {
+		error_set(err, STATUS_NOT_FOUND, "Parent %s does not support mdev type %s",
+			  dev->parent, dev->type);
+		if (type_fd < 0)
+			suggest(types_fd, ".", dev->type, err);
+		return -1;
+	}
 	int fd = type_fd;
 	type_fd = -1;
 	return fd;
 }
 
-static int no_instances(const struct mdev *dev, struct error *err)
+/* How many devices are named that hold what is asked for; there may be thousands. */
+#define HOLDERS_NAMED 3
+
+/* Types often share what their parent has, so devices of other types count, too. */
+static int no_instances(const struct env *env, const struct mdev *dev, struct error *err)
 {
-	return error_set(err, STATUS_NO_INSTANCES, "No available instances of %s on %s", dev->type,
-			 dev->parent);
+	_cleanup_list_ struct mdev_list running = { 0 };
+	struct filter filter = { NULL, dev->parent };
+	size_t i;
+
+	error_set(err, STATUS_NO_INSTANCES, "No available instances of %s on %s", dev->type,
+		  dev->parent);
+	active_find(env, &filter, &running);
+	for (i = 0; i < running.n && i < HOLDERS_NAMED; i++)
+		error_append(err, "%s%s (%s)", i == 0 ? "; running there: " : ", ",
+			     running.v[i].uuid, running.v[i].type);
+	if (running.n > i)
+		error_append(err, " and %zu more", running.n - i);
+	return -1;
 }
 
 /* Returns the fd of the type's directory, where `create` is. */
@@ -170,7 +198,7 @@ static int check(const struct env *env, const struct mdev *dev, struct error *er
 	/* A driver that does not say leaves the decision to `create`. */
 	if (file_read_attr(type_fd, "available_instances", available, sizeof(available)) == 0 &&
 	    strcmp(available, "0") == 0)
-		return no_instances(dev, err);
+		return no_instances(env, dev, err);
 	int fd = type_fd;
 	type_fd = -1;
 	return fd;
@@ -196,7 +224,7 @@ static int create(const struct env *env, const struct mdev *dev, struct error *e
 	if (r == -EEXIST)
 		return error_set(err, STATUS_EXISTS, "Device already exists");
 	if (r == -EUSERS)
-		return no_instances(dev, err);
+		return no_instances(env, dev, err);
 	if (r == -ENODEV || r == -ENOENT)
 		return not_registered(dev, err);
 	return error_set(err, STATUS_FAILED, "Failed to create mdev %s, type %s on %s: %s",

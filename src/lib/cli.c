@@ -8,6 +8,7 @@
 #include "cli.h"
 #include "log.h"
 #include "mem.h"
+#include "near.h"
 
 /* All options, in the order of their bits. */
 static const struct cli_option {
@@ -154,14 +155,28 @@ static const char *value_of(struct parser *p, unsigned option, const char *attac
 	return next;
 }
 
+__attribute__((noreturn)) static void unknown_option(const struct parser *p, const char *name)
+{
+	struct near near = { .word = name };
+
+	for (unsigned i = 0; i < CLI_OPTIONS; i++)
+		if (is_used(p->spec, 1u << i))
+			near_try(&near, options[i].name);
+	if (*near.best)
+		usage_error(p, "Unknown option '--%s'. Did you mean '--%s'?", name, near.best);
+	usage_error(p, "Unknown option '--%s'", name);
+}
+
 static void parse_long(struct parser *p, const char *word)
 {
 	size_t n = strcspn(word, "=");
 	unsigned option = find(p->spec, word, n, 0);
 	const char *attached = word[n] ? word + n + 1 : NULL;
 
-	if (!option)
-		usage_error(p, "Unknown option '--%.*s'", (int)n, word);
+	if (!option) {
+		_cleanup_free_ char *name = mem_text_n(word, n);
+		unknown_option(p, name);
+	}
 	if (!options[number(option)].argument && attached)
 		usage_error(p, "Option '--%.*s' takes no value", (int)n, word);
 	take(p, option, options[number(option)].argument ? value_of(p, option, attached) : NULL);
