@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# mdevctl start / mdev-start. What scripts do in it is in callout.bats.
+# mdevctl start / mdev-start. What scripts do in it is in callout.bats, waiting in wait.bats.
 bats_require_minimum_version 1.5.0
 load lib/world.bash
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# mdevctl stop / mdev-stop. Devices in use are in holder.bats.
+# mdevctl stop / mdev-stop. Devices in use are in wait.bats.
 bats_require_minimum_version 1.5.0
 load lib/world.bash
 
