@@ -23,7 +23,7 @@ CPPFLAGS     ?=
 LDFLAGS      ?=
 WARNINGS     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
                 -Wwrite-strings -Wformat=2
-HARDENING    ?= -D_FORTIFY_SOURCE=2 -fstack-protector-strong
+HARDENING    ?= -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong
 ALL_CFLAGS   := -std=gnu11 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -DSBINDIR='"$(SBINDIR)"' \
                 $(WARNINGS) $(HARDENING) -fPIE -ffunction-sections -fdata-sections $(CPPFLAGS) $(CFLAGS)
 ALL_LDFLAGS  := -pie -Wl,-z,relro,-z,now -Wl,--as-needed -Wl,--gc-sections $(LDFLAGS)
