@@ -191,6 +191,17 @@ b get capabilities
 b pre define"
 }
 
+@test "a script that never ends when asked for capabilities does not keep a versioned one from reporting" {
+	mdevctl start -u "$U1" -p mtty -t mtty-1
+	script "$CALLOUTS" a "$FOREVER"
+	versioned b '"attributes"' '"get"' 'echo "[{\"a\":\"1\"}]"'
+	MDEVCTL_CALLOUT_TIMEOUT=2 run -0 mdevctl list -v
+	same "Warning: Time limit of 2 s exceeded by callout script \"$CALLOUTS/a\"
+$U1 mtty mtty-1 manual
+  Attrs:
+    @{0}: {\"a\":\"1\"}"
+}
+
 @test "a script that never reports attributes is asked once, not for each device of a list" {
 	mdevctl start -u "$U1" -p mtty -t mtty-1
 	mdevctl start -u "$U2" -p mtty -t mtty-1
