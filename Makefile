@@ -132,9 +132,12 @@ DEPS_CHECK := bats parallel clang clang-format clang-tidy libclang-rt-14-dev cpp
               man-db strace valgrind systemd udev jq util-linux procps zsh fish bash-completion \
               git build-essential pkgconf debhelper dpkg-dev fakeroot lintian rpm rpmlint
 DEPS_VM    := qemu-system-x86 mmdebstrap e2fsprogs busybox-static cpio zstd xz-utils bzip2 kmod
-DEPS       := $(DEPS_BUILD) $(DEPS_CHECK) $(DEPS_VM)
 
-# Installs what is missing if that is possible, else says how.
+# Installs what the goals beside it need and is missing, if that is possible, else says how. Alone: all.
+DEPS_OF    := $(filter-out deps,$(MAKECMDGOALS))
+DEPS       := $(DEPS_BUILD) \
+              $(if $(filter check deb check-deb bench fuzz,$(DEPS_OF))$(if $(DEPS_OF),,all),$(DEPS_CHECK)) \
+              $(if $(filter check-vm check-deb,$(DEPS_OF))$(if $(DEPS_OF),,all),$(DEPS_VM))
 deps:
 	@missing=$$(for p in $(DEPS); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | \
 		grep -q 'ok installed' || printf '%s ' $$p; done); \
