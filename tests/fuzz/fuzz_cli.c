@@ -23,6 +23,7 @@ __attribute__((format(printf, 1, 2))) static void hear(const char *format, ...);
 
 /* The module itself, with its ways out turned to here. */
 #define exit leave
+#undef printf
 #define printf(...) swallow(__VA_ARGS__)
 #define log_error hear
 #include "lib/cli.c"
