@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "lib/cli.h"
+#include "lib/log.h"
+#include "lib/mem.h"
 #include "lib/print.h"
 #include "lib/types.h"
 
@@ -30,5 +32,9 @@ int main(int argc, char *argv[])
 		print_types_json(&list);
 	else
 		print_types(&list);
+	if (list.n == 0) {
+		_cleanup_free_ char *why = types_explain(&env, cli_value(&cli, CLI_PARENT));
+		log_hint("%s", why);
+	}
 	return cli_done();
 }

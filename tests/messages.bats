@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Messages that say what to do next; those that mdevctl has, too, are tested with their commands.
+# shellcheck disable=SC2030,SC2031 # each test is a shell of its own
 bats_require_minimum_version 1.5.0
 load lib/world.bash
 
@@ -12,7 +13,7 @@ suggests() {
 	local wanted=$1
 	shift
 	"$@" 2>"$BATS_TEST_TMPDIR/stderr" && return 1
-	output=$(sed -n "s/.*Did you mean '\(.*\)'?.*/\1/p" "$BATS_TEST_TMPDIR/stderr")
+	run -0 sed -n "s/.*Did you mean '\(.*\)'?.*/\1/p" "$BATS_TEST_TMPDIR/stderr"
 	same "$wanted"
 }
 
@@ -60,4 +61,80 @@ suggests() {
 	echo 0 >"$type/available_instances"
 	fails 5 "Error: No available instances of mtty-1 on mtty; running there: ${U1%1}1 (mtty-2), ${U1%1}2 (mtty-2), ${U1%1}3 (mtty-2) and 2 more" \
 		mdevctl start -u "$U2" -p mtty -t mtty-1
+}
+
+# hint TEXT COMMAND...: on stderr with MDEVCTL_LOG=info and on a terminal, and nothing without.
+hint() {
+	local wanted=$1
+	shift
+	run -0 --separate-stderr env MDEVCTL_LOG=info "$@"
+	same_stderr "Hint: $wanted"
+	run -0 --separate-stderr "$@"
+	same_stderr ""
+	run -0 --separate-stderr env MDEVCTL_LOG=off script -qec "$*" /dev/null
+	[[ ${lines[*]} != *Hint* ]]
+	run -0 --separate-stderr env NO_COLOR=1 script -qec "$*" /dev/null
+	[[ ${lines[*]} == *"Hint: $wanted"* ]]
+}
+
+@test "types: nothing on stdout comes with a hint for people" {
+	mkdir -p "$SYS/class/iommu/dmar0"
+	hint "There is no parent 'mtyt'. Did you mean 'mtty'?" mdevctl types -p mtyt
+	hint "There is no parent 'other'" mdevctl types -p other
+	rm "$SYS/class/mdev_bus"/*
+	hint "Drivers that are loaded have no device that offers types" mdevctl types
+	rm -r "$SYS/class/mdev_bus"
+	hint "No driver that is loaded offers mediated devices" mdevctl types
+	hint "No driver that is loaded offers mediated devices" mdevctl types -p mtty
+}
+
+@test "types: no parent and no IOMMU" {
+	rm -r "$SYS/class/mdev_bus"
+	hint "No driver that is loaded offers mediated devices. There is no IOMMU, either: it may be off in the firmware, or on the kernel's command line" \
+		mdevctl types
+	run -0 --separate-stderr mdevctl types --dumpjson
+	same "[]"
+}
+
+@test "types: NVIDIA's driver that does without mediated devices" {
+	local card=$SYS/bus/pci/devices/0000:41:00.4
+	rm "$SYS/class/mdev_bus"/*
+	mkdir -p "$card/nvidia"
+	echo 0 >"$card/nvidia/current_vgpu_type"
+	hint "The NVIDIA driver of this host does without mediated devices: a vGPU is made by writing the number of its type to /sys/bus/pci/devices/0000:41:00.4/nvidia/current_vgpu_type, and given to a guest as a PCI device" \
+		mdevctl types
+}
+
+@test "types: a graphics card whose virtual functions are not enabled" {
+	local card=$SYS/bus/pci/devices/0000:41:00.0 network=$SYS/bus/pci/devices/0000:01:00.0
+	rm "$SYS/class/mdev_bus"/*
+	mkdir -p "$card" "$network" "$SYS/class/iommu/dmar0"
+	echo 0x020000 >"$network/class"
+	echo 0x030200 >"$card/class"
+	for device in "$card" "$network"; do
+		echo 8 >"$device/sriov_totalvfs"
+		echo 0 >"$device/sriov_numvfs"
+	done
+	hint "Graphics card 0000:41:00.0 has no virtual functions yet, and its driver may offer types only on these; see /sys/bus/pci/devices/0000:41:00.0/sriov_numvfs" \
+		mdevctl types
+	echo 8 >"$card/sriov_numvfs"
+	hint "Drivers that are loaded have no device that offers types" mdevctl types
+}
+
+@test "what only root may do says so" {
+	local nobody=(setpriv --reuid=65534 --regid=65534 --clear-groups)
+	chmod 755 "$BATS_RUN_TMPDIR" # bats keeps it to itself
+	((UID == 0)) && "${nobody[@]}" test -x "$ROOT" -a -r "$BUILD/mdevctl" || skip "needs root, and paths for all"
+	definition mtty "$U1" mtty-1
+	fails 1 "Error: Failed to create mdev $U1, type mtty-1 on mtty: Permission denied (run it as root)" \
+		"${nobody[@]}" mdevctl start -u "$U1"
+	fails 1 "Error: Unable to write /etc/mdevctl.d/mtty/$U2: Permission denied (run it as root)" \
+		"${nobody[@]}" mdevctl define -u "$U2" -p mtty -t mtty-1
+	fails 1 "Warning: Undefine of $U1 on parent mtty failed with error: Failed to remove file /etc/mdevctl.d/mtty/$U1: Permission denied (run it as root)
+Error: Undefine failed" "${nobody[@]}" mdevctl undefine -u "$U1"
+	mdevctl start -u "$U1"
+	fails 1 "Error: Failed to remove mdev $U1: Permission denied (run it as root)" \
+		"${nobody[@]}" mdevctl stop -u "$U1"
+	run -0 --separate-stderr "${nobody[@]}" mdevctl list
+	same "$U1 mtty mtty-1 manual (defined)"
 }

@@ -228,7 +228,7 @@ static int create(const struct env *env, const struct mdev *dev, struct error *e
 	if (r == -ENODEV || r == -ENOENT)
 		return not_registered(dev, err);
 	return error_set(err, STATUS_FAILED, "Failed to create mdev %s, type %s on %s: %s",
-			 dev->uuid, dev->type, dev->parent, strerror(-r));
+			 dev->uuid, dev->type, dev->parent, error_words(-r));
 }
 
 static int write_attributes(int fd, const struct mdev *dev, struct error *err)
@@ -243,7 +243,7 @@ static int write_attributes(int fd, const struct mdev *dev, struct error *err)
 		if (r < 0)
 			return error_set(err, STATUS_FAILED,
 					 "Failed to write %s to attribute %s: %s", attr->value,
-					 attr->name, strerror(-r));
+					 attr->name, error_words(-r));
 	}
 	return 0;
 }
@@ -299,6 +299,6 @@ int active_drop(const struct env *env, const struct mdev *dev, struct error *err
 				 dev->uuid);
 	if (r < 0)
 		return error_set(err, STATUS_FAILED, "Failed to remove mdev %s: %s", dev->uuid,
-				 strerror(-r));
+				 error_words(-r));
 	return 0;
 }

@@ -31,7 +31,7 @@ static char *path_of(const struct mdev *dev)
 
 static const char *reason(int r)
 {
-	return r == -EINVAL ? "not a regular file" : r == -EFBIG ? "too large" : strerror(-r);
+	return r == -EINVAL ? "not a regular file" : r == -EFBIG ? "too large" : error_words(-r);
 }
 
 /* Reads dirfd/path into dev; with path NULL the one of its names, below the root. Returns -errno if
@@ -198,7 +198,7 @@ int defined_put(const struct env *env, const struct mdev *dev, bool new, struct 
 	if (r == -EEXIST)
 		return error_set(err, STATUS_EXISTS, "Device %s on %s already defined", dev->uuid,
 				 dev->parent);
-	return error_set(err, STATUS_FAILED, "Unable to write /%s: %s", path, strerror(-r));
+	return error_set(err, STATUS_FAILED, "Unable to write /%s: %s", path, error_words(-r));
 }
 
 int defined_drop(const struct env *env, const struct mdev *dev, struct error *err)
@@ -207,7 +207,7 @@ int defined_drop(const struct env *env, const struct mdev *dev, struct error *er
 
 	if (unlinkat(env->root, path, 0) < 0)
 		return error_set(err, errno == ENOENT ? STATUS_NOT_FOUND : STATUS_FAILED,
-				 "Failed to remove file /%s: %s", path, strerror(errno));
+				 "Failed to remove file /%s: %s", path, error_words(errno));
 	/* Still holding others: stays. Else a rule would go on starting a parent without devices.
 	 */
 	bool removed = unlinkat(env->root, dir, AT_REMOVEDIR) == 0;

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "error.h"
 #include "mem.h"
@@ -28,6 +31,15 @@ void error_append(struct error *err, const char *format, ...)
 	char *text = mem_printf("%s%s", err->text, more);
 	free(err->text);
 	err->text = text;
+}
+
+const char *error_words(int error)
+{
+	if (geteuid() != 0 && error == EACCES)
+		return "Permission denied (run it as root)";
+	if (geteuid() != 0 && error == EPERM)
+		return "Operation not permitted (run it as root)";
+	return strerror(error);
 }
 
 void error_clear(struct error *err)

@@ -34,6 +34,10 @@ int error_set(struct error *err, enum status status, const char *format, ...)
 /* Appends to the sentence that err already holds; the status stays. */
 void error_append(struct error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* What an errno means, and what to do if it is only that this is not root. Borrowed, until the next
+ * call of this or strerror(). */
+const char *error_words(int error);
+
 /* Releases the text and makes err reusable. */
 void error_clear(struct error *err);
 

@@ -71,6 +71,13 @@ static void print(const char *colour, const char *prefix, const char *format, va
 
 LOG_FUNCTION(log_error, LOG_LEVEL_OFF, "\033[1;31m", "Error")
 LOG_FUNCTION(log_warning, LOG_LEVEL_WARNING, "\033[1;33m", "Warning")
+/* With a terminal there is somebody to help, unless warnings are unwanted. */
+static enum log_level hint_level(void)
+{
+	return isatty(STDERR_FILENO) ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO;
+}
+
+LOG_FUNCTION(log_hint, hint_level(), "\033[1m", "Hint")
 LOG_FUNCTION(log_info, LOG_LEVEL_INFO, "", "Info")
 LOG_FUNCTION(log_debug, LOG_LEVEL_DEBUG, "\033[2m", "Debug")
 

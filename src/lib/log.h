@@ -21,5 +21,9 @@ void log_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* What might help people who look at a terminal; programs that read stderr get it only with
+ * MDEVCTL_LOG=info. */
+void log_hint(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 /* What a callout script wrote to its stderr, as "name: text"; always shown, text as it is. */
 void log_script(const char *name, const char *text);

@@ -8,6 +8,7 @@
 #include "file.h"
 #include "log.h"
 #include "mem.h"
+#include "near.h"
 #include "types.h"
 
 #define PARENTS "sys/class/mdev_bus"
@@ -94,6 +95,94 @@ void types_find(const struct env *env, const char *parent, struct mdev_type_list
 		if (name_valid(name) && (!parent || strcmp(parent, name) == 0))
 			scan_parent(fd, name, ret);
 	}
+}
+
+#define PCI "sys/bus/pci/devices"
+
+/* Whether dirfd/device/name is a file with this text; wanted NULL = any but "0". */
+static bool attr_is(int dirfd, const char *device, const char *name, const char *wanted)
+{
+	_cleanup_free_ char *path = mem_printf("%s/%s", device, name);
+	char text[64];
+
+	if (file_read_attr(dirfd, path, text, sizeof(text)) < 0)
+		return false;
+	return wanted ? strcmp(text, wanted) == 0 : strcmp(text, "0") != 0;
+}
+
+static bool is_display(int dirfd, const char *device)
+{
+	_cleanup_free_ char *path = mem_printf("%s/class", device);
+	char text[64];
+
+	return file_read_attr(dirfd, path, text, sizeof(text)) == 0 &&
+	       strncmp(text, "0x03", 4) == 0;
+}
+
+/* What graphics cards tell; NULL = nothing. Newer drivers of NVIDIA offer vGPUs without mdev, older
+ * ones do so with most cards only on virtual functions. */
+static char *explain_cards(const struct env *env)
+{
+	_cleanup_names_ struct file_names names = { 0 };
+
+	_cleanup_close_ int fd = file_open_dir(env->root, PCI);
+	if (fd < 0 || file_scan(fd, ".", &names) < 0)
+		return NULL;
+	for (int i = 0; i < names.n; i++) {
+		const char *name = names.v[i]->d_name;
+		_cleanup_free_ char *vgpu = mem_printf("%s/nvidia/current_vgpu_type", name);
+
+		if (faccessat(fd, vgpu, F_OK, 0) == 0)
+			return mem_printf("The NVIDIA driver of this host does without mediated "
+					  "devices: a vGPU is made by writing the number of its "
+					  "type to /" PCI "/%s, and given to a guest as a PCI "
+					  "device",
+					  vgpu);
+	}
+	for (int i = 0; i < names.n; i++) {
+		const char *name = names.v[i]->d_name;
+
+		if (is_display(fd, name) && attr_is(fd, name, "sriov_totalvfs", NULL) &&
+		    attr_is(fd, name, "sriov_numvfs", "0"))
+			return mem_printf("Graphics card %s has no virtual functions yet, and its "
+					  "driver may offer types only on these; see "
+					  "/" PCI "/%s/sriov_numvfs",
+					  name, name);
+	}
+	return NULL;
+}
+
+static char *explain_parent(const char *parent, const struct file_names *parents)
+{
+	struct near near = { .word = parent };
+
+	for (int i = 0; i < parents->n; i++) {
+		if (strcmp(parents->v[i]->d_name, parent) == 0)
+			return mem_printf("Parent %s offers no types", parent);
+		near_try(&near, parents->v[i]->d_name);
+	}
+	_cleanup_free_ char *question = near_question(&near);
+	return mem_printf("There is no parent '%s'%s", parent, question);
+}
+
+char *types_explain(const struct env *env, const char *parent)
+{
+	_cleanup_names_ struct file_names iommus = { 0 }, parents = { 0 };
+
+	(void)file_scan(env->root, PARENTS, &parents); /* missing is as good as empty */
+	if (parent && parents.n > 0)
+		return explain_parent(parent, &parents);
+	char *cards = explain_cards(env);
+	if (cards)
+		return cards;
+	_cleanup_close_ int fd = openat(env->root, PARENTS, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	(void)file_scan(env->root, "sys/class/iommu", &iommus); /* the same */
+	return mem_printf("%s%s",
+			  fd < 0 ? "No driver that is loaded offers mediated devices"
+				 : "Drivers that are loaded have no device that offers types",
+			  iommus.n > 0 ? ""
+				       : ". There is no IOMMU, either: it may be off in the "
+					 "firmware, or on the kernel's command line");
 }
 
 void types_free(struct mdev_type_list *list)

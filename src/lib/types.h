@@ -25,5 +25,8 @@ struct mdev_type_list {
 /* All types, sorted by parent and name; parent NULL = all parents. What a driver offers only in
  * part (a parent without types, a type without an API) is passed over with a warning. */
 void types_find(const struct env *env, const char *parent, struct mdev_type_list *ret);
+/* Why there are no types (parent NULL: at all), as far as sysfs tells. Owned by the caller. */
+char *types_explain(const struct env *env, const char *parent);
+
 void types_free(struct mdev_type_list *list);
 #define _cleanup_types_ __attribute__((cleanup(types_free)))
