@@ -177,7 +177,7 @@ static char *unknown_members(const char *text, const cJSON *object)
 			fprintf(file, "%s%.*s", ftell(file) > 0 ? ",\n  " : "", (int)n, p);
 		p = end + 1;
 	}
-	fclose(file);
+	mem_stream_end(file);
 	return all;
 }
 
@@ -282,7 +282,7 @@ static bool read_names(const cJSON *array, const char *const names[], unsigned *
 		else
 			fprintf(unknown, "%s%s", ftell(unknown) > 0 ? ", " : "", item->valuestring);
 	}
-	fclose(unknown);
+	mem_stream_end(unknown);
 	if (len == 0) {
 		free(*ret_unknown);
 		*ret_unknown = NULL;
@@ -433,7 +433,7 @@ static char *definition(const struct mdev *dev, bool pretty, const char *unknown
 	if (unknown)
 		fprintf(w.file, ",\n  %s", unknown);
 	json_close(&w, '}');
-	fclose(w.file);
+	mem_stream_end(w.file);
 	return text;
 }
 
@@ -462,6 +462,6 @@ char *json_attribute_lines(const struct mdev *dev)
 		json_quote(file, dev->attrs[i].value);
 		fputs("}\n", file);
 	}
-	fclose(file);
+	mem_stream_end(file);
 	return text;
 }

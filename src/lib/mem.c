@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,6 +60,14 @@ char *mem_printf(const char *format, ...)
 FILE *mem_stream(char **ret_text, size_t *ret_len)
 {
 	return check(open_memstream(ret_text, ret_len));
+}
+
+void mem_stream_end(FILE *stream)
+{
+	bool whole = !ferror(stream);
+
+	if (fclose(stream) != 0 || !whole)
+		check(NULL); /* a text that was cut for want of memory is none */
 }
 
 void mem_free(void *pointer_to_pointer)

@@ -18,8 +18,10 @@ char *mem_text_n(const char *text, size_t n);
 char *mem_vprintf(const char *format, va_list args) __attribute__((format(printf, 1, 0)));
 char *mem_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* As open_memstream(), but never NULL; the text is there, and the caller's, after fclose(). */
+/* As open_memstream(), but never NULL; the text is there, and the caller's, after mem_stream_end().
+ */
 FILE *mem_stream(char **ret_text, size_t *ret_len);
+void mem_stream_end(FILE *stream);
 
 void mem_free(void *pointer_to_pointer);
 void mem_close(int *fd);
