@@ -23,6 +23,7 @@ static const struct cli_rule rules[] = {
 static const struct cli_spec spec = {
 	.command = "define",
 	.summary = "Define a mediated device, or make a running one persistent.",
+	.needs = "{--uuid=UUID | --parent=PARENT}",
 	.uses = uses,
 	.rules = rules,
 };

@@ -34,6 +34,7 @@ static const struct cli_rule rules[] = {
 static const struct cli_spec spec = {
 	.command = "modify",
 	.summary = "Change the definition of a mediated device, or a running one.",
+	.needs = "--uuid=UUID",
 	.uses = uses,
 	.rules = rules,
 };

@@ -25,6 +25,7 @@ static const struct cli_rule rules[] = {
 static const struct cli_spec spec = {
 	.command = "start",
 	.summary = "Start a mediated device: a defined one, or one of a type on a parent.",
+	.needs = "{--uuid=UUID | --parent=PARENT}",
 	.uses = uses,
 	.rules = rules,
 };

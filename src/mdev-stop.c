@@ -19,6 +19,7 @@ static const struct cli_rule rules[] = {
 static const struct cli_spec spec = {
 	.command = "stop",
 	.summary = "Stop a running mediated device.",
+	.needs = "--uuid=UUID",
 	.uses = uses,
 	.rules = rules,
 };

@@ -17,6 +17,7 @@ static const struct cli_rule rules[] = {
 static const struct cli_spec spec = {
 	.command = "undefine",
 	.summary = "Remove the definition of a mediated device; a running one goes on.",
+	.needs = "--uuid=UUID",
 	.uses = uses,
 	.rules = rules,
 };

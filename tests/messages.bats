@@ -77,6 +77,13 @@ hint() {
 	[[ ${lines[*]} == *"Hint: $wanted"* ]]
 }
 
+# As the first of these, for what can be done only once.
+hint_once() {
+	run -0 --separate-stderr env MDEVCTL_LOG=info "${@:2}"
+	same ""
+	same_stderr "Hint: $1"
+}
+
 @test "types: nothing on stdout comes with a hint for people" {
 	mkdir -p "$SYS/class/iommu/dmar0"
 	hint "There is no parent 'mtyt'. Did you mean 'mtty'?" mdevctl types -p mtyt
@@ -137,4 +144,15 @@ Error: Undefine failed" "${nobody[@]}" mdevctl undefine -u "$U1"
 		"${nobody[@]}" mdevctl stop -u "$U1"
 	run -0 --separate-stderr "${nobody[@]}" mdevctl list
 	same "$U1 mtty mtty-1 manual (defined)"
+}
+
+@test "define: a parent or type that is not there is only hinted at" {
+	hint_once "It cannot be started yet: Parent mtty does not support mdev type mtyt-1. Did you mean 'mtty-1'?" \
+		mdevctl define -u "$U1" -p mtty -t mtyt-1
+	hint_once "It cannot be started yet: Unable to find parent device '0000:41:00.4'" \
+		mdevctl define -u "$U1" -p 0000:41:00.4 -t nvidia-63
+	run -0 --separate-stderr mdevctl define -u "$U2" -p gone -t mtty-1
+	same_stderr ""
+	run -0 --separate-stderr env MDEVCTL_LOG=info mdevctl define -u "$U3" -p mtty -t mtty-1
+	same_stderr ""
 }

@@ -94,7 +94,8 @@ static void print_help(const struct parser *p)
 	const struct cli_spec *spec = p->spec;
 	_cleanup_free_ char *display = display_name(p->name);
 
-	printf("Usage: %s [OPTIONS]%s%s\n\n%s\n\nOptions:\n", display, spec->operand ? " " : "",
+	printf("Usage: %s%s%s [OPTIONS]%s%s\n\n%s\n\nOptions:\n", display, spec->needs ? " " : "",
+	       spec->needs ? spec->needs : "", spec->operand ? " " : "",
 	       spec->operand ? spec->operand : "", spec->summary);
 	for (const struct cli_use *use = spec->uses; use->option; use++)
 		print_use(use);

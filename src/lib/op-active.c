@@ -44,7 +44,9 @@ static int load_start(const struct op *op, struct mdev *ret, struct error *err)
 	if (op->type && !op->parent)
 		return error_set(err, STATUS_FAILED, "can't provide type without parent");
 	if (!op->type || !op->parent)
-		return error_set(err, STATUS_FAILED, "Device is insufficiently specified");
+		return error_set(err, STATUS_FAILED,
+				 "Device is insufficiently specified. One that is not defined "
+				 "needs parent and type");
 	op_set_device(ret, NULL, op->parent, op->type);
 	return 0;
 }

@@ -54,6 +54,15 @@ static int define_from_options(const struct op *op, struct mdev *dev, struct err
 	return 0;
 }
 
+/* Hardware may come later, so this is no error; but most often it is a misspelt name. */
+static void check_names(const struct env *env, const struct mdev *dev)
+{
+	_cleanup_error_ struct error why = { 0 };
+
+	if (active_check(env, dev, &why) < 0 && why.status == STATUS_NOT_FOUND)
+		log_hint("It cannot be started yet: %s", why.text);
+}
+
 int op_define(const struct op *op, char ret_uuid[UUID_SIZE], struct error *err)
 {
 	_cleanup_mdev_ struct mdev dev = { 0 };
@@ -63,9 +72,10 @@ int op_define(const struct op *op, char ret_uuid[UUID_SIZE], struct error *err)
 	op_choose_uuid(op, &dev);
 	memcpy(ret_uuid, dev.uuid, UUID_SIZE);
 	int r = op->jsonfile ? define_from_file(op, &dev, err) : define_from_options(op, &dev, err);
-	if (r < 0)
+	if (r < 0 || op_run(op, &callouts, ACTION_DEFINE, &dev, NULL, err) < 0)
 		return -1;
-	return op_run(op, &callouts, ACTION_DEFINE, &dev, NULL, err);
+	check_names(op->env, &dev);
+	return 0;
 }
 
 int op_undefine(const struct op *op, struct error *err)
