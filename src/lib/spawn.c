@@ -359,8 +359,6 @@ static int run_child(struct run *run, const char *const argv[], unsigned limit_s
 		(void)reap(run);
 		return r;
 	}
-	if (*run->input == '\0')
-		close_end(&run->in.write);
 	attend(run);
 	drain(&run->out.read, &run->answer);
 	drain(&run->err.read, &run->complaint);

@@ -51,7 +51,10 @@ static void test_interrupted(void)
 	assert(callout_pre(&callout, true, &err) == -1);
 	assert(err.status == STATUS_FAILED && strcmp(err.text, text) == 0);
 	assert(callout_live(&callout, &err) == -1 && strcmp(err.text, text) == 0);
+	mdev_insert_attr(&dev, 0, "stale", "1");
 	assert(callout_attributes(&callouts, &dev, &err) == -1 && strcmp(err.text, text) == 0);
+	assert(dev.n_attrs == 0);
+	mdev_free(&dev);
 	assert(faccessat(env.root, "usr/lib/mdevctl/scripts.d/callouts/script.ran", F_OK, 0) != 0);
 
 	assert(sigwait(&set, &sig) == 0);

@@ -220,7 +220,10 @@ static void test_clean_start(void)
 	sigprocmask(SIG_BLOCK, &set, &old);
 	for (size_t i = 0; i < 4; i++)
 		sigaction(all[i], &ignore, NULL);
-	assert(shell("grep -E '^Sig(Blk|Ign):' /proc/self/status; exit 6", NULL, 10, &result) == 0);
+	/* Not by way of dash, which empties its mask itself. */
+	const char *const argv[] = { "/bin/grep", "-E", "^Sig(Blk|Ign):", "/proc/self/status",
+				     NULL };
+	assert(spawn_run(argv, NULL, 10, true, &result) == 0);
 	for (size_t i = 0; i < 4; i++) {
 		sigaction(all[i], NULL, &action);
 		assert(action.sa_handler == SIG_IGN);
@@ -231,7 +234,7 @@ static void test_clean_start(void)
 	unsigned long long blocked, ignored;
 	assert(sscanf(result.out, "SigBlk: %llx SigIgn: %llx", &blocked, &ignored) == 2);
 	assert(blocked == 0 && (ignored & 0x7fffffff) == 0); /* glibc keeps 32 and 33 for itself */
-	assert(WIFEXITED(result.wait_status) && WEXITSTATUS(result.wait_status) == 6);
+	assert(WIFEXITED(result.wait_status) && WEXITSTATUS(result.wait_status) == 0);
 
 	spawn_result_free(&result);
 	assert(shell("echo $PPID; ps -o pgid= -p $$; echo $$; ls /proc/$$/fd; true", NULL, 10,
