@@ -35,7 +35,8 @@ LIB_OBJECTS  := $(patsubst src/lib/%.c,$(BUILD)/lib/%.o,$(wildcard src/lib/*.c))
 UNITS        := $(wildcard units/*.service)
 RULES        := $(wildcard rules.d/*.rules)
 PAGES        := $(wildcard man/*.[578])
-PAGE_PATHS   := $(foreach page,$(PAGES),$(MANDIR)/man$(subst .,,$(suffix $(page)))/$(notdir $(page)))
+PAGE_PATHS   := $(foreach page,$(PAGES),$(MANDIR)/man$(subst .,,$(suffix $(page)))/$(notdir $(page))) \
+                $(MANDIR)/man5/mdev-autostart@.service.5
 # Shells look for a completion by the name of the command, zsh inside the file.
 COMPLETED    := lsmdev $(PROGRAMS)
 COMPLETIONS  := $(BASHCOMPDIR)/mdevctl $(COMPLETED:%=$(BASHCOMPDIR)/%) $(ZSHCOMPDIR)/_mdevctl \
@@ -79,6 +80,7 @@ install: all
 	install -m 644 $(RULES) $(DESTDIR)$(RULESDIR)
 	install -d $(sort $(dir $(PAGE_PATHS:%=$(DESTDIR)%) $(COMPLETIONS:%=$(DESTDIR)%)))
 	for page in $(PAGES); do install -m 644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}; done
+	ln -sf mdev@.service.5 $(DESTDIR)$(MANDIR)/man5/mdev-autostart@.service.5
 	install -m 644 src/completion/mdevctl.bash $(DESTDIR)$(BASHCOMPDIR)/mdevctl
 	install -m 644 src/completion/mdevctl.zsh $(DESTDIR)$(ZSHCOMPDIR)/_mdevctl
 	install -m 644 src/completion/mdevctl.fish $(DESTDIR)$(FISHCOMPDIR)/mdevctl.fish
