@@ -41,6 +41,7 @@ files() {
 			-rwxr-xr-x usr/sbin/mdevctl
 			-rw-r--r-- $share/bash-completion/completions/mdevctl
 			-rw-r--r-- $share/fish/vendor_completions.d/mdevctl.fish
+			lrwxrwxrwx $share/man/man5/mdev-autostart@.service.5
 			-rw-r--r-- $share/zsh/site-functions/_mdevctl
 		END
 		for name in lsmdev mdev-{define,undefine,modify,start,stop,list,types,autostart}; do
