@@ -18,6 +18,9 @@ SCRIPTDIR    ?= /usr/lib/mdevctl/scripts.d
 CC           ?= gcc
 PKG_CONFIG   ?= pkg-config
 BUILD        ?= build
+# V=1 shows the commands.
+V            ?=
+say           = $(if $(V)$(findstring s,$(firstword -$(MAKEFLAGS))),,@printf '  %-6s %s\n' $(1) $@; )
 CFLAGS       ?= -O2 -g
 CPPFLAGS     ?=
 LDFLAGS      ?=
@@ -45,30 +48,30 @@ COMPLETIONS  := $(BASHCOMPDIR)/mdevctl $(COMPLETED:%=$(BASHCOMPDIR)/%) $(ZSHCOMP
 all: $(PROGRAMS:%=$(BUILD)/%) $(BUILD)/mdevctl $(BUILD)/lsmdev
 
 $(BUILD)/lib/%.o: src/lib/%.c | $(BUILD)/lib
-	$(CC) $(ALL_CFLAGS) -MMD -c -o $@ $<
+	$(call say,CC)$(CC) $(ALL_CFLAGS) -MMD -c -o $@ $<
 
 $(BUILD)/%.o: src/%.c | $(BUILD)/lib
-	$(CC) $(ALL_CFLAGS) -MMD -c -o $@ $<
+	$(call say,CC)$(CC) $(ALL_CFLAGS) -MMD -c -o $@ $<
 
 $(BUILD)/libmdev.a: $(LIB_OBJECTS)
-	rm -f $@
-	$(AR) rcs $@ $^
+	@rm -f $@
+	$(call say,AR)$(AR) rcs $@ $^
 
 $(PROGRAMS:%=$(BUILD)/%): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libmdev.a
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libmdev.a $(LIBS)
+	$(call say,LINK)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libmdev.a $(LIBS)
 
 # The front-end has list inside: see mdevctl.c.
 $(BUILD)/mdevctl: $(BUILD)/mdevctl.o $(BUILD)/list-main.o $(BUILD)/libmdev.a
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+	$(call say,LINK)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
 $(BUILD)/list-main.o: src/mdev-list.c | $(BUILD)/lib
-	$(CC) $(ALL_CFLAGS) -Dmain=list_main -Wno-missing-prototypes -MMD -c -o $@ $<
+	$(call say,CC)$(CC) $(ALL_CFLAGS) -Dmain=list_main -Wno-missing-prototypes -MMD -c -o $@ $<
 
 $(BUILD)/lsmdev: | $(BUILD)/lib
-	ln -sf mdev-list $@
+	@ln -sf mdev-list $@
 
 $(BUILD)/lib:
-	mkdir -p $@
+	@mkdir -p $@
 
 # Rules and units name /usr/sbin; with another SBINDIR they are installed with that.
 install: all
@@ -105,14 +108,14 @@ clean:
 
 # The kernel that tests and the demo run on (see tests/lib/fakekernel.c).
 $(BUILD)/fakekernel.so: tests/lib/fakekernel.c | $(BUILD)/lib
-	$(CC) -std=gnu11 -D_GNU_SOURCE -O2 $(WARNINGS) -Wno-unknown-warning-option -Wno-format-truncation \
+	$(call say,CC)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 $(WARNINGS) -Wno-unknown-warning-option -Wno-format-truncation \
 		-shared -fPIC -o $@ $< -ldl
 
 # C tests of pure modules: each tests/unit/X.c is a program that says what failed.
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/*.c))
 $(BUILD)/unit/%: tests/unit/%.c $(BUILD)/libmdev.a
-	mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -Isrc -o $@ $< $(BUILD)/libmdev.a $(LIBS)
+	@mkdir -p $(@D)
+	$(call say,LINK)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -Isrc -o $@ $< $(BUILD)/libmdev.a $(LIBS)
 
 # Each fuzz target as a program that replays files; `make fuzz` looks for new ones, with libFuzzer.
 FUZZ_TARGETS := $(patsubst tests/fuzz/fuzz_%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
