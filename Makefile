@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Targets: all, install, uninstall, clean; deps, demo, check, check-vm; see README.md.
+# Targets: all, install, uninstall, clean; deps, demo, check, check-vm, bench, fuzz; see README.md.
 
 VERSION      ?= 2.0.0
 DESTDIR      ?=
