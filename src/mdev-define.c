@@ -36,13 +36,7 @@ int main(int argc, char *argv[])
 	struct cli cli;
 
 	cli_parse(&spec, argc, argv, &cli);
-	struct op op = { .env = &env,
-			 .uuid = cli_uuid(&cli),
-			 .parent = cli_value(&cli, CLI_PARENT),
-			 .type = cli_value(&cli, CLI_TYPE),
-			 .jsonfile = cli_value(&cli, CLI_JSONFILE),
-			 .autostart = cli.given & CLI_AUTO,
-			 .force = cli.given & CLI_FORCE };
+	struct op op = cli_op(&cli, &env);
 	if (env_open(&env, &err) < 0 || op_define(&op, uuid, &err) < 0)
 		return cli_fail(&err);
 	if (!op.uuid) /* libvirt takes whatever is printed for the new UUID */

@@ -46,12 +46,7 @@ int main(int argc, char *argv[])
 	struct cli cli;
 
 	cli_parse(&spec, argc, argv, &cli);
-	struct op op = { .env = &env,
-			 .uuid = cli_uuid(&cli),
-			 .parent = cli_value(&cli, CLI_PARENT),
-			 .type = cli_value(&cli, CLI_TYPE),
-			 .jsonfile = cli_value(&cli, CLI_JSONFILE),
-			 .force = cli.given & CLI_FORCE };
+	struct op op = cli_op(&cli, &env);
 	struct modification how = { .set_auto = cli.given & CLI_AUTO,
 				    .set_manual = cli.given & CLI_MANUAL,
 				    .addattr = cli_value(&cli, CLI_ADDATTR),

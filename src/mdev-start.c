@@ -38,15 +38,7 @@ int main(int argc, char *argv[])
 	struct cli cli;
 
 	cli_parse(&spec, argc, argv, &cli);
-	struct op op = { .env = &env,
-			 .uuid = cli_uuid(&cli),
-			 .parent = cli_value(&cli, CLI_PARENT),
-			 .type = cli_value(&cli, CLI_TYPE),
-			 .jsonfile = cli_value(&cli, CLI_JSONFILE),
-			 .force = cli.given & CLI_FORCE,
-			 .ensure = cli.given & CLI_ENSURE,
-			 .settle = cli.given & CLI_SETTLE,
-			 .wait = cli.wait };
+	struct op op = cli_op(&cli, &env);
 	if (env_open(&env, &err) < 0 || op_start(&op, uuid, &err) < 0)
 		return cli_fail(&err);
 	if (!op.uuid) /* libvirt takes whatever is printed for the new UUID */

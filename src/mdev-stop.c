@@ -31,13 +31,7 @@ int main(int argc, char *argv[])
 	struct cli cli;
 
 	cli_parse(&spec, argc, argv, &cli);
-	struct op op = { .env = &env,
-			 .uuid = cli_uuid(&cli),
-			 .parent = cli_value(&cli, CLI_PARENT),
-			 .force = cli.given & CLI_FORCE,
-			 .ensure = cli.given & CLI_ENSURE,
-			 .settle = cli.given & CLI_SETTLE,
-			 .wait = cli.wait };
+	struct op op = cli_op(&cli, &env);
 	if (env_open(&env, &err) < 0 || op_stop(&op, &err) < 0)
 		return cli_fail(&err);
 	return cli_done();

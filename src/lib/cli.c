@@ -357,6 +357,20 @@ const char *cli_uuid(const struct cli *cli)
 	return cli->given & CLI_UUID ? cli->uuid : NULL;
 }
 
+struct op cli_op(const struct cli *cli, const struct env *env)
+{
+	return (struct op){ .env = env,
+			    .uuid = cli_uuid(cli),
+			    .parent = cli_value(cli, CLI_PARENT),
+			    .type = cli_value(cli, CLI_TYPE),
+			    .jsonfile = cli_value(cli, CLI_JSONFILE),
+			    .autostart = cli->given & CLI_AUTO,
+			    .force = cli->given & CLI_FORCE,
+			    .ensure = cli->given & CLI_ENSURE,
+			    .settle = cli->given & CLI_SETTLE,
+			    .wait = cli->wait };
+}
+
 int cli_fail(const struct error *err)
 {
 	log_error("%s", err->text);

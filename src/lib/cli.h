@@ -3,6 +3,7 @@
 
 #include "device.h"
 #include "error.h"
+#include "op.h"
 
 /*
  * The command line: one table of all options, and for each program a description of what it takes
@@ -80,6 +81,9 @@ void cli_parse(const struct cli_spec *spec, int argc, char *argv[], struct cli *
 const char *cli_value(const struct cli *cli, unsigned option);
 /* The canonical UUID; NULL if none was given. */
 const char *cli_uuid(const struct cli *cli);
+
+/* What was asked for, as operations take it; borrows from both. */
+struct op cli_op(const struct cli *cli, const struct env *env);
 
 /* How main ends. Prints the error and returns its status. */
 int cli_fail(const struct error *err);
