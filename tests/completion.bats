@@ -75,11 +75,11 @@ setup() {
 }
 
 @test "attributes: files in the directory of the device, or of one like it" {
-	offers "mdevctl modify -u $U1 --addattr=" speed
-	offers "mdevctl modify -u $U2:mtty --addattr " speed
-	mkdir "$DEVICES/$U1/power"
-	touch "$DEVICES/$U1/power/control" "$DEVICES/$U1/uevent"
+	touch "$DEVICES/$U1/uevent" "$DEVICES/$U1/read-only"
+	chmod 444 "$DEVICES/$U1/read-only"
 	offers "mdevctl modify -u $U1 --addattr=" speed power/control
+	offers "mdevctl modify -u $U2:mtty --addattr " speed power/control
+	offers "mdevctl modify -u $U2 -p matrix --addattr=assign_d" assign_domain
 }
 
 @test "indices: of the attributes that are defined" {
