@@ -44,7 +44,7 @@ static int load_start(const struct op *op, struct mdev *ret, struct error *err)
 	if (op->type && !op->parent)
 		return error_set(err, STATUS_FAILED, "can't provide type without parent");
 	if (!op->type || !op->parent)
-		return error_set(err, STATUS_FAILED,
+		return error_set(err, op->uuid ? STATUS_NOT_FOUND : STATUS_FAILED,
 				 "Device is insufficiently specified. One that is not defined "
 				 "needs parent and type");
 	op_set_device(ret, NULL, op->parent, op->type);
