@@ -120,8 +120,8 @@ $(BUILD)/unit/%: tests/unit/%.c $(BUILD)/libmdev.a
 # Each fuzz target as a program that replays files; `make fuzz` looks for new ones, with libFuzzer.
 FUZZ_TARGETS := $(patsubst tests/fuzz/fuzz_%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 $(BUILD)/fuzz/%: tests/fuzz/fuzz_%.c tests/fuzz/replay.c $(BUILD)/libmdev.a
-	mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -fexceptions $(ALL_LDFLAGS) -Isrc -o $@ $^ $(LIBS)
+	@mkdir -p $(@D)
+	$(call say,LINK)$(CC) $(ALL_CFLAGS) -fexceptions $(ALL_LDFLAGS) -Isrc -o $@ $^ $(LIBS)
 
 test-programs: all $(BUILD)/fakekernel.so $(UNIT_TESTS) $(FUZZ_TARGETS)
 
