@@ -98,7 +98,7 @@ kinds() {
 	echo secret >"$BATS_TEST_TMPDIR/secret"
 	ln -s "$BATS_TEST_TMPDIR/secret" "$D/mtty/$U1"
 	run -3 guarded mdevctl modify -u "$U1" --auto
-	run -1 guarded mdevctl start -u "$U1"
+	run -3 guarded mdevctl start -u "$U1"
 	printf '{"mdev_type":"mtty-1","start":"auto"}' >"$BATS_TEST_TMPDIR/json"
 	mdevctl modify -u "$U1" -p mtty --jsonfile "$BATS_TEST_TMPDIR/json"
 	[[ ! -L $D/mtty/$U1 ]] # replaced, not followed
