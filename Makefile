@@ -192,6 +192,7 @@ fuzz:
 	done
 
 check-vm:
+	@rm -rf $(BUILD)/system/payload
 	$(MAKE) install BUILD=$(BUILD)/vm DESTDIR=$(abspath $(BUILD))/system/payload PREFIX=/usr
 	tests/system/run
 

@@ -240,6 +240,25 @@ using="^(mkdirat|openat|read|write|getdents64|newfstatat|flock|fsync|renameat|re
 	done
 }
 
+@test "define works on file systems that cannot rename without replacing, as NFS" {
+	run -0 inject renameat2 1 error=EINVAL mdev-define -u "$U2" -p mtty -t mtty-2
+	same ""
+	run -0 mdev-list -d -u "$U2" -p mtty
+	same "$U2 mtty mtty-2 manual"
+	run -0 find "$D" -name '.*'
+	same ""
+	# The race that the exclusive rename is for: the name is taken behind the check's back.
+	add_script callouts rival <<-EOF
+		#!/bin/sh
+		[ "\$4 \$6" = "pre define" ] || exit 2
+		echo theirs >"$D/mtty/$U3"
+	EOF
+	run -4 inject renameat2 1 error=EINVAL mdev-define -u "$U3" -p mtty -t mtty-2
+	same "Error: Device $U3 on mtty already defined"
+	run -0 cat "$D/mtty/$U3"
+	same theirs
+}
+
 # Where a namespace of one's own cannot be had (/ is no mount in a plain chroot), the test is skipped.
 need_mounts() {
 	maybe=()

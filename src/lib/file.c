@@ -164,6 +164,19 @@ int file_sync_dir(int dirfd, const char *path)
 	return fsync(fd) < 0 && errno != EINVAL && errno != EROFS ? -errno : 0;
 }
 
+/* Gives a file its name where nothing has that yet. NFS cannot rename so, but link. */
+static int rename_new(int dirfd, const char *temporary, const char *path)
+{
+	if (renameat2(dirfd, temporary, dirfd, path, RENAME_NOREPLACE) == 0)
+		return 0;
+	if (errno != EINVAL)
+		return -errno;
+	if (linkat(dirfd, temporary, dirfd, path, 0) < 0)
+		return -errno;
+	(void)unlinkat(dirfd, temporary, 0); /* the next writer removes it if we cannot */
+	return 0;
+}
+
 int file_replace(int dirfd, const char *temporary, const char *path, const char *text,
 		 bool exclusive)
 {
@@ -178,8 +191,9 @@ int file_replace(int dirfd, const char *temporary, const char *path, const char 
 	int r = write_all(fd, text, strlen(text));
 	if (r == 0 && fsync(fd) < 0)
 		r = -errno;
-	if (r == 0 &&
-	    renameat2(dirfd, temporary, dirfd, path, exclusive ? RENAME_NOREPLACE : 0) < 0)
+	if (r == 0 && exclusive)
+		r = rename_new(dirfd, temporary, path);
+	else if (r == 0 && renameat(dirfd, temporary, dirfd, path) < 0)
 		r = -errno;
 	if (r < 0)
 		(void)unlinkat(dirfd, temporary, 0); /* the next writer removes it if we cannot */
