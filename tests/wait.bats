@@ -120,6 +120,50 @@ start_with_node() {
 	same "$U1 mtty mtty-1 manual (defined)"
 }
 
+# While somebody holds the lock that a start holds until all attributes are written:
+# locked COMMAND...: runs it then, and tells in $order which of both ended first.
+locked() {
+	order=$BATS_TEST_TMPDIR/order
+	local go=$BATS_TEST_TMPDIR/go held=$BATS_TEST_TMPDIR/held
+	# shellcheck disable=SC2016 # for the inner shell
+	LD_PRELOAD='' flock "$SYS/class/mdev_bus/mtty/mdev_supported_types/mtty-1/create" bash -c '
+		: >"$1"; until [[ -e $2 ]]; do :; done; echo started >>"$3"' - "$held" "$go" "$order" 3>&- &
+	local starter=$!
+	until [[ -e $held ]]; do :; done
+	{
+		"$@" 3>&-
+		echo "exit status $?" >>"$order"
+	} &
+	local waiting=$!
+	until [[ $(cat "/proc/$waiting/task/$waiting/children" 2>/dev/null) || -e $order ]]; do :; done
+	: >"$go"
+	wait "$starter" "$waiting"
+	output=$(<"$order")
+}
+
+@test "start --ensure adopts a device only when its start is over, attributes and all" {
+	definition mtty "$U1" mtty-1
+	mdevctl start -u "$U1"
+	locked mdev-start --ensure -u "$U1"
+	same "started
+exit status 0"
+}
+
+@test "two starts of one type take turns" {
+	locked mdev-start -u "$U1" -p mtty -t mtty-1
+	same "started
+exit status 0"
+}
+
+@test "a lock that is held too long keeps nobody from starting" {
+	export MDEVCTL_LOCK_TIMEOUT=1
+	exec {fd}>>"$SYS/class/mdev_bus/mtty/mdev_supported_types/mtty-1/create"
+	LD_PRELOAD='' flock "$fd"
+	run -0 mdev-start -u "$U1" -p mtty -t mtty-1
+	same ""
+	exec {fd}>&-
+}
+
 @test "start --settle returns where there is no udev to wait for" {
 	run -0 mdevctl start -u "$U1" -p mtty -t mtty-1 --settle
 	same ""

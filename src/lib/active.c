@@ -69,6 +69,37 @@ bool active_get(const struct env *env, const char *uuid, struct mdev *ret)
 	return fd >= 0 && read_device(fd, uuid, ret);
 }
 
+static bool is_running(const struct env *env, const struct mdev *dev)
+{
+	struct mdev running;
+
+	return active_get(env, dev->uuid, &running) && strcmp(running.parent, dev->parent) == 0 &&
+	       strcmp(running.type, dev->type) == 0;
+}
+
+/* Who starts a device holds a lock until its attributes are written, so that nobody hands it to a
+ * guest before. It is on a file that only root can open: no user can stop us with it. Returns the
+ * fd, or -1 if there is no parent to lock. */
+static int lock_type(const struct env *env, const struct mdev *dev)
+{
+	_cleanup_free_ char *path =
+		mem_printf(PARENTS "/%s/mdev_supported_types/%s/create", dev->parent, dev->type);
+	int fd = openat(env->root, path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+
+	int r = fd < 0 ? 0 : file_lock(fd, env->lock_limit);
+	if (r < 0) /* better an old lock passed over than a device not started */
+		log_debug("No lock on /%s: %s", path, strerror(-r));
+	return fd;
+}
+
+bool active_runs(const struct env *env, const struct mdev *dev)
+{
+	if (!is_running(env, dev))
+		return false;
+	_cleanup_close_ int fd = lock_type(env, dev);
+	return fd < 0 || is_running(env, dev); /* a refused attribute may have ended it */
+}
+
 static void add(int dirfd, const char *uuid, const char *parent, struct mdev_list *ret)
 {
 	struct mdev *dev = mdev_list_add(ret);
@@ -279,6 +310,7 @@ static int create_and_configure(const struct env *env, const struct mdev *dev, s
 
 int active_put(const struct env *env, const struct mdev *dev, struct error *err)
 {
+	_cleanup_close_ int lock_fd = lock_type(env, dev);
 	_cleanup_close_ int log_fd = kmsg_open(env->root);
 
 	if (create_and_configure(env, dev, err) == 0)

@@ -17,6 +17,10 @@ void active_find(const struct env *env, const struct filter *filter, struct mdev
 /* Looks up one running device. Returns whether there is one; then ret is filled. */
 bool active_get(const struct env *env, const char *uuid, struct mdev *ret);
 
+/* Whether the device runs, on this parent and with this type, all its attributes written: waits for
+ * a start that is at it (at most lock_limit). */
+bool active_runs(const struct env *env, const struct mdev *dev);
+
 /* Creates the device and writes its attributes in order; when one is refused the device is removed
  * again. Errors: STATUS_NOT_FOUND (parent, type), STATUS_EXISTS, STATUS_NO_INSTANCES,
  * STATUS_FAILED. */

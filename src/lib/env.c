@@ -3,9 +3,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "env.h"
@@ -60,17 +58,8 @@ bool env_is_host(const struct env *env)
 	return *env->root_path == '\0';
 }
 
-static bool before(const struct timespec *now, const struct timespec *deadline)
-{
-	return now->tv_sec < deadline->tv_sec ||
-	       (now->tv_sec == deadline->tv_sec && now->tv_nsec < deadline->tv_nsec);
-}
-
 int env_lock(const struct env *env, int *ret_fd, struct error *err)
 {
-	static const struct timespec pause = { .tv_nsec = 5 * 1000 * 1000 };
-	struct timespec now, deadline;
-
 	(void)mkdirat(env->root, "etc/mdevctl.d", 0755); /* there, or the write will tell */
 	_cleanup_close_ int fd = file_open_dir(env->root, "etc/mdevctl.d");
 	if (fd == -ENOENT || fd == -EACCES || fd == -ENOTDIR) {
@@ -80,22 +69,16 @@ int env_lock(const struct env *env, int *ret_fd, struct error *err)
 	if (fd < 0)
 		return error_set(err, STATUS_FAILED, "Unable to lock /etc/mdevctl.d: %s",
 				 strerror(-fd));
-	clock_gettime(CLOCK_MONOTONIC, &deadline);
-	deadline.tv_sec += env->lock_limit;
-	while (flock(fd, LOCK_EX | LOCK_NB) < 0) { /* flock() itself knows no time limit */
-		if (errno != EWOULDBLOCK && errno != EINTR) {
-			log_debug("No lock on /etc/mdevctl.d: %s", strerror(errno));
-			*ret_fd = -1;
-			return 0;
-		}
-		clock_gettime(CLOCK_MONOTONIC, &now);
-		if (!before(&now, &deadline))
-			return error_set(
-				err, STATUS_TIMED_OUT,
-				"Another program holds the lock on /etc/mdevctl.d for more "
-				"than %u s; 'fuser -v /etc/mdevctl.d' names it",
-				env->lock_limit);
-		nanosleep(&pause, NULL);
+	int r = file_lock(fd, env->lock_limit);
+	if (r == -ETIMEDOUT)
+		return error_set(err, STATUS_TIMED_OUT,
+				 "Another program holds the lock on /etc/mdevctl.d for more "
+				 "than %u s; 'fuser -v /etc/mdevctl.d' names it",
+				 env->lock_limit);
+	if (r < 0) {
+		log_debug("No lock on /etc/mdevctl.d: %s", strerror(-r));
+		*ret_fd = -1;
+		return 0;
 	}
 	*ret_fd = fd;
 	fd = -1;

@@ -5,8 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "file.h"
@@ -198,4 +200,30 @@ int file_replace(int dirfd, const char *temporary, const char *path, const char 
 	if (r < 0)
 		(void)unlinkat(dirfd, temporary, 0); /* the next writer removes it if we cannot */
 	return r;
+}
+
+static bool is_over(const struct timespec *deadline)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec > deadline->tv_sec ||
+	       (now.tv_sec == deadline->tv_sec && now.tv_nsec >= deadline->tv_nsec);
+}
+
+int file_lock(int fd, unsigned seconds)
+{
+	static const struct timespec pause = { .tv_nsec = 5 * 1000 * 1000 };
+	struct timespec deadline;
+
+	clock_gettime(CLOCK_MONOTONIC, &deadline);
+	deadline.tv_sec += seconds;
+	while (flock(fd, LOCK_EX | LOCK_NB) < 0) { /* flock() itself knows no time limit */
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return -errno;
+		if (is_over(&deadline))
+			return -ETIMEDOUT;
+		nanosleep(&pause, NULL);
+	}
+	return 0;
 }

@@ -48,3 +48,7 @@ int file_replace(int dirfd, const char *temporary, const char *path, const char 
 
 /* What was renamed, made or removed in a directory lasts only once the directory is on disk. */
 int file_sync_dir(int dirfd, const char *path);
+
+/* Takes flock(LOCK_EX) on an open file, for which closing it lets go. -ETIMEDOUT: somebody else has
+ * held it for so long; -errno: the file system has no locks. */
+int file_lock(int fd, unsigned seconds);

@@ -51,15 +51,6 @@ static int load_start(const struct op *op, struct mdev *ret, struct error *err)
 	return 0;
 }
 
-/* Whether the device runs already, on this parent and with this type. */
-static bool runs(const struct env *env, const struct mdev *dev)
-{
-	struct mdev running;
-
-	return active_get(env, dev->uuid, &running) && strcmp(running.parent, dev->parent) == 0 &&
-	       strcmp(running.type, dev->type) == 0;
-}
-
 /* Waits until the device could be created. What cannot change by waiting is left to the start. */
 static int wait_for_parent(const struct op *op, struct settle *settle, const struct mdev *dev,
 			   struct error *err)
@@ -87,7 +78,7 @@ static int wait_for_udev(const struct op *op, const struct mdev *dev, struct err
 			return error_set(err, STATUS_TIMED_OUT,
 					 "Device %s runs, but udev is not done with it after %u s",
 					 dev->uuid, limit);
-	if (runs(op->env, dev))
+	if (active_runs(op->env, dev))
 		return 0;
 	return error_set(err, STATUS_NOT_FOUND, "Device %s vanished while it was started",
 			 dev->uuid);
@@ -96,11 +87,11 @@ static int wait_for_udev(const struct op *op, const struct mdev *dev, struct err
 static int start(const struct op *op, struct callouts *callouts, struct mdev *dev,
 		 struct error *err)
 {
-	if (op->ensure && runs(op->env, dev))
+	if (op->ensure && active_runs(op->env, dev))
 		return 0;
 	if (op_run(op, callouts, ACTION_START, dev, NULL, err) == 0)
 		return 0;
-	if (!op->ensure || err->status != STATUS_EXISTS || !runs(op->env, dev))
+	if (!op->ensure || err->status != STATUS_EXISTS || !active_runs(op->env, dev))
 		return -1;
 	error_clear(err); /* somebody else started it meanwhile, just so */
 	return 0;
@@ -115,7 +106,7 @@ static int start_with_wait(const struct op *op, struct callouts *callouts, struc
 
 	settle_open(&settle, op->env, op->wait);
 	for (;;) {
-		if (!(op->ensure && runs(op->env, dev)) &&
+		if (!(op->ensure && active_runs(op->env, dev)) &&
 		    wait_for_parent(op, &settle, dev, err) < 0)
 			return -1;
 		if (start(op, callouts, dev, err) == 0 &&

@@ -130,6 +130,17 @@ static void copy_attributes(const char *type_dir, const char *device)
 		closedir(dir);
 }
 
+/* The mdev core serialises these too. Returns the fd that holds the lock. */
+static int serialise(const char *type_dir)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/available_instances", type_dir);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	flock(fd, LOCK_EX);
+	return fd;
+}
+
 /* Where a running device's link is: ROOT/sys/bus/mdev/devices/UUID. */
 static void link_path(const char *path, const char *uuid, char ret[PATH_MAX])
 {
@@ -138,7 +149,7 @@ static void link_path(const char *path, const char *uuid, char ret[PATH_MAX])
 	snprintf(ret, PATH_MAX, "%.*s/sys/bus/mdev/devices/%s", root, path, uuid);
 }
 
-static int create(const char *type_dir, const char *uuid)
+static int create_device(const char *type_dir, const char *uuid)
 {
 	char parent[PATH_MAX], device[PATH_MAX], text[PATH_MAX], path[PATH_MAX], available[32];
 
@@ -173,6 +184,14 @@ static int create(const char *type_dir, const char *uuid)
 	return 0;
 }
 
+static int create(const char *type_dir, const char *uuid)
+{
+	int lock_fd = serialise(type_dir), error = create_device(type_dir, uuid);
+
+	close(lock_fd);
+	return error;
+}
+
 static int remove_device(const char *device)
 {
 	char path[PATH_MAX], type_dir[PATH_MAX], target[PATH_MAX];
@@ -180,6 +199,7 @@ static int remove_device(const char *device)
 	snprintf(path, sizeof(path), "%s/mdev_type", device);
 	if (!realpath(path, type_dir))
 		return ENODEV;
+	int lock_fd = serialise(type_dir);
 	link_path(device, strrchr(device, '/') + 1, target);
 	unlink(target);
 	snprintf(path, sizeof(path), "%s/power/control", device);
@@ -195,6 +215,7 @@ static int remove_device(const char *device)
 		closedir(dir);
 	rmdir(device);
 	count(type_dir, 1);
+	close(lock_fd);
 	return 0;
 }
 
@@ -264,7 +285,6 @@ static int store(int fd, char *path, const char *value)
 	}
 	take_time();
 	*slash = '\0';
-	flock(fd, LOCK_EX); /* the mdev core serialises these too */
 	return creates ? create(path, value) : remove_device(path);
 }
 
