@@ -313,6 +313,7 @@ int active_put(const struct env *env, const struct mdev *dev, struct error *err)
 	_cleanup_close_ int lock_fd = lock_type(env, dev);
 	_cleanup_close_ int log_fd = kmsg_open(env->root);
 
+	(void)lock_fd; /* held to the end */
 	if (create_and_configure(env, dev, err) == 0)
 		return 0;
 	/* The driver's own words, where it has some: sysfs tells no more than a number. */
