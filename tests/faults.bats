@@ -159,6 +159,20 @@ using="^(mkdirat|openat|read|write|getdents64|newfstatat|flock|fsync|renameat|re
 	survives_errors EINTR "^(read|write|flock|fsync)$" "${modify[@]}"
 }
 
+@test "define and undefine interrupted go on or say so" {
+	survives_errors EINTR "^(read|write|flock|fsync)$" "${define[@]}"
+	fresh
+	survives_errors EINTR "^(read|write|flock|fsync)$" "${undefine[@]}"
+}
+
+@test "a file that cannot be opened for want of descriptors leaves all as it was" {
+	survives_errors EMFILE "^openat$" "${define[@]}"
+	fresh
+	survives_errors EMFILE "^openat$" "${modify[@]}"
+	fresh
+	survives_errors EMFILE "^openat$" "${undefine[@]}"
+}
+
 @test "undefine with a broken disk says so and removes nothing" {
 	survives_errors EIO "$using" "${undefine[@]}"
 }
