@@ -133,7 +133,7 @@ test-programs: all $(BUILD)/fakekernel.so $(UNIT_TESTS) $(FUZZ_TARGETS)
 
 # To build: gcc make pkg-config and the libraries; the rest is for the tests.
 DEPS_BUILD := gcc make libc6-dev libcjson-dev uuid-dev libudev-dev libsystemd-dev
-DEPS_CHECK := bats parallel clang clang-format clang-tidy libclang-rt-14-dev cppcheck shellcheck mandoc \
+DEPS_CHECK := bats parallel python3-minimal clang clang-format clang-tidy libclang-rt-14-dev cppcheck shellcheck mandoc \
               man-db strace valgrind systemd udev jq util-linux procps zsh fish bash-completion \
               git build-essential pkgconf debhelper dpkg-dev fakeroot lintian rpm rpmlint
 DEPS_VM    := qemu-system-x86 mmdebstrap e2fsprogs busybox-static cpio zstd xz-utils bzip2 kmod

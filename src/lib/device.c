@@ -31,7 +31,10 @@ void mdev_free(struct mdev *dev)
 
 void mdev_insert_attr(struct mdev *dev, size_t index, const char *name, const char *value)
 {
-	dev->attrs = mem_grow(dev->attrs, dev->n_attrs + 1, sizeof(*dev->attrs));
+	size_t n = dev->n_attrs;
+
+	if ((n & (n - 1)) == 0) /* room for the next power of two, so none has to be kept */
+		dev->attrs = mem_grow(dev->attrs, n ? 2 * n : 1, sizeof(*dev->attrs));
 	memmove(&dev->attrs[index + 1], &dev->attrs[index],
 		(dev->n_attrs - index) * sizeof(*dev->attrs));
 	dev->attrs[index] = (struct attr){ mem_text(name), mem_text(value) };
