@@ -323,7 +323,8 @@ void json_supports_free(struct json_supports *supports)
 	*supports = (struct json_supports){ 0 };
 }
 
-void json_quote(FILE *file, const char *text)
+/* text between quotes, with everything escaped that JSON wants escaped. */
+static void quote(FILE *file, const char *text)
 {
 	static const char plain[] = "btnvfr"; /* \b \t \n (\v has no short form) \f \r */
 
@@ -381,7 +382,7 @@ void json_close(struct json_writer *w, char bracket)
 void json_key(struct json_writer *w, const char *key)
 {
 	separate(w);
-	json_quote(w->file, key);
+	quote(w->file, key);
 	fputs_unlocked(w->pretty ? ": " : ":", w->file);
 	w->after_key = true;
 }
@@ -389,7 +390,7 @@ void json_key(struct json_writer *w, const char *key)
 void json_string(struct json_writer *w, const char *value)
 {
 	separate(w);
-	json_quote(w->file, value);
+	quote(w->file, value);
 }
 
 void json_number(struct json_writer *w, unsigned value)
@@ -457,9 +458,9 @@ char *json_attribute_lines(const struct mdev *dev)
 		fputs("  Attrs:\n", file);
 	for (size_t i = 0; i < dev->n_attrs; i++) {
 		fprintf(file, "    @{%zu}: {", i);
-		json_quote(file, dev->attrs[i].name);
+		quote(file, dev->attrs[i].name);
 		fputc(':', file);
-		json_quote(file, dev->attrs[i].value);
+		quote(file, dev->attrs[i].value);
 		fputs("}\n", file);
 	}
 	mem_stream_end(file);

@@ -69,6 +69,3 @@ char *json_definition_line(const struct mdev *dev);
 /* The attributes as people read them, numbered for --index: a line "  Attrs:", then a line each.
  * Owned; empty if there are none. */
 char *json_attribute_lines(const struct mdev *dev);
-
-/* text between quotes with everything escaped that JSON wants escaped. */
-void json_quote(FILE *file, const char *text);

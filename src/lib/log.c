@@ -78,7 +78,6 @@ static enum log_level hint_level(void)
 }
 
 LOG_FUNCTION(log_hint, hint_level(), "\033[1m", "Hint")
-LOG_FUNCTION(log_info, LOG_LEVEL_INFO, "", "Info")
 LOG_FUNCTION(log_debug, LOG_LEVEL_DEBUG, "\033[2m", "Debug")
 
 void log_script(const char *name, const char *text)

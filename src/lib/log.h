@@ -18,7 +18,6 @@ enum log_level {
 void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 void log_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
-void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* What might help people who look at a terminal; programs that read stderr get it only with
