@@ -38,18 +38,24 @@ static int broken(const char *text, const char *at, const char *where, const cha
 			 what, line, column);
 }
 
-/* What cJSON lets pass though it is no JSON, or not ours to print: control characters, and a NUL
- * written as an escape, which would cut the string. Returns the place, NULL if there is none. */
-static const char *find_bad_character(const char *text)
+/* What cJSON lets pass though it is no JSON, or not ours to print. Returns the place, and what it
+ * is, or NULL if there is none. */
+static const char *find_bad(const char *text, const char **ret_what)
 {
 	bool string = false;
 
 	for (const char *p = text; *p; p++) {
+		*ret_what = "control character";
 		if ((unsigned char)*p < 0x20 && (string || !strchr("\t\n\r", *p)))
 			return p;
 		if (*p == '"')
 			string = !string;
-		else if (string && *p == '\\' && p[1] && *++p == 'u' && strncmp(p, "u0000", 5) == 0)
+		if (!string || *p != '\\' || !p[1])
+			continue;
+		if (strncmp(++p, "u0000", 5) == 0)
+			return p;
+		*ret_what = "invalid escape"; /* cJSON takes it for a NUL, which cuts the string */
+		if (*p == 'u' && strspn(p + 1, "0123456789abcdefABCDEF") < 4)
 			return p;
 	}
 	return NULL;
@@ -63,9 +69,9 @@ static cJSON *parse(const char *text, size_t len, const char *where, struct erro
 		error_set(err, STATUS_INVALID, "Invalid JSON in %s: not valid UTF-8", where);
 		return NULL;
 	}
-	const char *bad = find_bad_character(text);
+	const char *what, *bad = find_bad(text, &what);
 	if (bad) {
-		broken(text, bad, where, "control character", err);
+		broken(text, bad, where, what, err);
 		return NULL;
 	}
 	cJSON *tree = cJSON_ParseWithOpts(text, &end, true);
@@ -305,7 +311,6 @@ bool json_read_supports(const char *text, size_t len, const char *const actions[
 	const cJSON *version = member(supports, "version");
 	if (!cJSON_IsNumber(version) || version->valuedouble < 0 || version->valuedouble > 1e9)
 		return false;
-	found.version = (unsigned)version->valuedouble;
 	if (!read_names(member(supports, "actions"), actions, &found.actions,
 			&found.unknown_actions) ||
 	    !read_names(member(supports, "events"), events, &found.events, &found.unknown_events)) {

@@ -29,7 +29,6 @@ int json_read_attributes(const char *text, size_t len, const char *where, struct
 
 /* What a script supports: names of actions and events, as bits of the order in the table given. */
 struct json_supports {
-	unsigned version;
 	unsigned actions; /* bit i: actions[i] of the table is listed */
 	unsigned events;
 	char *unknown_actions; /* owned: names listed that no table has, joined by ", "; NULL = none

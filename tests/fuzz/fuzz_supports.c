@@ -15,12 +15,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const char *const actions[] = { "start", "stop", "define", NULL };
 	static const char *const events[] = { "pre", "post", NULL };
-	struct json_supports supports = { .version = 77 };
+	struct json_supports supports = { .actions = 77 };
 	_cleanup_free_ char *text = mem_zero(size + 1, 1);
 
 	memcpy(text, data, size);
 	if (!json_read_supports(text, size, actions, events, &supports)) {
-		assert(supports.version == 77 && !supports.unknown_actions);
+		assert(supports.actions == 77 && !supports.unknown_actions);
 		return 0;
 	}
 	assert(supports.actions < 1u << 3 && supports.events < 1u << 2);
