@@ -138,11 +138,12 @@ Debug: Writing '5' to attribute assign_adapter"
 	mkdir -p "$D/mtty"
 	: >"$D/mtty/odd"
 	local warning="Warning: Can't determine uuid for file 'odd' in /etc/mdevctl.d/mtty" filter
-	for filter in warn info debug trace mdevctl=warn mdevctl::mdev=debug error,mdevctl=info nonsense ""; do
+	for filter in warn info debug trace mdevctl=warn mdevctl::mdev=debug error,mdevctl=info nonsense "" \
+		WARN off,mdevctl=Debug info,mdevctl=error; do
 		MDEVCTL_LOG=$filter run -0 --separate-stderr mdevctl list -d
 		same_stderr "$warning"
 	done
-	for filter in off error mdevctl=error; do
+	for filter in off error mdevctl=error OFF Error,mdevctl=off; do
 		MDEVCTL_LOG=$filter run -0 --separate-stderr mdevctl list -d
 		same_stderr ""
 	done

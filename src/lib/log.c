@@ -1,31 +1,32 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "log.h"
 #include "mem.h"
 
-/* MDEVCTL_LOG is env_logger's filter in mdevctl: "debug", or "module=debug,..."; the last level
- * in it counts here, since there are no modules to tell apart. */
+/* MDEVCTL_LOG is env_logger's filter in mdevctl: "debug", or "module=debug,...". There are no
+ * modules to tell apart here, so the most talkative level in it counts. */
 static enum log_level level(void)
 {
-	static const char *const names[] = { "off", "error", "warn", "info", "debug" };
-	const char *wanted = secure_getenv("MDEVCTL_LOG");
+	static const char *const names[] = { "off", "error", "warn", "info", "debug", "trace" };
+	const char *word = secure_getenv("MDEVCTL_LOG");
+	int found = -1;
 
-	if (!wanted)
-		return LOG_LEVEL_WARNING;
-	for (const char *p; (p = strpbrk(wanted, "=,"));)
-		wanted = p + 1;
-	if (strcmp(wanted, "trace") == 0)
-		return LOG_LEVEL_DEBUG;
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (strcmp(wanted, names[i]) == 0)
-			return (enum log_level)i;
-	return LOG_LEVEL_WARNING;
+	for (; word && *word; word += strcspn(word, "=,"), word += *word != '\0')
+		for (int i = 0; i < (int)(sizeof(names) / sizeof(names[0])); i++)
+			if (strcspn(word, "=,") == strlen(names[i]) &&
+			    strncasecmp(word, names[i], strlen(names[i])) == 0 && i > found)
+				found = i;
+	return found < 0 ? LOG_LEVEL_WARNING : (enum log_level)found;
 }
 
 /* Colours only on a terminal and never with NO_COLOR (no-color.org). */
@@ -44,10 +45,24 @@ static bool colours(void)
 	return isatty(STDERR_FILENO) && term && strcmp(term, "dumb") != 0;
 }
 
+/* One write a line: lines of programs that run at the same time do not mix. That nobody reads it
+ * any more (SIGPIPE) is no reason to end before the work is done. */
+static void put(const char *line)
+{
+	static const struct timespec at_once = { 0 };
+	sigset_t pipe, old;
+
+	sigemptyset(&pipe);
+	sigaddset(&pipe, SIGPIPE);
+	sigprocmask(SIG_BLOCK, &pipe, &old);
+	if (write(STDERR_FILENO, line, strlen(line)) < 0 && errno == EPIPE)
+		(void)sigtimedwait(&pipe, NULL, &at_once); /* ignored signals do not come */
+	sigprocmask(SIG_SETMASK, &old, NULL);
+}
+
 static void print(const char *colour, const char *prefix, const char *format, va_list args)
 	__attribute__((format(printf, 3, 0)));
 
-/* One write a line: lines of programs that run at the same time do not mix. */
 static void print(const char *colour, const char *prefix, const char *format, va_list args)
 {
 	_cleanup_free_ char *text = mem_vprintf(format, args);
@@ -55,7 +70,7 @@ static void print(const char *colour, const char *prefix, const char *format, va
 					    ? mem_printf("%s%s:\033[0m %s\n", colour, prefix, text)
 					    : mem_printf("%s: %s\n", prefix, text);
 
-	(void)!write(STDERR_FILENO, line, strlen(line)); /* there is nowhere else to complain */
+	put(line);
 }
 
 #define LOG_FUNCTION(name, minimum, colour, prefix)                                                \
@@ -86,5 +101,5 @@ void log_script(const char *name, const char *text)
 	_cleanup_free_ char *line =
 		mem_printf("%s: %s%s", name, text, n > 0 && text[n - 1] == '\n' ? "" : "\n");
 
-	(void)!write(STDERR_FILENO, line, strlen(line));
+	put(line);
 }
