@@ -51,8 +51,10 @@ void near_try(struct near *near, const char *known)
 
 	if (strcasecmp(near->word, known) == 0)
 		found = 0;
-	else if (n >= 3 && strncasecmp(near->word, known, n) == 0)
-		found = 1;
+	else if (n >= 3 && known_n > n &&
+		 (strncasecmp(near->word, known, n) == 0 ||
+		  strcasecmp(near->word, known + known_n - n) == 0))
+		found = 1; /* also a PCI address without its domain, as lspci prints it */
 	else if (n <= LONGEST && known_n <= LONGEST)
 		found = distance(near->word, known);
 	else

@@ -5,8 +5,8 @@
 
 /*
  * For a word that is not known: the known one that was probably meant. Case does not count, a
- * beginning of three letters is enough, else one letter wrong, missing, too many or swapped, and
- * one more for every four letters.
+ * beginning or an end of three letters is enough, else one letter wrong, missing, too many or
+ * swapped, and one more for every four letters.
  */
 struct near {
 	const char *word;	 /* borrowed: what was typed */
