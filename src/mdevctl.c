@@ -13,7 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "lib/error.h"
+#include "lib/cli.h"
+#include "lib/log.h"
 #include "lib/mem.h"
 #include "lib/near.h"
 
@@ -49,14 +50,6 @@ static void print_help(FILE *file)
 	      file);
 }
 
-static int finish(void)
-{
-	if (fflush(stdout) == 0 && !ferror(stdout))
-		return STATUS_OK;
-	fprintf(stderr, "Error: Failed to write to standard output: %s\n", strerror(errno));
-	return STATUS_FAILED;
-}
-
 static const struct command *find(const char *name)
 {
 	for (size_t i = 0; i < COMMANDS; i++)
@@ -73,9 +66,8 @@ static int unknown(const char *name)
 		if (commands[i].help && *name != '-')
 			near_try(&near, commands[i].name);
 	_cleanup_free_ char *question = near_question(&near);
-	fprintf(stderr,
-		"Error: Unknown command '%s'%s\nTry 'mdevctl --help' for more information.\n", name,
-		question);
+	log_error("Unknown command '%s'%s\nTry 'mdevctl --help' for more information.", name,
+		  question);
 	return STATUS_USAGE;
 }
 
@@ -100,7 +92,7 @@ static int run(const struct command *command, int argc, char *argv[])
 	}
 	snprintf(slash + 1, NAME_MAX, "%s", command->program);
 	execv(path, argv);
-	fprintf(stderr, "Error: Unable to run %s: %s\n", path, strerror(errno));
+	log_error("Unable to run %s: %s", path, strerror(errno));
 	return STATUS_FAILED;
 }
 
@@ -111,8 +103,8 @@ static int show_page(const char *name)
 	if (name && !command)
 		return unknown(name);
 	execlp("man", "man", command ? command->program : "mdevctl", NULL);
-	fprintf(stderr, "Error: Unable to run man: %s; see 'mdevctl%s%s --help'\n", strerror(errno),
-		name ? " " : "", name ? name : "");
+	log_error("Unable to run man: %s; see 'mdevctl%s%s --help'", strerror(errno),
+		  name ? " " : "", name ? name : "");
 	return STATUS_FAILED;
 }
 
@@ -126,12 +118,12 @@ int main(int argc, char *argv[])
 	}
 	if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
 		print_help(stdout);
-		return finish();
+		return cli_done();
 	}
 	if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0 ||
 	    strcmp(name, "version") == 0) {
 		puts("mdevctl " VERSION);
-		return finish();
+		return cli_done();
 	}
 	if (strcmp(name, "help") == 0)
 		return show_page(argv[2]);
