@@ -9,6 +9,7 @@ static const struct cli_use uses[] = {
 static const struct cli_spec spec = {
 	.command = "autostart",
 	.summary = "Start the devices of a parent that are defined as auto.",
+	.usage = { "PARENT" },
 	.operand = "PARENT",
 	.uses = uses,
 };

@@ -8,7 +8,7 @@ static const struct cli_use uses[] = {
 	{ CLI_UUID, "UUID of the device; made up and printed if not given" },
 	{ CLI_PARENT, "Parent device; that of the running device if not given" },
 	{ CLI_TYPE, "Type of the device; that of the running device if not given" },
-	{ CLI_AUTO, "Start the device whenever its parent appears" },
+	{ CLI_AUTO, "Start the device whenever its parent appears, not now" },
 	{ CLI_JSONFILE, "Read type, start and attributes from a JSON file" },
 	{ CLI_FORCE, "Go on though a callout script refuses" },
 	{ 0 },
@@ -23,7 +23,8 @@ static const struct cli_rule rules[] = {
 static const struct cli_spec spec = {
 	.command = "define",
 	.summary = "Define a mediated device, or make a running one persistent.",
-	.needs = "{--uuid=UUID | --parent=PARENT}",
+	.usage = { "[--uuid=UUID] --parent=PARENT {--type=TYPE | --jsonfile=FILE} [OPTIONS]",
+		   "--uuid=UUID [OPTIONS]   (a device that runs)" },
 	.uses = uses,
 	.rules = rules,
 };

@@ -16,6 +16,7 @@ static const struct cli_use uses[] = {
 static const struct cli_spec spec = {
 	.command = "list",
 	.summary = "List mediated devices: the running ones, or those that are defined.",
+	.usage = { "[OPTIONS]" },
 	.uses = uses,
 };
 

@@ -10,7 +10,7 @@ static const struct cli_use uses[] = {
 	{ CLI_DELATTR, "Remove the attribute at --index or the last one" },
 	{ CLI_INDEX, "Place of the attribute, from 0" },
 	{ CLI_VALUE, "Value of the attribute that is added" },
-	{ CLI_AUTO, "Start the device whenever its parent appears" },
+	{ CLI_AUTO, "Start the device whenever its parent appears, not now" },
 	{ CLI_MANUAL, "Start the device only when asked to" },
 	{ CLI_JSONFILE, "Replace the definition by that of a JSON file" },
 	{ CLI_LIVE, "Change the running device, with --jsonfile" },
@@ -34,7 +34,8 @@ static const struct cli_rule rules[] = {
 static const struct cli_spec spec = {
 	.command = "modify",
 	.summary = "Change the definition of a mediated device, or a running one.",
-	.needs = "--uuid=UUID",
+	.usage = { "--uuid=UUID {--auto | --manual | --addattr=ATTRIBUTE | --delattr} [OPTIONS]",
+		   "--uuid=UUID --parent=PARENT --jsonfile=FILE [OPTIONS]" },
 	.uses = uses,
 	.rules = rules,
 };

@@ -11,7 +11,7 @@ static const struct cli_use uses[] = {
 	{ CLI_JSONFILE, "Read type and attributes from a JSON file" },
 	{ CLI_FORCE, "Go on though a callout script refuses" },
 	{ CLI_ENSURE, "Succeed if the device already runs as asked" },
-	{ CLI_WAIT, "Wait for parent, type and a free instance (30)" },
+	{ CLI_WAIT, "Wait for parent, type and free instance (default 30 s)" },
 	{ CLI_SETTLE, "Return only when udev is done with the device" },
 	{ 0 },
 };
@@ -25,7 +25,8 @@ static const struct cli_rule rules[] = {
 static const struct cli_spec spec = {
 	.command = "start",
 	.summary = "Start a mediated device: a defined one, or one of a type on a parent.",
-	.needs = "{--uuid=UUID | --parent=PARENT}",
+	.usage = { "--uuid=UUID [OPTIONS]   (a defined device)",
+		   "[--uuid=UUID] --parent=PARENT {--type=TYPE | --jsonfile=FILE} [OPTIONS]" },
 	.uses = uses,
 	.rules = rules,
 };

@@ -7,7 +7,7 @@ static const struct cli_use uses[] = {
 	{ CLI_FORCE, "Go on though a callout script refuses" },
 	{ CLI_ENSURE, "Succeed if the device does not run" },
 	{ CLI_SETTLE, "Leave a device alone that udev is not done with" },
-	{ CLI_WAIT, "Wait for those who use the device (30)" },
+	{ CLI_WAIT, "Wait until nobody uses the device (default 30 s)" },
 	{ 0 },
 };
 
@@ -19,7 +19,7 @@ static const struct cli_rule rules[] = {
 static const struct cli_spec spec = {
 	.command = "stop",
 	.summary = "Stop a running mediated device.",
-	.needs = "--uuid=UUID",
+	.usage = { "--uuid=UUID [OPTIONS]" },
 	.uses = uses,
 	.rules = rules,
 };

@@ -14,6 +14,7 @@ static const struct cli_use uses[] = {
 static const struct cli_spec spec = {
 	.command = "types",
 	.summary = "List the types of mediated devices that parents offer.",
+	.usage = { "[OPTIONS]" },
 	.uses = uses,
 };
 

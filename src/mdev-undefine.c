@@ -17,7 +17,7 @@ static const struct cli_rule rules[] = {
 static const struct cli_spec spec = {
 	.command = "undefine",
 	.summary = "Remove the definition of a mediated device; a running one goes on.",
-	.needs = "--uuid=UUID",
+	.usage = { "--uuid=UUID [OPTIONS]" },
 	.uses = uses,
 	.rules = rules,
 };

@@ -94,9 +94,10 @@ static void print_help(const struct parser *p)
 	const struct cli_spec *spec = p->spec;
 	_cleanup_free_ char *display = display_name(p->name);
 
-	printf("Usage: %s%s%s [OPTIONS]%s%s\n\n%s\n\nOptions:\n", display, spec->needs ? " " : "",
-	       spec->needs ? spec->needs : "", spec->operand ? " " : "",
-	       spec->operand ? spec->operand : "", spec->summary);
+	printf("Usage: %s %s\n", display, spec->usage[0]);
+	if (spec->usage[1])
+		printf("       %s %s\n", display, spec->usage[1]);
+	printf("\n%s\n\nOptions:\n", spec->summary);
 	for (const struct cli_use *use = spec->uses; use->option; use++)
 		print_use(use);
 	print_use(&(struct cli_use){ CLI_HELP, "Print this help and exit" });

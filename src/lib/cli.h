@@ -56,10 +56,10 @@ struct cli_rule {
 };
 
 struct cli_spec {
-	const char *command; /* "define": the program is mdev-define, or mdevctl define */
-	const char *summary; /* one sentence */
-	const char *needs;   /* for --help: the options that must be given; NULL = none */
-	const char *operand; /* "PARENT": one word that must be given; NULL = none */
+	const char *command;  /* "define": the program is mdev-define, or mdevctl define */
+	const char *summary;  /* one sentence */
+	const char *usage[2]; /* for --help: what must be given, one or two ways */
+	const char *operand;  /* "PARENT": one word that must be given; NULL = none */
 	const struct cli_use *uses;
 	const struct cli_rule *rules; /* NULL = none */
 };
