@@ -158,7 +158,7 @@ direct="/usr/sbin/mdevctl start-parent-mdevs ${PCI##*/}"
 
 @test "rules: a device that went stops its unit" {
 	device "$DEVICE" mdev
-	runs remove "$DEVICE" "/usr/bin/systemctl --job-mode=fail stop mdev@$U1*.service"
+	runs remove "$DEVICE" "/usr/bin/timeout 10 /usr/bin/systemctl --job-mode=fail stop mdev@$U1*.service"
 	run -1 grep -E '^(SYSTEMD_ALIAS|TAGS)=' "$T/said"
 }
 
