@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "callout.h"
 #include "file.h"
@@ -54,78 +51,9 @@ struct call {
 	const char *input; /* borrowed; NULL = empty stdin */
 };
 
-struct scripts {
-	char **v; /* owned: full paths, in the order they are asked */
-	size_t n;
-};
-
 const char *action_name(enum action action)
 {
 	return actions[action];
-}
-
-static void free_scripts(struct scripts *scripts)
-{
-	for (size_t i = 0; i < scripts->n; i++)
-		free(scripts->v[i]);
-	free(scripts->v);
-}
-#define _cleanup_scripts_ __attribute__((cleanup(free_scripts)))
-
-/* What editors and package managers leave behind is not run, nor what is hidden. */
-static bool is_leftover(const char *name)
-{
-	static const char *const ends[] = { "~", ".bak", ".orig", ".rpmsave", ".rpmnew" };
-	size_t n = strlen(name);
-
-	if (*name == '.' || strstr(name, ".dpkg-"))
-		return true;
-	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
-		size_t end = strlen(ends[i]);
-		if (n >= end && strcmp(name + n - end, ends[i]) == 0)
-			return true;
-	}
-	return false;
-}
-
-/* Links are followed: administrators link scripts from elsewhere. */
-static bool is_executable(const struct env *env, const char *path)
-{
-	struct stat st;
-
-	return fstatat(env->root, path, &st, 0) == 0 && S_ISREG(st.st_mode) &&
-	       faccessat(env->root, path, X_OK, AT_EACCESS) == 0;
-}
-
-static void add_scripts(const struct env *env, const char *dir, struct scripts *ret)
-{
-	_cleanup_names_ struct file_names names = { 0 };
-
-	int r = file_scan(env->root, dir, &names);
-	if (r < 0 && r != -ENOENT)
-		log_warning("Unable to read directory %s/%s: %s", env->root_path, dir,
-			    strerror(-r));
-	for (int i = 0; i < names.n; i++) {
-		const char *name = names.v[i]->d_name;
-		_cleanup_free_ char *path = mem_printf("%s/%s", dir, name);
-
-		if (is_leftover(name) || !is_executable(env, path)) {
-			log_debug("No script: %s/%s", env->root_path, path);
-			continue;
-		}
-		ret->v = mem_grow(ret->v, ret->n + 1, sizeof(ret->v[0]));
-		ret->v[ret->n++] = mem_printf("%s/%s", env->root_path, path);
-	}
-}
-
-/* kind: "callouts" or "notifiers". The directory in /etc is mdevctl's old one. */
-static void find_scripts(const struct env *env, const char *kind, struct scripts *ret)
-{
-	_cleanup_free_ char *packaged = mem_printf("usr/lib/mdevctl/scripts.d/%s", kind);
-	_cleanup_free_ char *local = mem_printf("etc/mdevctl.d/scripts.d/%s", kind);
-
-	add_scripts(env, packaged, ret);
-	add_scripts(env, local, ret);
 }
 
 /* Notifiers are only told, so nobody reads what they say. */
@@ -229,9 +157,9 @@ static int negotiate(const struct call *call, const char *path, struct callout_c
 	int code = run(call, path, &result, err);
 	if (code < 0 && err->status == STATUS_TIMED_OUT) {
 		log_warning("%s", err->text);
-		free(choice->hung);
-		choice->hung = err->text;
-		*err = (struct error){ 0 };
+		if (!choice->hung)
+			choice->hung = mem_text(err->text);
+		error_clear(err);
 		return 0;
 	}
 	if (code < 0)
@@ -265,7 +193,6 @@ static struct callout_choice *choose(const struct call *about, struct error *err
 {
 	struct callouts *all = about->all;
 	struct call call = *about;
-	_cleanup_scripts_ struct scripts scripts = { 0 };
 
 	for (size_t i = 0; i < all->n_choices; i++)
 		if (strcmp(all->choices[i]->parent, call.dev->parent) == 0 &&
@@ -279,9 +206,9 @@ static struct callout_choice *choose(const struct call *about, struct error *err
 	struct callout_choice *choice = mem_zero(1, sizeof(*choice));
 	memcpy(choice->parent, call.dev->parent, sizeof(choice->parent));
 	memcpy(choice->type, call.dev->type, sizeof(choice->type));
-	find_scripts(all->env, "callouts", &scripts);
-	for (size_t i = 0; i < scripts.n && !choice->script; i++)
-		if (negotiate(&call, scripts.v[i], choice, err) < 0) {
+	scripts_find(all->env, "callouts", &all->callouts);
+	for (size_t i = 0; i < all->callouts.n && !choice->script; i++)
+		if (negotiate(&call, all->callouts.v[i], choice, err) < 0) {
 			free_choice(choice);
 			return NULL;
 		}
@@ -314,17 +241,16 @@ static int check_supported(const struct callout_choice *choice, const struct cal
 static int ask_all(const struct call *call, char **ret_script, struct spawn_result *ret,
 		   struct error *err)
 {
-	_cleanup_scripts_ struct scripts scripts = { 0 };
+	const struct scripts *scripts = &call->all->callouts; /* known since choose() */
 
-	find_scripts(call->all->env, "callouts", &scripts);
-	for (size_t i = 0; i < scripts.n; i++) {
+	for (size_t i = 0; i < scripts->n; i++) {
 		_cleanup_spawn_ struct spawn_result result = { 0 };
-		int code = run(call, scripts.v[i], &result, err);
+		int code = run(call, scripts->v[i], &result, err);
 
 		if (code == NOT_MINE || code == NO_ANSWER)
 			continue;
 		if (code >= 0) {
-			*ret_script = mem_text(scripts.v[i]);
+			*ret_script = mem_text(scripts->v[i]);
 			*ret = result;
 			result = (struct spawn_result){ 0 };
 		}
@@ -336,12 +262,9 @@ static int ask_all(const struct call *call, char **ret_script, struct spawn_resu
 /* Asks whom a call belongs to: the versioned script alone, or *script if an earlier call set it, or
  * all. Returns an exit code, and in *script whose (owned by the caller); NO_ANSWER if no script
  * took it; or -1. */
-static int ask(const struct call *call, char **script, struct spawn_result *ret, struct error *err)
+static int ask(const struct call *call, const struct callout_choice *choice, char **script,
+	       struct spawn_result *ret, struct error *err)
 {
-	const struct callout_choice *choice = choose(call, err);
-
-	if (!choice)
-		return -1;
 	if (choice->script && check_supported(choice, call, err) < 0)
 		return -1;
 	if (choice->script && !*script)
@@ -372,6 +295,8 @@ void callouts_close(struct callouts *callouts)
 	for (size_t i = 0; i < callouts->n_choices; i++)
 		free_choice(callouts->choices[i]);
 	free(callouts->choices);
+	scripts_free(&callouts->callouts);
+	scripts_free(&callouts->notifiers);
 	free(callouts->said);
 	*callouts = (struct callouts){ 0 };
 }
@@ -379,9 +304,11 @@ void callouts_close(struct callouts *callouts)
 void callout_begin(struct callout *callout, struct callouts *all, enum action action,
 		   const struct mdev *dev)
 {
-	*callout = (struct callout){
-		.all = all, .action = action, .dev = dev, .input = json_definition_line(dev)
-	};
+	scripts_find(all->env, "callouts", &all->callouts);
+	*callout = (struct callout){ .all = all,
+				     .action = action,
+				     .dev = dev,
+				     .input = all->callouts.n ? json_definition_line(dev) : NULL };
 }
 
 void callout_end(struct callout *callout)
@@ -405,8 +332,9 @@ int callout_pre(struct callout *callout, bool force, struct error *err)
 {
 	_cleanup_spawn_ struct spawn_result result = { 0 };
 	const struct call call = call_of(callout, EVENT_PRE, STATE_NONE);
+	const struct callout_choice *choice = choose(&call, err);
 
-	int code = ask(&call, &callout->script, &result, err);
+	int code = choice ? ask(&call, choice, &callout->script, &result, err) : -1;
 	if (code == 0 || code == NO_ANSWER)
 		return 0;
 	if (code > 0)
@@ -416,6 +344,8 @@ int callout_pre(struct callout *callout, bool force, struct error *err)
 	log_warning("Forcing operation '%s' despite callout failure. Error was: %s",
 		    action_name(callout->action), err->text);
 	error_clear(err);
+	free(callout->script); /* only who said yes gets post for sure */
+	callout->script = NULL;
 	return 0;
 }
 
@@ -424,8 +354,9 @@ void callout_post(struct callout *callout, enum state state)
 	_cleanup_spawn_ struct spawn_result result = { 0 };
 	_cleanup_error_ struct error err = { 0 };
 	const struct call call = call_of(callout, EVENT_POST, state);
+	const struct callout_choice *choice = choose(&call, &err);
 
-	int code = ask(&call, &callout->script, &result, &err);
+	int code = choice ? ask(&call, choice, &callout->script, &result, &err) : -1;
 	if (code > 0 && code != NO_ANSWER)
 		refused(callout->script, code, &err);
 	if (!err.text)
@@ -438,15 +369,15 @@ void callout_post(struct callout *callout, enum state state)
 
 void callout_notify(struct callout *callout, enum state state)
 {
-	_cleanup_scripts_ struct scripts scripts = { 0 };
+	struct scripts *scripts = &callout->all->notifiers;
 	const struct call call = call_of(callout, EVENT_NOTIFY, state);
 
-	find_scripts(callout->all->env, "notifiers", &scripts);
-	for (size_t i = 0; i < scripts.n; i++) {
+	scripts_find(callout->all->env, "notifiers", scripts);
+	for (size_t i = 0; i < scripts->n; i++) {
 		_cleanup_spawn_ struct spawn_result result = { 0 };
 		_cleanup_error_ struct error err = { 0 };
 
-		if (run(&call, scripts.v[i], &result, &err) < 0)
+		if (run(&call, scripts->v[i], &result, &err) < 0)
 			log_warning("%s", err.text);
 	}
 }
@@ -463,7 +394,7 @@ int callout_live(struct callout *callout, struct error *err)
 		return error_set(err, STATUS_FAILED,
 				 "No callout script with version support found that supports live "
 				 "modify");
-	int code = ask(&call, &callout->script, &result, err);
+	int code = ask(&call, choice, &callout->script, &result, err);
 	return code > 0 ? refused(callout->script, code, err) : code;
 }
 
@@ -496,7 +427,7 @@ int callout_attributes(struct callouts *callouts, struct mdev *dev, struct error
 		return -1;
 	if (choice->hung) /* else a list of many devices takes hours */
 		return error_set(err, STATUS_TIMED_OUT, "%s", choice->hung);
-	int code = ask(&call, &script, &result, err);
+	int code = ask(&call, choice, &script, &result, err);
 	if (code < 0 && err->status == STATUS_TIMED_OUT && !choice->hung)
 		choice->hung = mem_text(err->text);
 	if (code < 0 || code == NO_ANSWER)

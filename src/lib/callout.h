@@ -6,6 +6,7 @@
 #include "device.h"
 #include "env.h"
 #include "error.h"
+#include "scripts.h"
 
 /*
  * The script protocol of mdevctl-callout(7). Scripts take part in every change: callouts may refuse
@@ -33,7 +34,8 @@ struct callout_choice;
 
 struct callouts {
 	const struct env *env;
-	struct callout_choice **choices; /* owned: a process asks for capabilities once */
+	struct scripts callouts, notifiers; /* owned: a process looks for them once */
+	struct callout_choice **choices;    /* owned: a process asks for capabilities once */
 	size_t n_choices;
 	char *said; /* owned: what scripts wrote to stderr since callout_take_said(); for the
 		       journal */
@@ -48,8 +50,8 @@ struct callout {
 	struct callouts *all; /* borrowed */
 	enum action action;
 	const struct mdev *dev; /* borrowed */
-	char *input;		/* owned: the device as JSON, the same for pre and post */
-	char *script;		/* owned: path of the script that answered pre; NULL = none */
+	char *input;  /* owned: the device as JSON, the same for pre and post; NULL = no scripts */
+	char *script; /* owned: path of the script that answered pre; NULL = none */
 };
 void callout_begin(struct callout *callout, struct callouts *all, enum action action,
 		   const struct mdev *dev);
