@@ -22,7 +22,10 @@ int main(int argc, char *argv[])
 
 	cli_parse(&spec, argc, argv, &cli);
 	struct op op = { .env = &env, .parent = cli.operand, .ensure = true };
-	if (env_open(&env, &err) < 0 || op_autostart(&op, &err) < 0)
+	if (env_open(&env, &err) < 0)
+		return cli_fail(&err);
+	env_open_kmsg(&env);
+	if (op_autostart(&op, &err) < 0)
 		return cli_fail(&err);
 	return cli_done();
 }

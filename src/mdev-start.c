@@ -40,7 +40,10 @@ int main(int argc, char *argv[])
 
 	cli_parse(&spec, argc, argv, &cli);
 	struct op op = cli_op(&cli, &env);
-	if (env_open(&env, &err) < 0 || op_start(&op, uuid, &err) < 0)
+	if (env_open(&env, &err) < 0)
+		return cli_fail(&err);
+	env_open_kmsg(&env);
+	if (op_start(&op, uuid, &err) < 0)
 		return cli_fail(&err);
 	if (!op.uuid) /* libvirt takes whatever is printed for the new UUID */
 		puts(uuid);

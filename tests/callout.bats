@@ -194,6 +194,63 @@ one: err post
     @{1}: {\"notify\":\"1\"}"
 }
 
+@test "a script may call mdevctl in pre, too, and what it changed is kept" {
+	definition mtty "$U1" mtty-1
+	script "$CALLOUTS" one '[[ $event == pre && ! -e $ROOT/again ]] || exit 0; : >"$ROOT/again"
+env -u LD_PRELOAD mdevctl modify -u "$uuid" --addattr pre --value 1'
+	MDEVCTL_LOCK_TIMEOUT=5 run -0 mdevctl modify -u "$U1" --auto
+	same ""
+	run -0 mdevctl list -d -v
+	same "$U1 mtty mtty-1 auto
+  Attrs:
+    @{0}: {\"pre\":\"1\"}"
+	called "one get capabilities
+one pre modify
+one get capabilities
+one pre modify
+one post modify success
+one post modify failure
+one pre modify
+one post modify success"
+}
+
+@test "a definition that changes each time before it is written is left as it is" {
+	definition mtty "$U1" mtty-1
+	script "$CALLOUTS" one '[[ $event == pre ]] || exit 0; echo >>"$ROOT/times"
+printf "{\"mdev_type\":\"mtty-1\",\"start\":\"manual\",\"times\":%d}" "$(wc -l <"$ROOT/times")" \
+	>"$ROOT/etc/mdevctl.d/mtty/$uuid"'
+	run -4 mdevctl modify -u "$U1" --auto
+	same "Error: The definition of $U1 on mtty was changed by somebody else meanwhile"
+	output=$(wc -l <"$ROOT/times") same 100
+	same_file "$D/mtty/$U1" '{"mdev_type":"mtty-1","start":"manual","times":100}'
+}
+
+@test "a callout that takes its time keeps no other writer waiting" {
+	definition mtty "$U1" mtty-1
+	script "$CALLOUTS" one '[[ $event == pre && $uuid == 1* ]] || exit 0
+: >"$ROOT/reached"; until [[ -e $ROOT/go ]]; do sleep 0.02; done'
+	mdevctl modify -u "$U1" --auto 3>&- &
+	wait_for "$ROOT/reached"
+	MDEVCTL_LOCK_TIMEOUT=1 run -0 mdevctl define -u "$U2" -p mtty -t mtty-1
+	same ""
+	: >"$ROOT/go"
+	wait $!
+	run -0 mdevctl list -d
+	same "$U1 mtty mtty-1 auto
+$U2 mtty mtty-1 manual"
+}
+
+@test "a callout's post is run though nobody reads what it says" {
+	script "$CALLOUTS" one 'echo "on $event" >&2'
+	{ mdevctl start -u "$U1" -p mtty -t mtty-1 2>&1 3>&-; echo "$?" >"$ROOT/status"; } | true
+	same_file "$ROOT/status" "0
+"
+	[[ -e $DEVICES/$U1 ]]
+	called "one get capabilities
+one pre start
+one post start success"
+}
+
 @test "a notifier may call mdevctl after a refusal, too" {
 	definition mtty "$U1" mtty-1
 	script "$CALLOUTS" one '[[ $event != pre || -n $AGAIN ]] || exit 1'
@@ -367,7 +424,7 @@ Error: Undefine failed"
 	same ""
 }
 
-@test "a forced change is followed by post, to the script that had refused, and by notify" {
+@test "a forced change is followed by post, to the first script that takes it, and by notify" {
 	script "$CALLOUTS" a '[[ $event == post ]] || exit 2'
 	script "$CALLOUTS" b '[[ $event != pre ]] || exit 1'
 	script "$CALLOUTS" c
@@ -378,7 +435,7 @@ b get capabilities
 c get capabilities
 a pre define
 b pre define
-b post define success
+a post define success
 n notify define success"
 }
 
@@ -406,7 +463,6 @@ n notify start failure"
 	MDEVCTL_LOG=debug run -0 mdevctl define -u "$U1" -p mtty -t mtty-1
 	output=$(grep -F "$CALLOUTS" <<<"$output") same "Debug: No script: $CALLOUTS/README
 Debug: get capabilities: running $CALLOUTS/a
-Debug: No script: $CALLOUTS/README
 Debug: pre define: running $CALLOUTS/a
 Debug: post define: running $CALLOUTS/a
 Debug: Script '\"$CALLOUTS/a\"' failed with status '1'"
@@ -537,6 +593,7 @@ n: $(words mtty-1 notify modify none "$U1" mtty) <>
 @test "modify --live needs a versioned script" {
 	live_world
 	script "$CALLOUTS" a
+	script "$NOTIFIERS" n # nothing was tried, so there is no news
 	run -1 mdevctl modify -u "$U1" -p mtty --live --jsonfile "$ROOT/json"
 	same "Error: No callout script with version support found that supports live modify"
 	called "a get capabilities"

@@ -90,7 +90,7 @@ $U1 mtty mtty-1 manual"
 }
 
 @test "define needs a parent" {
-	fails 1 "Error: No parent specified" mdevctl define -u "$U1"
+	fails 1 "Error: No parent specified, and device $U1 does not run" mdevctl define -u "$U1"
 	fails 1 "Error: No parent specified" mdevctl define -u "$U1" -t mtty-1
 }
 
@@ -298,6 +298,8 @@ no_json() {
 	no_json "control character at line 1 column 3" '{"\001":1}'
 	no_json "control character at line 1 column 4" '{"a\n":1}'
 	no_json "control character at line 1 column 5" '{"a\\u0000":1}'
+	no_json "invalid escape at line 1 column 5" '{"a\\u00g0":1}'
+	no_json "invalid escape at line 1 column 33" '{"mdev_type":"mtty-1","start":"\\u12"}'
 	no_json "not valid UTF-8" '{"\xff":1}'
 	no_json "not valid UTF-8" '{"a":1}\0000'
 }

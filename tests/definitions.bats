@@ -138,7 +138,8 @@ broken_as() {
 	same_stderr ""
 	fails 3 "Error: Mediated device $U1 is not defined" mdevctl modify -u "$U1" -a
 	fails 3 "Error: No devices match the specified uuid" mdevctl undefine -u "$U1"
-	fails 3 "Error: Device is insufficiently specified. One that is not defined needs parent and type" mdevctl start -u "$U1"
+	fails 3 "Error: Device is insufficiently specified: $U1 is not defined, so it needs parent and type" \
+		mdevctl start -u "$U1"
 }
 
 @test "a linked directory is a parent" {

@@ -194,7 +194,7 @@ using="^(mkdirat|openat|read|write|getdents64|newfstatat|flock|fsync|renameat|re
 @test "a write lock that cannot be opened stops the writer" {
 	strace -o "$BATS_TEST_TMPDIR/calls" -e trace=openat "${modify[@]}"
 	fresh
-	n=$(grep -n -m 1 '"etc/mdevctl.d", O' "$BATS_TEST_TMPDIR/calls" | cut -d: -f1)
+	n=$(grep -n '"etc/mdevctl.d", O' "$BATS_TEST_TMPDIR/calls" | sed -n '2s/:.*//p')
 	fails 1 "Error: Unable to lock /etc/mdevctl.d: Too many open files" \
 		inject openat "$n" error=EMFILE "${modify[@]}"
 }
@@ -416,13 +416,27 @@ ap() {
 
 @test "a device that vanishes while its attributes are written is reported, and nothing is left" {
 	ap
-	FAKEKERNEL_FAIL=assign_domain=VANISH fails 1 \
-		"Error: Failed to write 6 to attribute assign_domain: No such device" \
+	FAKEKERNEL_FAIL=assign_domain=VANISH fails 3 \
+		"Error: Device $U1 vanished while it was started" \
 		mdevctl start -u "$U1" -p matrix
 	[[ -z $(ls "$DEVICES") ]]
 	same_file "$SYS/class/mdev_bus/matrix/mdev_supported_types/vfio_ap-passthrough/available_instances" \
 		"65536
 "
+}
+
+@test "a start that is too late for its own device leaves alone the one that was made anew" {
+	ap
+	FAKEKERNEL_FAIL=assign_domain=REPLACE fails 3 \
+		"Error: Device $U1 vanished while it was started" mdevctl start -u "$U1" -p matrix
+	run -0 mdevctl list
+	same "$U1 matrix vfio_ap-passthrough manual (defined)"
+}
+
+@test "start --wait starts a device again that vanished while its attributes were written" {
+	ap
+	FAKEKERNEL_FAIL=assign_domain=VANISH_ONCE run -0 mdevctl start --wait=60 -u "$U1" -p matrix
+	same_file "$DEVICES/$U1/assign_domain" 6
 }
 
 @test "a device that vanishes before it is removed is reported" {

@@ -41,6 +41,7 @@ suggests() {
 	suggests matrix mdevctl start -p matirx -t x
 	suggests 0000:41:00.4 mdevctl start -p 0000:41:00.5 -t x
 	suggests 0000:41:00.4 mdevctl start -p 000:41:00.4 -t x
+	suggests 0000:41:00.4 mdevctl start -p 41:00.4 -t x # as lspci prints it
 	suggests "" mdevctl start -p 0000:c8:3b.7 -t x
 	suggests "" mdevctl start -p t -t x
 }
@@ -144,6 +145,35 @@ Error: Undefine failed" "${nobody[@]}" mdevctl undefine -u "$U1"
 		"${nobody[@]}" mdevctl stop -u "$U1"
 	run -0 --separate-stderr "${nobody[@]}" mdevctl list
 	same "$U1 mtty mtty-1 manual (defined)"
+}
+
+@test "what nobody may read is not called defined" {
+	local nobody=(setpriv --reuid=65534 --regid=65534 --clear-groups)
+	chmod 755 "$BATS_RUN_TMPDIR"
+	((UID == 0)) && "${nobody[@]}" test -x "$ROOT" -a -r "$BUILD/mdevctl" || skip "needs root, and paths for all"
+	definition mtty "$U1" mtty-1
+	chmod 700 "$D/mtty"
+	fails 1 "Error: Unable to write /etc/mdevctl.d/mtty/$U2: Permission denied (run it as root)" \
+		"${nobody[@]}" mdevctl define -u "$U2" -p mtty -t mtty-1
+	run -0 --separate-stderr "${nobody[@]}" mdevctl list -d
+	same ""
+	same_stderr "Warning: Unable to read /etc/mdevctl.d/mtty: Permission denied (run it as root)"
+}
+
+@test "modify: a type that is not there is only hinted at" {
+	definition mtty "$U1" mtty-1
+	hint_once "It cannot be started yet: Parent mtty does not support mdev type mtty-7. Did you mean 'mtty-1'?" \
+		mdevctl modify -u "$U1" -t mtty-7 --auto
+	printf '{"mdev_type":"mtty-8","start":"auto"}' >"$ROOT/json"
+	hint_once "It cannot be started yet: Parent mtty does not support mdev type mtty-8. Did you mean 'mtty-1'?" \
+		mdevctl modify -u "$U1" -p mtty --jsonfile="$ROOT/json"
+	run -0 --separate-stderr env MDEVCTL_LOG=info mdevctl modify -u "$U1" --manual
+	same_stderr ""
+}
+
+@test "start-parent-mdevs: that nothing is defined as auto is hinted at" {
+	definition mtty "$U1" mtty-1
+	hint_once "No device is defined as auto on mtty" mdevctl start-parent-mdevs mtty
 }
 
 @test "define: a parent or type that is not there is only hinted at" {

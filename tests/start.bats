@@ -105,7 +105,8 @@ $THIS/assign_domain "
 
 @test "start on another parent than the defined one makes a transient device" {
 	definition mtty "$U1" mtty-2
-	fails 3 "Error: Device is insufficiently specified. One that is not defined needs parent and type" mdevctl start -u "$U1" -p matrix
+	fails 3 "Error: Device is insufficiently specified: $U1 is not defined on matrix, so it needs parent and type" \
+		mdevctl start -u "$U1" -p matrix
 	run -0 mdevctl start -u "$U1" -p matrix -t vfio_ap-passthrough
 	run -0 mdevctl list
 	same "$U1 matrix vfio_ap-passthrough manual"
@@ -130,8 +131,10 @@ $THIS/assign_domain "
 }
 
 @test "start wants parent and type of what is not defined" {
-	fails 3 "Error: Device is insufficiently specified. One that is not defined needs parent and type" mdevctl start -u "$U1"
-	fails 3 "Error: Device is insufficiently specified. One that is not defined needs parent and type" mdevctl start -u "$U1" -p mtty
+	fails 3 "Error: Device is insufficiently specified: $U1 is not defined, so it needs parent and type" \
+		mdevctl start -u "$U1"
+	fails 3 "Error: Device is insufficiently specified: $U1 is not defined on mtty, so it needs parent and type" \
+		mdevctl start -u "$U1" -p mtty
 	fails 1 "Error: Device is insufficiently specified. One that is not defined needs parent and type" mdevctl start -p mtty
 	fails 1 "Error: can't provide type without parent" mdevctl start -u "$U1" -t mtty-1
 }

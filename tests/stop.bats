@@ -69,6 +69,13 @@ setup() {
 		mdevctl stop -u "$U1"
 }
 
+@test "stop --ensure is content when somebody else was faster" {
+	running mtty "$U1" mtty-1
+	FAKEKERNEL_FAIL=remove=VANISH run -0 --separate-stderr mdevctl stop -u "$U1" --ensure
+	same_stderr ""
+	[[ ! -e $DEVICES/$U1 ]]
+}
+
 @test "stop works where nothing is defined and no script directory exists" {
 	running mtty "$U1" mtty-1
 	rm -r "${ROOT:?}/etc" "${ROOT:?}/usr"

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # What units need of mdev-start and mdev-stop: --ensure, --wait, --settle, UUID:PARENT, devices in use.
+# shellcheck disable=SC2030,SC2031 # each test is a shell of its own
 bats_require_minimum_version 1.5.0
 load lib/world.bash
 
@@ -212,6 +213,54 @@ Try 'mdevctl start --help' for more information."
 	same "Error: Device $U1 is in use by sleep (PID $holder)"
 	run -0 mdevctl list
 	same "$U1 mtty mtty-1 manual"
+}
+
+@test "a file of the same name in a namespace of somebody's own keeps no device" {
+	local node=$ROOT/dev/vfio/devices/vfio7
+	start_with_node
+	mkdir -p "${node%/*}"
+	: >"$node"
+	# shellcheck disable=SC2016 # for the inner shell
+	LD_PRELOAD='' unshare -rm bash -c 'mount -t tmpfs none "$1/dev" && mkdir -p "${2%/*}" &&
+		: >"$2" && exec sleep 600 <"$2"' - "$ROOT" "$node" 3>&- &
+	holder=$!
+	until [[ $(cat "/proc/$holder/comm") == sleep ]]; do
+		kill -0 "$holder" || skip "no mount namespace of one's own here"
+	done
+	[[ $(readlink "/proc/$holder/fd/0") == "$node" ]]
+	run -0 mdevctl stop -u "$U1"
+	same ""
+}
+
+@test "the name that a holder gave itself does not reach the terminal as it is" {
+	start_with_node
+	cp "$(command -v sleep)" "$BATS_TEST_TMPDIR/"$'\e[31mevil'
+	mkdir -p "$ROOT/dev/vfio/devices"
+	: >"$ROOT/dev/vfio/devices/vfio7"
+	# shellcheck disable=SC2217 # it only has to have it open
+	LD_PRELOAD='' "$BATS_TEST_TMPDIR/"$'\e[31mevil' 600 <"$ROOT/dev/vfio/devices/vfio7" 3>&- &
+	holder=$!
+	until [[ $(cat "/proc/$holder/comm") == *evil ]]; do :; done
+	run -6 mdevctl stop -u "$U1"
+	same "Error: Device $U1 is in use by ?[31mevil (PID $holder)"
+}
+
+@test "start --wait waits where the kernel is not done with removing an older device" {
+	FAKEKERNEL_FAIL=create=EEXIST run -4 mdevctl start -u "$U1" -p mtty -t mtty-1 --wait=1
+	same "Error: Device already exists"
+	[[ $(wc -l <"$FAKEKERNEL_LOG") -gt 1 ]] # it tried again
+}
+
+@test "a signal ends a writer that waits for the lock, and nothing is changed" {
+	exec {lock}<"$D"
+	LD_PRELOAD='' flock "$lock"
+	mdevctl define -u "$U1" -p mtty -t mtty-1 {lock}<&- 3>&- 2>"$BATS_TEST_TMPDIR/stderr" &
+	until [[ $(cat "/proc/$!/comm") == mdev-define && $(cat "/proc/$!/status") == *SigBlk:*4003* ]]; do :; done
+	kill -TERM $!
+	wait $! || status=$?
+	((status == 143))
+	exec {lock}<&-
+	[[ ! -e $D/mtty ]]
 }
 
 @test "stop --wait gives up when its time is over" {

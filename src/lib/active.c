@@ -47,13 +47,17 @@ static bool read_link(int dirfd, const char *path, unsigned nth, char ret[NAME_M
 }
 
 /* Two links tell all: UUID -> .../PARENT/UUID and UUID/mdev_type -> ../mdev_supported_types/TYPE.
- */
-static bool read_device(int dirfd, const char *uuid, struct mdev *ret)
+ * dir is where they are below dirfd: "" or DEVICES "/". */
+static bool read_device(int dirfd, const char *dir, const char *uuid, struct mdev *ret)
 {
-	char parent[NAME_MAX + 1], type[NAME_MAX + 1], path[UUID_SIZE + sizeof("/mdev_type")];
+	char parent[NAME_MAX + 1], type[NAME_MAX + 1];
+	char path[sizeof(DEVICES "/") + UUID_SIZE + sizeof("/mdev_type")];
 
-	snprintf(path, sizeof(path), "%s/mdev_type", uuid);
-	if (!read_link(dirfd, uuid, 2, parent) || !read_link(dirfd, path, 1, type))
+	int n = snprintf(path, sizeof(path), "%s%s", dir, uuid);
+	if (!read_link(dirfd, path, 2, parent))
+		return false;
+	snprintf(path + n, sizeof(path) - (size_t)n, "/mdev_type");
+	if (!read_link(dirfd, path, 1, type))
 		return false;
 	*ret = (struct mdev){ .active = true };
 	memcpy(ret->uuid, uuid, UUID_SIZE);
@@ -64,9 +68,7 @@ static bool read_device(int dirfd, const char *uuid, struct mdev *ret)
 
 bool active_get(const struct env *env, const char *uuid, struct mdev *ret)
 {
-	_cleanup_close_ int fd = openat(env->root, DEVICES, O_PATH | O_DIRECTORY | O_CLOEXEC);
-
-	return fd >= 0 && read_device(fd, uuid, ret);
+	return read_device(env->root, DEVICES "/", uuid, ret);
 }
 
 static bool is_running(const struct env *env, const struct mdev *dev)
@@ -77,18 +79,33 @@ static bool is_running(const struct env *env, const struct mdev *dev)
 	       strcmp(running.type, dev->type) == 0;
 }
 
-/* Who starts a device holds a lock until its attributes are written, so that nobody hands it to a
- * guest before. It is on a file that only root can open: no user can stop us with it. Returns the
- * fd, or -1 if there is no parent to lock. */
-static int lock_type(const struct env *env, const struct mdev *dev)
+/* Opens the directory of the type, for all that is asked of it: each look-up of a whole path in
+ * sysfs waits for its lock, which everybody wants while devices come. Returns the fd, or -errno. */
+static int open_type(const struct env *env, const struct mdev *dev)
 {
 	_cleanup_free_ char *path =
-		mem_printf(PARENTS "/%s/mdev_supported_types/%s/create", dev->parent, dev->type);
-	int fd = openat(env->root, path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+		mem_printf(PARENTS "/%s/mdev_supported_types/%s", dev->parent, dev->type);
+	int fd = openat(env->root, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
-	int r = fd < 0 ? 0 : file_lock(fd, env->lock_limit);
+	return fd < 0 ? -errno : fd;
+}
+
+/* Opens the file that makes devices. Who starts one holds a lock on it until the attributes are
+ * written, so that nobody hands the device to a guest before. Only root can open it: no user can
+ * stop us with the lock. Returns the fd, or -errno. */
+static int open_create(const struct env *env, int type_fd)
+{
+	int fd = openat(type_fd, "create", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	int r = file_lock(fd, env->lock_limit);
+	if (r == -EINTR) {
+		mem_close(&fd);
+		return r;
+	}
 	if (r < 0) /* better an old lock passed over than a device not started */
-		log_debug("No lock on /%s: %s", path, strerror(-r));
+		log_debug("No lock on create: %s", strerror(-r));
 	return fd;
 }
 
@@ -96,7 +113,8 @@ bool active_runs(const struct env *env, const struct mdev *dev)
 {
 	if (!is_running(env, dev))
 		return false;
-	_cleanup_close_ int fd = lock_type(env, dev);
+	_cleanup_close_ int type_fd = open_type(env, dev);
+	_cleanup_close_ int fd = open_create(env, type_fd);
 	return fd < 0 || is_running(env, dev); /* a refused attribute may have ended it */
 }
 
@@ -104,7 +122,7 @@ static void add(int dirfd, const char *uuid, const char *parent, struct mdev_lis
 {
 	struct mdev *dev = mdev_list_add(ret);
 
-	if (!read_device(dirfd, uuid, dev) || (parent && strcmp(dev->parent, parent) != 0))
+	if (!read_device(dirfd, "", uuid, dev) || (parent && strcmp(dev->parent, parent) != 0))
 		ret->n--;
 }
 
@@ -168,30 +186,27 @@ static int not_registered(const struct mdev *dev, struct error *err)
 			 "Parent %s is not currently registered for mdev support", dev->parent);
 }
 
-/* Opens the directory of the type below the parent, or says which of them is missing. */
-static int open_type(const struct env *env, const struct mdev *dev, struct error *err)
+/* Whether the type is there below the parent; else says which of them is missing. */
+static int check_type(const struct env *env, const struct mdev *dev, struct error *err)
 {
 	_cleanup_free_ char *parent = mem_printf(PARENTS "/%s", dev->parent);
+	_cleanup_free_ char *create = mem_printf("%s/create", dev->type);
 
 	_cleanup_close_ int parent_fd = openat(env->root, parent, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (parent_fd < 0)
 		return no_parent(env, dev->parent, err);
-	_cleanup_close_ int types_fd =
+	_cleanup_close_ int fd =
 		openat(parent_fd, "mdev_supported_types", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (types_fd < 0)
+	if (fd < 0)
 		return not_registered(dev, err);
-	_cleanup_close_ int type_fd = openat(types_fd, dev->type, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	/* A type is there once its files are: the kernel makes the directory first. */
-	if (type_fd < 0 || faccessat(type_fd, "create", F_OK, 0) < 0) {
-		error_set(err, STATUS_NOT_FOUND, "Parent %s does not support mdev type %s",
-			  dev->parent, dev->type);
-		if (type_fd < 0)
-			suggest(types_fd, ".", dev->type, err);
-		return -1;
-	}
-	int fd = type_fd;
-	type_fd = -1;
-	return fd;
+	if (faccessat(fd, create, F_OK, 0) == 0)
+		return 0;
+	error_set(err, STATUS_NOT_FOUND, "Parent %s does not support mdev type %s", dev->parent,
+		  dev->type);
+	if (faccessat(fd, dev->type, F_OK, 0) < 0)
+		suggest(fd, ".", dev->type, err);
+	return -1;
 }
 
 /* How many devices are named that hold what is asked for; there may be thousands. */
@@ -215,51 +230,44 @@ static int no_instances(const struct env *env, const struct mdev *dev, struct er
 	return -1;
 }
 
-/* Returns the fd of the type's directory, where `create` is. */
-static int check(const struct env *env, const struct mdev *dev, struct error *err)
+static int check(const struct env *env, const struct mdev *dev, int type_fd, struct error *err)
 {
-	_cleanup_mdev_ struct mdev running = { 0 };
+	struct mdev running;
 	char available[32];
 
 	if (active_get(env, dev->uuid, &running))
 		return already_active(dev, &running, err);
-	_cleanup_close_ int type_fd = open_type(env, dev, err);
-	if (type_fd < 0)
-		return -1;
 	/* A driver that does not say leaves the decision to `create`. */
-	if (file_read_attr(type_fd, "available_instances", available, sizeof(available)) == 0 &&
-	    strcmp(available, "0") == 0)
-		return no_instances(env, dev, err);
-	int fd = type_fd;
-	type_fd = -1;
-	return fd;
+	if (file_read_attr(type_fd, "available_instances", available, sizeof(available)) < 0)
+		return check_type(env, dev, err);
+	return strcmp(available, "0") == 0 ? no_instances(env, dev, err) : 0;
 }
 
 int active_check(const struct env *env, const struct mdev *dev, struct error *err)
 {
-	_cleanup_close_ int fd = check(env, dev, err);
+	_cleanup_close_ int type_fd = open_type(env, dev);
 
-	return fd < 0 ? -1 : 0;
+	return check(env, dev, type_fd, err);
 }
 
-static int create(const struct env *env, const struct mdev *dev, struct error *err)
+/* The kernel refused (error, positive) what sysfs allowed: something was faster since, another
+ * start or the driver that goes; or it has reasons of its own. */
+static int not_created(const struct env *env, const struct mdev *dev, int error, struct error *err)
 {
-	_cleanup_close_ int fd = check(env, dev, err);
-	if (fd < 0)
-		return -1;
-	log_debug("Writing %s to create of %s on %s", dev->uuid, dev->type, dev->parent);
-	int r = file_write_attr(fd, "create", dev->uuid);
-	if (r == 0)
-		return 0;
-	/* Something was faster since the check: another start, or the driver that goes. */
-	if (r == -EEXIST)
+	if (error == EEXIST)
 		return error_set(err, STATUS_EXISTS, "Device already exists");
-	if (r == -EUSERS)
+	if (error == EUSERS)
 		return no_instances(env, dev, err);
-	if (r == -ENODEV || r == -ENOENT)
+	if (error == ENODEV || error == ENOENT)
 		return not_registered(dev, err);
 	return error_set(err, STATUS_FAILED, "Failed to create mdev %s, type %s on %s: %s",
-			 dev->uuid, dev->type, dev->parent, error_words(-r));
+			 dev->uuid, dev->type, dev->parent, error_words(error));
+}
+
+static int vanished(const struct mdev *dev, struct error *err)
+{
+	return error_set(err, STATUS_NOT_FOUND, "Device %s vanished while it was started",
+			 dev->uuid);
 }
 
 static int write_attributes(int fd, const struct mdev *dev, struct error *err)
@@ -269,6 +277,8 @@ static int write_attributes(int fd, const struct mdev *dev, struct error *err)
 
 		log_debug("Writing '%s' to attribute %s", attr->value, attr->name);
 		int r = file_write_attr(fd, attr->name, attr->value);
+		if ((r == -ENOENT || r == -ENODEV) && faccessat(fd, "remove", F_OK, 0) < 0)
+			return vanished(dev, err);
 		if (r == -ENOENT || r == -EXDEV || r == -ELOOP || r == -ENOTDIR || r == -EISDIR)
 			return error_set(err, STATUS_FAILED, "Invalid attribute '%s'", attr->name);
 		if (r < 0)
@@ -288,36 +298,44 @@ static int remove_device(const struct env *env, const char *uuid)
 	return fd < 0 ? -errno : file_write_attr(fd, "remove", "1");
 }
 
-static int create_and_configure(const struct env *env, const struct mdev *dev, struct error *err)
+/* Writes the attributes of a new device, or removes it again. */
+static int configure(const struct env *env, const struct mdev *dev, struct error *err)
 {
 	_cleanup_free_ char *path = mem_printf(DEVICES "/%s", dev->uuid);
 
-	if (create(env, dev, err) < 0)
-		return -1;
 	if (dev->n_attrs == 0)
 		return 0;
 	_cleanup_close_ int fd = openat(env->root, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
-		return error_set(err, STATUS_NOT_FOUND, "Device %s vanished while it was started",
-				 dev->uuid);
+		return vanished(dev, err);
 	if (write_attributes(fd, dev, err) == 0)
 		return 0;
-	int r = remove_device(env, dev->uuid);
+	/* This device and no other: somebody may have made one of the same UUID meanwhile. */
+	int r = file_write_attr(fd, "remove", "1");
 	if (r < 0 && r != -ENOENT && r != -ENODEV)
 		error_append(err, "; and the device could not be removed again: %s", strerror(-r));
 	return -1;
 }
 
+static int create_and_configure(const struct env *env, const struct mdev *dev, struct error *err)
+{
+	_cleanup_close_ int type_fd = open_type(env, dev);
+	_cleanup_close_ int fd = open_create(env, type_fd); /* the lock, until all is written */
+
+	if (check(env, dev, type_fd, err) < 0)
+		return -1;
+	log_debug("Writing %s to create of %s on %s", dev->uuid, dev->type, dev->parent);
+	int r = fd < 0 ? fd : file_write_value(fd, dev->uuid);
+	return r < 0 ? not_created(env, dev, -r, err) : configure(env, dev, err);
+}
+
 int active_put(const struct env *env, const struct mdev *dev, struct error *err)
 {
-	_cleanup_close_ int lock_fd = lock_type(env, dev);
-	_cleanup_close_ int log_fd = kmsg_open(env->root);
-
-	(void)lock_fd; /* held to the end */
+	kmsg_mark(env->kmsg);
 	if (create_and_configure(env, dev, err) == 0)
 		return 0;
 	/* The driver's own words, where it has some: sysfs tells no more than a number. */
-	_cleanup_free_ char *text = kmsg_last(log_fd, dev->uuid, dev->parent);
+	_cleanup_free_ char *text = kmsg_last(env->kmsg, dev->uuid, dev->parent);
 	if (text)
 		error_append(err, " (kernel: %s)", text);
 	return -1;

@@ -60,6 +60,25 @@ bool defined_get(const struct env *env, struct mdev *dev)
 	return load(env->root, NULL, dev) == 0;
 }
 
+bool defined_exists(const struct env *env, const struct mdev *dev)
+{
+	_cleanup_free_ char *path = path_of(dev);
+
+	return faccessat(env->root, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+bool defined_is(const struct env *env, const struct mdev *dev, const char *text)
+{
+	_cleanup_mdev_ struct mdev there = { 0 };
+
+	memcpy(there.uuid, dev->uuid, sizeof(there.uuid));
+	memcpy(there.parent, dev->parent, sizeof(there.parent));
+	if (!defined_get(env, &there) || there.broken)
+		return false;
+	_cleanup_free_ char *now = json_definition_text(&there);
+	return strcmp(now, text) == 0;
+}
+
 static struct mdev *add(struct mdev_list *list, const char *parent, const char *uuid)
 {
 	struct mdev *dev = mdev_list_add(list);
@@ -95,7 +114,7 @@ static void scan_parent(int dirfd, const char *parent, struct mdev_list *ret)
 	int r = fd < 0 ? fd : file_scan(fd, ".", &names);
 	if (r < 0) {
 		if (r != -ENOENT && r != -ENOTDIR) /* gone, or no directory at all: no parent */
-			log_warning("Unable to read /" DIR_PATH "/%s: %s", parent, strerror(-r));
+			log_warning("Unable to read /" DIR_PATH "/%s: %s", parent, error_words(-r));
 		return;
 	}
 	for (int i = 0; i < names.n; i++) {

@@ -19,6 +19,13 @@ void defined_find(const struct env *env, const struct filter *filter, struct mde
  * it is broken, dev->broken says why. */
 bool defined_get(const struct env *env, struct mdev *dev);
 
+/* Whether something has the name of this definition. */
+bool defined_exists(const struct env *env, const struct mdev *dev);
+
+/* Whether the definition of dev->parent and dev->uuid is just this text of a definition file, white
+ * space aside. */
+bool defined_is(const struct env *env, const struct mdev *dev, const char *text);
+
 /* Writes a definition; a new one must not exist yet (STATUS_EXISTS). The caller holds the lock. */
 int defined_put(const struct env *env, const struct mdev *dev, bool new, struct error *err);
 

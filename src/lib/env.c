@@ -8,6 +8,7 @@
 
 #include "env.h"
 #include "file.h"
+#include "kmsg.h"
 #include "log.h"
 #include "mem.h"
 
@@ -40,6 +41,7 @@ int env_open(struct env *ret, struct error *err)
 		return error_set(err, STATUS_FAILED, "Unable to open MDEVCTL_ENV_ROOT '%s': %s",
 				 root, strerror(errno));
 	*ret = (struct env){ .root = fd,
+			     .kmsg = -1,
 			     .root_path = strcmp(root, "/") == 0 ? "" : root,
 			     .callout_limit = seconds("MDEVCTL_CALLOUT_TIMEOUT", 120),
 			     .notifier_limit = seconds("MDEVCTL_NOTIFIER_TIMEOUT", 10),
@@ -47,9 +49,17 @@ int env_open(struct env *ret, struct error *err)
 	return 0;
 }
 
+void env_open_kmsg(struct env *env)
+{
+	env->kmsg = kmsg_open(env->root);
+}
+
 void env_close(struct env *env)
 {
+	if (env->root < 0) /* not opened */
+		return;
 	mem_close(&env->root);
+	mem_close(&env->kmsg);
 	env->root = -1;
 }
 
@@ -75,6 +85,8 @@ int env_lock(const struct env *env, int *ret_fd, struct error *err)
 				 "Another program holds the lock on /etc/mdevctl.d for more "
 				 "than %u s; 'fuser -v /etc/mdevctl.d' names it",
 				 env->lock_limit);
+	if (r == -EINTR)
+		return error_set(err, STATUS_FAILED, "Interrupted, nothing was changed");
 	if (r < 0) {
 		log_debug("No lock on /etc/mdevctl.d: %s", strerror(-r));
 		*ret_fd = -1;

@@ -13,12 +13,15 @@ struct env {
 	int root;		 /* owned: O_PATH fd of the root directory */
 	const char *root_path;	 /* borrowed: "" or $MDEVCTL_ENV_ROOT, for exec and names that the
 				    kernel gives */
+	int kmsg;		 /* owned: the kernel's log; -1 = not opened */
 	unsigned callout_limit;	 /* seconds a callout may run: $MDEVCTL_CALLOUT_TIMEOUT, 120 */
 	unsigned notifier_limit; /* seconds a notifier may run: $MDEVCTL_NOTIFIER_TIMEOUT, 10 */
 	unsigned lock_limit;	 /* seconds to wait for the lock: $MDEVCTL_LOCK_TIMEOUT, 30 */
 };
 
 int env_open(struct env *ret, struct error *err);
+/* For programs that create devices: the driver's own words if one is refused. */
+void env_open_kmsg(struct env *env);
 void env_close(struct env *env);
 #define _cleanup_env_ __attribute__((cleanup(env_close)))
 

@@ -13,6 +13,7 @@
 
 #include "file.h"
 #include "mem.h"
+#include "spawn.h"
 
 static int is_entry(const struct dirent *entry)
 {
@@ -117,12 +118,16 @@ int file_write_attr(int dirfd, const char *path, const char *value)
 {
 	struct open_how how = { .flags = O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
 				.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS };
+
+	_cleanup_close_ int fd = (int)syscall(SYS_openat2, dirfd, path, &how, sizeof(how));
+	return fd < 0 ? -errno : file_write_value(fd, value);
+}
+
+int file_write_value(int fd, const char *value)
+{
 	size_t len = strlen(value);
 	ssize_t n;
 
-	_cleanup_close_ int fd = (int)syscall(SYS_openat2, dirfd, path, &how, sizeof(how));
-	if (fd < 0)
-		return -errno;
 	do
 		n = write(fd, value, len);
 	while (n < 0 && errno == EINTR);
@@ -221,6 +226,8 @@ int file_lock(int fd, unsigned seconds)
 	while (flock(fd, LOCK_EX | LOCK_NB) < 0) { /* flock() itself knows no time limit */
 		if (errno != EWOULDBLOCK && errno != EINTR)
 			return -errno;
+		if (spawn_pending_signal())
+			return -EINTR;
 		if (is_over(&deadline))
 			return -ETIMEDOUT;
 		nanosleep(&pause, NULL);

@@ -35,9 +35,10 @@ int file_read_fd(int fd, char **ret_text, size_t *ret_len);
 /* Reads a file of sysfs into buf as text without trailing white space. Never more than one page. */
 int file_read_attr(int dirfd, const char *path, char *buf, size_t size);
 
-/* Writes a value to a file of sysfs below dirfd: one write(2), as kernfs wants it. The path can
- * leave dirfd neither by ".." nor by a link (openat2, RESOLVE_BENEATH). */
+/* Writes a value to a file of sysfs below dirfd, or to one that is open: one write(2), as kernfs
+ * wants it. The path can leave dirfd neither by ".." nor by a link (openat2, RESOLVE_BENEATH). */
 int file_write_attr(int dirfd, const char *path, const char *value);
+int file_write_value(int fd, const char *value);
 
 /* Puts text at path as a whole: temporary file, fsync, rename. A crash leaves the old file, or the
  * new one, and at worst the temporary file. With exclusive an existing path is -EEXIST, else a
@@ -50,5 +51,6 @@ int file_replace(int dirfd, const char *temporary, const char *path, const char 
 int file_sync_dir(int dirfd, const char *path);
 
 /* Takes flock(LOCK_EX) on an open file, for which closing it lets go. -ETIMEDOUT: somebody else has
- * held it for so long; -errno: the file system has no locks. */
+ * held it for so long; -EINTR: a termination signal that is blocked came meanwhile; -errno: the
+ * file system has no locks. */
 int file_lock(int fd, unsigned seconds);

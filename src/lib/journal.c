@@ -17,7 +17,8 @@
 static void send_entry(const struct mdev *dev, const char *action, int priority,
 		       const char *message)
 {
-	/* Nobody to tell when the journal does not take it. */
+	/* Nobody to tell when the journal does not take it; where there is none, this does nothing.
+	 */
 	(void)sd_journal_send("MESSAGE=%s", message, "PRIORITY=%d", priority,
 			      "SYSLOG_IDENTIFIER=mdevctl", "MDEV_UUID=%s", dev->uuid,
 			      "MDEV_PARENT=%s", dev->parent, "MDEV_TYPE=%s", dev->type,
@@ -27,7 +28,7 @@ static void send_entry(const struct mdev *dev, const char *action, int priority,
 void journal_change(const struct env *env, const struct mdev *dev, const char *action,
 		    const struct error *err, const char *said)
 {
-	if (!env_is_host(env) || access("/run/systemd/journal/socket", F_OK) < 0)
+	if (!env_is_host(env))
 		return;
 	for (const char *line = said; line && *line;) {
 		size_t n = strcspn(line, "\n");
@@ -36,10 +37,11 @@ void journal_change(const struct env *env, const struct mdev *dev, const char *a
 			send_entry(dev, action, LOG_NOTICE, text);
 		line += n + (line[n] == '\n');
 	}
-	_cleanup_free_ char *message = err ? mem_printf("Failed to %s %s on %s: %s", action,
-							dev->uuid, dev->parent, err->text)
-					   : mem_printf("Done: %s %s, type %s on %s", action,
-							dev->uuid, dev->type, dev->parent);
+	_cleanup_free_ char *message =
+		err ? mem_printf("Failed to %s %s%s%s: %s", action, dev->uuid,
+				 *dev->parent ? " on " : "", dev->parent, err->text)
+		    : mem_printf("Done: %s %s, type %s on %s", action, dev->uuid, dev->type,
+				 dev->parent);
 	send_entry(dev, action, err ? LOG_ERR : LOG_INFO, message);
 }
 

@@ -10,11 +10,13 @@
 
 int kmsg_open(int root)
 {
-	int fd = openat(root, "dev/kmsg", O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	return openat(root, "dev/kmsg", O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+}
 
+void kmsg_mark(int fd)
+{
 	if (fd >= 0)
 		(void)lseek(fd, 0, SEEK_END); /* where it cannot seek, all of it is read */
-	return fd;
 }
 
 /* One record is "PRIORITY,SEQUENCE,TIME,FLAGS;TEXT\n", lines with more about it behind that. */

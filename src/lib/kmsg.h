@@ -6,10 +6,12 @@
  * gives a number (kernel documentation, ABI/testing/dev-kmsg).
  */
 
-/* Opens the log at its end. Returns the fd (owned by the caller), or -1: then there is none for us.
- */
+/* Opens the log. Returns the fd (owned by the caller), or -1: then there is none for us. */
 int kmsg_open(int root);
 
-/* The last message since then that has one of both names in it (owned by the caller); NULL = none.
- */
+/* From here on: what the log has so far is passed over. */
+void kmsg_mark(int fd);
+
+/* The last message since the mark that has one of both names in it (owned by the caller); NULL =
+ * none. */
 char *kmsg_last(int fd, const char *name, const char *other_name);

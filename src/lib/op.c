@@ -11,10 +11,10 @@
 #include "file.h"
 #include "journal.h"
 #include "json.h"
+#include "log.h"
 #include "mem.h"
 #include "op.h"
 #include "spawn.h"
-#include "uuid.h"
 
 /* Names are checked where they come in, so they fit. */
 static void set_name(char name[NAME_MAX + 1], const char *text)
@@ -30,15 +30,6 @@ void op_set_device(struct mdev *dev, const char *uuid, const char *parent, const
 		set_name(dev->parent, parent);
 	if (type)
 		set_name(dev->type, type);
-}
-
-/* The UUID that was given, or a new one. */
-void op_choose_uuid(const struct op *op, struct mdev *dev)
-{
-	if (op->uuid)
-		op_set_device(dev, op->uuid, NULL, NULL);
-	else
-		uuid_make(dev->uuid);
 }
 
 /* Opens what --jsonfile names. Standard input is read as it is: opening /dev/stdin fails for a
@@ -80,35 +71,29 @@ static void block_termination(sigset_t *ret_old)
 	sigprocmask(SIG_BLOCK, &set, ret_old);
 }
 
-/* Takes the lock of all writers and cleans up after those that were killed. */
-int op_lock(const struct env *env, int *ret_fd, struct error *err)
-{
-	if (env_lock(env, ret_fd, err) < 0)
-		return -1;
-	if (*ret_fd >= 0)
-		defined_clean(env);
-	return 0;
-}
-
-static void unlock(int *lock_fd)
-{
-	mem_close(lock_fd);
-	*lock_fd = -1;
-}
-
+/* Only for the write itself: a callout may take minutes, and another writer's callout may wait for
+ * what ours holds. So a definition may have changed since `was` was read. */
 static int change_defined(const struct op *op, enum action action, const struct mdev *dev,
-			  struct error *err)
+			  const char *was, struct error *err)
 {
 	_cleanup_close_ int fd = -1;
 
-	if (op_lock(op->env, &fd, err) < 0)
+	if (env_lock(op->env, &fd, err) < 0)
 		return -1;
-	return action == ACTION_DEFINE ? defined_put(op->env, dev, true, err)
-				       : defined_drop(op->env, dev, err);
+	if (fd >= 0)
+		defined_clean(op->env);
+	if (was && !defined_is(op->env, dev, was))
+		return error_set(
+			err, STATUS_EXISTS,
+			"The definition of %s on %s was changed by somebody else meanwhile",
+			dev->uuid, dev->parent);
+	if (action == ACTION_UNDEFINE)
+		return defined_drop(op->env, dev, err);
+	return defined_put(op->env, dev, action == ACTION_DEFINE, err);
 }
 
 static int change(const struct op *op, struct callouts *callouts, enum action action,
-		  struct mdev *dev, struct error *err)
+		  struct mdev *dev, const char *was, struct error *err)
 {
 	if (spawn_pending_signal())
 		return error_set(err, STATUS_FAILED, "Interrupted, nothing was changed");
@@ -116,11 +101,10 @@ static int change(const struct op *op, struct callouts *callouts, enum action ac
 	case ACTION_DEFINE:
 		if (dev->active && callout_attributes(callouts, dev, err) < 0)
 			return -1;
-		return change_defined(op, action, dev, err);
+		return change_defined(op, action, dev, was, err);
 	case ACTION_UNDEFINE:
-		return change_defined(op, action, dev, err);
-	case ACTION_MODIFY: /* the caller holds the lock since it read the definition */
-		return defined_put(op->env, dev, false, err);
+	case ACTION_MODIFY:
+		return change_defined(op, action, dev, was, err);
 	case ACTION_START:
 		return active_put(op->env, dev, err);
 	case ACTION_STOP:
@@ -130,21 +114,17 @@ static int change(const struct op *op, struct callouts *callouts, enum action ac
 	}
 }
 
-/* The pipeline. *lock_fd (-1: none) is let go before post and notify, so that a script may call
- * mdevctl again. */
 static int pipeline(const struct op *op, struct callouts *callouts, enum action action,
-		    struct mdev *dev, int *lock_fd, struct error *err)
+		    struct mdev *dev, const char *was, struct error *err)
 {
 	_cleanup_callout_ struct callout callout;
 
 	callout_begin(&callout, callouts, action, dev);
 	if (callout_pre(&callout, op->force, err) < 0) {
-		unlock(lock_fd);
 		callout_notify(&callout, STATE_NONE);
 		return -1;
 	}
-	int r = change(op, callouts, action, dev, err);
-	unlock(lock_fd);
+	int r = change(op, callouts, action, dev, was, err);
 	callout_post(&callout, r < 0 ? STATE_FAILURE : STATE_SUCCESS);
 	callout_notify(&callout, r < 0 ? STATE_FAILURE : STATE_SUCCESS);
 	return r;
@@ -152,18 +132,45 @@ static int pipeline(const struct op *op, struct callouts *callouts, enum action 
 
 /* Runs the pipeline with termination put off until its end. */
 int op_run(const struct op *op, struct callouts *callouts, enum action action, struct mdev *dev,
-	   int *lock_fd, struct error *err)
+	   const char *was, struct error *err)
 {
-	int none = -1;
 	sigset_t old;
 
 	callouts->quiet = journal_is_stderr(op->env);
 	block_termination(&old);
-	int r = pipeline(op, callouts, action, dev, lock_fd ? lock_fd : &none, err);
+	int r = pipeline(op, callouts, action, dev, was, err);
 	_cleanup_free_ char *said = callout_take_said(callouts);
 	journal_change(op->env, dev, action_name(action), r < 0 ? err : NULL, said);
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	return r;
+}
+
+int op_run_start(const struct op *op, struct callouts *callouts, struct mdev *dev,
+		 struct error *err)
+{
+	if (op->ensure && active_runs(op->env, dev))
+		return 0;
+	if (op_run(op, callouts, ACTION_START, dev, NULL, err) == 0)
+		return 0;
+	if (!op->ensure || err->status != STATUS_EXISTS || !active_runs(op->env, dev))
+		return -1;
+	error_clear(err); /* somebody else started it meanwhile, just so */
+	return 0;
+}
+
+int op_failed(const struct op *op, enum action action, const struct mdev *dev,
+	      const struct error *err)
+{
+	journal_change(op->env, dev, action_name(action), err, NULL);
+	return -1;
+}
+
+void op_hint_start(const struct op *op, const struct mdev *dev)
+{
+	_cleanup_error_ struct error why = { 0 };
+
+	if (active_check(op->env, dev, &why) < 0 && why.status == STATUS_NOT_FOUND)
+		log_hint("It cannot be started yet: %s", why.text);
 }
 
 int op_run_live(const struct op *op, struct callouts *callouts, const struct mdev *dev,
@@ -176,7 +183,8 @@ int op_run_live(const struct op *op, struct callouts *callouts, const struct mde
 	callout_begin(&callout, callouts, ACTION_MODIFY, dev);
 	block_termination(&old);
 	int r = callout_live(&callout, err);
-	callout_notify(&callout, STATE_NONE); /* as mdevctl: live has neither success nor failure */
+	if (callout.script) /* as mdevctl: live has neither success nor failure */
+		callout_notify(&callout, STATE_NONE);
 	_cleanup_free_ char *said = callout_take_said(callouts);
 	journal_change(op->env, dev, action_name(ACTION_MODIFY), r < 0 ? err : NULL, said);
 	sigprocmask(SIG_SETMASK, &old, NULL);

@@ -11,9 +11,8 @@
 /*
  * The operations: everything that changes one of the two sets. Each change of a device runs through
  * one pipeline: pre callouts, the change, post callouts, notifiers. Once pre was passed, post runs
- * on every path out; SIGTERM, SIGINT and SIGHUP wait for its end. op.c is the pipeline,
- * op-defined.c has the operations on definitions, op-active.c those on running devices, so that a
- * program links only the libraries it needs.
+ * on every path out; SIGTERM, SIGINT and SIGHUP wait for its end. op.c is the pipeline, each
+ * operation has a file of its own, so that a program links only the libraries it needs.
  */
 
 /* What was asked for. All texts are borrowed and checked by cli; NULL = not given. */
@@ -62,13 +61,24 @@ int op_autostart(const struct op *op, struct error *err);
 /* What the operations are made of. */
 
 /* Runs the pipeline for one device, and tells the journal. Scripts are asked for their capabilities
- * once for each of `callouts`. *lock_fd (or NULL) is let go before post, so that a script may call
- * mdevctl again. */
+ * once for each of `callouts`. `was` (NULL = does not matter) is the text of the definition that
+ * dev was made from: nothing is written (STATUS_EXISTS) if that is not what is there any more. No
+ * lock is held while scripts run, so they may call mdevctl again. */
 int op_run(const struct op *op, struct callouts *callouts, enum action action, struct mdev *dev,
-	   int *lock_fd, struct error *err);
+	   const char *was, struct error *err);
 
-/* Takes the lock of all writers, and removes what killed ones left. As env_lock(). */
-int op_lock(const struct env *env, int *ret_fd, struct error *err);
+/* Starts a device; with op->ensure one that runs already just so is success, without any callout.
+ * As op_run(). */
+int op_run_start(const struct op *op, struct callouts *callouts, struct mdev *dev,
+		 struct error *err);
+
+/* Tells the journal of a change that failed outside of op_run(). Returns -1. */
+int op_failed(const struct op *op, enum action action, const struct mdev *dev,
+	      const struct error *err);
+
+/* A hint to people if what was just defined has no parent or type. Hardware may come later, so this
+ * is no error; but most often it is a misspelt name. */
+void op_hint_start(const struct op *op, const struct mdev *dev);
 
 /* Hands new attributes to the script of a running device; no change of ours is part of it. */
 int op_run_live(const struct op *op, struct callouts *callouts, const struct mdev *dev,
@@ -76,9 +86,6 @@ int op_run_live(const struct op *op, struct callouts *callouts, const struct mde
 
 /* Fills in what is given (not NULL). */
 void op_set_device(struct mdev *dev, const char *uuid, const char *parent, const char *type);
-
-/* Sets the UUID that was given, or a new one. */
-void op_choose_uuid(const struct op *op, struct mdev *dev);
 
 /* Reads the file of --jsonfile into dev; /dev/stdin and - are standard input. */
 int op_read_jsonfile(const char *path, struct mdev *ret, struct error *err);

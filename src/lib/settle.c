@@ -1,22 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <limits.h>
 #include <poll.h>
-#include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <libudev.h>
 
-#include "mem.h"
 #include "settle.h"
+#include "vfio.h"
 
 /* Not everything that is waited for makes an event (a free instance of a vGPU, say). */
 #define LOOK_AGAIN_MS 100
 
 void settle_open(struct settle *ret, const struct env *env, unsigned seconds)
 {
-	*ret = (struct settle){ 0 };
-	clock_gettime(CLOCK_MONOTONIC, &ret->deadline);
-	ret->deadline.tv_sec += seconds;
+	*ret = (struct settle){ .deadline = settle_now() + (uint64_t)seconds * 1000000 };
 	if (!env_is_host(env) || access("/run/udev/control", F_OK) < 0)
 		return;
 	ret->udev = udev_new();
@@ -34,23 +31,23 @@ void settle_close(struct settle *settle)
 	*settle = (struct settle){ 0 };
 }
 
-static long milliseconds_left(const struct settle *settle)
+uint64_t settle_now(void)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (settle->deadline.tv_sec - now.tv_sec) * 1000 +
-	       (settle->deadline.tv_nsec - now.tv_nsec) / 1000000;
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
 bool settle_next(struct settle *settle)
 {
 	struct pollfd fd = { .fd = -1, .events = POLLIN };
 	struct udev_device *device;
-	long left = milliseconds_left(settle);
+	uint64_t now = settle_now();
 
-	if (left <= 0)
+	if (now >= settle->deadline)
 		return false;
+	uint64_t left = (settle->deadline - now) / 1000 + 1;
 	if (settle->monitor)
 		fd.fd = udev_monitor_get_fd(settle->monitor);
 	if (poll(&fd, 1, left < LOOK_AGAIN_MS ? (int)left : LOOK_AGAIN_MS) > 0)
@@ -59,29 +56,28 @@ bool settle_next(struct settle *settle)
 	return true;
 }
 
-/* A device that is not there (any more) is nothing to wait for. */
-static bool is_initialized(struct udev *udev, const char *subsystem, const char *name)
+/* A device that is not there (any more) is nothing to wait for. What udev still knows of an older
+ * one with the same name, whose end it has not seen yet, is nothing to go by. */
+static bool is_initialized(struct udev *udev, const char *subsystem, const char *name,
+			   uint64_t since)
 {
 	struct udev_device *device = udev_device_new_from_subsystem_sysname(udev, subsystem, name);
-	bool done = !device || udev_device_get_is_initialized(device);
+	bool done =
+		!device || (udev_device_get_is_initialized(device) &&
+			    udev_device_get_usec_since_initialized(device) + since <= settle_now());
 
 	udev_device_unref(device);
 	return done;
 }
 
-bool settle_is_done(const struct settle *settle, const struct env *env, const char *uuid)
+bool settle_is_done(const struct settle *settle, const struct env *env, const char *uuid,
+		    uint64_t since)
 {
-	char group[PATH_MAX];
-	_cleanup_free_ char *path = mem_printf("sys/bus/mdev/devices/%s/iommu_group", uuid);
+	char name[NAME_MAX + 1];
 
-	if (!settle->udev)
-		return true;
-	if (!is_initialized(settle->udev, "mdev", uuid))
-		return false;
-	ssize_t n = readlinkat(env->root, path, group, sizeof(group) - 1);
-	if (n <= 0)
-		return true;
-	group[n] = '\0';
-	const char *slash = strrchr(group, '/');
-	return is_initialized(settle->udev, "vfio", slash ? slash + 1 : group);
+	return !settle->udev || (is_initialized(settle->udev, "mdev", uuid, since) &&
+				 (!vfio_device(env, uuid, name) ||
+				  is_initialized(settle->udev, "vfio-dev", name, since)) &&
+				 (!vfio_group(env, uuid, name) ||
+				  is_initialized(settle->udev, "vfio", name, since)));
 }

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <stdbool.h>
-#include <time.h>
+#include <stdint.h>
 
 #include "env.h"
 
@@ -18,8 +18,11 @@ struct udev_monitor;
 struct settle {
 	struct udev *udev;	      /* owned; NULL = no udev here */
 	struct udev_monitor *monitor; /* owned; NULL = not listening */
-	struct timespec deadline;     /* CLOCK_MONOTONIC */
+	uint64_t deadline;	      /* as settle_now() */
 };
+
+/* Microseconds of CLOCK_MONOTONIC. */
+uint64_t settle_now(void);
 
 /* Starts to listen; open it before the condition is looked at for the first time. */
 void settle_open(struct settle *ret, const struct env *env, unsigned seconds);
@@ -30,6 +33,8 @@ void settle_close(struct settle *settle);
  * over: the caller looked at its condition for the last time. */
 bool settle_next(struct settle *settle);
 
-/* Whether udev is done with the running device, and with the node of its VFIO group if it has one
- * (then /dev/vfio/GROUP has the owner and mode that rules gave it). */
-bool settle_is_done(const struct settle *settle, const struct env *env, const char *uuid);
+/* Whether udev is done with the running device, and with what VFIO made of it (then /dev/vfio/GROUP
+ * has the owner and mode that rules gave it). since (settle_now(), 0 = whenever) is a moment when
+ * the device was not there yet: what udev knows from before that is about another one. */
+bool settle_is_done(const struct settle *settle, const struct env *env, const char *uuid,
+		    uint64_t since);

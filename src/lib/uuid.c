@@ -1,12 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <string.h>
+
 #include <uuid/uuid.h>
 
 #include "uuid.h"
 
-void uuid_make(char ret[UUID_SIZE])
+void uuid_choose(const char *given, char ret[UUID_SIZE])
 {
 	uuid_t bytes;
 
+	if (given) {
+		memcpy(ret, given, UUID_SIZE);
+		return;
+	}
 	uuid_generate_random(bytes);
 	uuid_unparse_lower(bytes, ret);
 }

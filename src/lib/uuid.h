@@ -8,5 +8,6 @@
  * none (list above all) do not load the library.
  */
 
-/* Makes a random UUID (RFC 9562, version 4), canonical. */
-void uuid_make(char ret[UUID_SIZE]);
+/* Copies the UUID that was given (canonical), or makes a random one (RFC 9562, version 4) if that
+ * is NULL. */
+void uuid_choose(const char *given, char ret[UUID_SIZE]);

@@ -10,9 +10,9 @@
  *
  * FAKEKERNEL_FAIL=FILE[:VALUE]=ERRNO[,...] refuses writes, e.g.
  * "create=EIO,assign_adapter:9=EINVAL"; ERRNO "NOTHING" takes the value and does nothing, "KILL"
- * kills the program, "VANISH" has somebody else remove the device just before.
- * FAKEKERNEL_DELAY=MS makes create and remove take so long.
- *   With a file ROOT/dev/kmsg the driver says "fake: VALUE refused" there.
+ * kills the program, "VANISH" has somebody else remove the device just before (VANISH_ONCE: only
+ * the first time), "REPLACE" remove it and make it anew. FAKEKERNEL_DELAY=MS makes create and
+ * remove take so long. With a file ROOT/dev/kmsg the driver says "fake: VALUE refused" there.
  * FAKEKERNEL_SHORT=1 has read() and write() of plain files take seven bytes at a time.
  * FAKEKERNEL_LOG=FILE appends "PATH VALUE" for each write, path below /sys.
  */
@@ -48,12 +48,15 @@ static ssize_t real_write(int fd, const void *buf, size_t n)
 #define NOTHING (-1) /* the write succeeds without any effect */
 #define KILL (-2)
 #define VANISH (-3)
+#define VANISH_ONCE (-4)
+#define REPLACE (-5)
 
 static int errno_of(const char *name, size_t n)
 {
-	static const char *const words[] = { NULL, "NOTHING", "KILL", "VANISH" };
+	static const char *const words[] = { NULL,     "NOTHING",     "KILL",
+					     "VANISH", "VANISH_ONCE", "REPLACE" };
 
-	for (int i = 1; i < 4; i++)
+	for (int i = 1; i < 6; i++)
 		if (n == strlen(words[i]) && strncmp(name, words[i], n) == 0)
 			return -i;
 	for (int i = 1; i < 134; i++) {
@@ -259,6 +262,7 @@ static void say(const char *path, const char *what)
 /* Returns 0 or the errno that the driver refuses with. */
 static int store(int fd, char *path, const char *value)
 {
+	static bool vanished;
 	char *slash = strrchr(path, '/');
 	bool creates = strstr(path, "/mdev_supported_types/") && strcmp(slash, "/create") == 0;
 	bool removes = slash - path > UUID_LENGTH && strcmp(slash, "/remove") == 0;
@@ -269,9 +273,17 @@ static int store(int fd, char *path, const char *value)
 		return 0;
 	if (error == KILL)
 		kill(getpid(), SIGKILL);
-	if (error == VANISH) {
+	if (error == VANISH_ONCE)
+		error = vanished ? 0 : VANISH;
+	if (error == VANISH || error == REPLACE) {
+		char type_dir[PATH_MAX], type[PATH_MAX];
+		vanished = true;
 		*slash = '\0';
+		snprintf(type, sizeof(type), "%s/mdev_type", path);
+		char *found = realpath(type, type_dir);
 		remove_device(path);
+		if (error == REPLACE && found)
+			create(type_dir, strrchr(path, '/') + 1);
 		return ENODEV;
 	}
 	if (error) {
