@@ -16,7 +16,6 @@ CONFDIR      ?= /etc/mdevctl.d
 SCRIPTDIR    ?= /usr/lib/mdevctl/scripts.d
 
 CC           ?= gcc
-PKG_CONFIG   ?= pkg-config
 BUILD        ?= build
 # V=1 shows the commands.
 V            ?=
