@@ -29,6 +29,7 @@ teardown() {
 start_with_node() {
 	mdevctl start -u "$U1" -p mtty -t mtty-1
 	mkdir -p "$DEVICES/$U1/vfio-dev/vfio7"
+	echo 511:7 >"$DEVICES/$U1/vfio-dev/vfio7/dev"
 }
 
 @test "start --ensure succeeds without any write when the device runs as defined" {

@@ -29,5 +29,8 @@ bool vfio_device(const struct env *env, const char *uuid, char ret[NAME_MAX + 1]
 
 	if (file_scan(env->root, path, &names) < 0 || names.n == 0)
 		return false;
+	_cleanup_free_ char *number = mem_printf("%s/%s/dev", path, names.v[0]->d_name);
+	if (faccessat(env->root, number, F_OK, 0) < 0)
+		return false;
 	return snprintf(ret, NAME_MAX + 1, "%s", names.v[0]->d_name) <= NAME_MAX;
 }

@@ -14,6 +14,6 @@
 /* The number of its group: /dev/vfio/NUMBER, of subsystem vfio. */
 bool vfio_group(const struct env *env, const char *uuid, char ret[NAME_MAX + 1]);
 
-/* "vfioN" of subsystem vfio-dev (since Linux 6.1), with a node /dev/vfio/devices/vfioN if the
- * kernel gives devices one (since Linux 6.6). */
+/* "vfioN" if it has a node of its own (since Linux 6.6): /dev/vfio/devices/vfioN, of subsystem
+ * vfio-dev. Older kernels have such names without a node, of which udev keeps no record. */
 bool vfio_device(const struct env *env, const char *uuid, char ret[NAME_MAX + 1]);
