@@ -35,6 +35,22 @@ for what in group device; do
 	settle
 done
 
+# Somebody else did pull it: the kernel shows the device no more, but is not done with it.
+hold device $u1
+echo 1 >/sys/bus/mdev/devices/$u1/remove &
+removing=$!
+wait_for sh -c "! mdevctl list -u $u1 | grep -q ."
+check_status "start says that a device exists that is still being removed" 4 mdevctl start -u $u1
+mdevctl start -u $u1 --wait=$patience &
+starting=$!
+release
+wait $removing
+wait $starting && status=0 || status=$?
+check "start --wait waits until it is gone" 0 "$status"
+check "the new device runs" "$u1" "$(devices)"
+mdevctl stop -u $u1 --wait
+settle
+
 # The unit does not pull it either.
 systemctl start mdev@$u1
 hold device $u1

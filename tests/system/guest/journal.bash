@@ -76,6 +76,26 @@ check_like "a failed change is in the journal with its cause" \
 check "at priority err" "3" "$(journalctl -b -q -o export MDEV_UUID=$u2 | sed -n 's/^PRIORITY=//p')"
 echo 0 >/sys/devices/platform/$parent/refuse
 
+# What failed before anything was tried.
+u3=33333333-3333-4333-8333-333333333333
+mdevctl start -u $u3 || true
+check "a start of what is not defined is in the journal" \
+	"Failed to start $u3: Device is insufficiently specified: $u3 is not defined, so it needs parent and type" \
+	"$(story $u3)"
+mdevctl define -u $u3 -p absent -t platform-small
+mdev-start --ensure --wait=1 -u $u3 || true
+check_like "so is one whose parent did not come" \
+	"*Failed to start $u3 on absent: Unable to find parent device 'absent' (waited 1 s)" \
+	"$(story $u3)"
+echo '{' >/etc/mdevctl.d/absent/$u3
+systemctl start mdev-autostart@absent || true
+check_like "so is one whose definition is broken" \
+	"*Failed to start $u3 on absent: Invalid JSON in /etc/mdevctl.d/absent/$u3: *" "$(story $u3)"
+check "and the unit tells the reason once" 1 \
+	"$(journalctl -b -q -o cat -u mdev-autostart@absent | grep -c 'Invalid JSON')"
+rm -r /etc/mdevctl.d/absent
+systemctl reset-failed
+
 # Progress of a long autostart.
 for i in 1 2 3 4; do
 	mdevctl define -u "0000000$i-0000-4000-8000-000000000000" -p mdevtest.1 -t platform-small -a

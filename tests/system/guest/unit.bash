@@ -29,6 +29,10 @@ check "the device runs" "$u1" "$(devices)"
 check "udev was done with the group's node when the unit was active" 624 \
 	"$(stat -c %a "$(node $u1)")"
 
+systemctl restart mdev@$u1
+check "and with that of the device that was made anew at once, too" 624 \
+	"$(stat -c %a "$(node $u1)")"
+
 mdevctl stop -u $u1
 check_soon "mdevctl stop leaves the unit inactive" "inactive dead" unit_state mdev@$u1.service
 systemctl start mdev@$u1
@@ -46,10 +50,23 @@ check "it is the same device" "$invocation" "$(stat -c %i "/sys/bus/mdev/devices
 systemctl stop mdev@$u1
 check "systemctl stop removes the device" "" "$(devices)"
 
-# Stopped and started anew behind the unit's back, at once: the new device must not be taken for the
-# old one.
+# A callout that waits for udev, while udev waits for the unit that runs it.
 rm /etc/udev/rules.d/90-slow.rules
 udevadm control --reload
+mkdir -p /usr/lib/mdevctl/scripts.d/callouts
+cat >/usr/lib/mdevctl/scripts.d/callouts/settle <<'EOF'
+#!/bin/sh
+[ "$4 $6" = "post stop" ] || exit 0
+udevadm settle --timeout=100 && echo settled >/run/settled
+EOF
+chmod 755 /usr/lib/mdevctl/scripts.d/callouts/settle
+systemctl start mdev@$u1
+check_cmd "a unit stops whose callout waits for udev" systemctl stop mdev@$u1
+check "and the callout waited well" settled "$(cat /run/settled)"
+rm /usr/lib/mdevctl/scripts.d/callouts/settle
+
+# Stopped and started anew behind the unit's back, at once: the new device must not be taken for the
+# old one.
 systemctl start mdev@$u1
 lost=0
 for _ in {1..25}; do
