@@ -219,7 +219,7 @@ one post modify success"
 	script "$CALLOUTS" one '[[ $event == pre ]] || exit 0; echo >>"$ROOT/times"
 printf "{\"mdev_type\":\"mtty-1\",\"start\":\"manual\",\"times\":%d}" "$(wc -l <"$ROOT/times")" \
 	>"$ROOT/etc/mdevctl.d/mtty/$uuid"'
-	run -4 mdevctl modify -u "$U1" --auto
+	run -1 mdevctl modify -u "$U1" --auto
 	same "Error: The definition of $U1 on mtty was changed by somebody else meanwhile"
 	output=$(wc -l <"$ROOT/times") same 100
 	same_file "$D/mtty/$U1" '{"mdev_type":"mtty-1","start":"manual","times":100}'

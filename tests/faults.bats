@@ -395,6 +395,21 @@ ap() {
 	export LD_PRELOAD=$BUILD/fakekernel.so
 }
 
+@test "a type that is not there for a moment is not registered, and waited for" {
+	local calls=$BATS_TEST_TMPDIR/calls start=(mdev-start -u "$U1" -p matrix)
+	ap
+	strace -E LD_PRELOAD="$LD_PRELOAD" -o "$calls" -e trace=openat "${start[@]}"
+	mdev-stop -u "$U1"
+	n=$(grep -n 'types/vfio_ap-passthrough", O_[^"]*O_PATH' "$calls" | sed -n '1s/:.*//p')
+	fails 3 "Error: Parent matrix is not currently registered for mdev support" \
+		strace -E LD_PRELOAD="$LD_PRELOAD" -o /dev/null -e trace=openat \
+		-e inject=openat:error=ENOENT:when="$n" "${start[@]}"
+	[[ ! -e $DEVICES/$U1 ]]
+	strace -E LD_PRELOAD="$LD_PRELOAD" -o /dev/null -e trace=openat \
+		-e inject=openat:error=ENOENT:when="$n" "${start[@]}" --wait=60
+	[[ -e $DEVICES/$U1 ]]
+}
+
 @test "start killed before the device is created leaves none" {
 	ap
 	FAKEKERNEL_FAIL=create=KILL run -137 mdev-start -u "$U1" -p matrix

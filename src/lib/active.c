@@ -95,6 +95,8 @@ static int open_type(const struct env *env, const struct mdev *dev)
  * stop us with the lock. Returns the fd, or -errno. */
 static int open_create(const struct env *env, int type_fd)
 {
+	if (type_fd < 0) /* there is no such type */
+		return type_fd;
 	int fd = openat(type_fd, "create", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 
 	if (fd < 0)
@@ -254,7 +256,13 @@ int active_check(const struct env *env, const struct mdev *dev, struct error *er
  * start or the driver that goes; or it has reasons of its own. */
 static int not_created(const struct env *env, const struct mdev *dev, int error, struct error *err)
 {
-	if (error == EEXIST)
+	struct mdev running;
+
+	if (error == EINTR)
+		return error_set(err, STATUS_FAILED, "Interrupted, nothing was changed");
+	if (error == EEXIST && active_get(env, dev->uuid, &running))
+		return already_active(dev, &running, err);
+	if (error == EEXIST) /* unseen: the kernel is still removing it */
 		return error_set(err, STATUS_EXISTS, "Device already exists");
 	if (error == EUSERS)
 		return no_instances(env, dev, err);

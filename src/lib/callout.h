@@ -51,7 +51,7 @@ struct callout {
 	enum action action;
 	const struct mdev *dev; /* borrowed */
 	char *input;  /* owned: the device as JSON, the same for pre and post; NULL = no scripts */
-	char *script; /* owned: path of the script that answered pre; NULL = none */
+	char *script; /* owned: path of the script that agreed to pre; NULL = none */
 };
 void callout_begin(struct callout *callout, struct callouts *all, enum action action,
 		   const struct mdev *dev);
@@ -62,8 +62,8 @@ void callout_end(struct callout *callout);
  * STATUS_TIMED_OUT, STATUS_FAILED (a termination signal is pending, with force as well; no memory
  * to run a script). */
 int callout_pre(struct callout *callout, bool force, struct error *err);
-/* Tells how it ended: the script that answered pre, else the first that takes it. Only on a way out
- * of callout_pre() with success. */
+/* Tells how it ended: the script that agreed to pre, else the first that takes it. Only on a way
+ * out of callout_pre() with success. */
 void callout_post(struct callout *callout, enum state state);
 /* Tells all notifiers; also when pre refused, then with STATE_NONE. */
 void callout_notify(struct callout *callout, enum state state);

@@ -95,8 +95,12 @@ static int modify_definition(const struct op *op, struct callouts *callouts,
 				op_hint_start(op, &dev);
 			return 0;
 		}
-		if (err->status != STATUS_EXISTS || try == TRIES)
+		if (err->status != STATUS_EXISTS)
 			return -1;
+		if (try == TRIES) {
+			err->status = STATUS_FAILED;
+			return -1;
+		}
 		error_clear(err);
 	}
 }

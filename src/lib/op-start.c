@@ -87,23 +87,23 @@ static int wait_for_udev(const struct op *op, const struct mdev *dev, uint64_t s
 			 dev->uuid);
 }
 
-static bool is_active(const struct op *op, const struct mdev *dev)
-{
-	struct mdev running;
-
-	return active_get(op->env, dev->uuid, &running);
-}
-
 static int start(const struct op *op, struct callouts *callouts, struct mdev *dev,
 		 struct error *err)
 {
-	uint64_t since = is_active(op, dev) ? 0 : settle_now();
+	uint64_t since = op->ensure && active_runs(op->env, dev) ? 0 : settle_now();
 
 	if (op_run_start(op, callouts, dev, err) < 0)
 		return -1;
 	if (op->settle && wait_for_udev(op, dev, since, err) < 0)
 		return op_failed(op, ACTION_START, dev, err);
 	return 0;
+}
+
+static bool is_active(const struct op *op, const struct mdev *dev)
+{
+	struct mdev running;
+
+	return active_get(op->env, dev->uuid, &running);
 }
 
 /* Whether it may be another matter soon: the parent went (drivers register more than once as they
@@ -115,6 +115,9 @@ static bool may_change(const struct op *op, const struct mdev *dev, enum status 
 	       (status == STATUS_EXISTS && !is_active(op, dev));
 }
 
+/* Seconds from one try to the next: scripts take part in each. */
+#define TRY_AGAIN 1
+
 /* Starts the device once its parent is there. */
 static int start_with_wait(const struct op *op, struct callouts *callouts, struct mdev *dev,
 			   struct error *err)
@@ -123,12 +126,18 @@ static int start_with_wait(const struct op *op, struct callouts *callouts, struc
 
 	settle_open(&settle, op->env, op->wait);
 	for (;;) {
+		uint64_t next = settle_now() + TRY_AGAIN * 1000000;
+
 		if (wait_for_parent(op, &settle, dev, err) < 0)
 			return op_failed(op, ACTION_START, dev, err);
 		if (start(op, callouts, dev, err) == 0)
 			return 0;
-		if (!may_change(op, dev, err->status) || !settle_next(&settle))
+		if (!may_change(op, dev, err->status))
 			return -1;
+		do
+			if (!settle_next(&settle))
+				return -1;
+		while (settle_now() < next);
 		error_clear(err);
 	}
 }
