@@ -99,7 +99,7 @@ static int modify_definition(const struct op *op, struct callouts *callouts,
 			return -1;
 		if (try == TRIES) {
 			err->status = STATUS_FAILED;
-			return -1;
+			return op_failed(op, ACTION_MODIFY, &dev, err);
 		}
 		error_clear(err);
 	}

@@ -139,8 +139,12 @@ int op_run(const struct op *op, struct callouts *callouts, enum action action, s
 	callouts->quiet = journal_is_stderr(op->env);
 	block_termination(&old);
 	int r = pipeline(op, callouts, action, dev, was, err);
-	_cleanup_free_ char *said = callout_take_said(callouts);
-	journal_change(op->env, dev, action_name(action), r < 0 ? err : NULL, said);
+	/* Who lost against another writer tries again: no failure yet. What scripts said is kept.
+	 */
+	if (r == 0 || !was || err->status != STATUS_EXISTS) {
+		_cleanup_free_ char *said = callout_take_said(callouts);
+		journal_change(op->env, dev, action_name(action), r < 0 ? err : NULL, said);
+	}
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	return r;
 }

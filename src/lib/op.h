@@ -62,8 +62,9 @@ int op_autostart(const struct op *op, struct error *err);
 
 /* Runs the pipeline for one device, and tells the journal. Scripts are asked for their capabilities
  * once for each of `callouts`. `was` (NULL = does not matter) is the text of the definition that
- * dev was made from: nothing is written (STATUS_EXISTS) if that is not what is there any more. No
- * lock is held while scripts run, so they may call mdevctl again. */
+ * dev was made from: nothing is written (STATUS_EXISTS) if that is not what is there any more, and
+ * the journal is not told: the caller tries again, or calls op_failed(). No lock is held while
+ * scripts run, so they may call mdevctl again. */
 int op_run(const struct op *op, struct callouts *callouts, enum action action, struct mdev *dev,
 	   const char *was, struct error *err);
 

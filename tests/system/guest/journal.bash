@@ -76,6 +76,20 @@ check_like "a failed change is in the journal with its cause" \
 check "at priority err" "3" "$(journalctl -b -q -o export MDEV_UUID=$u2 | sed -n 's/^PRIORITY=//p')"
 echo 0 >/sys/devices/platform/$parent/refuse
 
+# Two writers meet: who was slower starts again, which is no failure.
+cat >/usr/lib/mdevctl/scripts.d/callouts/again <<'EOF'
+#!/bin/sh
+[ "$4 $6" = "pre modify" ] && [ ! -e /run/again ] || exit 0
+: >/run/again
+mdevctl modify -u "${10}" --addattr first --value 1
+EOF
+chmod 755 /usr/lib/mdevctl/scripts.d/callouts/again
+mdevctl modify -u $u1 --auto
+check_like "two modifications that meet are both made" '*"start": "auto"*"first": "1"*' \
+	"$(cat /etc/mdevctl.d/$parent/$u1)"
+check "and the journal knows of no failure" 0 "$(story $u1 | grep -c 'Failed to modify')"
+rm /usr/lib/mdevctl/scripts.d/callouts/again
+
 # What failed before anything was tried.
 u3=33333333-3333-4333-8333-333333333333
 mdevctl start -u $u3 || true
