@@ -266,6 +266,18 @@ Try 'mdevctl start --help' for more information."
 	[[ ! -e $D/mtty ]]
 }
 
+@test "a signal ends a start that waits for another one, and no device is made" {
+	exec {fd}>>"$SYS/class/mdev_bus/mtty/mdev_supported_types/mtty-1/create"
+	LD_PRELOAD='' flock "$fd"
+	mdev-start -u "$U1" -p mtty -t mtty-1 {fd}>&- 3>&- &
+	until [[ $(cat "/proc/$!/comm") == mdev-start && $(cat "/proc/$!/status") == *SigBlk:*4003* ]]; do :; done
+	kill -TERM $!
+	wait $! || status=$?
+	((status == 143))
+	exec {fd}>&-
+	[[ ! -e $FAKEKERNEL_LOG && ! -e $DEVICES/$U1 ]]
+}
+
 @test "stop --wait gives up when its time is over" {
 	start_with_node
 	hold "$ROOT/dev/vfio/devices/vfio7"

@@ -256,13 +256,9 @@ int active_check(const struct env *env, const struct mdev *dev, struct error *er
  * start or the driver that goes; or it has reasons of its own. */
 static int not_created(const struct env *env, const struct mdev *dev, int error, struct error *err)
 {
-	struct mdev running;
-
 	if (error == EINTR)
 		return error_set(err, STATUS_FAILED, "Interrupted, nothing was changed");
-	if (error == EEXIST && active_get(env, dev->uuid, &running))
-		return already_active(dev, &running, err);
-	if (error == EEXIST) /* unseen: the kernel is still removing it */
+	if (error == EEXIST) /* perhaps unseen: the kernel may still be removing it */
 		return error_set(err, STATUS_EXISTS, "Device already exists");
 	if (error == EUSERS)
 		return no_instances(env, dev, err);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <stdlib.h>
 
+#include "active.h"
 #include "callout.h"
 #include "defined.h"
 #include "journal.h"
@@ -34,7 +35,7 @@ static void start_automatically(const struct op *op, struct callouts *callouts, 
 	if (dev->broken) {
 		error_set(&why, STATUS_INVALID, "%s", dev->broken);
 		(void)op_failed(op, ACTION_START, dev, &why);
-	} else if (op_run_start(op, callouts, dev, &why) == 0) {
+	} else if (active_runs(op->env, dev) || op_run_start(op, callouts, dev, &why) == 0) {
 		return;
 	}
 	if (!journal_is_stderr(op->env)) /* it has been told */

@@ -90,10 +90,13 @@ static int wait_for_udev(const struct op *op, const struct mdev *dev, uint64_t s
 static int start(const struct op *op, struct callouts *callouts, struct mdev *dev,
 		 struct error *err)
 {
-	uint64_t since = op->ensure && active_runs(op->env, dev) ? 0 : settle_now();
+	uint64_t since = 0;
 
-	if (op_run_start(op, callouts, dev, err) < 0)
-		return -1;
+	if (!op->ensure || !active_runs(op->env, dev)) {
+		since = settle_now();
+		if (op_run_start(op, callouts, dev, err) < 0)
+			return -1;
+	}
 	if (op->settle && wait_for_udev(op, dev, since, err) < 0)
 		return op_failed(op, ACTION_START, dev, err);
 	return 0;

@@ -152,8 +152,6 @@ int op_run(const struct op *op, struct callouts *callouts, enum action action, s
 int op_run_start(const struct op *op, struct callouts *callouts, struct mdev *dev,
 		 struct error *err)
 {
-	if (op->ensure && active_runs(op->env, dev))
-		return 0;
 	if (op_run(op, callouts, ACTION_START, dev, NULL, err) == 0)
 		return 0;
 	if (!op->ensure || err->status != STATUS_EXISTS || !active_runs(op->env, dev))

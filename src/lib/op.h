@@ -68,8 +68,8 @@ int op_autostart(const struct op *op, struct error *err);
 int op_run(const struct op *op, struct callouts *callouts, enum action action, struct mdev *dev,
 	   const char *was, struct error *err);
 
-/* Starts a device; with op->ensure one that runs already just so is success, without any callout.
- * As op_run(). */
+/* Starts a device that does not run; with op->ensure it is success, too, if somebody else was
+ * faster. As op_run(). */
 int op_run_start(const struct op *op, struct callouts *callouts, struct mdev *dev,
 		 struct error *err);
 

@@ -58,11 +58,10 @@ static void add_dir(const struct env *env, const char *dir, struct scripts *ret)
 
 void scripts_find(const struct env *env, const char *kind, struct scripts *scripts)
 {
-	_cleanup_free_ char *packaged = mem_printf("usr/lib/mdevctl/scripts.d/%s", kind);
-	_cleanup_free_ char *local = mem_printf("etc/mdevctl.d/scripts.d/%s", kind);
-
 	if (scripts->known)
 		return;
+	_cleanup_free_ char *packaged = mem_printf("usr/lib/mdevctl/scripts.d/%s", kind);
+	_cleanup_free_ char *local = mem_printf("etc/mdevctl.d/scripts.d/%s", kind);
 	scripts->known = true;
 	add_dir(env, packaged, scripts);
 	add_dir(env, local, scripts);

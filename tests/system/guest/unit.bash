@@ -35,6 +35,12 @@ check "and with that of the device that was made anew at once, too" 624 \
 
 mdevctl stop -u $u1
 check_soon "mdevctl stop leaves the unit inactive" "inactive dead" unit_state mdev@$u1.service
+mdevctl start -u $u1
+output=$(mdevctl stop --settle -u $u1 2>&1) && status=0 || status=$?
+check "stop --settle takes a device that udev is not done with for none" \
+	"3 Error: Device $u1 is not an active mdev" "$status $output"
+check "and leaves it alone" "$u1" "$(devices)"
+mdevctl stop -u $u1
 systemctl start mdev@$u1
 echo 1 >/sys/bus/mdev/devices/$u1/remove
 check_soon "echo 1 > remove leaves the unit inactive" "inactive dead" unit_state mdev@$u1.service
