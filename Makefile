@@ -26,14 +26,14 @@ LDFLAGS      ?=
 WARNINGS     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
                 -Wwrite-strings -Wformat=2
 HARDENING    ?= -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong
-ALL_CFLAGS   := -std=gnu11 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -DSBINDIR='"$(SBINDIR)"' \
+ALL_CFLAGS   := -std=gnu11 -D_GNU_SOURCE -Isrc/lib -DVERSION='"$(VERSION)"' -DSBINDIR='"$(SBINDIR)"' \
                 $(WARNINGS) $(HARDENING) -fPIE -ffunction-sections -fdata-sections $(CPPFLAGS) $(CFLAGS)
 ALL_LDFLAGS  := -pie -Wl,-z,relro,-z,now -Wl,--as-needed -Wl,--gc-sections $(LDFLAGS)
 LIBS         := -lcjson -luuid -ludev -lsystemd
 
 PROGRAMS     := mdev-define mdev-undefine mdev-modify mdev-start mdev-stop mdev-list mdev-types \
                 mdev-autostart
-LIB_OBJECTS  := $(patsubst src/lib/%.c,$(BUILD)/lib/%.o,$(wildcard src/lib/*.c))
+LIB_OBJECTS  := $(patsubst src/lib/%.c,$(BUILD)/lib/%.o,$(wildcard src/lib/*/*.c))
 UNITS        := $(wildcard units/*.service)
 RULES        := $(wildcard rules.d/*.rules)
 PAGES        := $(wildcard man/*.[578])
@@ -47,6 +47,7 @@ COMPLETIONS  := $(BASHCOMPDIR)/mdevctl $(COMPLETED:%=$(BASHCOMPDIR)/%) $(ZSHCOMP
 all: $(PROGRAMS:%=$(BUILD)/%) $(BUILD)/mdevctl $(BUILD)/lsmdev
 
 $(BUILD)/lib/%.o: src/lib/%.c | $(BUILD)/lib
+	@mkdir -p $(@D)
 	$(call say,CC)$(CC) $(ALL_CFLAGS) -MMD -c -o $@ $<
 
 $(BUILD)/%.o: src/%.c | $(BUILD)/lib
@@ -114,19 +115,19 @@ $(BUILD)/fakekernel.so: tests/lib/fakekernel.c | $(BUILD)/lib
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/*.c))
 $(BUILD)/unit/%: tests/unit/%.c $(BUILD)/libmdev.a
 	@mkdir -p $(@D)
-	$(call say,LINK)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -Isrc -o $@ $< $(BUILD)/libmdev.a $(LIBS)
+	$(call say,LINK)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libmdev.a $(LIBS)
 
 # Each fuzz target as a program that replays files; `make fuzz` looks for new ones, with libFuzzer.
 FUZZ_TARGETS := $(patsubst tests/fuzz/fuzz_%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 $(BUILD)/fuzz/%: tests/fuzz/fuzz_%.c tests/fuzz/replay.c $(BUILD)/libmdev.a
 	@mkdir -p $(@D)
-	$(call say,LINK)$(CC) $(ALL_CFLAGS) -fexceptions $(ALL_LDFLAGS) -Isrc -o $@ $^ $(LIBS)
+	$(call say,LINK)$(CC) $(ALL_CFLAGS) -fexceptions $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
 test-programs: all $(BUILD)/fakekernel.so $(UNIT_TESTS) $(FUZZ_TARGETS)
 
 
 .PHONY: all install uninstall clean test-programs
--include $(wildcard $(BUILD)/*.d $(BUILD)/lib/*.d)
+-include $(wildcard $(BUILD)/*.d $(BUILD)/lib/*/*.d)
 
 # --- What developers run ---------------------------------------------------------------------------
 
@@ -182,7 +183,7 @@ fuzz:
 		$(BUILD)/fuzzing/libmdev.a
 	@set -ex; for target in $(notdir $(FUZZ_TARGETS)); do \
 		mkdir -p $(BUILD)/fuzzing/$$target; \
-		clang $(filter-out -O2 $(HARDENING),$(ALL_CFLAGS)) $(FUZZ_FLAGS),fuzzer -Isrc \
+		clang $(filter-out -O2 $(HARDENING),$(ALL_CFLAGS)) $(FUZZ_FLAGS),fuzzer \
 			-o $(BUILD)/fuzzing/fuzz_$$target tests/fuzz/fuzz_$$target.c \
 			$(BUILD)/fuzzing/libmdev.a -Wl,--as-needed $(LIBS); \
 		$(BUILD)/fuzzing/fuzz_$$target -max_total_time=$(FUZZ_SECONDS) -max_len=4096 \

@@ -1,10 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "lib/cli.h"
-#include "lib/op.h"
+#include "op/op.h"
+#include "ui/cli.h"
 
 static const struct cli_use uses[] = {
 	{ 0 },
 };
+
+static int run(const struct cli *cli, struct env *env, struct error *err)
+{
+	struct op op = { .env = env, .parent = cli->operand, .ensure = true };
+
+	env_open_kmsg(env);
+	return op_autostart(&op, err);
+}
 
 static const struct cli_spec spec = {
 	.command = "autostart",
@@ -12,20 +20,10 @@ static const struct cli_spec spec = {
 	.usage = { "PARENT" },
 	.operand = "PARENT",
 	.uses = uses,
+	.run = run,
 };
 
 int main(int argc, char *argv[])
 {
-	_cleanup_error_ struct error err = { 0 };
-	_cleanup_env_ struct env env = { .root = -1 };
-	struct cli cli;
-
-	cli_parse(&spec, argc, argv, &cli);
-	struct op op = { .env = &env, .parent = cli.operand, .ensure = true };
-	if (env_open(&env, &err) < 0)
-		return cli_fail(&err);
-	env_open_kmsg(&env);
-	if (op_autostart(&op, &err) < 0)
-		return cli_fail(&err);
-	return cli_done();
+	return cli_main(&spec, argc, argv);
 }

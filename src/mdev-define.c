@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <stdio.h>
 
-#include "lib/cli.h"
-#include "lib/op.h"
+#include "op/op.h"
+#include "ui/cli.h"
 
 static const struct cli_use uses[] = {
 	{ CLI_UUID, "UUID of the device; made up and printed if not given" },
@@ -20,6 +20,18 @@ static const struct cli_rule rules[] = {
 	{ 0 },
 };
 
+static int run(const struct cli *cli, struct env *env, struct error *err)
+{
+	struct op op = cli_op(cli, env);
+	char uuid[UUID_SIZE];
+
+	if (op_define(&op, uuid, err) < 0)
+		return -1;
+	if (!op.uuid) /* libvirt takes whatever is printed for the new UUID */
+		puts(uuid);
+	return 0;
+}
+
 static const struct cli_spec spec = {
 	.command = "define",
 	.summary = "Define a mediated device, or make a running one persistent.",
@@ -27,20 +39,10 @@ static const struct cli_spec spec = {
 		   "--uuid=UUID [OPTIONS]   (a device that runs)" },
 	.uses = uses,
 	.rules = rules,
+	.run = run,
 };
 
 int main(int argc, char *argv[])
 {
-	_cleanup_error_ struct error err = { 0 };
-	_cleanup_env_ struct env env = { .root = -1 };
-	char uuid[UUID_SIZE];
-	struct cli cli;
-
-	cli_parse(&spec, argc, argv, &cli);
-	struct op op = cli_op(&cli, &env);
-	if (env_open(&env, &err) < 0 || op_define(&op, uuid, &err) < 0)
-		return cli_fail(&err);
-	if (!op.uuid) /* libvirt takes whatever is printed for the new UUID */
-		puts(uuid);
-	return cli_done();
+	return cli_main(&spec, argc, argv);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "lib/cli.h"
-#include "lib/list.h"
-#include "lib/print.h"
+#include "op/list.h"
+#include "ui/cli.h"
+#include "ui/print.h"
 
 static const struct cli_use uses[] = {
 	{ CLI_DEFINED, "List defined devices instead of running ones" },
@@ -13,32 +13,32 @@ static const struct cli_use uses[] = {
 	{ 0 },
 };
 
+static int run(const struct cli *cli, struct env *env, struct error *err)
+{
+	_cleanup_list_ struct mdev_list list = { 0 };
+	bool json = cli->given & CLI_DUMPJSON, verbose = cli->given & CLI_VERBOSE,
+	     defined = cli->given & CLI_DEFINED;
+	struct filter filter = { cli_uuid(cli), cli_value(cli, CLI_PARENT) };
+
+	if ((defined ? list_defined(env, &filter, !json, &list, err)
+		     : list_active(env, &filter, json || verbose, &list, err)) < 0)
+		return -1;
+	if (json)
+		print_devices_json(&list, filter.uuid);
+	else
+		print_devices(&list, defined, verbose);
+	return 0;
+}
+
 static const struct cli_spec spec = {
 	.command = "list",
 	.summary = "List mediated devices: the running ones, or those that are defined.",
 	.usage = { "[OPTIONS]" },
 	.uses = uses,
+	.run = run,
 };
 
 int main(int argc, char *argv[])
 {
-	_cleanup_error_ struct error err = { 0 };
-	_cleanup_env_ struct env env = { .root = -1 };
-	_cleanup_list_ struct mdev_list list = { 0 };
-	struct cli cli;
-
-	cli_parse(&spec, argc, argv, &cli);
-	bool json = cli.given & CLI_DUMPJSON, verbose = cli.given & CLI_VERBOSE,
-	     defined = cli.given & CLI_DEFINED;
-	struct filter filter = { cli_uuid(&cli), cli_value(&cli, CLI_PARENT) };
-
-	if (env_open(&env, &err) < 0 ||
-	    (defined ? list_defined(&env, &filter, !json, &list, &err)
-		     : list_active(&env, &filter, json || verbose, &list, &err)) < 0)
-		return cli_fail(&err);
-	if (json)
-		print_devices_json(&list, filter.uuid);
-	else
-		print_devices(&list, defined, verbose);
-	return cli_done();
+	return cli_main(&spec, argc, argv);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "lib/cli.h"
-#include "lib/op.h"
+#include "op/op.h"
+#include "ui/cli.h"
 
 static const struct cli_use uses[] = {
 	{ CLI_UUID, "UUID of the device" },
@@ -31,6 +31,14 @@ static const struct cli_rule rules[] = {
 	{ 0 },
 };
 
+static int run(const struct cli *cli, struct env *env, struct error *err)
+{
+	struct op op = cli_op(cli, env);
+	struct modification how = cli_modification(cli);
+
+	return op_modify(&op, &how, err);
+}
+
 static const struct cli_spec spec = {
 	.command = "modify",
 	.summary = "Change the definition of a mediated device, or a running one.",
@@ -38,25 +46,10 @@ static const struct cli_spec spec = {
 		   "--uuid=UUID --parent=PARENT --jsonfile=FILE [OPTIONS]" },
 	.uses = uses,
 	.rules = rules,
+	.run = run,
 };
 
 int main(int argc, char *argv[])
 {
-	_cleanup_error_ struct error err = { 0 };
-	_cleanup_env_ struct env env = { .root = -1 };
-	struct cli cli;
-
-	cli_parse(&spec, argc, argv, &cli);
-	struct op op = cli_op(&cli, &env);
-	struct modification how = { .set_auto = cli.given & CLI_AUTO,
-				    .set_manual = cli.given & CLI_MANUAL,
-				    .addattr = cli_value(&cli, CLI_ADDATTR),
-				    .delattr = cli.given & CLI_DELATTR,
-				    .value = cli_value(&cli, CLI_VALUE),
-				    .index = cli.given & CLI_INDEX ? &cli.index : NULL,
-				    .live = cli.given & CLI_LIVE,
-				    .defined = cli.given & CLI_DEFINED };
-	if (env_open(&env, &err) < 0 || op_modify(&op, &how, &err) < 0)
-		return cli_fail(&err);
-	return cli_done();
+	return cli_main(&spec, argc, argv);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <stdio.h>
 
-#include "lib/cli.h"
-#include "lib/op.h"
+#include "op/op.h"
+#include "ui/cli.h"
 
 static const struct cli_use uses[] = {
 	{ CLI_UUID, "UUID of the device; made up and printed if not given" },
@@ -22,6 +22,19 @@ static const struct cli_rule rules[] = {
 	{ 0 },
 };
 
+static int run(const struct cli *cli, struct env *env, struct error *err)
+{
+	struct op op = cli_op(cli, env);
+	char uuid[UUID_SIZE];
+
+	env_open_kmsg(env);
+	if (op_start(&op, uuid, err) < 0)
+		return -1;
+	if (!op.uuid) /* libvirt takes whatever is printed for the new UUID */
+		puts(uuid);
+	return 0;
+}
+
 static const struct cli_spec spec = {
 	.command = "start",
 	.summary = "Start a mediated device: a defined one, or one of a type on a parent.",
@@ -29,23 +42,10 @@ static const struct cli_spec spec = {
 		   "[--uuid=UUID] --parent=PARENT {--type=TYPE | --jsonfile=FILE} [OPTIONS]" },
 	.uses = uses,
 	.rules = rules,
+	.run = run,
 };
 
 int main(int argc, char *argv[])
 {
-	_cleanup_error_ struct error err = { 0 };
-	_cleanup_env_ struct env env = { .root = -1 };
-	char uuid[UUID_SIZE];
-	struct cli cli;
-
-	cli_parse(&spec, argc, argv, &cli);
-	struct op op = cli_op(&cli, &env);
-	if (env_open(&env, &err) < 0)
-		return cli_fail(&err);
-	env_open_kmsg(&env);
-	if (op_start(&op, uuid, &err) < 0)
-		return cli_fail(&err);
-	if (!op.uuid) /* libvirt takes whatever is printed for the new UUID */
-		puts(uuid);
-	return cli_done();
+	return cli_main(&spec, argc, argv);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "lib/cli.h"
-#include "lib/op.h"
+#include "op/op.h"
+#include "ui/cli.h"
 
 static const struct cli_use uses[] = {
 	{ CLI_UUID, "UUID of the device" },
@@ -14,23 +14,23 @@ static const struct cli_rule rules[] = {
 	{ 0 },
 };
 
+static int run(const struct cli *cli, struct env *env, struct error *err)
+{
+	struct op op = cli_op(cli, env);
+
+	return op_undefine(&op, err);
+}
+
 static const struct cli_spec spec = {
 	.command = "undefine",
 	.summary = "Remove the definition of a mediated device; a running one goes on.",
 	.usage = { "--uuid=UUID [OPTIONS]" },
 	.uses = uses,
 	.rules = rules,
+	.run = run,
 };
 
 int main(int argc, char *argv[])
 {
-	_cleanup_error_ struct error err = { 0 };
-	_cleanup_env_ struct env env = { .root = -1 };
-	struct cli cli;
-
-	cli_parse(&spec, argc, argv, &cli);
-	struct op op = cli_op(&cli, &env);
-	if (env_open(&env, &err) < 0 || op_undefine(&op, &err) < 0)
-		return cli_fail(&err);
-	return cli_done();
+	return cli_main(&spec, argc, argv);
 }

@@ -13,10 +13,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "lib/cli.h"
-#include "lib/log.h"
-#include "lib/mem.h"
-#include "lib/near.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/suggest.h"
+#include "ui/cli.h"
 
 static const struct command {
 	const char *name;
@@ -60,12 +60,12 @@ static const struct command *find(const char *name)
 
 static int unknown(const char *name)
 {
-	struct near near = { .word = name };
+	struct suggestion suggestion = { .word = name };
 
 	for (size_t i = 0; i < COMMANDS; i++)
 		if (commands[i].help && *name != '-')
-			near_try(&near, commands[i].name);
-	_cleanup_free_ char *question = near_question(&near);
+			suggest_try(&suggestion, commands[i].name);
+	_cleanup_free_ char *question = suggest_question(&suggestion);
 	log_error("Unknown command '%s'%s\nTry 'mdevctl --help' for more information.", name,
 		  question);
 	return STATUS_USAGE;

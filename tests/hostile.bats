@@ -304,7 +304,7 @@ ctypes.CDLL(None).execve(sys.argv[1].encode(), argv, env)' "$BUILD/$program"
 }
 
 @test "getenv() is secure, but for what chooses where and how messages look" {
-	run -0 bash -c "grep -hoE '[a-z_]*getenv\(\"[A-Z_]+' '$TOP'/src/*.c '$TOP'/src/lib/*.c |
+	run -0 bash -c "grep -hoE '[a-z_]*getenv\(\"[A-Z_]+' '$TOP'/src/*.c '$TOP'/src/lib/*/*.c |
 		grep -v '^secure_' | LC_ALL=C sort -u"
 	same 'getenv("JOURNAL_STREAM
 getenv("MDEVCTL_LOG_STYLE

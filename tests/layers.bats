@@ -4,37 +4,32 @@
 bats_require_minimum_version 1.5.0
 load lib/world.bash
 
-# The modules of src/lib by level; programs are above all. A module is a .c file and its header.
-declare -gA LEVEL
-levels() {
-	local name
-	for name in error log mem near file kmsg spawn; do LEVEL[$name]=0; done
-	for name in device uuid json env scripts vfio; do LEVEL[$name]=1; done
-	for name in defined active types callout settle journal holder; do LEVEL[$name]=2; done
-	for name in op op-{define,undefine,modify,start,stop,autostart} list; do LEVEL[$name]=3; done
-	for name in cli print; do LEVEL[$name]=4; done
-}
+# The folders of src/lib, each above those before it: the only list in this file.
+LAYERS=(base device host set op ui)
 
 setup() {
 	cd "$TOP/src" || return 1
-	levels
 }
 
-module() {
-	local name=${1##*/}
-	printf '%s' "${name%.[ch]}"
+# level FILE: of its folder; programs, which are in none, are above all.
+level() {
+	local i
+	for i in "${!LAYERS[@]}"; do
+		[[ $1 != "${LAYERS[i]}"/* ]] || { echo "$i"; return; }
+	done
+	echo "${#LAYERS[@]}"
 }
 
-# Lines "FILE NAME" for each #include of a header of ours; NAME is the module.
+# Lines "FILE HEADER" for each #include of a header of ours; both without lib/.
 includes() {
-	grep -H '^[[:space:]]*#[[:space:]]*include[[:space:]]*"' "$@" |
-		sed -E 's|^([^:]*):[^"]*"([^"]*/)?([^"/]*)\.h".*|\1 \3|'
+	grep -rH --include='*.[ch]' '^[[:space:]]*#[[:space:]]*include[[:space:]]*"' . |
+		sed -E 's|^\./(lib/)?([^:]*):[^"]*"([^"]*)".*|\2 \3|'
 }
 
 # callers REGEX: the files that use such a name as a word, comments and strings aside, without lib/.
 callers() {
 	local file
-	for file in *.c lib/*.[ch]; do
+	for file in *.c lib/*/*.[ch]; do
 		gcc -fpreprocessed -dD -E -P -x c "$file" 2>/dev/null | sed 's/"[^"]*"//g' |
 			grep -qwE "$1" && printf '%s\n' "${file#lib/}"
 	done
@@ -49,37 +44,58 @@ only_in() {
 	same "$(printf '%s\n' "$@" | LC_ALL=C sort)"
 }
 
-@test "layers: every module of the library has a level" {
+@test "layers: the library consists of the folders that are its layers" {
+	run -0 bash -c 'find lib -mindepth 1 -maxdepth 1 | sed s,^lib/,, | LC_ALL=C sort'
+	same "$(printf '%s\n' "${LAYERS[@]}" | LC_ALL=C sort)"
+	run -0 find lib -mindepth 2 ! -name '*.[ch]'
+	same ""
+}
+
+@test "layers: a header is included by its folder" {
+	local file header bad=()
+	while read -r file header; do
+		[[ -f lib/$header && $header == */* ]] || bad+=("$file includes $header")
+	done < <(includes)
+	output=$(printf '%s\n' "${bad[@]}") same ""
+}
+
+@test "layers: a file includes headers of its own folder or of those below" {
+	local file header bad=()
+	while read -r file header; do
+		(($(level "$header") <= $(level "$file"))) || bad+=("$file includes $header")
+	done < <(includes)
+	output=$(printf '%s\n' "${bad[@]}") same ""
+}
+
+@test "layers: the modules of set do not know each other" {
+	local file header bad=()
+	while read -r file header; do
+		[[ $file != set/* || $header != set/* || ${file%.*} == "${header%.*}" ]] ||
+			bad+=("$file includes $header")
+	done < <(includes)
+	output=$(printf '%s\n' "${bad[@]}") same ""
+}
+
+@test "layers: a module includes its own header" {
 	local file bad=()
-	for file in lib/*.[ch]; do
-		[[ -n ${LEVEL[$(module "$file")]:-} ]] || bad+=("$file")
+	for file in lib/*/*.c; do
+		file=${file#lib/}
+		[[ ! -f lib/${file%.c}.h ]] || grep -qF "#include \"${file%.c}.h\"" "lib/$file" ||
+			bad+=("$file")
 	done
 	output="${bad[*]}" same ""
 }
 
-@test "layers: a file includes headers of its own level or below" {
-	local file name from to bad=()
-	while read -r file name; do
-		from=${LEVEL[$(module "$file")]:--1}
-		to=${LEVEL[$name]:-9}
-		((to <= from)) || bad+=("$file (level $from) includes $name.h (level $to)")
-	done < <(includes lib/*.[ch])
-	output=$(printf '%s\n' "${bad[@]}") same ""
+@test "layers: print knows what it prints, not how it is done" {
+	run -1 grep -nE '"op/(op|pipeline)\.h"' lib/ui/print.c lib/ui/print.h
 }
 
-@test "layers: the modules of level 2 do not know each other" {
-	local file name from bad=()
-	while read -r file name; do
-		from=$(module "$file")
-		[[ ${LEVEL[$from]:-} != 2 || ${LEVEL[$name]:-} != 2 || $from == "$name" ]] ||
-			bad+=("$file includes $name.h")
-	done < <(includes lib/*.[ch])
-	output=$(printf '%s\n' "${bad[@]}") same ""
-}
-
-@test "layers: op and print do not know each other" {
-	run -1 grep -nE '"(lib/)?op\.h"' lib/print.c lib/print.h
-	run -1 grep -nE '"(lib/)?print\.h"' lib/op.c lib/op.h lib/op-*.c
+@test "layers: a program is its options and one call, in 60 lines at most" {
+	local file bad=()
+	for file in mdev-*.c; do
+		(($(wc -l <"$file") <= 60)) || bad+=("$file")
+	done
+	output="${bad[*]}" same ""
 }
 
 @test "layers: no source file includes a .c file or climbs with .." {
@@ -88,13 +104,13 @@ only_in() {
 
 @test "layers: each external library is known to one file" {
 	run -0 grep -rlE '<(cjson/)?cJSON' .
-	same ./lib/json.c
+	same ./lib/device/json.c
 	run -0 grep -rlE '<uuid/' .
-	same ./lib/uuid.c
+	same ./lib/device/uuid.c
 	run -0 grep -rlE '<libudev' .
-	same ./lib/settle.c
+	same ./lib/host/settle.c
 	run -0 grep -rlE '<systemd/' .
-	same ./lib/journal.c
+	same ./lib/host/journal.c
 }
 
 @test "layers: no other library is used" {
@@ -107,18 +123,18 @@ only_in() {
 }
 
 @test "layers: the environment is read in env, log and journal alone" {
-	only_in '(secure_)?getenv|environ' env.c log.c journal.c spawn.c
+	only_in '(secure_)?getenv|environ' host/env.c base/log.c host/journal.c base/spawn.c
 	# A script inherits the environment as it is: spawn passes it on, unread.
-	only_in '(secure_)?getenv' env.c log.c journal.c
+	only_in '(secure_)?getenv' host/env.c base/log.c host/journal.c
 }
 
 @test "layers: only cli and mem end the program" {
-	only_in '_?exit|_Exit|quick_exit|abort' cli.c mem.c
+	only_in '_?exit|_Exit|quick_exit|abort' ui/cli.c base/mem.c
 }
 
 @test "layers: only spawn and mdevctl run other programs" {
 	only_in 'v?fork|clone3?|exec(v|l|vp|lp|le|ve|vpe|veat)|fexecve|posix_spawnp?|system|popen|SYS_clone3?|SYS_execve(at)?' \
-		mdevctl.c spawn.c
+		mdevctl.c base/spawn.c
 }
 
 @test "layers: no program loads a library that it does not need" {

@@ -59,8 +59,8 @@ setup() {
 		--suppress=unreadVariable       # does not see that a cleanup reads it; compilers do
 		--suppress=variableScope        # variables may stand together at the top
 		# reads a minimum of two numbers as one of them
-		--suppress=knownConditionTrueFalse:src/lib/spawn.c
-		-D_GNU_SOURCE '-DVERSION="2"' '-DSBINDIR="/usr/sbin"' '-DMANDIR="/usr/share/man"'
+		--suppress=knownConditionTrueFalse:src/lib/base/spawn.c
+		-D_GNU_SOURCE -Isrc/lib '-DVERSION="2"' '-DSBINDIR="/usr/sbin"' '-DMANDIR="/usr/share/man"'
 	)
 	run -0 cppcheck "${options[@]}" src tests/lib tests/unit
 	same ""
@@ -68,8 +68,8 @@ setup() {
 
 @test "lint: clang-tidy has nothing to say" {
 	# shellcheck disable=SC2016 # $@ is for the inner shell
-	run -0 bash -c 'printf "%s\0" src/*.c src/lib/*.c | xargs -0 -n 2 -P "$(nproc)" bash -c '\''
-		clang-tidy --quiet "$@" -- -std=gnu11 -D_GNU_SOURCE \
+	run -0 bash -c 'printf "%s\0" src/*.c src/lib/*/*.c | xargs -0 -n 2 -P "$(nproc)" bash -c '\''
+		clang-tidy --quiet "$@" -- -std=gnu11 -D_GNU_SOURCE -Isrc/lib \
 			"-DVERSION=\"2\"" "-DSBINDIR=\"/usr/sbin\"" 2>&1 | grep -v " warnings\? generated" |
 			grep . && exit 1 || exit 0'\'' bash'
 	same ""

@@ -41,7 +41,7 @@ setup() {
 @test "mdevctl(8) lists the exit statuses of error.h, and no others" {
 	run -0 exit_statuses "$TOP/man/mdevctl.8"
 	output=$(cut -f1 <<<"$output")
-	same "$(sed -n 's/^\tSTATUS_[A-Z_]* = \([0-9]*\),.*/\1/p' "$TOP/src/lib/error.h")"
+	same "$(sed -n 's/^\tSTATUS_[A-Z_]* = \([0-9]*\),.*/\1/p' "$TOP/src/lib/base/error.h")"
 }
 
 @test "mdevctl help opens the page of a command" {

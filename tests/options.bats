@@ -64,6 +64,6 @@ long_names() {
 	run -0 sed -n 's/^\.It Ev \([A-Z_]*\)$/\1/p' "$TOP/man/mdevctl.8"
 	output=$(sort -u <<<"$output")
 	# What the system gives to any program is not ours to explain.
-	same "$(grep -hoE '(getenv|seconds)\("[A-Z_]+"' "$TOP"/src/*.c "$TOP"/src/lib/*.c |
+	same "$(grep -hoE '(getenv|seconds)\("[A-Z_]+"' "$TOP"/src/*.c "$TOP"/src/lib/*/*.c |
 		grep -oE '[A-Z_]{2,}' | grep -vx -e TERM -e NOTIFY_SOCKET -e JOURNAL_STREAM | sort -u)"
 }

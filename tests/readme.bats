@@ -23,13 +23,15 @@ load lib/world.bash
 @test "README.md names no module that is not there, and all that are" {
 	local name
 	run -0 sed -n '/^## Layout/,/^## Contribute/p' "$TOP/README.md"
-	for name in "$TOP"/src/lib/*.h; do
-		name=$(basename "$name" .h)
+	for name in "$TOP"/src/lib/*/*.c; do
+		name=$(basename "$name" .c)
 		[[ $output == *[\ ]"$name"[\ *]* ]] || { echo "not named: $name"; return 1; }
 	done
-	sed -n 's/^      \([a-z* ]*[a-z*]\)   *[a-zA-Z].*/\1/p' <<<"$output" | tr ' ' '\n' |
-		while read -r name; do
-			[[ -f $TOP/src/lib/${name%\*}.h ]] || { echo "not there: $name"; return 1; }
+	sed -n 's/^      \([a-z]*\)  *\([a-z ]*[a-z]\)   *[a-zA-Z].*/\1 \2/p' <<<"$output" |
+		while read -r folder names; do
+			for name in $names; do
+				[[ -f $TOP/src/lib/$folder/$name.c ]] || { echo "not there: $folder/$name"; return 1; }
+			done
 		done
 }
 

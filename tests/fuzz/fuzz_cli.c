@@ -13,9 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/cli.h"
-#include "lib/log.h"
-#include "lib/mem.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "ui/cli.h"
 
 __attribute__((noreturn)) static void leave(int status);
 __attribute__((format(printf, 1, 2))) static int swallow(const char *format, ...);
@@ -26,7 +26,7 @@ __attribute__((format(printf, 1, 2))) static void hear(const char *format, ...);
 #undef printf
 #define printf(...) swallow(__VA_ARGS__)
 #define log_error hear
-#include "lib/cli.c"
+#include "ui/cli.c"
 #undef exit
 #undef printf
 #undef log_error

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/json.h"
-#include "lib/mem.h"
+#include "base/mem.h"
+#include "device/json.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -11,8 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "lib/callout.h"
-#include "lib/mem.h"
+#include "base/mem.h"
+#include "op/callout.h"
 
 static struct env env = { .callout_limit = 60, .notifier_limit = 60 };
 static struct mdev dev = { .uuid = "11111111-1111-4111-8111-111111111111",
@@ -74,14 +74,14 @@ static void test_said(void)
 	put_script("test $action = capabilities || echo \"on $event\" >&2");
 	callout_begin(&callout, &callouts, ACTION_START, &dev);
 	assert(callout_pre(&callout, false, &err) == 0);
-	callout_post(&callout, STATE_SUCCESS);
+	callout_post(&callout, CALLOUT_SUCCESS);
 	_cleanup_free_ char *said = callout_take_said(&callouts);
 	assert(strcmp(said, "script: on pre\nscript: on post\n") == 0);
 	assert(!callout_take_said(&callouts));
 
 	put_script("head -c 50000 /dev/zero | tr '\\0' x >&2");
 	assert(callout_pre(&callout, false, &err) == 0);
-	callout_post(&callout, STATE_SUCCESS);
+	callout_post(&callout, CALLOUT_SUCCESS);
 	_cleanup_free_ char *much = callout_take_said(&callouts);
 	assert(strlen(much) == 64 * 1024);
 }

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../src/lib/json.h"
-#include "../../src/lib/mem.h"
+#include "base/mem.h"
+#include "device/json.h"
 
 static int failures;
 

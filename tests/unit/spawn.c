@@ -16,9 +16,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "lib/file.h"
-#include "lib/mem.h"
-#include "lib/spawn.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/signal.h"
+#include "base/spawn.h"
 
 static int shell(const char *script, const char *input, unsigned limit, struct spawn_result *ret)
 {
@@ -293,7 +294,7 @@ static void test_hand_on(void)
 		const char *const argv[] = { "/bin/sh", "-c", script, dir, NULL };
 		_cleanup_spawn_ struct spawn_result result = { 0 };
 
-		assert(spawn_pending_signal() == 0);
+		assert(signal_pending_termination() == 0);
 		signal(SIGHUP, cases[i].ignored ? SIG_IGN : SIG_DFL);
 		pid_t sender = signal_later(dir, cases[i].sig);
 		if (cases[i].before)
@@ -301,10 +302,10 @@ static void test_hand_on(void)
 		assert(spawn_run(argv, NULL, 60, cases[i].interruptible, &result) == 0);
 		assert(strcmp(result.out, cases[i].out) == 0);
 		assert(waitpid(sender, NULL, 0) == sender);
-		assert(spawn_pending_signal() == (cases[i].ignored ? 0 : cases[i].sig));
+		assert(signal_pending_termination() == (cases[i].ignored ? 0 : cases[i].sig));
 		assert(sigwait(&set, &sig) == 0 && sig == cases[i].sig);
 	}
-	assert(spawn_pending_signal() == 0);
+	assert(signal_pending_termination() == 0);
 	signal(SIGHUP, SIG_DFL);
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	rmdir(dir);

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/mem.h"
+
+int error_set(struct error *err, enum status status, const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	char *text = mem_vprintf(format, args); /* before the free: args may borrow the old text */
+	va_end(args);
+
+	free(err->text);
+	err->status = status;
+	err->text = text;
+	return -1;
+}
+
+void error_append(struct error *err, const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	_cleanup_free_ char *more = mem_vprintf(format, args);
+	va_end(args);
+
+	char *text = mem_printf("%s%s", err->text, more);
+	free(err->text);
+	err->text = text;
+}
+
+const char *error_words(int error)
+{
+	if (geteuid() != 0 && error == EACCES)
+		return "Permission denied (run it as root)";
+	if (geteuid() != 0 && error == EPERM)
+		return "Operation not permitted (run it as root)";
+	return strerror(error);
+}
+
+void error_clear(struct error *err)
+{
+	free(err->text);
+	*err = (struct error){ 0 };
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+
+/* MDEVCTL_LOG is env_logger's filter in mdevctl: "debug", or "module=debug,...". There are no
+ * modules to tell apart here, so the most talkative level in it counts. */
+static enum log_level level(void)
+{
+	static const char *const names[] = { "off", "error", "warn", "info", "debug", "trace" };
+	const char *word = secure_getenv("MDEVCTL_LOG");
+	int found = -1;
+
+	for (; word && *word; word += strcspn(word, "=,"), word += *word != '\0')
+		for (int i = 0; i < (int)(sizeof(names) / sizeof(names[0])); i++)
+			if (strcspn(word, "=,") == strlen(names[i]) &&
+			    strncasecmp(word, names[i], strlen(names[i])) == 0 && i > found)
+				found = i;
+	return found < 0 ? LOG_LEVEL_WARNING : (enum log_level)found;
+}
+
+/* Colours only on a terminal and never with NO_COLOR (no-color.org). */
+static bool colours(void)
+{
+	const char *no = getenv("NO_COLOR");
+	const char *style = getenv("MDEVCTL_LOG_STYLE");
+	const char *term = getenv("TERM");
+
+	if (no && *no)
+		return false;
+	if (style && strcmp(style, "always") == 0)
+		return true;
+	if (style && strcmp(style, "never") == 0)
+		return false;
+	return isatty(STDERR_FILENO) && term && strcmp(term, "dumb") != 0;
+}
+
+/* One write a line: lines of programs that run at the same time do not mix. That nobody reads it
+ * any more (SIGPIPE) is no reason to end before the work is done. */
+static void put(const char *line)
+{
+	static const struct timespec at_once = { 0 };
+	sigset_t pipe, old;
+
+	sigemptyset(&pipe);
+	sigaddset(&pipe, SIGPIPE);
+	sigprocmask(SIG_BLOCK, &pipe, &old);
+	if (write(STDERR_FILENO, line, strlen(line)) < 0 && errno == EPIPE)
+		(void)sigtimedwait(&pipe, NULL, &at_once); /* ignored signals do not come */
+	sigprocmask(SIG_SETMASK, &old, NULL);
+}
+
+static void print(const char *colour, const char *prefix, const char *format, va_list args)
+	__attribute__((format(printf, 3, 0)));
+
+static void print(const char *colour, const char *prefix, const char *format, va_list args)
+{
+	_cleanup_free_ char *text = mem_vprintf(format, args);
+	_cleanup_free_ char *line = colours()
+					    ? mem_printf("%s%s:\033[0m %s\n", colour, prefix, text)
+					    : mem_printf("%s: %s\n", prefix, text);
+
+	put(line);
+}
+
+#define LOG_FUNCTION(name, minimum, colour, prefix)                                                \
+	void name(const char *format, ...)                                                         \
+	{                                                                                          \
+		if (level() < (minimum))                                                           \
+			return;                                                                    \
+		va_list args;                                                                      \
+		va_start(args, format);                                                            \
+		print((colour), (prefix), format, args);                                           \
+		va_end(args);                                                                      \
+	}
+
+LOG_FUNCTION(log_error, LOG_LEVEL_OFF, "\033[1;31m", "Error")
+LOG_FUNCTION(log_warning, LOG_LEVEL_WARNING, "\033[1;33m", "Warning")
+/* With a terminal there is somebody to help, unless warnings are unwanted. */
+static enum log_level hint_level(void)
+{
+	return isatty(STDERR_FILENO) ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO;
+}
+
+LOG_FUNCTION(log_hint, hint_level(), "\033[1m", "Hint")
+LOG_FUNCTION(log_debug, LOG_LEVEL_DEBUG, "\033[2m", "Debug")
+
+void log_script(const char *name, const char *text)
+{
+	size_t n = strlen(text);
+	_cleanup_free_ char *line =
+		mem_printf("%s: %s%s", name, text, n > 0 && text[n - 1] == '\n' ? "" : "\n");
+
+	put(line);
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <signal.h>
+#include <stddef.h>
+
+#include "base/signal.h"
+
+/* Not those that are ignored (nohup, a job in the background): being blocked they become pending
+ * all the same, but they are to end nothing. */
+void signal_termination(sigset_t *ret)
+{
+	static const int all[] = { SIGINT, SIGTERM, SIGHUP };
+	struct sigaction action;
+
+	sigemptyset(ret);
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if (sigaction(all[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
+			sigaddset(ret, all[i]);
+}
+
+int signal_pending_termination(void)
+{
+	sigset_t all, pending;
+
+	signal_termination(&all);
+	sigpending(&pending);
+	sigandset(&all, &all, &pending);
+	for (int sig = 1; sig < NSIG; sig++)
+		if (sigismember(&all, sig) == 1)
+			return sig;
+	return 0;
+}
+
+void signal_block(sigset_t *ret_old)
+{
+	sigset_t set;
+
+	signal_termination(&set);
+	sigprocmask(SIG_BLOCK, &set, ret_old);
+}

@@ -1,0 +1,473 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cjson/cJSON.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "device/json.h"
+
+static void free_tree(cJSON **tree)
+{
+	cJSON_Delete(*tree);
+}
+#define _cleanup_tree_ __attribute__((cleanup(free_tree)))
+
+static void place(const char *text, const char *at, unsigned *ret_line, unsigned *ret_column)
+{
+	*ret_line = 1;
+	*ret_column = 1;
+	for (const char *p = text; p < at; p++) {
+		if (*p == '\n') {
+			(*ret_line)++;
+			*ret_column = 0;
+		}
+		(*ret_column)++;
+	}
+}
+
+static int broken(const char *text, const char *at, const char *where, const char *what,
+		  struct error *err)
+{
+	unsigned line, column;
+
+	place(text, at, &line, &column);
+	return error_set(err, STATUS_INVALID, "Invalid JSON in %s: %s at line %u column %u", where,
+			 what, line, column);
+}
+
+/* What cJSON lets pass though it is no JSON, or not ours to print. Returns the place, and what it
+ * is, or NULL if there is none. */
+static const char *find_bad(const char *text, const char **ret_what)
+{
+	bool string = false;
+
+	for (const char *p = text; *p; p++) {
+		*ret_what = "control character";
+		if ((unsigned char)*p < 0x20 && (string || !strchr("\t\n\r", *p)))
+			return p;
+		if (*p == '"')
+			string = !string;
+		if (!string || *p != '\\' || !p[1])
+			continue;
+		if (strncmp(++p, "u0000", 5) == 0)
+			return p;
+		*ret_what = "invalid escape"; /* cJSON takes it for a NUL, which cuts the string */
+		if (*p == 'u' && strspn(p + 1, "0123456789abcdefABCDEF") < 4)
+			return p;
+	}
+	return NULL;
+}
+
+static cJSON *parse(const char *text, size_t len, const char *where, struct error *err)
+{
+	const char *end = text;
+
+	if (!utf8_valid(text, len)) {
+		error_set(err, STATUS_INVALID, "Invalid JSON in %s: not valid UTF-8", where);
+		return NULL;
+	}
+	const char *what, *bad = find_bad(text, &what);
+	if (bad) {
+		broken(text, bad, where, what, err);
+		return NULL;
+	}
+	cJSON *tree = cJSON_ParseWithOpts(text, &end, true);
+	if (!tree)
+		broken(text, end, where, *end ? "unexpected text" : "unexpected end", err);
+	return tree;
+}
+
+/* Two members of one name are legal; as in mdevctl the last one counts. */
+static const cJSON *member(const cJSON *object, const char *name)
+{
+	const cJSON *found = NULL, *item;
+
+	cJSON_ArrayForEach (item, object)
+		if (strcmp(item->string, name) == 0)
+			found = item;
+	return found;
+}
+
+/* Reads [{"name":"value"},...]. With lenient, empty objects are passed over. */
+static int read_attrs(const cJSON *array, bool lenient, const char *where, struct mdev *ret,
+		      struct error *err)
+{
+	const cJSON *item;
+
+	if (!array || cJSON_IsNull(array))
+		return 0;
+	if (!cJSON_IsArray(array))
+		return error_set(err, STATUS_INVALID,
+				 "Invalid %s: attributes field is not an array", where);
+	cJSON_ArrayForEach (item, array) {
+		if (!cJSON_IsObject(item))
+			return error_set(
+				err, STATUS_INVALID,
+				"Invalid %s: invalid JSON format for attribute: not an object",
+				where);
+		const cJSON *attr = item->child;
+		if (!attr && lenient)
+			continue;
+		if (!attr || attr->next)
+			return error_set(err, STATUS_INVALID,
+					 "Invalid %s: invalid JSON format for attribute: %s", where,
+					 attr ? "too many fields" : "no field");
+		if (!cJSON_IsString(attr))
+			return error_set(
+				err, STATUS_INVALID,
+				"Invalid %s: invalid JSON format for attribute \"%s\": value "
+				"must be of type str",
+				where, attr->string);
+		if (!attr_name_valid(attr->string))
+			return error_set(err, STATUS_INVALID,
+					 "Invalid %s: invalid attribute name '%s'", where,
+					 attr->string);
+		mdev_insert_attr(ret, ret->n_attrs, attr->string, attr->valuestring);
+	}
+	return 0;
+}
+
+/* The end of the member that starts at p: the comma or brace behind it. */
+static const char *member_end(const char *p)
+{
+	bool string = false;
+
+	for (unsigned depth = 0;; p++) {
+		if (string && *p == '\\')
+			p++;
+		else if (*p == '"')
+			string = !string;
+		else if (string)
+			continue;
+		else if (*p == '{' || *p == '[')
+			depth++;
+		else if (depth == 0 && (*p == ',' || *p == '}'))
+			return p;
+		else if (*p == '}' || *p == ']')
+			depth--;
+	}
+}
+
+static bool is_known(const cJSON *item)
+{
+	return strcmp(item->string, "mdev_type") == 0 || strcmp(item->string, "start") == 0 ||
+	       strcmp(item->string, "attrs") == 0;
+}
+
+/* The members of a valid object that are not ours, cut out of its text as they stand: reading and
+ * writing them again would change numbers that a double cannot hold. Owned; NULL if there are none.
+ */
+static char *unknown_members(const char *text, const cJSON *object)
+{
+	const char *p = strchr(text, '{') + 1;
+	const cJSON *item = object->child;
+	char *all;
+	size_t len;
+
+	while (item && is_known(item))
+		item = item->next;
+	if (!item) /* nearly all definitions: a stream would cost more than all their parsing */
+		return NULL;
+	FILE *file = mem_stream(&all, &len);
+	cJSON_ArrayForEach (item, object) {
+		p += strspn(p, " \t\r\n");
+		const char *end = member_end(p);
+		size_t n = (size_t)(end - p);
+
+		while (strchr(" \t\r\n", p[n - 1]))
+			n--;
+		if (!is_known(item))
+			fprintf(file, "%s%.*s", ftell(file) > 0 ? ",\n  " : "", (int)n, p);
+		p = end + 1;
+	}
+	mem_stream_end(file);
+	return all;
+}
+
+static int read_start(const cJSON *start, const char *where, bool strict, bool *ret,
+		      struct error *err)
+{
+	const char *value = cJSON_GetStringValue(start);
+	bool known = value && (strcmp(value, "auto") == 0 || strcmp(value, "manual") == 0);
+
+	if (!start || cJSON_IsNull(start))
+		return error_set(err, STATUS_INVALID,
+				 "Invalid %s: invalid json, 'start' is missing", where);
+	if (!known && strict)
+		return error_set(err, STATUS_INVALID,
+				 "Invalid %s: 'start' must be \"auto\" or \"manual\"", where);
+	if (!known)
+		log_warning("%s: 'start' is neither \"auto\" nor \"manual\", taken as manual",
+			    where);
+	*ret = known && strcmp(value, "auto") == 0;
+	return 0;
+}
+
+int json_read_definition(const char *text, size_t len, const char *where, bool strict,
+			 struct mdev *ret, struct error *err)
+{
+	_cleanup_mdev_ struct mdev dev = { 0 };
+
+	_cleanup_tree_ cJSON *tree = parse(text, len, where, err);
+	if (!tree)
+		return -1;
+	if (!cJSON_IsObject(tree))
+		return error_set(err, STATUS_INVALID, "Invalid %s: invalid json, not an object",
+				 where);
+	const cJSON *type = member(tree, "mdev_type");
+	if (!type || cJSON_IsNull(type))
+		return error_set(err, STATUS_INVALID,
+				 "Invalid %s: invalid json, 'mdev_type' is missing", where);
+	if (!cJSON_IsString(type))
+		return error_set(err, STATUS_INVALID, "Invalid %s: 'mdev_type' must be a string",
+				 where);
+	if (!name_valid(type->valuestring))
+		return error_set(err, STATUS_INVALID, "Invalid %s: invalid type name '%s'", where,
+				 type->valuestring);
+	if (read_start(member(tree, "start"), where, strict, &dev.autostart, err) < 0 ||
+	    read_attrs(member(tree, "attrs"), false, where, &dev, err) < 0)
+		return -1;
+
+	mdev_free(ret);
+	memcpy(ret->type, type->valuestring, strlen(type->valuestring) + 1);
+	ret->autostart = dev.autostart;
+	ret->attrs = dev.attrs;
+	ret->n_attrs = dev.n_attrs;
+	ret->unknown = unknown_members(text, tree);
+	dev = (struct mdev){ 0 };
+	return 0;
+}
+
+int json_read_attributes(const char *text, size_t len, const char *where, struct mdev *ret,
+			 struct error *err)
+{
+	_cleanup_mdev_ struct mdev dev = { 0 };
+
+	while (len > 0 && strchr(" \t\r\n", text[len - 1])) /* strchr() finds the NUL, too */
+		len--;
+	_cleanup_free_ char *trimmed = mem_grow(NULL, len + 1, 1);
+	memcpy(trimmed, text, len); /* not strndup(): a NUL inside is for parse() to refuse */
+	trimmed[len] = '\0';
+	if (len > 0) {
+		_cleanup_tree_ cJSON *tree = parse(trimmed, len, where, err);
+		if (!tree || read_attrs(tree, true, where, &dev, err) < 0)
+			return -1;
+	}
+	mdev_clear_attrs(ret);
+	ret->attrs = dev.attrs;
+	ret->n_attrs = dev.n_attrs;
+	dev = (struct mdev){ 0 };
+	return 0;
+}
+
+/* Reads an array of strings into bits by their place in names; the others are joined in ret_unknown
+ * (owned; NULL = none). False: it is no such array. */
+static bool read_names(const cJSON *array, const char *const names[], unsigned *ret,
+		       char **ret_unknown)
+{
+	const cJSON *item;
+	size_t len;
+
+	if (!cJSON_IsArray(array))
+		return false;
+	cJSON_ArrayForEach (item, array)
+		if (!cJSON_IsString(item))
+			return false;
+	*ret = 0;
+	FILE *unknown = mem_stream(ret_unknown, &len);
+	cJSON_ArrayForEach (item, array) {
+		size_t i = 0;
+
+		while (names[i] && strcmp(names[i], item->valuestring) != 0)
+			i++;
+		if (names[i])
+			*ret |= 1u << i;
+		else
+			fprintf(unknown, "%s%s", ftell(unknown) > 0 ? ", " : "", item->valuestring);
+	}
+	mem_stream_end(unknown);
+	if (len == 0) {
+		free(*ret_unknown);
+		*ret_unknown = NULL;
+	}
+	return true;
+}
+
+bool json_read_supports(const char *text, size_t len, const char *const actions[],
+			const char *const events[], struct json_supports *ret)
+{
+	_cleanup_error_ struct error err = { 0 };
+	struct json_supports found = { 0 };
+
+	while (len > 0 && text[len - 1] == '\0') /* some scripts end their answer with NULs */
+		len--;
+	_cleanup_tree_ cJSON *tree = parse(text, len, "the answer", &err);
+	const cJSON *supports = cJSON_IsObject(tree) ? member(tree, "supports") : NULL;
+	if (!cJSON_IsObject(supports))
+		return false;
+	const cJSON *version = member(supports, "version");
+	if (!cJSON_IsNumber(version) || version->valuedouble < 0 || version->valuedouble > 1e9)
+		return false;
+	if (!read_names(member(supports, "actions"), actions, &found.actions,
+			&found.unknown_actions) ||
+	    !read_names(member(supports, "events"), events, &found.events, &found.unknown_events)) {
+		json_supports_free(&found);
+		return false;
+	}
+	*ret = found;
+	return true;
+}
+
+void json_supports_free(struct json_supports *supports)
+{
+	free(supports->unknown_actions);
+	free(supports->unknown_events);
+	*supports = (struct json_supports){ 0 };
+}
+
+/* text between quotes, with everything escaped that JSON wants escaped. */
+static void quote(FILE *file, const char *text)
+{
+	static const char plain[] = "btnvfr"; /* \b \t \n (\v has no short form) \f \r */
+
+	putc_unlocked('"', file);
+	for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
+		if (*p == '"' || *p == '\\')
+			fprintf(file, "\\%c", *p);
+		else if (*p >= '\b' && *p <= '\r' && *p != '\v')
+			fprintf(file, "\\%c", plain[*p - '\b']);
+		else if (*p < 0x20)
+			fprintf(file, "\\u%04x", *p);
+		else
+			putc_unlocked(*p, file);
+	}
+	putc_unlocked('"', file);
+}
+
+static void new_line(struct json_writer *w)
+{
+	if (w->pretty)
+		fprintf(w->file, "\n%*s", (int)(2 * w->depth), "");
+}
+
+/* What stands before a value or key: the comma, and its line. */
+static void separate(struct json_writer *w)
+{
+	if (w->after_key) {
+		w->after_key = false;
+		return;
+	}
+	if (w->filled)
+		putc_unlocked(',', w->file);
+	if (w->depth > 0)
+		new_line(w);
+	w->filled = true;
+}
+
+void json_open(struct json_writer *w, char bracket)
+{
+	separate(w);
+	putc_unlocked(bracket, w->file);
+	w->depth++;
+	w->filled = false;
+}
+
+void json_close(struct json_writer *w, char bracket)
+{
+	w->depth--;
+	if (w->filled)
+		new_line(w);
+	putc_unlocked(bracket, w->file);
+	w->filled = true;
+}
+
+void json_key(struct json_writer *w, const char *key)
+{
+	separate(w);
+	quote(w->file, key);
+	fputs_unlocked(w->pretty ? ": " : ":", w->file);
+	w->after_key = true;
+}
+
+void json_string(struct json_writer *w, const char *value)
+{
+	separate(w);
+	quote(w->file, value);
+}
+
+void json_number(struct json_writer *w, unsigned value)
+{
+	separate(w);
+	fprintf(w->file, "%u", value);
+}
+
+static void members(struct json_writer *w, const struct mdev *dev)
+{
+	json_key(w, "mdev_type");
+	json_string(w, dev->type);
+	json_key(w, "start");
+	json_string(w, dev->autostart ? "auto" : "manual");
+	json_key(w, "attrs");
+	json_open(w, '[');
+	for (size_t i = 0; i < dev->n_attrs; i++) {
+		json_open(w, '{');
+		json_key(w, dev->attrs[i].name);
+		json_string(w, dev->attrs[i].value);
+		json_close(w, '}');
+	}
+	json_close(w, ']');
+}
+
+void json_definition(struct json_writer *w, const struct mdev *dev)
+{
+	json_open(w, '{');
+	members(w, dev);
+	json_close(w, '}');
+}
+
+static char *definition(const struct mdev *dev, bool pretty, const char *unknown)
+{
+	char *text;
+	size_t len;
+	struct json_writer w = { .file = mem_stream(&text, &len), .pretty = pretty };
+
+	json_open(&w, '{');
+	members(&w, dev);
+	if (unknown)
+		fprintf(w.file, ",\n  %s", unknown);
+	json_close(&w, '}');
+	mem_stream_end(w.file);
+	return text;
+}
+
+char *json_definition_text(const struct mdev *dev)
+{
+	return definition(dev, true, dev->unknown);
+}
+
+char *json_definition_line(const struct mdev *dev)
+{
+	return definition(dev, false, NULL);
+}
+
+char *json_attribute_lines(const struct mdev *dev)
+{
+	char *text;
+	size_t len;
+	FILE *file = mem_stream(&text, &len);
+
+	if (dev->n_attrs > 0)
+		fputs("  Attrs:\n", file);
+	for (size_t i = 0; i < dev->n_attrs; i++) {
+		fprintf(file, "    @{%zu}: {", i);
+		quote(file, dev->attrs[i].name);
+		fputc(':', file);
+		quote(file, dev->attrs[i].value);
+		fputs("}\n", file);
+	}
+	mem_stream_end(file);
+	return text;
+}

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "device/mdev.h"
+
+static void free_attr(struct attr *attr)
+{
+	free(attr->name);
+	free(attr->value);
+}
+
+void mdev_clear_attrs(struct mdev *dev)
+{
+	for (size_t i = 0; i < dev->n_attrs; i++)
+		free_attr(&dev->attrs[i]);
+	free(dev->attrs);
+	dev->attrs = NULL;
+	dev->n_attrs = 0;
+}
+
+void mdev_free(struct mdev *dev)
+{
+	mdev_clear_attrs(dev);
+	free(dev->unknown);
+	free(dev->broken);
+	dev->unknown = dev->broken = NULL;
+}
+
+void mdev_insert_attr(struct mdev *dev, size_t index, const char *name, const char *value)
+{
+	size_t n = dev->n_attrs;
+
+	if ((n & (n - 1)) == 0) /* room for the next power of two, so none has to be kept */
+		dev->attrs = mem_grow(dev->attrs, n ? 2 * n : 1, sizeof(*dev->attrs));
+	memmove(&dev->attrs[index + 1], &dev->attrs[index],
+		(dev->n_attrs - index) * sizeof(*dev->attrs));
+	dev->attrs[index] = (struct attr){ mem_text(name), mem_text(value) };
+	dev->n_attrs++;
+}
+
+void mdev_remove_attr(struct mdev *dev, size_t index)
+{
+	free_attr(&dev->attrs[index]);
+	dev->n_attrs--;
+	memmove(&dev->attrs[index], &dev->attrs[index + 1],
+		(dev->n_attrs - index) * sizeof(*dev->attrs));
+}
+
+struct mdev *mdev_list_add(struct mdev_list *list)
+{
+	if (list->n == list->room) {
+		list->room = list->room ? list->room * 2 : 16;
+		list->v = mem_grow(list->v, list->room, sizeof(*list->v));
+	}
+	list->v[list->n] = (struct mdev){ 0 };
+	return &list->v[list->n++];
+}
+
+static int by_parent_and_uuid(const void *left, const void *right)
+{
+	const struct mdev *a = left, *b = right;
+	int order = strcmp(a->parent, b->parent);
+
+	return order ? order : strcmp(a->uuid, b->uuid);
+}
+
+void mdev_list_sort(struct mdev_list *list)
+{
+	if (list->n > 1)
+		qsort(list->v, list->n, sizeof(*list->v), by_parent_and_uuid);
+}
+
+void mdev_list_free(struct mdev_list *list)
+{
+	for (size_t i = 0; i < list->n; i++)
+		mdev_free(&list->v[i]);
+	free(list->v);
+	*list = (struct mdev_list){ 0 };
+}
+
+static bool is_hyphen_at(size_t i)
+{
+	return i == 8 || i == 13 || i == 18 || i == 23;
+}
+
+/* Brings the other forms into the one of 36 characters. */
+static bool hyphenate(const char *text, char ret[UUID_SIZE])
+{
+	size_t n = strlen(text);
+
+	if (strncmp(text, "urn:uuid:", 9) == 0) {
+		text += 9;
+		n -= 9;
+	} else if (n == UUID_SIZE + 1 && text[0] == '{' && text[n - 1] == '}') {
+		text++;
+		n -= 2;
+	}
+	if (n != 32 && n != UUID_SIZE - 1)
+		return false;
+	for (size_t i = 0; i < UUID_SIZE - 1; i++)
+		if (n == 32 && is_hyphen_at(i))
+			ret[i] = '-';
+		else
+			ret[i] = *text++;
+	ret[UUID_SIZE - 1] = '\0';
+	return true;
+}
+
+bool uuid_read(const char *text, char ret[UUID_SIZE])
+{
+	char uuid[UUID_SIZE];
+
+	if (!hyphenate(text, uuid))
+		return false;
+	for (char *p = uuid; *p; p++)
+		*p = (char)tolower((unsigned char)*p);
+	if (!uuid_is_canonical(uuid))
+		return false;
+	memcpy(ret, uuid, UUID_SIZE);
+	return true;
+}
+
+bool uuid_is_canonical(const char *text)
+{
+	for (size_t i = 0; i < UUID_SIZE - 1; i++) {
+		char c = text[i];
+		bool digit = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+
+		if (is_hyphen_at(i) ? c != '-' : !digit) /* the NUL of a short text is neither */
+			return false;
+	}
+	return text[UUID_SIZE - 1] == '\0';
+}
+
+/* How many bytes the UTF-8 character at p has, 0 if there is none before end (RFC 3629). */
+static size_t utf8_length(const unsigned char *p, const unsigned char *end)
+{
+	if (p[0] < 0x80)
+		return p[0] ? 1 : 0;
+	size_t n = p[0] >= 0xc2 && p[0] < 0xe0 ? 2 : (p[0] & 0xf0) == 0xe0 ? 3 : 4;
+
+	if (p[0] < 0xc2 || p[0] > 0xf4 || (size_t)(end - p) < n)
+		return 0;
+	for (size_t i = 1; i < n; i++)
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
+	    (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
+		return 0; /* too long a form, a surrogate, or beyond Unicode */
+	return n;
+}
+
+bool utf8_valid(const char *text, size_t len)
+{
+	const unsigned char *p = (const unsigned char *)text, *end = p + len;
+
+	while (p < end) {
+		size_t n = utf8_length(p, end);
+		if (n == 0)
+			return false;
+		p += n;
+	}
+	return true;
+}
+
+static bool printable(const char *text)
+{
+	for (const char *p = text; *p; p++)
+		if ((unsigned char)*p < 0x20 || *p == 0x7f)
+			return false;
+	return utf8_valid(text, strlen(text));
+}
+
+/* Whether the first n bytes of text may be one component of a path. */
+static bool component_valid(const char *text, size_t n)
+{
+	return n > 0 && n <= NAME_MAX && !(n == 1 && text[0] == '.') &&
+	       !(n == 2 && text[0] == '.' && text[1] == '.');
+}
+
+bool name_valid(const char *text)
+{
+	return component_valid(text, strlen(text)) && !strchr(text, '/') && printable(text);
+}
+
+bool attr_name_valid(const char *text)
+{
+	if (strlen(text) >= PATH_MAX / 2)
+		return false;
+	for (const char *p = text;; p++) {
+		size_t n = strcspn(p, "/");
+		if (!component_valid(p, n))
+			return false;
+		p += n;
+		if (*p == '\0')
+			return printable(text);
+	}
+}

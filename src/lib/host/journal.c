@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <syslog.h>
+#include <unistd.h>
+
+/* Which line of ours sent an entry helps nobody, and each field costs journald time. */
+#define SD_JOURNAL_SUPPRESS_LOCATION
+#include <systemd/sd-daemon.h>
+#include <systemd/sd-journal.h>
+
+#include "base/mem.h"
+#include "host/journal.h"
+
+static void send_entry(const struct mdev *dev, const char *action, int priority,
+		       const char *message)
+{
+	/* Nobody to tell when the journal does not take it; where there is none, this does nothing.
+	 */
+	(void)sd_journal_send("MESSAGE=%s", message, "PRIORITY=%d", priority,
+			      "SYSLOG_IDENTIFIER=mdevctl", "MDEV_UUID=%s", dev->uuid,
+			      "MDEV_PARENT=%s", dev->parent, "MDEV_TYPE=%s", dev->type,
+			      "MDEV_ACTION=%s", action, NULL);
+}
+
+void journal_change(const struct env *env, const struct mdev *dev, const char *action,
+		    const struct error *err, const char *said)
+{
+	if (!env_is_host(env))
+		return;
+	for (const char *line = said; line && *line;) {
+		size_t n = strcspn(line, "\n");
+		_cleanup_free_ char *text = mem_text_n(line, n);
+		if (n > 0)
+			send_entry(dev, action, LOG_NOTICE, text);
+		line += n + (line[n] == '\n');
+	}
+	_cleanup_free_ char *message =
+		err ? mem_printf("Failed to %s %s%s%s: %s", action, dev->uuid,
+				 *dev->parent ? " on " : "", dev->parent, err->text)
+		    : mem_printf("Done: %s %s, type %s on %s", action, dev->uuid, dev->type,
+				 dev->parent);
+	send_entry(dev, action, err ? LOG_ERR : LOG_INFO, message);
+}
+
+bool journal_is_stderr(const struct env *env)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	char here[64];
+	struct stat st;
+
+	if (!stream || !env_is_host(env) || fstat(STDERR_FILENO, &st) < 0)
+		return false;
+	snprintf(here, sizeof(here), "%ju:%ju", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino);
+	return strcmp(stream, here) == 0;
+}
+
+void journal_status(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	_cleanup_free_ char *text = mem_vprintf(format, args);
+	va_end(args);
+	(void)sd_notifyf(0, "STATUS=%s", text); /* not run by systemd: nobody to tell */
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <poll.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <libudev.h>
+
+#include "host/settle.h"
+#include "host/vfio.h"
+
+/* Not everything that is waited for makes an event (a free instance of a vGPU, say). */
+#define LOOK_AGAIN_MS 100
+
+void settle_open(struct settle *ret, const struct env *env, unsigned seconds)
+{
+	*ret = (struct settle){ .deadline = settle_now() + (uint64_t)seconds * 1000000 };
+	if (!env_is_host(env) || access("/run/udev/control", F_OK) < 0)
+		return;
+	ret->udev = udev_new();
+	if (!ret->udev)
+		return;
+	ret->monitor = udev_monitor_new_from_netlink(ret->udev, "udev");
+	if (ret->monitor && udev_monitor_enable_receiving(ret->monitor) < 0)
+		ret->monitor = udev_monitor_unref(ret->monitor);
+}
+
+void settle_close(struct settle *settle)
+{
+	udev_monitor_unref(settle->monitor);
+	udev_unref(settle->udev);
+	*settle = (struct settle){ 0 };
+}
+
+uint64_t settle_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+bool settle_next(struct settle *settle)
+{
+	struct pollfd fd = { .fd = -1, .events = POLLIN };
+	struct udev_device *device;
+	uint64_t now = settle_now();
+
+	if (now >= settle->deadline)
+		return false;
+	uint64_t left = (settle->deadline - now) / 1000 + 1;
+	if (settle->monitor)
+		fd.fd = udev_monitor_get_fd(settle->monitor);
+	if (poll(&fd, 1, left < LOOK_AGAIN_MS ? (int)left : LOOK_AGAIN_MS) > 0)
+		while ((device = udev_monitor_receive_device(settle->monitor)))
+			udev_device_unref(device); /* which one does not matter: all is looked at */
+	return true;
+}
+
+/* A device that is not there (any more) is nothing to wait for. What udev still knows of an older
+ * one with the same name, whose end it has not seen yet, is nothing to go by. */
+static bool is_initialized(struct udev *udev, const char *subsystem, const char *name,
+			   uint64_t since)
+{
+	struct udev_device *device = udev_device_new_from_subsystem_sysname(udev, subsystem, name);
+	bool done =
+		!device || (udev_device_get_is_initialized(device) &&
+			    udev_device_get_usec_since_initialized(device) + since <= settle_now());
+
+	udev_device_unref(device);
+	return done;
+}
+
+bool settle_is_done(const struct settle *settle, const struct env *env, const char *uuid,
+		    uint64_t since)
+{
+	char name[NAME_MAX + 1];
+
+	return !settle->udev || (is_initialized(settle->udev, "mdev", uuid, since) &&
+				 (!vfio_device(env, uuid, name) ||
+				  is_initialized(settle->udev, "vfio-dev", name, since)) &&
+				 (!vfio_group(env, uuid, name) ||
+				  is_initialized(settle->udev, "vfio", name, since)));
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "host/vfio.h"
+
+#define DEVICES "sys/bus/mdev/devices"
+
+bool vfio_group(const struct env *env, const char *uuid, char ret[NAME_MAX + 1])
+{
+	_cleanup_free_ char *path = mem_printf(DEVICES "/%s/iommu_group", uuid);
+	char target[PATH_MAX];
+
+	ssize_t n = readlinkat(env->root, path, target, sizeof(target) - 1);
+	if (n <= 0)
+		return false;
+	target[n] = '\0';
+	const char *slash = strrchr(target, '/');
+	return snprintf(ret, NAME_MAX + 1, "%s", slash ? slash + 1 : target) <= NAME_MAX;
+}
+
+bool vfio_device(const struct env *env, const char *uuid, char ret[NAME_MAX + 1])
+{
+	_cleanup_names_ struct file_names names = { 0 };
+	_cleanup_free_ char *path = mem_printf(DEVICES "/%s/vfio-dev", uuid);
+
+	if (file_scan(env->root, path, &names) < 0 || names.n == 0)
+		return false;
+	_cleanup_free_ char *number = mem_printf("%s/%s/dev", path, names.v[0]->d_name);
+	if (faccessat(env->root, number, F_OK, 0) < 0)
+		return false;
+	return snprintf(ret, NAME_MAX + 1, "%s", names.v[0]->d_name) <= NAME_MAX;
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "host/journal.h"
+#include "op/callout.h"
+#include "op/op.h"
+#include "op/pipeline.h"
+#include "set/active.h"
+#include "set/defined.h"
+
+/* How an autostart goes on. */
+struct progress {
+	size_t wanted, done, failed;
+	char *names; /* owned: UUIDs of those that failed; NULL = none */
+};
+
+static void note_failure(struct progress *progress, const struct mdev *dev)
+{
+	char *names = mem_printf("%s%s%s", progress->names ? progress->names : "",
+				 progress->names ? ", " : "", dev->uuid);
+
+	free(progress->names);
+	progress->names = names;
+	progress->failed++;
+}
+
+static void start_automatically(const struct op *op, struct callouts *callouts, struct mdev *dev,
+				struct progress *progress)
+{
+	_cleanup_error_ struct error why = { 0 };
+
+	journal_status("Starting %zu of %zu: %s", progress->done + 1, progress->wanted, dev->uuid);
+	progress->done++;
+	if (dev->broken) {
+		error_set(&why, STATUS_INVALID, "%s", dev->broken);
+		(void)pipeline_failed(op, ACTION_START, dev, &why);
+	} else if (active_runs(op->env, dev) || pipeline_start(op, callouts, dev, &why) == 0) {
+		return;
+	}
+	if (!journal_is_stderr(op->env)) /* it has been told */
+		log_warning("Start of %s on %s failed: %s", dev->uuid, dev->parent, why.text);
+	note_failure(progress, dev);
+}
+
+int op_autostart(const struct op *op, struct error *err)
+{
+	_cleanup_list_ struct mdev_list found = { 0 };
+	_cleanup_callouts_ struct callouts callouts;
+	struct filter filter = { NULL, op->parent };
+	struct progress progress = { 0 };
+
+	callouts_open(&callouts, op->env);
+	defined_find(op->env, &filter, &found);
+	for (size_t i = 0; i < found.n; i++)
+		progress.wanted += found.v[i].broken || found.v[i].autostart;
+	for (size_t i = 0; i < found.n; i++)
+		if (found.v[i].broken || found.v[i].autostart)
+			start_automatically(op, &callouts, &found.v[i], &progress);
+	if (progress.failed > 0) {
+		error_set(err, STATUS_FAILED, "%zu of %zu devices on %s could not be started: %s",
+			  progress.failed, progress.wanted, op->parent, progress.names);
+		free(progress.names);
+		journal_status("%s", err->text);
+		return -1;
+	}
+	if (progress.wanted == 0) {
+		log_hint("No device is defined as auto on %s", op->parent);
+		journal_status("No device is defined as auto on %s", op->parent);
+	} else {
+		journal_status("All %zu devices run", progress.wanted);
+	}
+	return 0;
+}

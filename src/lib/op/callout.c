@@ -1,0 +1,446 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/signal.h"
+#include "base/spawn.h"
+#include "device/json.h"
+#include "op/callout.h"
+
+enum event { EVENT_PRE, EVENT_POST, EVENT_NOTIFY, EVENT_GET, EVENT_LIVE };
+
+static const char *const actions[] = { "start",	 "stop",       "define",       "undefine",
+				       "modify", "attributes", "capabilities", NULL };
+static const char *const events[] = { "pre", "post", "notify", "get", "live", NULL };
+static const char *const states[] = { "none", "success", "failure" };
+
+/* What a script is told when it is asked for its capabilities: both tables. */
+static const char provides[] =
+	"{\"provides\":{\"version\":2,\"actions\":[\"start\",\"stop\",\"define\",\"undefine\","
+	"\"modify\",\"attributes\",\"capabilities\"],"
+	"\"events\":[\"pre\",\"post\",\"notify\",\"get\",\"live\"]}}";
+
+/* Exit codes of scripts, and what stands for one if there is none to speak of. */
+#define NOT_MINE 2
+#define NO_ANSWER 256
+
+/* As much as the journal is given of what scripts wrote to stderr. */
+#define SAID_LIMIT ((size_t)64 * 1024)
+
+struct callout_choice {
+	char parent[NAME_MAX + 1];
+	char type[NAME_MAX + 1];
+	char *script; /* owned: the versioned script, asked alone; NULL = every script is asked */
+	unsigned actions; /* what it supports, as bits of the tables above */
+	unsigned events;
+	char *hung; /* owned: message of the "get" that took too long; it is not tried again */
+};
+
+/* One event of a device, as scripts are told it. */
+struct call {
+	struct callouts *all;	/* borrowed */
+	const struct mdev *dev; /* borrowed */
+	enum event event;
+	enum action action;
+	enum callout_state state;
+	const char *input; /* borrowed; NULL = empty stdin */
+};
+
+const char *action_name(enum action action)
+{
+	return actions[action];
+}
+
+/* Notifiers are only told, so nobody reads what they say. */
+static void pass_on(const struct call *call, const char *path, const char *text)
+{
+	struct callouts *all = call->all;
+	const char *name = strrchr(path, '/') + 1;
+
+	if (*text == '\0' || call->event == EVENT_NOTIFY)
+		return;
+	if (!all->quiet)
+		log_script(name, text);
+	char *said = mem_printf("%s%s: %s%s", all->said ? all->said : "", name, text,
+				text[strlen(text) - 1] == '\n' ? "" : "\n");
+	if (strlen(said) > SAID_LIMIT)
+		said[SAID_LIMIT] = '\0';
+	free(all->said);
+	all->said = said;
+}
+
+static const char *kind(const struct call *call)
+{
+	return call->event == EVENT_NOTIFY ? "notifier" : "callout";
+}
+
+/* What a script that has begun its work is told must reach it: the end of a change, for it may hold
+ * a lock, and the news of it. Everything else ends with a termination signal. */
+static bool ends_with_signal(const struct call *call)
+{
+	return call->event != EVENT_POST && call->event != EVENT_NOTIFY;
+}
+
+static int interrupted(struct error *err)
+{
+	int sig = signal_pending_termination();
+
+	return error_set(err, STATUS_FAILED, "Interrupted by signal %d (%s)", sig, strsignal(sig));
+}
+
+/* A script that is broken in itself is passed over; where we lack the means, nothing is decided. */
+static int not_run(const struct call *call, const char *path, int error, struct error *err)
+{
+	const char *why = error == ENOENT ? "its interpreter is missing" : strerror(error);
+
+	if (error != ENOENT && error != ENOEXEC && error != EACCES)
+		return error_set(err, STATUS_FAILED, "Unable to run %s script \"%s\": %s",
+				 kind(call), path, why);
+	log_warning("Unable to run %s script \"%s\": %s", kind(call), path, why);
+	return NO_ANSWER;
+}
+
+/* Runs one script. Returns its exit code, NO_ANSWER if it has none (a warning says why), or -1. */
+static int run(const struct call *call, const char *path, struct spawn_result *ret,
+	       struct error *err)
+{
+	const struct env *env = call->all->env;
+	const char *const argv[] = { path,
+				     "-t",
+				     call->dev->type,
+				     "-e",
+				     events[call->event],
+				     "-a",
+				     actions[call->action],
+				     "-s",
+				     states[call->state],
+				     "-u",
+				     call->dev->uuid,
+				     "-p",
+				     call->dev->parent,
+				     NULL };
+	unsigned limit = call->event == EVENT_NOTIFY ? env->notifier_limit : env->callout_limit;
+
+	if (ends_with_signal(call) && signal_pending_termination())
+		return interrupted(err);
+	log_debug("%s %s: running %s", argv[4], argv[6], path);
+	int r = spawn_run(argv, call->input, limit, call->event != EVENT_POST, ret);
+	if (r < 0)
+		return not_run(call, path, -r, err);
+	pass_on(call, path, ret->err);
+	if (ret->timed_out)
+		return error_set(err, STATUS_TIMED_OUT,
+				 "Time limit of %u s exceeded by %s script \"%s\"", limit,
+				 kind(call), path);
+	if (WIFEXITED(ret->wait_status))
+		return WEXITSTATUS(ret->wait_status);
+	if (ends_with_signal(call) && signal_pending_termination())
+		return interrupted(err);
+	log_warning("%s script \"%s\" was terminated by a signal (%s)", kind(call), path,
+		    strsignal(WTERMSIG(ret->wait_status)));
+	return NO_ANSWER;
+}
+
+/* Asks one script for its capabilities and keeps them in choice if it has any. A script that takes
+ * too long over it is taken for one that does not know the question. */
+static int negotiate(const struct call *call, const char *path, struct callout_choice *choice,
+		     struct error *err)
+{
+	_cleanup_spawn_ struct spawn_result result = { 0 };
+	struct json_supports supports;
+
+	int code = run(call, path, &result, err);
+	if (code < 0 && err->status == STATUS_TIMED_OUT) {
+		log_warning("%s", err->text);
+		if (!choice->hung)
+			choice->hung = mem_text(err->text);
+		error_clear(err);
+		return 0;
+	}
+	if (code < 0)
+		return -1;
+	if (code == NOT_MINE || code == NO_ANSWER ||
+	    !json_read_supports(result.out, result.out_len, actions, events, &supports))
+		return 0;
+	if (supports.unknown_actions)
+		log_warning("Callout script \"%s\" provides unknown Action type: %s", path,
+			    supports.unknown_actions);
+	if (supports.unknown_events)
+		log_warning("Callout script \"%s\" provides unknown Event type: %s", path,
+			    supports.unknown_events);
+	choice->script = mem_text(path);
+	choice->actions = supports.actions;
+	choice->events = supports.events;
+	json_supports_free(&supports);
+	return 0;
+}
+
+static void free_choice(struct callout_choice *choice)
+{
+	free(choice->script);
+	free(choice->hung);
+	free(choice);
+}
+
+/* Looks for a versioned script, once for each parent and type. Returns what was found, which
+ * callouts own, or NULL on error. */
+static struct callout_choice *choose(const struct call *about, struct error *err)
+{
+	struct callouts *all = about->all;
+	struct call call = *about;
+
+	for (size_t i = 0; i < all->n_choices; i++)
+		if (strcmp(all->choices[i]->parent, call.dev->parent) == 0 &&
+		    strcmp(all->choices[i]->type, call.dev->type) == 0)
+			return all->choices[i];
+
+	call.event = EVENT_GET;
+	call.action = ACTION_CAPABILITIES;
+	call.state = CALLOUT_NONE;
+	call.input = provides;
+	struct callout_choice *choice = mem_zero(1, sizeof(*choice));
+	memcpy(choice->parent, call.dev->parent, sizeof(choice->parent));
+	memcpy(choice->type, call.dev->type, sizeof(choice->type));
+	scripts_find(all->env, "callouts", &all->callouts);
+	for (size_t i = 0; i < all->callouts.n && !choice->script; i++)
+		if (negotiate(&call, all->callouts.v[i], choice, err) < 0) {
+			free_choice(choice);
+			return NULL;
+		}
+	if (choice->script) { /* it is asked alone, so the others may hang */
+		free(choice->hung);
+		choice->hung = NULL;
+	}
+	all->choices = mem_grow(all->choices, all->n_choices + 1, sizeof(all->choices[0]));
+	all->choices[all->n_choices++] = choice;
+	return choice;
+}
+
+/* A versioned script gets nothing that it did not say it knows, and nobody else gets it. */
+static int check_supported(const struct callout_choice *choice, const struct call *call,
+			   struct error *err)
+{
+	const char *action = actions[call->action], *event = events[call->event];
+
+	if (!(choice->actions & 1u << call->action))
+		return error_set(err, STATUS_REFUSED,
+				 "Script \"%s\" does not support action '%c%s'", choice->script,
+				 toupper(*action), action + 1);
+	if (!(choice->events & 1u << call->event))
+		return error_set(err, STATUS_REFUSED, "Script \"%s\" does not support event '%c%s'",
+				 choice->script, toupper(*event), event + 1);
+	return 0;
+}
+
+/* The scripts in their order, until one does not say that the device is not its own. */
+static int ask_all(const struct call *call, char **ret_script, struct spawn_result *ret,
+		   struct error *err)
+{
+	const struct scripts *scripts = &call->all->callouts; /* known since choose() */
+
+	for (size_t i = 0; i < scripts->n; i++) {
+		_cleanup_spawn_ struct spawn_result result = { 0 };
+		int code = run(call, scripts->v[i], &result, err);
+
+		if (code == NOT_MINE || code == NO_ANSWER)
+			continue;
+		if (code >= 0) {
+			*ret_script = mem_text(scripts->v[i]);
+			*ret = result;
+			result = (struct spawn_result){ 0 };
+		}
+		return code;
+	}
+	return NO_ANSWER;
+}
+
+/* Asks whom a call belongs to: the versioned script alone, or *script if an earlier call set it, or
+ * all. Returns an exit code, and in *script whose (owned by the caller); NO_ANSWER if no script
+ * took it; or -1. */
+static int ask(const struct call *call, const struct callout_choice *choice, char **script,
+	       struct spawn_result *ret, struct error *err)
+{
+	if (choice->script && check_supported(choice, call, err) < 0)
+		return -1;
+	if (choice->script && !*script)
+		*script = mem_text(choice->script);
+	if (!*script)
+		return ask_all(call, script, ret, err);
+	int code = run(call, *script, ret, err);
+	if (code == NO_ANSWER)
+		return error_set(err, STATUS_REFUSED, "No answer from callout script \"%s\"",
+				 *script);
+	return code;
+}
+
+/* The words are mdevctl's; people search for them. */
+static int refused(const char *script, int code, struct error *err)
+{
+	return error_set(err, STATUS_REFUSED, "Script '\"%s\"' failed with status '%d'", script,
+			 code);
+}
+
+void callouts_open(struct callouts *callouts, const struct env *env)
+{
+	*callouts = (struct callouts){ .env = env };
+}
+
+void callouts_close(struct callouts *callouts)
+{
+	for (size_t i = 0; i < callouts->n_choices; i++)
+		free_choice(callouts->choices[i]);
+	free(callouts->choices);
+	scripts_free(&callouts->callouts);
+	scripts_free(&callouts->notifiers);
+	free(callouts->said);
+	*callouts = (struct callouts){ 0 };
+}
+
+void callout_begin(struct callout *callout, struct callouts *all, enum action action,
+		   const struct mdev *dev)
+{
+	scripts_find(all->env, "callouts", &all->callouts);
+	*callout = (struct callout){ .all = all,
+				     .action = action,
+				     .dev = dev,
+				     .input = all->callouts.n ? json_definition_line(dev) : NULL };
+}
+
+void callout_end(struct callout *callout)
+{
+	free(callout->input);
+	free(callout->script);
+	*callout = (struct callout){ 0 };
+}
+
+static struct call call_of(const struct callout *callout, enum event event,
+			   enum callout_state state)
+{
+	return (struct call){ .all = callout->all,
+			      .dev = callout->dev,
+			      .event = event,
+			      .action = callout->action,
+			      .state = state,
+			      .input = event == EVENT_NOTIFY ? NULL : callout->input };
+}
+
+int callout_pre(struct callout *callout, bool force, struct error *err)
+{
+	_cleanup_spawn_ struct spawn_result result = { 0 };
+	const struct call call = call_of(callout, EVENT_PRE, CALLOUT_NONE);
+	const struct callout_choice *choice = choose(&call, err);
+
+	int code = choice ? ask(&call, choice, &callout->script, &result, err) : -1;
+	if (code == 0 || code == NO_ANSWER)
+		return 0;
+	if (code > 0)
+		refused(callout->script, code, err);
+	if (!force || signal_pending_termination())
+		return -1;
+	log_warning("Forcing operation '%s' despite callout failure. Error was: %s",
+		    action_name(callout->action), err->text);
+	error_clear(err);
+	free(callout->script); /* only who said yes gets post for sure */
+	callout->script = NULL;
+	return 0;
+}
+
+void callout_post(struct callout *callout, enum callout_state state)
+{
+	_cleanup_spawn_ struct spawn_result result = { 0 };
+	_cleanup_error_ struct error err = { 0 };
+	const struct call call = call_of(callout, EVENT_POST, state);
+	const struct callout_choice *choice = choose(&call, &err);
+
+	int code = choice ? ask(&call, choice, &callout->script, &result, &err) : -1;
+	if (code > 0 && code != NO_ANSWER)
+		refused(callout->script, code, &err);
+	if (!err.text)
+		return;
+	if (err.status == STATUS_REFUSED) /* the change is made; and post may be unsupported */
+		log_debug("%s", err.text);
+	else
+		log_warning("%s", err.text);
+}
+
+void callout_notify(struct callout *callout, enum callout_state state)
+{
+	struct scripts *scripts = &callout->all->notifiers;
+	const struct call call = call_of(callout, EVENT_NOTIFY, state);
+
+	scripts_find(callout->all->env, "notifiers", scripts);
+	for (size_t i = 0; i < scripts->n; i++) {
+		_cleanup_spawn_ struct spawn_result result = { 0 };
+		_cleanup_error_ struct error err = { 0 };
+
+		if (run(&call, scripts->v[i], &result, &err) < 0)
+			log_warning("%s", err.text);
+	}
+}
+
+int callout_live(struct callout *callout, struct error *err)
+{
+	_cleanup_spawn_ struct spawn_result result = { 0 };
+	const struct call call = call_of(callout, EVENT_LIVE, CALLOUT_NONE);
+	const struct callout_choice *choice = choose(&call, err);
+
+	if (!choice)
+		return -1;
+	if (!choice->script)
+		return error_set(err, STATUS_FAILED,
+				 "No callout script with version support found that supports live "
+				 "modify");
+	int code = ask(&call, choice, &callout->script, &result, err);
+	return code > 0 ? refused(callout->script, code, err) : code;
+}
+
+static int read_answer(const char *script, const struct spawn_result *result, struct mdev *ret,
+		       struct error *err)
+{
+	_cleanup_error_ struct error why = { 0 };
+
+	if (result->out_cut)
+		error_set(&why, STATUS_INVALID, "Too long");
+	else if (json_read_attributes(result->out, result->out_len, "answer", ret, &why) == 0)
+		return 0;
+	return error_set(err, STATUS_INVALID,
+			 "Invalid JSON received from callout script \"%s\": %s", script, why.text);
+}
+
+int callout_attributes(struct callouts *callouts, struct mdev *dev, struct error *err)
+{
+	const struct call call = { .all = callouts,
+				   .dev = dev,
+				   .event = EVENT_GET,
+				   .action = ACTION_ATTRIBUTES,
+				   .state = CALLOUT_NONE };
+	_cleanup_spawn_ struct spawn_result result = { 0 };
+	_cleanup_free_ char *script = NULL;
+
+	mdev_clear_attrs(dev);
+	struct callout_choice *choice = choose(&call, err);
+	if (!choice)
+		return -1;
+	if (choice->hung) /* else a list of many devices takes hours */
+		return error_set(err, STATUS_TIMED_OUT, "%s", choice->hung);
+	int code = ask(&call, choice, &script, &result, err);
+	if (code < 0 && err->status == STATUS_TIMED_OUT && !choice->hung)
+		choice->hung = mem_text(err->text);
+	if (code < 0 || code == NO_ANSWER)
+		return code < 0 ? -1 : 0;
+	return code > 0 ? refused(script, code, err) : read_answer(script, &result, dev, err);
+}
+
+char *callout_take_said(struct callouts *callouts)
+{
+	char *said = callouts->said;
+
+	callouts->said = NULL;
+	return said;
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <string.h>
+
+#include "device/uuid.h"
+#include "op/callout.h"
+#include "op/op.h"
+#include "op/pipeline.h"
+#include "set/active.h"
+#include "set/defined.h"
+
+static int define_from_file(const struct op *op, struct mdev *dev, struct error *err)
+{
+	if (!op->parent)
+		return error_set(err, STATUS_FAILED,
+				 "Parent device required to define device via \"%s\"",
+				 op->jsonfile);
+	op_set_device(dev, NULL, op->parent, NULL);
+	if (op_read_jsonfile(op->jsonfile, dev, err) < 0)
+		return -1;
+	if (defined_exists(op->env, dev))
+		return error_set(err, STATUS_EXISTS,
+				 "Cowardly refusing to overwrite existing config for %s/%s",
+				 dev->parent, dev->uuid);
+	return 0;
+}
+
+static int define_from_options(const struct op *op, struct mdev *dev, struct error *err)
+{
+	struct mdev running;
+	bool active = op->uuid && active_get(op->env, op->uuid, &running);
+
+	if (active && (op->parent || !op->type))
+		*dev = running; /* promoted: what is not given is as it runs */
+	op_set_device(dev, NULL, op->parent, op->type);
+	dev->autostart = op->autostart;
+	if (!*dev->parent && op->uuid && !op->type && !active)
+		return error_set(err, STATUS_FAILED,
+				 "No parent specified, and device %s does not run", op->uuid);
+	if (!*dev->parent)
+		return error_set(err, STATUS_FAILED, "No parent specified");
+	if (!*dev->type)
+		return error_set(err, STATUS_FAILED, "No type specified");
+	/* Only a device that runs just so can tell its attributes. */
+	dev->active = dev->active && strcmp(dev->parent, running.parent) == 0 &&
+		      strcmp(dev->type, running.type) == 0;
+	if (defined_exists(op->env, dev))
+		return error_set(err, STATUS_EXISTS, "Device %s on %s already defined", dev->uuid,
+				 dev->parent);
+	return 0;
+}
+
+int op_define(const struct op *op, char ret_uuid[UUID_SIZE], struct error *err)
+{
+	_cleanup_mdev_ struct mdev dev = { 0 };
+	_cleanup_callouts_ struct callouts callouts;
+
+	callouts_open(&callouts, op->env);
+	uuid_choose(op->uuid, ret_uuid);
+	op_set_device(&dev, ret_uuid, NULL, NULL);
+	int r = op->jsonfile ? define_from_file(op, &dev, err) : define_from_options(op, &dev, err);
+	if (r < 0 || pipeline_run(op, &callouts, ACTION_DEFINE, &dev, NULL, err) < 0)
+		return -1;
+	op_hint_start(op, &dev);
+	return 0;
+}

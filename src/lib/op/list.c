@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <string.h>
+
+#include "base/log.h"
+#include "op/callout.h"
+#include "op/list.h"
+#include "set/active.h"
+#include "set/defined.h"
+
+/* A broken definition: an error if it was asked for, else a warning. */
+static int broken(const struct filter *filter, const struct mdev *dev, struct error *err)
+{
+	if (filter->uuid)
+		return error_set(err, STATUS_INVALID, "%s", dev->broken);
+	log_warning("%s", dev->broken);
+	return 0;
+}
+
+static int join_definition(const struct env *env, const struct filter *filter, struct mdev *dev,
+			   struct error *err)
+{
+	_cleanup_mdev_ struct mdev definition = { 0 };
+
+	memcpy(definition.uuid, dev->uuid, sizeof(dev->uuid));
+	memcpy(definition.parent, dev->parent, sizeof(dev->parent));
+	dev->defined = defined_get(env, &definition);
+	dev->autostart = definition.autostart;
+	return definition.broken ? broken(filter, &definition, err) : 0;
+}
+
+int list_active(const struct env *env, const struct filter *filter, bool attributes,
+		struct mdev_list *ret, struct error *err)
+{
+	_cleanup_callouts_ struct callouts callouts;
+
+	callouts_open(&callouts, env);
+	active_find(env, filter, ret);
+	for (size_t i = 0; i < ret->n; i++) {
+		_cleanup_error_ struct error script = { 0 };
+
+		if (join_definition(env, filter, &ret->v[i], err) < 0)
+			return -1;
+		if (!attributes || callout_attributes(&callouts, &ret->v[i], &script) == 0)
+			continue;
+		/* A script need not know attributes, and can say itself why it does not. */
+		if (script.status == STATUS_REFUSED)
+			log_debug("No attributes of %s: %s", ret->v[i].uuid, script.text);
+		else
+			log_warning("No attributes of %s: %s", ret->v[i].uuid, script.text);
+	}
+	return 0;
+}
+
+/* Marks what runs. Both lists are sorted alike, so one walk finds all pairs. */
+static void join_state(struct mdev_list *defined, const struct mdev_list *active)
+{
+	size_t j = 0;
+
+	for (size_t i = 0; i < defined->n; i++) {
+		struct mdev *dev = &defined->v[i];
+		int order = 1;
+
+		for (; j < active->n; j++) {
+			order = strcmp(active->v[j].parent, dev->parent);
+			if (order == 0)
+				order = strcmp(active->v[j].uuid, dev->uuid);
+			if (order >= 0)
+				break;
+		}
+		dev->active =
+			j < active->n && order == 0 && strcmp(active->v[j].type, dev->type) == 0;
+	}
+}
+
+int list_defined(const struct env *env, const struct filter *filter, bool state,
+		 struct mdev_list *ret, struct error *err)
+{
+	_cleanup_list_ struct mdev_list active = { 0 };
+	size_t kept = 0;
+
+	defined_find(env, filter, ret);
+	for (size_t i = 0; i < ret->n; i++) {
+		if (!ret->v[i].broken) {
+			struct mdev dev = ret->v[i]; /* a move */
+			ret->v[i] = (struct mdev){ 0 };
+			ret->v[kept++] = dev;
+		} else if (broken(filter, &ret->v[i], err) < 0) {
+			return -1;
+		} else {
+			mdev_free(&ret->v[i]);
+		}
+	}
+	ret->n = kept;
+	if (state) {
+		active_find(env, filter, &active);
+		join_state(ret, &active);
+	}
+	return 0;
+}

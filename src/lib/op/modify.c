@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <string.h>
+
+#include "base/mem.h"
+#include "device/json.h"
+#include "op/callout.h"
+#include "op/op.h"
+#include "op/pipeline.h"
+#include "set/active.h"
+#include "set/defined.h"
+
+/* "PARENT/UUID" or "UUID", as messages of modify name a device. */
+static char *name_of(const struct op *op)
+{
+	return mem_printf("%s%s%s", op->parent ? op->parent : "", op->parent ? "/" : "", op->uuid);
+}
+
+/* Reads the one definition that is to be modified. */
+static int load_definition(const struct op *op, struct mdev *ret, struct error *err)
+{
+	_cleanup_list_ struct mdev_list found = { 0 };
+	_cleanup_free_ char *name = name_of(op);
+	struct filter filter = { op->uuid, op->parent };
+
+	defined_find(op->env, &filter, &found);
+	if (found.n == 0)
+		return error_set(err, STATUS_NOT_FOUND, "Mediated device %s is not defined", name);
+	if (found.n > 1)
+		return error_set(err, STATUS_FAILED,
+				 "Multiple definitions found for %s, specify a parent", op->uuid);
+	if (found.v[0].broken)
+		return error_set(err, STATUS_INVALID, "%s", found.v[0].broken);
+	*ret = found.v[0];
+	found.n = 0; /* moved */
+	return 0;
+}
+
+static int bad_index(const struct mdev *dev, size_t index, struct error *err)
+{
+	error_set(err, STATUS_FAILED, "Attribute index %zu is invalid\n", index);
+	if (dev->n_attrs == 0) {
+		error_append(err, "Device %s has no attributes", dev->uuid);
+		return -1;
+	}
+	_cleanup_free_ char *listing = json_attribute_lines(dev);
+	listing[strlen(listing) - 1] = '\0'; /* a sentence ends without a newline */
+	error_append(err, "%s", listing);
+	return -1;
+}
+
+static int modify_attributes(struct mdev *dev, const struct modification *how, struct error *err)
+{
+	size_t last = dev->n_attrs - (how->delattr && dev->n_attrs > 0 ? 1 : 0);
+	size_t index = how->index ? *how->index : last;
+
+	if (how->addattr) {
+		if (index > dev->n_attrs)
+			return bad_index(dev, index, err);
+		mdev_insert_attr(dev, index, how->addattr, how->value);
+	}
+	if (how->delattr && (dev->n_attrs > 0 || how->index)) {
+		if (index >= dev->n_attrs)
+			return bad_index(dev, index, err);
+		mdev_remove_attr(dev, index);
+	}
+	return 0;
+}
+
+/* How often a definition may change under our hands; each time somebody else got something done. */
+#define TRIES 100
+
+static int apply(const struct op *op, const struct modification *how, struct mdev *dev,
+		 struct error *err)
+{
+	op_set_device(dev, NULL, NULL, op->type);
+	if (how->set_auto || how->set_manual)
+		dev->autostart = how->set_auto;
+	return modify_attributes(dev, how, err);
+}
+
+/* Changes what is defined, and starts again if it is not what was read any more when it comes to
+ * writing: two writers lose nothing of each other. */
+static int modify_definition(const struct op *op, struct callouts *callouts,
+			     const struct modification *how, struct error *err)
+{
+	for (unsigned try = 1;; try++) {
+		_cleanup_mdev_ struct mdev dev = { 0 };
+
+		if (load_definition(op, &dev, err) < 0)
+			return -1;
+		_cleanup_free_ char *was = json_definition_text(&dev);
+		if (apply(op, how, &dev, err) < 0)
+			return -1;
+		if (pipeline_run(op, callouts, ACTION_MODIFY, &dev, was, err) == 0) {
+			if (op->type)
+				op_hint_start(op, &dev);
+			return 0;
+		}
+		if (err->status != STATUS_EXISTS)
+			return -1;
+		if (try == TRIES) {
+			err->status = STATUS_FAILED;
+			return pipeline_failed(op, ACTION_MODIFY, &dev, err);
+		}
+		error_clear(err);
+	}
+}
+
+/* Puts the definition of a file in place of what there is. */
+static int replace_definition(const struct op *op, struct callouts *callouts, struct mdev *new,
+			      struct error *err)
+{
+	if (pipeline_run(op, callouts, ACTION_MODIFY, new, NULL, err) < 0)
+		return -1;
+	op_hint_start(op, new);
+	return 0;
+}
+
+/* Whether a running device can take `new` as it is: scripts change attributes, nothing else. */
+static int check_live(const struct op *op, const struct modification *how, const struct mdev *new,
+		      struct error *err)
+{
+	_cleanup_mdev_ struct mdev definition = { 0 };
+	_cleanup_free_ char *name = name_of(op);
+	struct mdev running;
+
+	if (!active_get(op->env, op->uuid, &running) || strcmp(running.parent, op->parent) != 0)
+		return error_set(err, STATUS_NOT_FOUND, "Mediated device %s is not active", name);
+	if (strcmp(running.type, new->type) != 0)
+		return error_set(err, STATUS_FAILED, "'type' cannot be changed on active mdev");
+	if (!how->defined)
+		return 0;
+	if (load_definition(op, &definition, err) < 0)
+		return -1;
+	if (strcmp(definition.type, running.type) != 0)
+		return error_set(err, STATUS_FAILED,
+				 "'type' of active and defined mdev does not match");
+	return 0;
+}
+
+int op_modify(const struct op *op, const struct modification *how, struct error *err)
+{
+	_cleanup_mdev_ struct mdev new = { 0 };
+	_cleanup_callouts_ struct callouts callouts;
+
+	callouts_open(&callouts, op->env);
+	if (how->live && !op->jsonfile)
+		return error_set(err, STATUS_FAILED, "'%s' cannot be changed on active mdev",
+				 how->set_auto ? "auto" : "manual");
+	if (!op->jsonfile)
+		return modify_definition(op, &callouts, how, err);
+	if (!op->parent)
+		return error_set(err, STATUS_FAILED,
+				 "Parent device required to modify device via json file");
+	op_set_device(&new, op->uuid, op->parent, NULL);
+	if (op_read_jsonfile(op->jsonfile, &new, err) < 0)
+		return -1;
+	if (how->live &&
+	    (check_live(op, how, &new, err) < 0 || pipeline_live(op, &callouts, &new, err) < 0))
+		return -1;
+	if (how->live && !how->defined)
+		return 0;
+	return replace_definition(op, &callouts, &new, err);
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "device/json.h"
+#include "op/op.h"
+#include "set/active.h"
+
+/* Names are checked where they come in, so they fit. */
+static void set_name(char name[NAME_MAX + 1], const char *text)
+{
+	memcpy(name, text, strlen(text) + 1);
+}
+
+void op_set_device(struct mdev *dev, const char *uuid, const char *parent, const char *type)
+{
+	if (uuid)
+		memcpy(dev->uuid, uuid, UUID_SIZE);
+	if (parent)
+		set_name(dev->parent, parent);
+	if (type)
+		set_name(dev->type, type);
+}
+
+/* Opens what --jsonfile names. Standard input is read as it is: opening /dev/stdin fails for a
+ * socket. O_NONBLOCK is for the open only: a FIFO that nobody writes to is an empty file. */
+static int open_jsonfile(const char *path)
+{
+	bool standard = strcmp(path, "/dev/stdin") == 0 || strcmp(path, "-") == 0;
+	int fd = standard ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
+			  : open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	if (!standard)
+		(void)fcntl(fd, F_SETFL, 0); /* cannot fail on a fresh descriptor */
+	return fd;
+}
+
+int op_read_jsonfile(const char *path, struct mdev *ret, struct error *err)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t len;
+
+	_cleanup_close_ int fd = open_jsonfile(path);
+	int r = fd < 0 ? fd : file_read_fd(fd, &text, &len);
+	if (r < 0)
+		return error_set(err, STATUS_FAILED, "Unable to read file \"%s\": %s", path,
+				 strerror(-r));
+	return json_read_definition(text, len, path, true, ret, err);
+}
+
+void op_hint_start(const struct op *op, const struct mdev *dev)
+{
+	_cleanup_error_ struct error why = { 0 };
+
+	if (active_check(op->env, dev, &why) < 0 && why.status == STATUS_NOT_FOUND)
+		log_hint("It cannot be started yet: %s", why.text);
+}

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/signal.h"
+#include "device/json.h"
+#include "host/journal.h"
+#include "op/callout.h"
+#include "op/pipeline.h"
+#include "set/active.h"
+#include "set/defined.h"
+
+/* Only for the write itself: a callout may take minutes, and another writer's callout may wait for
+ * what ours holds. So a definition may have changed since `was` was read. */
+static int change_defined(const struct op *op, enum action action, const struct mdev *dev,
+			  const char *was, struct error *err)
+{
+	_cleanup_close_ int fd = -1;
+
+	if (env_lock(op->env, &fd, err) < 0)
+		return -1;
+	if (fd >= 0)
+		defined_clean(op->env);
+	if (was && !defined_is(op->env, dev, was))
+		return error_set(
+			err, STATUS_EXISTS,
+			"The definition of %s on %s was changed by somebody else meanwhile",
+			dev->uuid, dev->parent);
+	if (action == ACTION_UNDEFINE)
+		return defined_drop(op->env, dev, err);
+	return defined_put(op->env, dev, action == ACTION_DEFINE, err);
+}
+
+static int change(const struct op *op, struct callouts *callouts, enum action action,
+		  struct mdev *dev, const char *was, struct error *err)
+{
+	if (signal_pending_termination())
+		return error_set(err, STATUS_FAILED, "Interrupted, nothing was changed");
+	switch (action) {
+	case ACTION_DEFINE:
+		if (dev->active && callout_attributes(callouts, dev, err) < 0)
+			return -1;
+		return change_defined(op, action, dev, was, err);
+	case ACTION_UNDEFINE:
+	case ACTION_MODIFY:
+		return change_defined(op, action, dev, was, err);
+	case ACTION_START:
+		return active_put(op->env, dev, err);
+	case ACTION_STOP:
+		return active_drop(op->env, dev, err);
+	default:
+		return error_set(err, STATUS_FAILED, "No such change");
+	}
+}
+
+static int pipeline(const struct op *op, struct callouts *callouts, enum action action,
+		    struct mdev *dev, const char *was, struct error *err)
+{
+	_cleanup_callout_ struct callout callout;
+
+	callout_begin(&callout, callouts, action, dev);
+	if (callout_pre(&callout, op->force, err) < 0) {
+		callout_notify(&callout, CALLOUT_NONE);
+		return -1;
+	}
+	int r = change(op, callouts, action, dev, was, err);
+	callout_post(&callout, r < 0 ? CALLOUT_FAILURE : CALLOUT_SUCCESS);
+	callout_notify(&callout, r < 0 ? CALLOUT_FAILURE : CALLOUT_SUCCESS);
+	return r;
+}
+
+/* Runs the pipeline with termination put off until its end. */
+int pipeline_run(const struct op *op, struct callouts *callouts, enum action action,
+		 struct mdev *dev, const char *was, struct error *err)
+{
+	sigset_t old;
+
+	callouts->quiet = journal_is_stderr(op->env);
+	signal_block(&old);
+	int r = pipeline(op, callouts, action, dev, was, err);
+	/* Who lost against another writer tries again: no failure yet. What scripts said is kept.
+	 */
+	if (r == 0 || !was || err->status != STATUS_EXISTS) {
+		_cleanup_free_ char *said = callout_take_said(callouts);
+		journal_change(op->env, dev, action_name(action), r < 0 ? err : NULL, said);
+	}
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	return r;
+}
+
+int pipeline_start(const struct op *op, struct callouts *callouts, struct mdev *dev,
+		   struct error *err)
+{
+	if (pipeline_run(op, callouts, ACTION_START, dev, NULL, err) == 0)
+		return 0;
+	if (!op->ensure || err->status != STATUS_EXISTS || !active_runs(op->env, dev))
+		return -1;
+	error_clear(err); /* somebody else started it meanwhile, just so */
+	return 0;
+}
+
+int pipeline_failed(const struct op *op, enum action action, const struct mdev *dev,
+		    const struct error *err)
+{
+	journal_change(op->env, dev, action_name(action), err, NULL);
+	return -1;
+}
+
+int pipeline_live(const struct op *op, struct callouts *callouts, const struct mdev *dev,
+		  struct error *err)
+{
+	_cleanup_callout_ struct callout callout;
+	sigset_t old;
+
+	callouts->quiet = journal_is_stderr(op->env);
+	callout_begin(&callout, callouts, ACTION_MODIFY, dev);
+	signal_block(&old);
+	int r = callout_live(&callout, err);
+	if (callout.script) /* as mdevctl: live has neither success nor failure */
+		callout_notify(&callout, CALLOUT_NONE);
+	_cleanup_free_ char *said = callout_take_said(callouts);
+	journal_change(op->env, dev, action_name(ACTION_MODIFY), r < 0 ? err : NULL, said);
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	return r;
+}

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <string.h>
+
+#include "device/uuid.h"
+#include "host/settle.h"
+#include "op/callout.h"
+#include "op/op.h"
+#include "op/pipeline.h"
+#include "set/active.h"
+#include "set/defined.h"
+
+/* Seconds that udev gets for a device where no --wait says otherwise. */
+#define SETTLE_LIMIT 30
+
+/* Finds what is to be started: the definition, or for a transient device the arguments. */
+static int load_start(const struct op *op, struct mdev *ret, struct error *err)
+{
+	_cleanup_list_ struct mdev_list found = { 0 };
+	struct filter filter = { op->uuid, op->parent };
+
+	if (op->uuid)
+		defined_find(op->env, &filter, &found);
+	if (found.n > 1)
+		return error_set(
+			err, STATUS_FAILED,
+			"Multiple definitions found for device %s. Please specify a parent.",
+			op->uuid);
+	if (found.n == 1) {
+		const struct mdev *dev = &found.v[0];
+
+		op_set_device(ret, NULL, dev->parent, NULL);
+		if (dev->broken)
+			return error_set(err, STATUS_INVALID, "%s", dev->broken);
+		if (op->type && strcmp(op->type, dev->type) != 0)
+			return error_set(err, STATUS_EXISTS,
+					 "Device %s already exists on parent %s with type %s",
+					 dev->uuid, dev->parent, dev->type);
+		*ret = *dev;
+		found.n = 0; /* moved */
+		return 0;
+	}
+	if (op->type && !op->parent)
+		return error_set(err, STATUS_FAILED, "can't provide type without parent");
+	if ((!op->type || !op->parent) && op->uuid)
+		return error_set(err, STATUS_NOT_FOUND,
+				 "Device is insufficiently specified: %s is not defined%s%s, so it "
+				 "needs parent and type",
+				 op->uuid, op->parent ? " on " : "", op->parent ? op->parent : "");
+	if (!op->type || !op->parent)
+		return error_set(err, STATUS_FAILED,
+				 "Device is insufficiently specified. One that is not defined "
+				 "needs parent and type");
+	op_set_device(ret, NULL, op->parent, op->type);
+	return 0;
+}
+
+/* Waits until the device could be created. What cannot change by waiting is left to the start. */
+static int wait_for_parent(const struct op *op, struct settle *settle, const struct mdev *dev,
+			   struct error *err)
+{
+	for (;;) {
+		_cleanup_error_ struct error why = { 0 };
+
+		if (active_check(op->env, dev, &why) == 0 || why.status == STATUS_EXISTS)
+			return 0;
+		if (!settle_next(settle))
+			return error_set(err, STATUS_TIMED_OUT, "%s (waited %u s)", why.text,
+					 op->wait);
+	}
+}
+
+/* Waits until udev is done with a device that runs; since: as settle_is_done(). */
+static int wait_for_udev(const struct op *op, const struct mdev *dev, uint64_t since,
+			 struct error *err)
+{
+	_cleanup_settle_ struct settle settle;
+	unsigned limit = op->wait ? op->wait : SETTLE_LIMIT;
+
+	settle_open(&settle, op->env, limit);
+	while (!settle_is_done(&settle, op->env, dev->uuid, since))
+		if (!settle_next(&settle))
+			return error_set(err, STATUS_TIMED_OUT,
+					 "Device %s runs, but udev is not done with it after %u s",
+					 dev->uuid, limit);
+	if (active_runs(op->env, dev))
+		return 0;
+	return error_set(err, STATUS_NOT_FOUND, "Device %s vanished while it was started",
+			 dev->uuid);
+}
+
+static int start(const struct op *op, struct callouts *callouts, struct mdev *dev,
+		 struct error *err)
+{
+	uint64_t since = 0;
+
+	if (!op->ensure || !active_runs(op->env, dev)) {
+		since = settle_now();
+		if (pipeline_start(op, callouts, dev, err) < 0)
+			return -1;
+	}
+	if (op->settle && wait_for_udev(op, dev, since, err) < 0)
+		return pipeline_failed(op, ACTION_START, dev, err);
+	return 0;
+}
+
+static bool is_active(const struct op *op, const struct mdev *dev)
+{
+	struct mdev running;
+
+	return active_get(op->env, dev->uuid, &running);
+}
+
+/* Whether it may be another matter soon: the parent went (drivers register more than once as they
+ * come up), somebody else took the last instance, or the kernel is not done with removing an older
+ * device of this UUID, which it does not show any more. */
+static bool may_change(const struct op *op, const struct mdev *dev, enum status status)
+{
+	return status == STATUS_NOT_FOUND || status == STATUS_NO_INSTANCES ||
+	       (status == STATUS_EXISTS && !is_active(op, dev));
+}
+
+/* Seconds from one try to the next: scripts take part in each. */
+#define TRY_AGAIN 1
+
+/* Starts the device once its parent is there. */
+static int start_with_wait(const struct op *op, struct callouts *callouts, struct mdev *dev,
+			   struct error *err)
+{
+	_cleanup_settle_ struct settle settle;
+
+	settle_open(&settle, op->env, op->wait);
+	for (;;) {
+		uint64_t next = settle_now() + TRY_AGAIN * 1000000;
+
+		if (wait_for_parent(op, &settle, dev, err) < 0)
+			return pipeline_failed(op, ACTION_START, dev, err);
+		if (start(op, callouts, dev, err) == 0)
+			return 0;
+		if (!may_change(op, dev, err->status))
+			return -1;
+		do
+			if (!settle_next(&settle))
+				return -1;
+		while (settle_now() < next);
+		error_clear(err);
+	}
+}
+
+/* What is to be started, into dev, of which only the UUID is known. */
+static int load(const struct op *op, struct mdev *dev, struct error *err)
+{
+	if (!op->jsonfile)
+		return load_start(op, dev, err);
+	if (!op->parent)
+		return error_set(err, STATUS_FAILED,
+				 "Parent device required to start device via json file");
+	op_set_device(dev, NULL, op->parent, NULL);
+	return op_read_jsonfile(op->jsonfile, dev, err);
+}
+
+int op_start(const struct op *op, char ret_uuid[UUID_SIZE], struct error *err)
+{
+	_cleanup_mdev_ struct mdev dev = { 0 };
+	_cleanup_callouts_ struct callouts callouts;
+
+	callouts_open(&callouts, op->env);
+	uuid_choose(op->uuid, ret_uuid);
+	op_set_device(&dev, ret_uuid, NULL, NULL);
+	if (load(op, &dev, err) < 0)
+		return pipeline_failed(op, ACTION_START, &dev, err);
+	if (op->wait)
+		return start_with_wait(op, &callouts, &dev, err);
+	return start(op, &callouts, &dev, err);
+}

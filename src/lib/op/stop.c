@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "host/holder.h"
+#include "host/settle.h"
+#include "op/callout.h"
+#include "op/op.h"
+#include "op/pipeline.h"
+#include "set/active.h"
+
+/* Refuses to stop what somebody uses, or waits for them. */
+static int wait_for_holder(const struct op *op, struct error *err)
+{
+	_cleanup_free_ char *who = holder_find(op->env, op->uuid);
+	_cleanup_settle_ struct settle settle = { 0 };
+
+	if (!who)
+		return 0;
+	if (!op->wait)
+		return error_set(err, STATUS_IN_USE, "Device %s is in use by %s", op->uuid, who);
+	settle_open(&settle, op->env, op->wait);
+	while (settle_next(&settle)) {
+		free(who);
+		who = holder_find(op->env, op->uuid);
+		if (!who)
+			return 0;
+	}
+	return error_set(err, STATUS_TIMED_OUT, "Device %s is in use by %s (waited %u s)", op->uuid,
+			 who, op->wait);
+}
+
+/* A device that udev is not done with came after the one whose removal made systemd stop its unit.
+ */
+static bool is_new(const struct env *env, const char *uuid)
+{
+	_cleanup_settle_ struct settle settle;
+
+	settle_open(&settle, env, 0);
+	return !settle_is_done(&settle, env, uuid, 0);
+}
+
+int op_stop(const struct op *op, struct error *err)
+{
+	_cleanup_callouts_ struct callouts callouts;
+	struct mdev dev = { 0 };
+
+	callouts_open(&callouts, op->env);
+	bool active = active_get(op->env, op->uuid, &dev) &&
+		      (!op->parent || strcmp(op->parent, dev.parent) == 0) &&
+		      !(op->settle && is_new(op->env, op->uuid));
+	if (!active && op->ensure)
+		return 0;
+	if (!active) {
+		op_set_device(&dev, op->uuid, op->parent, NULL);
+		error_set(err, STATUS_NOT_FOUND, "Device %s is not an active mdev", op->uuid);
+		return pipeline_failed(op, ACTION_STOP, &dev, err);
+	}
+	if (wait_for_holder(op, err) < 0)
+		return pipeline_failed(op, ACTION_STOP, &dev, err);
+	if (pipeline_run(op, &callouts, ACTION_STOP, &dev, NULL, err) == 0)
+		return 0;
+	if (!op->ensure || err->status != STATUS_NOT_FOUND)
+		return -1;
+	error_clear(err); /* somebody else stopped it meanwhile */
+	return 0;
+}

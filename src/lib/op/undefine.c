@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/log.h"
+#include "op/callout.h"
+#include "op/op.h"
+#include "op/pipeline.h"
+#include "set/defined.h"
+
+int op_undefine(const struct op *op, struct error *err)
+{
+	_cleanup_list_ struct mdev_list found = { 0 };
+	_cleanup_callouts_ struct callouts callouts;
+	struct filter filter = { op->uuid, op->parent };
+	bool failed = false;
+
+	callouts_open(&callouts, op->env);
+	defined_find(op->env, &filter, &found);
+	if (found.n == 0)
+		return error_set(err, STATUS_NOT_FOUND, "No devices match the specified uuid");
+	for (size_t i = 0; i < found.n; i++) {
+		_cleanup_error_ struct error why = { 0 };
+		const struct mdev *dev = &found.v[i];
+
+		if (pipeline_run(op, &callouts, ACTION_UNDEFINE, &found.v[i], NULL, &why) == 0)
+			continue;
+		log_warning("Undefine of %s on parent %s failed with error: %s", dev->uuid,
+			    dev->parent, why.text);
+		if (!failed)
+			error_set(err, why.status, "Undefine failed");
+		failed = true;
+	}
+	return failed ? -1 : 0;
+}

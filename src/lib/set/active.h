@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "base/error.h"
+#include "device/mdev.h"
+#include "host/env.h"
+
+/*
+ * The active set: the devices that run, /sys/bus/mdev/devices/UUID (kernel documentation,
+ * driver-api/vfio-mediated-device.rst). A UUID can run only once.
+ */
+
+/* All running devices that match, sorted by parent and UUID; marked `active`, without attributes.
+ * One that vanishes meanwhile is left out. No mdev bus means no devices. */
+void active_find(const struct env *env, const struct filter *filter, struct mdev_list *ret);
+
+/* Looks up one running device. Returns whether there is one; then ret is filled. */
+bool active_get(const struct env *env, const char *uuid, struct mdev *ret);
+
+/* Whether the device runs, on this parent and with this type, all its attributes written: waits for
+ * a start that is at it (at most lock_limit). */
+bool active_runs(const struct env *env, const struct mdev *dev);
+
+/* Creates the device and writes its attributes in order; when one is refused the device is removed
+ * again. Errors: STATUS_NOT_FOUND (parent, type), STATUS_EXISTS, STATUS_NO_INSTANCES,
+ * STATUS_FAILED. */
+int active_put(const struct env *env, const struct mdev *dev, struct error *err);
+
+/* Removes the device. The kernel blocks while somebody holds it open. Errors: STATUS_NOT_FOUND. */
+int active_drop(const struct env *env, const struct mdev *dev, struct error *err);
+
+/* Whether dev could be created right now as far as sysfs tells: parent, type and a free instance
+ * are there. Errors as active_put(). */
+int active_check(const struct env *env, const struct mdev *dev, struct error *err);

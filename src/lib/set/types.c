@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/suggest.h"
+#include "host/parent.h"
+#include "set/types.h"
+
+#define PARENTS "sys/class/mdev_bus"
+
+/* The text of an attribute that a driver need not have; NULL if it is missing or empty. */
+static char *optional_text(int dirfd, const char *path)
+{
+	char buf[4096 + 1];
+
+	if (file_read_attr(dirfd, path, buf, sizeof(buf)) < 0 || !*buf ||
+	    !utf8_valid(buf, strlen(buf)))
+		return NULL;
+	return mem_text(buf);
+}
+
+static bool read_number(int dirfd, const char *path, unsigned *ret)
+{
+	char buf[32], *end;
+
+	if (file_read_attr(dirfd, path, buf, sizeof(buf)) < 0)
+		return false;
+	errno = 0;
+	unsigned long value = strtoul(buf, &end, 10);
+	if (errno || end == buf || *end || *buf == '-' || value > UINT_MAX)
+		return false;
+	*ret = (unsigned)value;
+	return true;
+}
+
+static void add(int dirfd, const char *parent, const char *name, struct mdev_type_list *ret)
+{
+	struct mdev_type type = { 0 };
+
+	_cleanup_close_ int fd = openat(dirfd, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return; /* gone since the scan */
+	_cleanup_free_ char *api = optional_text(fd, "device_api");
+	if (!api || !read_number(fd, "available_instances", &type.available)) {
+		log_warning("Ignoring type %s of %s: its %s cannot be read", name, parent,
+			    api ? "available_instances" : "device_api");
+		return;
+	}
+	memcpy(type.parent, parent, strlen(parent) + 1);
+	memcpy(type.name, name, strlen(name) + 1);
+	type.title = optional_text(fd, "name");
+	type.description = optional_text(fd, "description");
+	type.device_api = api;
+	api = NULL;
+	ret->v = mem_grow(ret->v, ret->n + 1, sizeof(*ret->v));
+	ret->v[ret->n++] = type;
+}
+
+static void scan_parent(int dirfd, const char *parent, struct mdev_type_list *ret)
+{
+	_cleanup_names_ struct file_names names = { 0 };
+	_cleanup_free_ char *path = mem_printf("%s/mdev_supported_types", parent);
+
+	_cleanup_close_ int fd = file_open_dir(dirfd, path);
+	int r = fd < 0 ? fd : file_scan(fd, ".", &names);
+	if (r < 0) {
+		log_warning("Ignoring parent %s: Unable to read mdev_supported_types: %s", parent,
+			    strerror(-r));
+		return;
+	}
+	for (int i = 0; i < names.n; i++)
+		if (name_valid(names.v[i]->d_name))
+			add(fd, parent, names.v[i]->d_name, ret);
+}
+
+void types_find(const struct env *env, const char *parent, struct mdev_type_list *ret)
+{
+	_cleanup_names_ struct file_names names = { 0 };
+
+	_cleanup_close_ int fd = file_open_dir(env->root, PARENTS);
+	int r = fd < 0 ? fd : file_scan(fd, ".", &names);
+	if (r < 0) {
+		if (r != -ENOENT)
+			log_warning("Unable to read /" PARENTS ": %s", strerror(-r));
+		return;
+	}
+	for (int i = 0; i < names.n; i++) {
+		const char *name = names.v[i]->d_name;
+
+		if (name_valid(name) && (!parent || strcmp(parent, name) == 0))
+			scan_parent(fd, name, ret);
+	}
+}
+
+static char *explain_parent(const char *parent, const struct file_names *parents)
+{
+	struct suggestion suggestion = { .word = parent };
+
+	for (int i = 0; i < parents->n; i++) {
+		if (strcmp(parents->v[i]->d_name, parent) == 0)
+			return mem_printf("Parent %s offers no types", parent);
+		suggest_try(&suggestion, parents->v[i]->d_name);
+	}
+	_cleanup_free_ char *question = suggest_question(&suggestion);
+	return mem_printf("There is no parent '%s'%s", parent, question);
+}
+
+char *types_explain(const struct env *env, const char *parent)
+{
+	_cleanup_names_ struct file_names iommus = { 0 }, parents = { 0 };
+
+	(void)file_scan(env->root, PARENTS, &parents); /* missing is as good as empty */
+	if (parent && parents.n > 0)
+		return explain_parent(parent, &parents);
+	char *cards = parent_explain_cards(env);
+	if (cards)
+		return cards;
+	_cleanup_close_ int fd = openat(env->root, PARENTS, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	(void)file_scan(env->root, "sys/class/iommu", &iommus); /* the same */
+	return mem_printf("%s%s",
+			  fd < 0 ? "No driver that is loaded offers mediated devices"
+				 : "Drivers that are loaded have no device that offers types",
+			  iommus.n > 0 ? ""
+				       : ". There is no IOMMU, either: it may be off in the "
+					 "firmware, or on the kernel's command line");
+}
+
+void types_free(struct mdev_type_list *list)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		free(list->v[i].device_api);
+		free(list->v[i].title);
+		free(list->v[i].description);
+	}
+	free(list->v);
+	*list = (struct mdev_type_list){ 0 };
+}

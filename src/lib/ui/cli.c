@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/suggest.h"
+#include "ui/cli.h"
+
+/* All options, in the order of their bits. */
+static const struct cli_option {
+	char letter;   /* 0 = long only */
+	bool optional; /* the value may be left out; only the "=" form gives it */
+	const char *name;
+	const char *argument; /* NULL = takes none */
+} options[CLI_OPTIONS] = {
+	{ 'u', false, "uuid", "UUID" },	 { 'p', false, "parent", "PARENT" },
+	{ 't', false, "type", "TYPE" },	 { 'a', false, "auto", NULL },
+	{ 'm', false, "manual", NULL },	 { 0, false, "addattr", "ATTRIBUTE" },
+	{ 0, false, "delattr", NULL },	 { 'i', false, "index", "INDEX" },
+	{ 0, false, "value", "VALUE" },	 { 'l', false, "live", NULL },
+	{ 'd', false, "defined", NULL }, { 0, false, "jsonfile", "FILE" },
+	{ 'f', false, "force", NULL },	 { 0, false, "dumpjson", NULL },
+	{ 'v', false, "verbose", NULL }, { 0, false, "ensure", NULL },
+	{ 0, true, "wait", "SECONDS" },	 { 0, false, "settle", NULL },
+	{ 'V', false, "version", NULL }, { 'h', false, "help", NULL },
+};
+
+#define WAIT_DEFAULT 30
+
+/* What is being parsed. */
+struct parser {
+	const struct cli_spec *spec; /* borrowed */
+	const char *name;	     /* borrowed: last component of argv[0] */
+	struct cli *cli;	     /* borrowed */
+	char **argv;		     /* borrowed: what is left of it */
+};
+
+static unsigned number(unsigned option)
+{
+	return (unsigned)__builtin_ctz(option);
+}
+
+/* mdevctl runs its siblings as "mdevctl-define": people typed that as two words. */
+static char *display_name(const char *name)
+{
+	char *display = mem_text(name);
+
+	if (strncmp(name, "mdevctl-", 8) == 0)
+		display[7] = ' ';
+	return display;
+}
+
+__attribute__((format(printf, 2, 0))) static void complain(const struct parser *p,
+							   const char *format, va_list args)
+{
+	_cleanup_free_ char *display = display_name(p->name);
+	_cleanup_free_ char *text = mem_vprintf(format, args);
+
+	log_error("%s\nTry '%s --help' for more information.", text, display);
+}
+
+/* Callers' texts are still in use when this ends the program: nobody frees them. */
+__attribute__((noreturn, format(printf, 2, 3))) static void usage_error(const struct parser *p,
+									const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	complain(p, format, args);
+	va_end(args);
+	exit(STATUS_USAGE);
+}
+
+static void print_use(const struct cli_use *use)
+{
+	const struct cli_option *option = &options[number(use->option)];
+	char letter[] = { '-', option->letter, ',', '\0' };
+	_cleanup_free_ char *names =
+		mem_printf("%3s --%s%s%s%s", option->letter ? letter : "", option->name,
+			   option->optional   ? "[="
+			   : option->argument ? "="
+					      : "",
+			   option->argument ? option->argument : "", option->optional ? "]" : "");
+
+	printf("  %-25s %s\n", names, use->help);
+}
+
+static void print_help(const struct parser *p)
+{
+	const struct cli_spec *spec = p->spec;
+	_cleanup_free_ char *display = display_name(p->name);
+
+	printf("Usage: %s %s\n", display, spec->usage[0]);
+	if (spec->usage[1])
+		printf("       %s %s\n", display, spec->usage[1]);
+	printf("\n%s\n\nOptions:\n", spec->summary);
+	for (const struct cli_use *use = spec->uses; use->option; use++)
+		print_use(use);
+	print_use(&(struct cli_use){ CLI_HELP, "Print this help and exit" });
+	printf("\nSee mdev-%s(8).\n", spec->command);
+}
+
+static bool is_used(const struct cli_spec *spec, unsigned option)
+{
+	for (const struct cli_use *use = spec->uses; use->option; use++)
+		if (use->option == option)
+			return true;
+	return option == CLI_HELP;
+}
+
+/* The bit of an option that this program takes; 0 if there is none of that name. */
+static unsigned find(const struct cli_spec *spec, const char *name, size_t n, char letter)
+{
+	for (unsigned i = 0; i < CLI_OPTIONS; i++) {
+		bool match = letter ? options[i].letter == letter
+				    : strlen(options[i].name) == n &&
+					      strncmp(options[i].name, name, n) == 0;
+		if (match && is_used(spec, 1u << i))
+			return 1u << i;
+	}
+	return 0;
+}
+
+/* Takes one option; help and version act at once, whatever else is wrong with the line. */
+static void take(const struct parser *p, unsigned option, const char *value)
+{
+	const char *name = options[number(option)].name;
+
+	if (option == CLI_HELP)
+		print_help(p);
+	if (option == CLI_VERSION)
+		printf("%s " VERSION "\n", p->name);
+	if (option == CLI_HELP || option == CLI_VERSION)
+		exit(cli_done());
+	if (p->cli->given & option)
+		usage_error(p, "Option '--%s' cannot be used multiple times", name);
+	p->cli->given |= option;
+	p->cli->values[number(option)] = value;
+}
+
+/* The value of an option: what stands behind it, or the next word unless that is an option. */
+static const char *value_of(struct parser *p, unsigned option, const char *attached)
+{
+	const struct cli_option *o = &options[number(option)];
+
+	if (attached || o->optional)
+		return attached;
+	const char *next = p->argv[1];
+	if (!next || (next[0] == '-' && next[1]))
+		usage_error(p, "Option '--%s' needs a value (--%s=%s)", o->name, o->name,
+			    o->argument);
+	p->argv++;
+	return next;
+}
+
+__attribute__((noreturn)) static void unknown_option(const struct parser *p, const char *name)
+{
+	struct suggestion suggestion = { .word = name };
+
+	for (unsigned i = 0; i < CLI_OPTIONS; i++)
+		if (is_used(p->spec, 1u << i))
+			suggest_try(&suggestion, options[i].name);
+	if (*suggestion.best)
+		usage_error(p, "Unknown option '--%s'. Did you mean '--%s'?", name,
+			    suggestion.best);
+	usage_error(p, "Unknown option '--%s'", name);
+}
+
+static void parse_long(struct parser *p, const char *word)
+{
+	size_t n = strcspn(word, "=");
+	unsigned option = find(p->spec, word, n, 0);
+	const char *attached = word[n] ? word + n + 1 : NULL;
+
+	if (!option) {
+		_cleanup_free_ char *name = mem_text_n(word, n);
+		unknown_option(p, name);
+	}
+	if (!options[number(option)].argument && attached)
+		usage_error(p, "Option '--%.*s' takes no value", (int)n, word);
+	take(p, option, options[number(option)].argument ? value_of(p, option, attached) : NULL);
+}
+
+/* A cluster: flags, then possibly one option whose value is the rest of the word. */
+static void parse_short(struct parser *p, const char *word)
+{
+	for (const char *c = word; *c; c++) {
+		unsigned option = find(p->spec, "", 0, *c);
+		if (!option)
+			usage_error(p, "Unknown option '-%c'", *c);
+		if (!options[number(option)].argument) {
+			take(p, option, NULL);
+			continue;
+		}
+		const char *attached = c[1] == '=' ? c + 2 : c[1] ? c + 1 : NULL;
+		take(p, option, value_of(p, option, attached));
+		return;
+	}
+}
+
+static void parse_words(struct parser *p)
+{
+	bool only_operands = false;
+
+	for (; *p->argv; p->argv++) {
+		const char *word = *p->argv;
+
+		if (!only_operands && strcmp(word, "--") == 0)
+			only_operands = true;
+		else if (!only_operands && strncmp(word, "--", 2) == 0)
+			parse_long(p, word + 2);
+		else if (!only_operands && word[0] == '-' && word[1])
+			parse_short(p, word + 1);
+		else if (p->spec->operand && !p->cli->operand)
+			p->cli->operand = word;
+		else
+			usage_error(p, "Unexpected argument '%s'", word);
+	}
+}
+
+/* "--auto, --manual or --delattr": the options of a set that this program takes. */
+static char *list_options(const struct cli_spec *spec, unsigned set)
+{
+	char *list = mem_text("");
+
+	for (unsigned i = 0; i < CLI_OPTIONS; i++) {
+		if (!(set & 1u << i) || !is_used(spec, 1u << i))
+			continue;
+		char *more = mem_printf("%s%s--%s", list,
+					!*list		? ""
+					: set >> i >> 1 ? ", "
+							: " or ",
+					options[i].name);
+		free(list);
+		list = more;
+	}
+	return list;
+}
+
+static void check_rule(const struct parser *p, const struct cli_rule *rule)
+{
+	_cleanup_free_ char *others = list_options(p->spec, rule->others);
+	_cleanup_free_ char *option = list_options(p->spec, rule->option & p->cli->given);
+	unsigned found = p->cli->given & rule->others;
+	bool several = found & (found - 1);
+
+	switch (rule->kind) {
+	case CLI_ANY_OF:
+		if (!found)
+			usage_error(p, "Option %s is required", others);
+		break;
+	case CLI_ONE_OF:
+		if (!found || several)
+			usage_error(p, "Exactly one of the options %s is required", others);
+		break;
+	case CLI_NEEDS:
+		if (*option && !found)
+			usage_error(p, "Option %s needs %s", option, others);
+		break;
+	case CLI_EXCLUDES:
+		if (*option && found) {
+			_cleanup_free_ char *clash = list_options(p->spec, found);
+			usage_error(p, "Option %s cannot be used with %s", option, clash);
+		}
+		break;
+	case CLI_END:
+		break;
+	}
+}
+
+/* Splits UUID[:PARENT], the way units name a device that is defined under several parents. */
+static void check_uuid(const struct parser *p, const char *text)
+{
+	struct cli *cli = p->cli;
+	const char *colon = strncmp(text, "urn:", 4) == 0 ? NULL : strchr(text, ':');
+	_cleanup_free_ char *uuid = mem_text_n(text, colon ? (size_t)(colon - text) : strlen(text));
+
+	if (!uuid_read(uuid, cli->uuid))
+		usage_error(p, "Invalid UUID '%s'", text);
+	if (!colon)
+		return;
+	if (!name_valid(colon + 1))
+		usage_error(p, "Invalid parent name '%s'", colon + 1);
+	if (cli->given & CLI_PARENT && strcmp(cli->values[number(CLI_PARENT)], colon + 1) != 0)
+		usage_error(p, "Option --uuid names another parent than --parent");
+	memcpy(cli->parent, colon + 1, strlen(colon + 1) + 1);
+	cli->given |= CLI_PARENT;
+	cli->values[number(CLI_PARENT)] = cli->parent;
+}
+
+static unsigned check_number(const struct parser *p, unsigned option, unsigned standard)
+{
+	const char *text = cli_value(p->cli, option);
+	char *end;
+
+	if (!text)
+		return standard;
+	errno = 0;
+	unsigned long value = strtoul(text, &end, 10);
+	if (errno || end == text || *end || *text < '0' || *text > '9' || value > UINT_MAX)
+		usage_error(p, "Invalid value '%s' of --%s: not a number from 0 to %u", text,
+			    options[number(option)].name, UINT_MAX);
+	return (unsigned)value;
+}
+
+static void check_values(const struct parser *p)
+{
+	struct cli *cli = p->cli;
+	const char *uuid = cli_value(cli, CLI_UUID), *parent = cli_value(cli, CLI_PARENT),
+		   *type = cli_value(cli, CLI_TYPE), *attr = cli_value(cli, CLI_ADDATTR),
+		   *value = cli_value(cli, CLI_VALUE);
+
+	if (uuid)
+		check_uuid(p, uuid);
+	if (parent && !name_valid(parent))
+		usage_error(p, "Invalid parent name '%s'", parent);
+	if (cli->operand && !name_valid(cli->operand))
+		usage_error(p, "Invalid parent name '%s'", cli->operand);
+	if (type && !name_valid(type))
+		usage_error(p, "Invalid type name '%s'", type);
+	if (attr && !attr_name_valid(attr))
+		usage_error(p, "Invalid attribute name '%s'", attr);
+	if (value && !utf8_valid(value, strlen(value)))
+		usage_error(p, "Invalid value of --value: not valid UTF-8");
+	cli->index = check_number(p, CLI_INDEX, 0);
+	cli->wait = cli->given & CLI_WAIT ? check_number(p, CLI_WAIT, WAIT_DEFAULT) : 0;
+}
+
+void cli_parse(const struct cli_spec *spec, int argc, char *argv[], struct cli *ret)
+{
+	const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
+	struct parser p = { .spec = spec,
+			    .name = slash      ? slash + 1
+				    : argc > 0 ? argv[0]
+					       : spec->command,
+			    .cli = ret,
+			    .argv = argc > 0 ? argv + 1 : argv };
+
+	*ret = (struct cli){ 0 };
+	parse_words(&p);
+	if (spec->operand && !ret->operand)
+		usage_error(&p, "Argument %s is required", spec->operand);
+	for (const struct cli_rule *rule = spec->rules; rule && rule->kind; rule++)
+		check_rule(&p, rule);
+	check_values(&p);
+}
+
+const char *cli_value(const struct cli *cli, unsigned option)
+{
+	return cli->values[number(option)];
+}
+
+const char *cli_uuid(const struct cli *cli)
+{
+	return cli->given & CLI_UUID ? cli->uuid : NULL;
+}
+
+struct op cli_op(const struct cli *cli, const struct env *env)
+{
+	return (struct op){ .env = env,
+			    .uuid = cli_uuid(cli),
+			    .parent = cli_value(cli, CLI_PARENT),
+			    .type = cli_value(cli, CLI_TYPE),
+			    .jsonfile = cli_value(cli, CLI_JSONFILE),
+			    .autostart = cli->given & CLI_AUTO,
+			    .force = cli->given & CLI_FORCE,
+			    .ensure = cli->given & CLI_ENSURE,
+			    .settle = cli->given & CLI_SETTLE,
+			    .wait = cli->wait };
+}
+
+struct modification cli_modification(const struct cli *cli)
+{
+	return (struct modification){ .set_auto = cli->given & CLI_AUTO,
+				      .set_manual = cli->given & CLI_MANUAL,
+				      .addattr = cli_value(cli, CLI_ADDATTR),
+				      .delattr = cli->given & CLI_DELATTR,
+				      .value = cli_value(cli, CLI_VALUE),
+				      .index = cli->given & CLI_INDEX ? &cli->index : NULL,
+				      .live = cli->given & CLI_LIVE,
+				      .defined = cli->given & CLI_DEFINED };
+}
+
+int cli_done(void)
+{
+	/* A full disk shows only here, or when buffered text is written out. */
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return STATUS_OK;
+	log_error("Failed to write to standard output: %s", strerror(errno));
+	return STATUS_FAILED;
+}
+
+int cli_main(const struct cli_spec *spec, int argc, char *argv[])
+{
+	_cleanup_error_ struct error err = { 0 };
+	_cleanup_env_ struct env env = { .root = -1 };
+	struct cli cli;
+
+	cli_parse(spec, argc, argv, &cli);
+	if (env_open(&env, &err) < 0 || spec->run(&cli, &env, &err) < 0) {
+		log_error("%s", err.text);
+		return err.status;
+	}
+	return cli_done();
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "base/error.h"
+#include "device/mdev.h"
+#include "op/op.h"
+
+/*
+ * The command line: one table of all options, and for each program a description of what it takes
+ * and how that combines. The grammar is mdevctl's, which libvirt and scripts rely on: no
+ * abbreviations, no option twice, -uV, -u V, -u=V, --uuid V and --uuid=V alike, and --help wins as
+ * soon as it is reached.
+ */
+
+enum {
+	CLI_UUID = 1u << 0,
+	CLI_PARENT = 1u << 1,
+	CLI_TYPE = 1u << 2,
+	CLI_AUTO = 1u << 3,
+	CLI_MANUAL = 1u << 4,
+	CLI_ADDATTR = 1u << 5,
+	CLI_DELATTR = 1u << 6,
+	CLI_INDEX = 1u << 7,
+	CLI_VALUE = 1u << 8,
+	CLI_LIVE = 1u << 9,
+	CLI_DEFINED = 1u << 10,
+	CLI_JSONFILE = 1u << 11,
+	CLI_FORCE = 1u << 12,
+	CLI_DUMPJSON = 1u << 13,
+	CLI_VERBOSE = 1u << 14,
+	CLI_ENSURE = 1u << 15,
+	CLI_WAIT = 1u << 16,
+	CLI_SETTLE = 1u << 17,
+	CLI_VERSION = 1u << 18,
+	CLI_HELP = 1u << 19,
+};
+#define CLI_OPTIONS 20
+
+struct cli_use {
+	unsigned option;  /* one bit; 0 ends the list */
+	const char *help; /* what it does here, for --help */
+};
+
+enum cli_rule_kind {
+	CLI_END,
+	CLI_ANY_OF,   /* at least one of `others` */
+	CLI_ONE_OF,   /* exactly one of `others` */
+	CLI_NEEDS,    /* with `option`, at least one of `others` */
+	CLI_EXCLUDES, /* with `option`, none of `others` */
+};
+
+struct cli_rule {
+	enum cli_rule_kind kind;
+	unsigned option;
+	unsigned others;
+};
+
+struct cli;
+
+struct cli_spec {
+	const char *command;  /* "define": the program is mdev-define, or mdevctl define */
+	const char *summary;  /* one sentence */
+	const char *usage[2]; /* for --help: what must be given, one or two ways */
+	const char *operand;  /* "PARENT": one word that must be given; NULL = none */
+	const struct cli_use *uses;
+	const struct cli_rule *rules; /* NULL = none */
+	/* What the program does. The command line is checked, the world is open. 0 or -1. */
+	int (*run)(const struct cli *cli, struct env *env, struct error *err);
+};
+
+struct cli {
+	unsigned given;			 /* bits of the options on the command line */
+	const char *values[CLI_OPTIONS]; /* borrowed from argv */
+	const char *operand;		 /* borrowed */
+	char uuid[UUID_SIZE];		 /* of --uuid, canonical; use cli_uuid() */
+	char parent[NAME_MAX + 1];	 /* of --uuid=UUID:PARENT */
+	unsigned index;
+	unsigned wait; /* seconds */
+};
+
+/* The main of every program: parses, opens the world, runs, reports. Returns the exit status. */
+int cli_main(const struct cli_spec *spec, int argc, char *argv[]);
+
+/* Parses and checks; ends the program for --help and --version (0) and for wrong usage (2). */
+void cli_parse(const struct cli_spec *spec, int argc, char *argv[], struct cli *ret);
+
+/* The value of an option; NULL if it was not given. */
+const char *cli_value(const struct cli *cli, unsigned option);
+/* The canonical UUID; NULL if none was given. */
+const char *cli_uuid(const struct cli *cli);
+
+/* What was asked for, as operations take it; borrows from cli and env. */
+struct op cli_op(const struct cli *cli, const struct env *env);
+struct modification cli_modification(const struct cli *cli);
+
+/* Flushes stdout and returns 0, or complains that it could not be written. */
+int cli_done(void);

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "device/json.h"
+#include "ui/print.h"
+
+void print_devices(const struct mdev_list *list, bool of_defined, bool verbose)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		const struct mdev *dev = &list->v[i];
+		bool both = dev->active && dev->defined;
+
+		printf("%s %s %s %s%s\n", dev->uuid, dev->parent, dev->type,
+		       dev->autostart ? "auto" : "manual",
+		       !both	    ? ""
+		       : of_defined ? " (active)"
+				    : " (defined)");
+		if (verbose) {
+			_cleanup_free_ char *lines = json_attribute_lines(dev);
+			fputs(lines, stdout);
+		}
+	}
+}
+
+void print_devices_json(const struct mdev_list *list, bool bare)
+{
+	struct json_writer w = { .file = stdout, .pretty = true };
+
+	if (bare && list->n == 1) {
+		json_definition(&w, &list->v[0]);
+		return;
+	}
+	json_open(&w, '[');
+	for (size_t i = 0; i < list->n; i++) {
+		const struct mdev *dev = &list->v[i];
+
+		if (i == 0)
+			json_open(&w, '{');
+		if (i == 0 || strcmp(dev->parent, dev[-1].parent) != 0) {
+			json_key(&w, dev->parent);
+			json_open(&w, '[');
+		}
+		json_open(&w, '{');
+		json_key(&w, dev->uuid);
+		json_definition(&w, dev);
+		json_close(&w, '}');
+		if (i + 1 == list->n || strcmp(dev->parent, dev[1].parent) != 0)
+			json_close(&w, ']');
+	}
+	if (list->n > 0)
+		json_close(&w, '}');
+	json_close(&w, ']');
+}
+
+/* A description may have several lines; here it is one. */
+static void print_description(const char *text)
+{
+	fputs("    Description: ", stdout);
+	for (const char *p = text; *p; p++) {
+		if (*p == '\n')
+			fputs(", ", stdout);
+		else
+			putchar(*p);
+	}
+	putchar('\n');
+}
+
+void print_types(const struct mdev_type_list *list)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		const struct mdev_type *type = &list->v[i];
+
+		if (i == 0 || strcmp(type->parent, type[-1].parent) != 0)
+			printf("%s\n", type->parent);
+		printf("  %s\n    Available instances: %u\n    Device API: %s\n", type->name,
+		       type->available, type->device_api);
+		if (type->title)
+			printf("    Name: %s\n", type->title);
+		if (type->description)
+			print_description(type->description);
+	}
+}
+
+static void type_json(struct json_writer *w, const struct mdev_type *type)
+{
+	json_open(w, '{');
+	json_key(w, type->name);
+	json_open(w, '{');
+	json_key(w, "available_instances");
+	json_number(w, type->available);
+	json_key(w, "device_api");
+	json_string(w, type->device_api);
+	if (type->title) {
+		json_key(w, "name");
+		json_string(w, type->title);
+	}
+	if (type->description) {
+		json_key(w, "description");
+		json_string(w, type->description);
+	}
+	json_close(w, '}');
+	json_close(w, '}');
+}
+
+void print_types_json(const struct mdev_type_list *list)
+{
+	struct json_writer w = { .file = stdout, .pretty = true };
+
+	json_open(&w, '[');
+	for (size_t i = 0; i < list->n; i++) {
+		const struct mdev_type *type = &list->v[i];
+
+		if (i == 0)
+			json_open(&w, '{');
+		if (i == 0 || strcmp(type->parent, type[-1].parent) != 0) {
+			json_key(&w, type->parent);
+			json_open(&w, '[');
+		}
+		type_json(&w, type);
+		if (i + 1 == list->n || strcmp(type->parent, type[1].parent) != 0)
+			json_close(&w, ']');
+	}
+	if (list->n > 0)
+		json_close(&w, '}');
+	json_close(&w, ']');
+}
