@@ -16,7 +16,7 @@ static int run(const struct cli *cli, struct env *env, struct error *err)
 
 static const struct cli_spec spec = {
 	.command = "autostart",
-	.summary = "Start the devices of a parent that are defined as auto.",
+	.summary = "Start all mediated devices of a parent that are defined as auto.",
 	.usage = { "PARENT" },
 	.operand = "PARENT",
 	.uses = uses,

@@ -5,12 +5,12 @@
 #include "ui/cli.h"
 
 static const struct cli_use uses[] = {
-	{ CLI_UUID, "UUID of the device; made up and printed if not given" },
-	{ CLI_PARENT, "Parent device; that of the running device if not given" },
-	{ CLI_TYPE, "Type of the device; that of the running device if not given" },
-	{ CLI_AUTO, "Start the device whenever its parent appears, not now" },
-	{ CLI_JSONFILE, "Read type, start and attributes from a JSON file" },
-	{ CLI_FORCE, "Go on though a callout script refuses" },
+	{ CLI_UUID, "Device UUID (generated and printed if omitted)" },
+	{ CLI_PARENT, "Parent device (default: that of the running device)" },
+	{ CLI_TYPE, "Device type (default: that of the running device)" },
+	{ CLI_AUTO, "Start the device whenever its parent appears" },
+	{ CLI_JSONFILE, "Read type, start mode and attributes from a file" },
+	{ CLI_FORCE, "Proceed even if a callout script refuses" },
 	{ 0 },
 };
 
@@ -34,9 +34,9 @@ static int run(const struct cli *cli, struct env *env, struct error *err)
 
 static const struct cli_spec spec = {
 	.command = "define",
-	.summary = "Define a mediated device, or make a running one persistent.",
+	.summary = "Define a mediated device, or make a running device persistent.",
 	.usage = { "[--uuid=UUID] --parent=PARENT {--type=TYPE | --jsonfile=FILE} [OPTIONS]",
-		   "--uuid=UUID [OPTIONS]   (a device that runs)" },
+		   "--uuid=UUID [OPTIONS]   (running device)" },
 	.uses = uses,
 	.rules = rules,
 	.run = run,

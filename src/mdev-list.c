@@ -4,11 +4,11 @@
 #include "ui/print.h"
 
 static const struct cli_use uses[] = {
-	{ CLI_DEFINED, "List defined devices instead of running ones" },
-	{ CLI_DUMPJSON, "Print JSON; with one --uuid, its definition" },
-	{ CLI_VERBOSE, "Print attributes, too" },
-	{ CLI_UUID, "Only this device" },
-	{ CLI_PARENT, "Only devices of this parent" },
+	{ CLI_DEFINED, "List defined devices instead of running devices" },
+	{ CLI_DUMPJSON, "Print JSON; with --uuid, only the device definition" },
+	{ CLI_VERBOSE, "Print attributes as well" },
+	{ CLI_UUID, "List only this device" },
+	{ CLI_PARENT, "List only devices of this parent" },
 	{ CLI_VERSION, "Print the version and exit" },
 	{ 0 },
 };
@@ -32,7 +32,7 @@ static int run(const struct cli *cli, struct env *env, struct error *err)
 
 static const struct cli_spec spec = {
 	.command = "list",
-	.summary = "List mediated devices: the running ones, or those that are defined.",
+	.summary = "List running or defined mediated devices.",
 	.usage = { "[OPTIONS]" },
 	.uses = uses,
 	.run = run,

@@ -4,18 +4,18 @@
 
 static const struct cli_use uses[] = {
 	{ CLI_UUID, "UUID of the device" },
-	{ CLI_PARENT, "Parent of the definition, if there are several" },
-	{ CLI_TYPE, "New type of the device; goes with one of those below" },
+	{ CLI_PARENT, "Parent, if the UUID is defined under several parents" },
+	{ CLI_TYPE, "New type of the device (requires another change)" },
 	{ CLI_ADDATTR, "Add an attribute, at --index or at the end" },
 	{ CLI_DELATTR, "Remove the attribute at --index or the last one" },
-	{ CLI_INDEX, "Place of the attribute, from 0" },
-	{ CLI_VALUE, "Value of the attribute that is added" },
-	{ CLI_AUTO, "Start the device whenever its parent appears, not now" },
-	{ CLI_MANUAL, "Start the device only when asked to" },
-	{ CLI_JSONFILE, "Replace the definition by that of a JSON file" },
-	{ CLI_LIVE, "Change the running device, with --jsonfile" },
-	{ CLI_DEFINED, "Change the definition (the default without --live)" },
-	{ CLI_FORCE, "Go on though a callout script refuses" },
+	{ CLI_INDEX, "Index of the attribute, starting at 0" },
+	{ CLI_VALUE, "Value of the added attribute" },
+	{ CLI_AUTO, "Start the device whenever its parent appears" },
+	{ CLI_MANUAL, "Start the device only on request" },
+	{ CLI_JSONFILE, "Replace the definition with the contents of a file" },
+	{ CLI_LIVE, "Modify the running device (requires --jsonfile)" },
+	{ CLI_DEFINED, "Modify the definition (default without --live)" },
+	{ CLI_FORCE, "Proceed even if a callout script refuses" },
 	{ 0 },
 };
 
@@ -41,7 +41,7 @@ static int run(const struct cli *cli, struct env *env, struct error *err)
 
 static const struct cli_spec spec = {
 	.command = "modify",
-	.summary = "Change the definition of a mediated device, or a running one.",
+	.summary = "Modify the definition of a mediated device, or a running device.",
 	.usage = { "--uuid=UUID {--auto | --manual | --addattr=ATTRIBUTE | --delattr} [OPTIONS]",
 		   "--uuid=UUID --parent=PARENT --jsonfile=FILE [OPTIONS]" },
 	.uses = uses,

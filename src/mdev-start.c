@@ -5,14 +5,14 @@
 #include "ui/cli.h"
 
 static const struct cli_use uses[] = {
-	{ CLI_UUID, "UUID of the device; made up and printed if not given" },
+	{ CLI_UUID, "Device UUID (generated and printed if omitted)" },
 	{ CLI_PARENT, "Parent device" },
-	{ CLI_TYPE, "Type of a device that is not defined" },
+	{ CLI_TYPE, "Type of a transient device" },
 	{ CLI_JSONFILE, "Read type and attributes from a JSON file" },
-	{ CLI_FORCE, "Go on though a callout script refuses" },
-	{ CLI_ENSURE, "Succeed if the device already runs as asked" },
-	{ CLI_WAIT, "Wait for parent, type and free instance (default 30 s)" },
-	{ CLI_SETTLE, "Return only when udev is done with the device" },
+	{ CLI_FORCE, "Proceed even if a callout script refuses" },
+	{ CLI_ENSURE, "Succeed if the device is already running" },
+	{ CLI_WAIT, "Wait for parent, type and instance (default: 30 s)" },
+	{ CLI_SETTLE, "Wait until udev has finished processing the device" },
 	{ 0 },
 };
 
@@ -37,8 +37,8 @@ static int run(const struct cli *cli, struct env *env, struct error *err)
 
 static const struct cli_spec spec = {
 	.command = "start",
-	.summary = "Start a mediated device: a defined one, or one of a type on a parent.",
-	.usage = { "--uuid=UUID [OPTIONS]   (a defined device)",
+	.summary = "Start a defined or a transient mediated device.",
+	.usage = { "--uuid=UUID [OPTIONS]   (defined device)",
 		   "[--uuid=UUID] --parent=PARENT {--type=TYPE | --jsonfile=FILE} [OPTIONS]" },
 	.uses = uses,
 	.rules = rules,

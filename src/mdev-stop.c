@@ -4,10 +4,10 @@
 
 static const struct cli_use uses[] = {
 	{ CLI_UUID, "UUID of the device" },
-	{ CLI_FORCE, "Go on though a callout script refuses" },
-	{ CLI_ENSURE, "Succeed if the device does not run" },
-	{ CLI_SETTLE, "Leave a device alone that udev is not done with" },
-	{ CLI_WAIT, "Wait until nobody uses the device (default 30 s)" },
+	{ CLI_FORCE, "Proceed even if a callout script refuses" },
+	{ CLI_ENSURE, "Succeed if the device is not running" },
+	{ CLI_SETTLE, "Ignore a device that udev is still processing" },
+	{ CLI_WAIT, "Wait until the device is not in use (default: 30 s)" },
 	{ 0 },
 };
 

@@ -6,7 +6,7 @@
 #include "ui/print.h"
 
 static const struct cli_use uses[] = {
-	{ CLI_PARENT, "Only types of this parent" },
+	{ CLI_PARENT, "List only the types of this parent" },
 	{ CLI_DUMPJSON, "Print JSON" },
 	{ 0 },
 };
@@ -30,7 +30,7 @@ static int run(const struct cli *cli, struct env *env, struct error *err)
 
 static const struct cli_spec spec = {
 	.command = "types",
-	.summary = "List the types of mediated devices that parents offer.",
+	.summary = "List the types of mediated devices that parents support.",
 	.usage = { "[OPTIONS]" },
 	.uses = uses,
 	.run = run,

@@ -4,8 +4,8 @@
 
 static const struct cli_use uses[] = {
 	{ CLI_UUID, "UUID of the device" },
-	{ CLI_PARENT, "Only its definition under this parent; all if not given" },
-	{ CLI_FORCE, "Go on though a callout script refuses" },
+	{ CLI_PARENT, "Remove only the definition under this parent" },
+	{ CLI_FORCE, "Proceed even if a callout script refuses" },
 	{ 0 },
 };
 
@@ -23,7 +23,7 @@ static int run(const struct cli *cli, struct env *env, struct error *err)
 
 static const struct cli_spec spec = {
 	.command = "undefine",
-	.summary = "Remove the definition of a mediated device; a running one goes on.",
+	.summary = "Remove the definition of a mediated device without stopping it.",
 	.usage = { "--uuid=UUID [OPTIONS]" },
 	.uses = uses,
 	.rules = rules,

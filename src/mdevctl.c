@@ -23,13 +23,13 @@ static const struct command {
 	const char *program;
 	const char *help; /* NULL = not shown */
 } commands[] = {
-	{ "define", "mdev-define", "Define a device, or make a running one persistent" },
+	{ "define", "mdev-define", "Define a device, or make a running device persistent" },
 	{ "undefine", "mdev-undefine", "Remove a definition" },
-	{ "modify", "mdev-modify", "Change a definition or a running device" },
+	{ "modify", "mdev-modify", "Modify a definition or a running device" },
 	{ "start", "mdev-start", "Start a device" },
 	{ "stop", "mdev-stop", "Stop a device" },
 	{ "list", "mdev-list", "List running or defined devices" },
-	{ "types", "mdev-types", "List the types that parents offer" },
+	{ "types", "mdev-types", "List the types that parents support" },
 	{ "start-parent-mdevs", "mdev-autostart", NULL },
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -37,7 +37,7 @@ static const struct command {
 static void print_help(FILE *file)
 {
 	fputs("Usage: mdevctl COMMAND [OPTIONS]\n\n"
-	      "Manage mediated devices: define, start and list them.\n\nCommands:\n",
+	      "Manage mediated devices.\n\nCommands:\n",
 	      file);
 	for (size_t i = 0; i < COMMANDS; i++)
 		if (commands[i].help)

@@ -321,24 +321,24 @@ Stop a running mediated device.
 
 Options:
   -u, --uuid=UUID           UUID of the device
-  -f, --force               Go on though a callout script refuses
-      --ensure              Succeed if the device does not run
-      --settle              Leave a device alone that udev is not done with
-      --wait[=SECONDS]      Wait until nobody uses the device (default 30 s)
+  -f, --force               Proceed even if a callout script refuses
+      --ensure              Succeed if the device is not running
+      --settle              Ignore a device that udev is still processing
+      --wait[=SECONDS]      Wait until the device is not in use (default: 30 s)
   -h, --help                Print this help and exit
 
 See mdev-stop(8)."
 	run -0 lsmdev --help
 	same "Usage: lsmdev [OPTIONS]
 
-List mediated devices: the running ones, or those that are defined.
+List running or defined mediated devices.
 
 Options:
-  -d, --defined             List defined devices instead of running ones
-      --dumpjson            Print JSON; with one --uuid, its definition
-  -v, --verbose             Print attributes, too
-  -u, --uuid=UUID           Only this device
-  -p, --parent=PARENT       Only devices of this parent
+  -d, --defined             List defined devices instead of running devices
+      --dumpjson            Print JSON; with --uuid, only the device definition
+  -v, --verbose             Print attributes as well
+  -u, --uuid=UUID           List only this device
+  -p, --parent=PARENT       List only devices of this parent
   -V, --version             Print the version and exit
   -h, --help                Print this help and exit
 
@@ -346,10 +346,10 @@ See mdev-list(8)."
 	run -0 mdevctl types -h
 	same "Usage: mdevctl types [OPTIONS]
 
-List the types of mediated devices that parents offer.
+List the types of mediated devices that parents support.
 
 Options:
-  -p, --parent=PARENT       Only types of this parent
+  -p, --parent=PARENT       List only the types of this parent
       --dumpjson            Print JSON
   -h, --help                Print this help and exit
 

@@ -9,16 +9,16 @@ setup() {
 
 HELP="Usage: mdevctl COMMAND [OPTIONS]
 
-Manage mediated devices: define, start and list them.
+Manage mediated devices.
 
 Commands:
-  define     Define a device, or make a running one persistent
+  define     Define a device, or make a running device persistent
   undefine   Remove a definition
-  modify     Change a definition or a running device
+  modify     Modify a definition or a running device
   start      Start a device
   stop       Stop a device
   list       List running or defined devices
-  types      List the types that parents offer
+  types      List the types that parents support
   version    Print the version
   help       Show the manual page of a command
 

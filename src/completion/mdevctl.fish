@@ -164,7 +164,7 @@ end
 
 complete -c mdevctl -f
 complete -c mdevctl -n 'test (count (commandline -opc)) = 1' -k -a '(__mdevctl_commands)'
-complete -c mdevctl -n 'test (count (commandline -opc)) = 1' -s h -l help -d 'Print help and exit'
+complete -c mdevctl -n 'test (count (commandline -opc)) = 1' -s h -l help -d 'Print this help and exit'
 complete -c mdevctl -n 'test (count (commandline -opc)) = 1' -s V -l version -d 'Print the version and exit'
 complete -c mdevctl -n '__mdevctl_command help; and test (count (commandline -opc)) = 2' -k -a '(__mdevctl_commands)'
 complete -c mdevctl -n '__mdevctl_command start-parent-mdevs' -k -a '(__mdevctl_parent autostart)'
