@@ -22,7 +22,7 @@ load lib/world.bash
 
 @test "README.md names no module that is not there, and all that are" {
 	local name
-	run -0 sed -n '/^## Layout/,/^## Contribute/p' "$TOP/README.md"
+	run -0 sed -n '/^## Layout/,/^## Contributing/p' "$TOP/README.md"
 	for name in "$TOP"/src/lib/*/*.c; do
 		name=$(basename "$name" .c)
 		[[ $output == *[\ ]"$name"[\ *]* ]] || { echo "not named: $name"; return 1; }
