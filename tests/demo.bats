@@ -6,7 +6,7 @@ load lib/world.bash
 @test "the demo runs to its end, and leaves nothing behind" {
 	mkdir "$BATS_TEST_TMPDIR/tmp"
 	TMPDIR=$BATS_TEST_TMPDIR/tmp run -0 "$TOP/tests/demo"
-	[[ $output == *"This is what a definition looks like"* ]]
+	[[ $output == *"Finally, show a definition"* ]]
 	[[ -z $(ls "$BATS_TEST_TMPDIR/tmp") ]]
 }
 
