@@ -20,14 +20,15 @@ static int run(const struct cli *cli, struct env *env, struct error *err)
 	     defined = cli->given & CLI_DEFINED;
 	struct filter filter = { cli_uuid(cli), cli_value(cli, CLI_PARENT) };
 
-	if ((defined ? list_defined(env, &filter, !json, &list, err)
-		     : list_active(env, &filter, json || verbose, &list, err)) < 0)
-		return -1;
+	int r = defined ? list_defined(env, &filter, !json, &list, err)
+			: list_active(env, &filter, json || verbose, &list, err);
+	if (r < 0 && list.n == 0)
+		return r;
 	if (json)
 		print_devices_json(&list, filter.uuid);
 	else
 		print_devices(&list, defined, verbose);
-	return 0;
+	return r;
 }
 
 static const struct cli_spec spec = {

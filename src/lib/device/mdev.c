@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <ctype.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,6 +60,19 @@ struct mdev *mdev_list_add(struct mdev_list *list)
 	return &list->v[list->n++];
 }
 
+void mdev_list_note_unseen(struct mdev_list *list, const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	_cleanup_free_ char *text = mem_vprintf(format, args);
+	va_end(args);
+
+	char *all = mem_printf("%s%s%s", list->unseen ? list->unseen : "", list->unseen ? "; " : "",
+			       text);
+	free(list->unseen);
+	list->unseen = all;
+}
+
 static int by_parent_and_uuid(const void *left, const void *right)
 {
 	const struct mdev *a = left, *b = right;
@@ -78,6 +92,7 @@ void mdev_list_free(struct mdev_list *list)
 	for (size_t i = 0; i < list->n; i++)
 		mdev_free(&list->v[i]);
 	free(list->v);
+	free(list->unseen);
 	*list = (struct mdev_list){ 0 };
 }
 

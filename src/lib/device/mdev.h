@@ -44,10 +44,15 @@ struct mdev_list {
 	struct mdev *v; /* owned */
 	size_t n;
 	size_t room;
+	char *unseen; /* owned: what could not be read, so that there may be more devices: a
+			 sentence; NULL = everything was read */
 };
 
 /* Appends an empty device and returns it; valid until the next call. */
 struct mdev *mdev_list_add(struct mdev_list *list);
+/* Notes that something could not be read; several are joined to one sentence. */
+void mdev_list_note_unseen(struct mdev_list *list, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 /* Sorts by parent, then UUID, both by bytes. */
 void mdev_list_sort(struct mdev_list *list);
 void mdev_list_free(struct mdev_list *list);

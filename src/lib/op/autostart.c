@@ -58,6 +58,10 @@ int op_autostart(const struct op *op, struct error *err)
 	for (size_t i = 0; i < found.n; i++)
 		if (found.v[i].broken || found.v[i].autostart)
 			start_automatically(op, &callouts, &found.v[i], &progress);
+	if (found.unseen) {
+		journal_status("%s", found.unseen);
+		return error_set(err, STATUS_FAILED, "%s", found.unseen);
+	}
 	if (progress.failed > 0) {
 		error_set(err, STATUS_FAILED, "%zu of %zu devices on %s could not be started: %s",
 			  progress.failed, progress.wanted, op->parent, progress.names);

@@ -27,8 +27,10 @@ static int define_from_file(const struct op *op, struct mdev *dev, struct error 
 static int define_from_options(const struct op *op, struct mdev *dev, struct error *err)
 {
 	struct mdev running;
-	bool active = op->uuid && active_get(op->env, op->uuid, &running);
+	int active = op->uuid ? active_get(op->env, op->uuid, &running, err) : 0;
 
+	if (active < 0)
+		return -1;
 	if (active && (op->parent || !op->type))
 		*dev = running; /* promoted: what is not given is as it runs */
 	op_set_device(dev, NULL, op->parent, op->type);

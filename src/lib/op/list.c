@@ -23,32 +23,43 @@ static int join_definition(const struct env *env, const struct filter *filter, s
 
 	memcpy(definition.uuid, dev->uuid, sizeof(dev->uuid));
 	memcpy(definition.parent, dev->parent, sizeof(dev->parent));
-	dev->defined = defined_get(env, &definition);
+	int r = defined_get(env, &definition);
+	if (r < 0)
+		log_warning("Unable to tell whether %s is defined on %s: %s", dev->uuid,
+			    dev->parent, error_words(-r));
+	dev->defined = r > 0;
 	dev->autostart = definition.autostart;
 	return definition.broken ? broken(filter, &definition, err) : 0;
+}
+
+static void ask_attributes(struct callouts *callouts, struct mdev *dev)
+{
+	_cleanup_error_ struct error why = { 0 };
+
+	if (callout_attributes(callouts, dev, &why) == 0)
+		return;
+	/* A script need not know attributes, and can say itself why it does not. */
+	if (why.status == STATUS_REFUSED)
+		log_debug("No attributes of %s: %s", dev->uuid, why.text);
+	else
+		log_warning("No attributes of %s: %s", dev->uuid, why.text);
 }
 
 int list_active(const struct env *env, const struct filter *filter, bool attributes,
 		struct mdev_list *ret, struct error *err)
 {
 	_cleanup_callouts_ struct callouts callouts;
+	int r = 0;
 
 	callouts_open(&callouts, env);
 	active_find(env, filter, ret);
 	for (size_t i = 0; i < ret->n; i++) {
-		_cleanup_error_ struct error script = { 0 };
-
 		if (join_definition(env, filter, &ret->v[i], err) < 0)
-			return -1;
-		if (!attributes || callout_attributes(&callouts, &ret->v[i], &script) == 0)
-			continue;
-		/* A script need not know attributes, and can say itself why it does not. */
-		if (script.status == STATUS_REFUSED)
-			log_debug("No attributes of %s: %s", ret->v[i].uuid, script.text);
-		else
-			log_warning("No attributes of %s: %s", ret->v[i].uuid, script.text);
+			r = -1; /* the device runs all the same, and is listed */
+		if (attributes)
+			ask_attributes(&callouts, &ret->v[i]);
 	}
-	return 0;
+	return ret->unseen ? error_set(err, STATUS_FAILED, "%s", ret->unseen) : r;
 }
 
 /* Marks what runs. Both lists are sorted alike, so one walk finds all pairs. */
@@ -77,6 +88,7 @@ int list_defined(const struct env *env, const struct filter *filter, bool state,
 {
 	_cleanup_list_ struct mdev_list active = { 0 };
 	size_t kept = 0;
+	int r = 0;
 
 	defined_find(env, filter, ret);
 	for (size_t i = 0; i < ret->n; i++) {
@@ -84,16 +96,22 @@ int list_defined(const struct env *env, const struct filter *filter, bool state,
 			struct mdev dev = ret->v[i]; /* a move */
 			ret->v[i] = (struct mdev){ 0 };
 			ret->v[kept++] = dev;
-		} else if (broken(filter, &ret->v[i], err) < 0) {
-			return -1;
 		} else {
+			if (broken(filter, &ret->v[i], err) < 0)
+				r = -1;
 			mdev_free(&ret->v[i]);
 		}
 	}
 	ret->n = kept;
 	if (state) {
 		active_find(env, filter, &active);
+		if (active.unseen)
+			log_warning("%s", active.unseen);
 		join_state(ret, &active);
 	}
-	return 0;
+	if (ret->unseen && filter->uuid && ret->n == 0)
+		return error_set(err, STATUS_FAILED, "%s", ret->unseen);
+	if (ret->unseen)
+		log_warning("%s", ret->unseen);
+	return r;
 }

@@ -8,7 +8,8 @@
 /*
  * The two sets joined, for reading. libvirt runs this for every event of a device, so nothing is
  * opened that the answer does not need. A broken definition is left out with a warning; it is an
- * error (STATUS_INVALID) only where its UUID was asked for.
+ * error (STATUS_INVALID) only where its UUID was asked for. After an error *ret holds what could be
+ * read, to be printed all the same.
  */
 
 /* The running devices, each with `defined` and `autostart` of its definition. With attributes,

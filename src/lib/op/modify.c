@@ -23,6 +23,8 @@ static int load_definition(const struct op *op, struct mdev *ret, struct error *
 	struct filter filter = { op->uuid, op->parent };
 
 	defined_find(op->env, &filter, &found);
+	if (found.n == 0 && found.unseen)
+		return error_set(err, STATUS_FAILED, "%s", found.unseen);
 	if (found.n == 0)
 		return error_set(err, STATUS_NOT_FOUND, "Mediated device %s is not defined", name);
 	if (found.n > 1)
@@ -124,7 +126,10 @@ static int check_live(const struct op *op, const struct modification *how, const
 	_cleanup_free_ char *name = name_of(op);
 	struct mdev running;
 
-	if (!active_get(op->env, op->uuid, &running) || strcmp(running.parent, op->parent) != 0)
+	int r = active_get(op->env, op->uuid, &running, err);
+	if (r < 0)
+		return r;
+	if (r == 0 || strcmp(running.parent, op->parent) != 0)
 		return error_set(err, STATUS_NOT_FOUND, "Mediated device %s is not active", name);
 	if (strcmp(running.type, new->type) != 0)
 		return error_set(err, STATUS_FAILED, "'type' cannot be changed on active mdev");

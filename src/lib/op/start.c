@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <string.h>
 
+#include "base/log.h"
 #include "device/uuid.h"
 #include "host/settle.h"
 #include "op/callout.h"
@@ -25,6 +26,10 @@ static int load_start(const struct op *op, struct mdev *ret, struct error *err)
 			err, STATUS_FAILED,
 			"Multiple definitions found for device %s. Please specify a parent.",
 			op->uuid);
+	if (found.n == 0 && found.unseen)
+		return error_set(err, STATUS_FAILED, "%s", found.unseen);
+	if (found.unseen)
+		log_warning("%s", found.unseen);
 	if (found.n == 1) {
 		const struct mdev *dev = &found.v[0];
 
@@ -103,11 +108,12 @@ static int start(const struct op *op, struct callouts *callouts, struct mdev *de
 	return 0;
 }
 
-static bool is_active(const struct op *op, const struct mdev *dev)
+static bool is_hidden(const struct op *op, const struct mdev *dev)
 {
+	_cleanup_error_ struct error why = { 0 };
 	struct mdev running;
 
-	return active_get(op->env, dev->uuid, &running);
+	return active_get(op->env, dev->uuid, &running, &why) == 0;
 }
 
 /* Whether it may be another matter soon: the parent went (drivers register more than once as they
@@ -116,7 +122,7 @@ static bool is_active(const struct op *op, const struct mdev *dev)
 static bool may_change(const struct op *op, const struct mdev *dev, enum status status)
 {
 	return status == STATUS_NOT_FOUND || status == STATUS_NO_INSTANCES ||
-	       (status == STATUS_EXISTS && !is_active(op, dev));
+	       (status == STATUS_EXISTS && is_hidden(op, dev));
 }
 
 /* Seconds from one try to the next: scripts take part in each. */

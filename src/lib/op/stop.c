@@ -47,8 +47,10 @@ int op_stop(const struct op *op, struct error *err)
 	struct mdev dev = { 0 };
 
 	callouts_open(&callouts, op->env);
-	bool active = active_get(op->env, op->uuid, &dev) &&
-		      (!op->parent || strcmp(op->parent, dev.parent) == 0) &&
+	int r = active_get(op->env, op->uuid, &dev, err);
+	if (r < 0)
+		return pipeline_failed(op, ACTION_STOP, &dev, err);
+	bool active = r > 0 && (!op->parent || strcmp(op->parent, dev.parent) == 0) &&
 		      !(op->settle && is_new(op->env, op->uuid));
 	if (!active && op->ensure)
 		return 0;

@@ -14,6 +14,8 @@ int op_undefine(const struct op *op, struct error *err)
 
 	callouts_open(&callouts, op->env);
 	defined_find(op->env, &filter, &found);
+	if (found.n == 0 && found.unseen)
+		return error_set(err, STATUS_FAILED, "%s", found.unseen);
 	if (found.n == 0)
 		return error_set(err, STATUS_NOT_FOUND, "No devices match the specified uuid");
 	for (size_t i = 0; i < found.n; i++) {
@@ -28,5 +30,7 @@ int op_undefine(const struct op *op, struct error *err)
 			error_set(err, why.status, "Undefine failed");
 		failed = true;
 	}
+	if (!failed && found.unseen) /* there may be more of them */
+		return error_set(err, STATUS_FAILED, "%s", found.unseen);
 	return failed ? -1 : 0;
 }

@@ -35,48 +35,57 @@ static bool component(const char *path, unsigned nth, char ret[NAME_MAX + 1])
 	return name_valid(ret);
 }
 
-static bool read_link(int dirfd, const char *path, unsigned nth, char ret[NAME_MAX + 1])
+/* The nth component from the end of what a link points to. Returns 1, 0 if there is no such link,
+ * or -errno. */
+static int read_link(int dirfd, const char *path, unsigned nth, char ret[NAME_MAX + 1])
 {
 	char target[PATH_MAX];
 	ssize_t n = readlinkat(dirfd, path, target, sizeof(target) - 1);
 
 	if (n < 0)
-		return false;
+		return errno == ENOENT || errno == ENOTDIR || errno == EINVAL ? 0 : -errno;
 	target[n] = '\0';
 	return component(target, nth, ret);
 }
 
 /* Two links tell all: UUID -> .../PARENT/UUID and UUID/mdev_type -> ../mdev_supported_types/TYPE.
- * dir is where they are below dirfd: "" or DEVICES "/". */
-static bool read_device(int dirfd, const char *dir, const char *uuid, struct mdev *ret)
+ * dir is where they are below dirfd: "" or DEVICES "/". Returns as read_link(). */
+static int read_device(int dirfd, const char *dir, const char *uuid, struct mdev *ret)
 {
 	char parent[NAME_MAX + 1], type[NAME_MAX + 1];
 	char path[sizeof(DEVICES "/") + UUID_SIZE + sizeof("/mdev_type")];
 
 	int n = snprintf(path, sizeof(path), "%s%s", dir, uuid);
-	if (!read_link(dirfd, path, 2, parent))
-		return false;
+	int r = read_link(dirfd, path, 2, parent);
+	if (r <= 0)
+		return r;
 	snprintf(path + n, sizeof(path) - (size_t)n, "/mdev_type");
-	if (!read_link(dirfd, path, 1, type))
-		return false;
+	r = read_link(dirfd, path, 1, type);
+	if (r <= 0)
+		return r;
 	*ret = (struct mdev){ .active = true };
 	memcpy(ret->uuid, uuid, UUID_SIZE);
 	memcpy(ret->parent, parent, sizeof(parent));
 	memcpy(ret->type, type, sizeof(type));
-	return true;
+	return 1;
 }
 
-bool active_get(const struct env *env, const char *uuid, struct mdev *ret)
+int active_get(const struct env *env, const char *uuid, struct mdev *ret, struct error *err)
 {
-	return read_device(env->root, DEVICES "/", uuid, ret);
+	int r = read_device(env->root, DEVICES "/", uuid, ret);
+
+	if (r < 0)
+		return error_set(err, STATUS_FAILED, "Unable to read /" DEVICES "/%s: %s", uuid,
+				 error_words(-r));
+	return r;
 }
 
 static bool is_running(const struct env *env, const struct mdev *dev)
 {
 	struct mdev running;
 
-	return active_get(env, dev->uuid, &running) && strcmp(running.parent, dev->parent) == 0 &&
-	       strcmp(running.type, dev->type) == 0;
+	return read_device(env->root, DEVICES "/", dev->uuid, &running) > 0 &&
+	       strcmp(running.parent, dev->parent) == 0 && strcmp(running.type, dev->type) == 0;
 }
 
 /* Opens the directory of the type, for all that is asked of it: each look-up of a whole path in
@@ -124,8 +133,12 @@ static void add(int dirfd, const char *uuid, const char *parent, struct mdev_lis
 {
 	struct mdev *dev = mdev_list_add(ret);
 
-	if (!read_device(dirfd, "", uuid, dev) || (parent && strcmp(dev->parent, parent) != 0))
+	int r = read_device(dirfd, "", uuid, dev);
+	if (r <= 0 || (parent && strcmp(dev->parent, parent) != 0))
 		ret->n--;
+	if (r < 0)
+		mdev_list_note_unseen(ret, "Unable to read /" DEVICES "/%s: %s", uuid,
+				      error_words(-r));
 }
 
 void active_find(const struct env *env, const struct filter *filter, struct mdev_list *ret)
@@ -140,7 +153,8 @@ void active_find(const struct env *env, const struct filter *filter, struct mdev
 	int r = fd < 0 ? fd : file_scan(fd, ".", &names);
 	if (r < 0) {
 		if (r != -ENOENT)
-			log_warning("Unable to read /" DEVICES ": %s", strerror(-r));
+			mdev_list_note_unseen(ret, "Unable to read /" DEVICES ": %s",
+					      error_words(-r));
 		return;
 	}
 	for (int i = 0; i < names.n; i++) {
@@ -237,8 +251,9 @@ static int check(const struct env *env, const struct mdev *dev, int type_fd, str
 	struct mdev running;
 	char available[32];
 
-	if (active_get(env, dev->uuid, &running))
-		return already_active(dev, &running, err);
+	int r = active_get(env, dev->uuid, &running, err);
+	if (r != 0)
+		return r < 0 ? r : already_active(dev, &running, err);
 	/* A driver that does not say leaves the decision to `create`. */
 	if (file_read_attr(type_fd, "available_instances", available, sizeof(available)) < 0)
 		return check_type(env, dev, err);

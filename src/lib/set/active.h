@@ -11,11 +11,13 @@
  */
 
 /* All running devices that match, sorted by parent and UUID; marked `active`, without attributes.
- * One that vanishes meanwhile is left out. No mdev bus means no devices. */
+ * One that vanishes meanwhile is left out. No mdev bus means no devices; what cannot be read is
+ * named in ret->unseen. */
 void active_find(const struct env *env, const struct filter *filter, struct mdev_list *ret);
 
-/* Looks up one running device. Returns whether there is one; then ret is filled. */
-bool active_get(const struct env *env, const char *uuid, struct mdev *ret);
+/* Looks up one running device. Returns 1 if there is one (then ret is filled), 0 if there is none,
+ * and -1 (STATUS_FAILED) if that cannot be told. */
+int active_get(const struct env *env, const char *uuid, struct mdev *ret, struct error *err);
 
 /* Whether the device runs, on this parent and with this type, all its attributes written: waits for
  * a start that is at it (at most lock_limit). */

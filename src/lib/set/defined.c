@@ -34,8 +34,22 @@ static const char *reason(int r)
 	return r == -EINVAL ? "not a regular file" : r == -EFBIG ? "too large" : error_words(-r);
 }
 
-/* Reads dirfd/path into dev; with path NULL the one of its names, below the root. Returns -errno if
- * there is nothing to read, else what is wrong with it is in dev->broken. */
+static bool is_missing(int r)
+{
+	return r == -ENOENT || r == -ENOTDIR;
+}
+
+/* Whether a path that could not be opened names something: 1, 0, or -errno if not even that can be
+ * told. */
+static int exists(int dirfd, const char *path)
+{
+	if (faccessat(dirfd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return 1;
+	return is_missing(-errno) ? 0 : -errno;
+}
+
+/* Reads dirfd/path into dev; with path NULL the one of its names, below the root. Returns as
+ * defined_get(). */
 static int load(int dirfd, const char *path, struct mdev *dev)
 {
 	_cleanup_error_ struct error err = { 0 };
@@ -45,19 +59,22 @@ static int load(int dirfd, const char *path, struct mdev *dev)
 
 	snprintf(where, sizeof(where), "/" DIR_PATH "/%s/%s", dev->parent, dev->uuid);
 	int r = file_read(dirfd, path ? path : where + 1, &text, &len);
-	if (r == -ENOENT || r == -ENOTDIR || r == -ELOOP) /* a link is no definition, see below */
-		return -ENOENT;
+	if (is_missing(r) || r == -ELOOP) /* a link is no definition, see below */
+		return 0;
+	int found = r < 0 ? exists(dirfd, path ? path : where + 1) : 1;
+	if (found <= 0)
+		return found;
 	dev->defined = true;
 	if (r < 0)
 		dev->broken = mem_printf("Unable to read %s: %s", where, reason(r));
 	else if (json_read_definition(text, len, where, false, dev, &err) < 0)
 		dev->broken = mem_text(err.text);
-	return 0;
+	return 1;
 }
 
-bool defined_get(const struct env *env, struct mdev *dev)
+int defined_get(const struct env *env, struct mdev *dev)
 {
-	return load(env->root, NULL, dev) == 0;
+	return load(env->root, NULL, dev);
 }
 
 bool defined_exists(const struct env *env, const struct mdev *dev)
@@ -73,7 +90,7 @@ bool defined_is(const struct env *env, const struct mdev *dev, const char *text)
 
 	memcpy(there.uuid, dev->uuid, sizeof(there.uuid));
 	memcpy(there.parent, dev->parent, sizeof(there.parent));
-	if (!defined_get(env, &there) || there.broken)
+	if (defined_get(env, &there) <= 0 || there.broken)
 		return false;
 	_cleanup_free_ char *now = json_definition_text(&there);
 	return strcmp(now, text) == 0;
@@ -113,8 +130,9 @@ static void scan_parent(int dirfd, const char *parent, struct mdev_list *ret)
 	_cleanup_close_ int fd = file_open_dir(dirfd, parent);
 	int r = fd < 0 ? fd : file_scan(fd, ".", &names);
 	if (r < 0) {
-		if (r != -ENOENT && r != -ENOTDIR) /* gone, or no directory at all: no parent */
-			log_warning("Unable to read /" DIR_PATH "/%s: %s", parent, error_words(-r));
+		if (!is_missing(r)) /* gone, or no directory at all: no parent */
+			mdev_list_note_unseen(ret, "Unable to read /" DIR_PATH "/%s: %s", parent,
+					      error_words(-r));
 		return;
 	}
 	for (int i = 0; i < names.n; i++) {
@@ -122,7 +140,7 @@ static void scan_parent(int dirfd, const char *parent, struct mdev_list *ret)
 
 		if (!is_definition(parent, names.v[i]))
 			continue;
-		if (load(fd, name, add(ret, parent, name)) < 0)
+		if (load(fd, name, add(ret, parent, name)) <= 0)
 			ret->n--; /* removed since the scan */
 	}
 }
@@ -134,8 +152,12 @@ static void find_in_parent(const struct env *env, int dirfd, const char *parent,
 		scan_parent(dirfd, parent, ret);
 		return;
 	}
-	if (!defined_get(env, add(ret, parent, uuid)))
+	int r = defined_get(env, add(ret, parent, uuid));
+	if (r <= 0)
 		ret->n--;
+	if (r < 0)
+		mdev_list_note_unseen(ret, "Unable to read /" DIR_PATH "/%s: %s", parent,
+				      error_words(-r));
 }
 
 void defined_find(const struct env *env, const struct filter *filter, struct mdev_list *ret)
@@ -144,7 +166,9 @@ void defined_find(const struct env *env, const struct filter *filter, struct mde
 
 	_cleanup_close_ int fd = file_open_dir(env->root, DIR_PATH);
 	int r = fd;
-	if (fd >= 0 && filter->parent) {
+	/* With both names the path is known, and may lead through a directory that cannot be
+	 * listed. */
+	if (filter->parent && (fd >= 0 || filter->uuid)) {
 		if (is_parent(filter->parent))
 			find_in_parent(env, fd, filter->parent, filter->uuid, ret);
 		return;
@@ -153,7 +177,8 @@ void defined_find(const struct env *env, const struct filter *filter, struct mde
 		r = file_scan(fd, ".", &parents);
 	if (r < 0) {
 		if (r != -ENOENT)
-			log_warning("Unable to read /" DIR_PATH ": %s", strerror(-r));
+			mdev_list_note_unseen(ret, "Unable to read /" DIR_PATH ": %s",
+					      error_words(-r));
 		return;
 	}
 	for (int i = 0; i < parents.n; i++) {

@@ -12,12 +12,13 @@
 
 /* All definitions that match, sorted by parent and UUID. One that cannot be read or used is among
  * them, with the reason in `broken`; files that are no definitions are passed over with a warning.
- * A missing /etc/mdevctl.d is an empty set. Devices are marked `defined`. */
+ * Directories that cannot be read are named in ret->unseen. A missing /etc/mdevctl.d is an empty
+ * set. Devices are marked `defined`. */
 void defined_find(const struct env *env, const struct filter *filter, struct mdev_list *ret);
 
-/* Reads the definition of dev->parent and dev->uuid into dev. Returns whether there is a file; if
- * it is broken, dev->broken says why. */
-bool defined_get(const struct env *env, struct mdev *dev);
+/* Reads the definition of dev->parent and dev->uuid into dev. Returns 1 if there is a file (if it
+ * is broken, dev->broken says why), 0 if there is none, and -errno if that cannot be told. */
+int defined_get(const struct env *env, struct mdev *dev);
 
 /* Whether something has the name of this definition. */
 bool defined_exists(const struct env *env, const struct mdev *dev);
