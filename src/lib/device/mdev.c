@@ -50,6 +50,18 @@ void mdev_remove_attr(struct mdev *dev, size_t index)
 		(dev->n_attrs - index) * sizeof(*dev->attrs));
 }
 
+const char *mdev_state_name(enum mdev_state state)
+{
+	static const char *const names[] = {
+		[MDEV_UNKNOWN] = "unknown",	  [MDEV_BROKEN] = "broken",
+		[MDEV_INCOMPLETE] = "incomplete", [MDEV_DIFFERS] = "differs",
+		[MDEV_MISSING] = "missing",	  [MDEV_RUNNING] = "running",
+		[MDEV_STOPPED] = "stopped",
+	};
+
+	return names[state];
+}
+
 struct mdev *mdev_list_add(struct mdev_list *list)
 {
 	if (list->n == list->room) {

@@ -27,9 +27,10 @@ struct mdev {
 	bool active;
 	struct attr *attrs; /* owned: in the order they are written */
 	size_t n_attrs;
-	char *unknown; /* owned: members of the definition that are not ours, as text; NULL = none
-			*/
-	char *broken;  /* owned: why the definition cannot be used; NULL = it can */
+	char *unknown;	 /* owned: members of the definition that are not ours, as text; NULL = none
+			  */
+	char *broken;	 /* owned: why the definition cannot be used; NULL = it can */
+	bool unreadable; /* broken only because it cannot be read: what it says is not known */
 };
 
 void mdev_free(struct mdev *dev);
@@ -39,6 +40,20 @@ void mdev_free(struct mdev *dev);
 void mdev_insert_attr(struct mdev *dev, size_t index, const char *name, const char *value);
 void mdev_remove_attr(struct mdev *dev, size_t index);
 void mdev_clear_attrs(struct mdev *dev);
+
+/* What a definition and what runs say about a device together, the worst first. */
+enum mdev_state {
+	MDEV_UNKNOWN,	 /* something about it cannot be read */
+	MDEV_BROKEN,	 /* its definition cannot be used */
+	MDEV_INCOMPLETE, /* it runs, but its start ended before all attributes were written */
+	MDEV_DIFFERS,	 /* it runs with another type, or on another parent, than it is defined */
+	MDEV_MISSING,	 /* it should run automatically, and does not */
+	MDEV_RUNNING,
+	MDEV_STOPPED, /* it does not run, and need not */
+};
+
+/* The word for a state, e.g. "running". */
+const char *mdev_state_name(enum mdev_state state);
 
 struct mdev_list {
 	struct mdev *v; /* owned */

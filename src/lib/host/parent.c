@@ -1,14 +1,43 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <fcntl.h>
+#include <limits.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "device/mdev.h"
 #include "host/parent.h"
 
+#define PARENTS "sys/class/mdev_bus"
 #define PCI "sys/bus/pci/devices"
+
+/* The last component of what a link of this parent points to. */
+static char *linked(const struct env *env, const char *parent, const char *link)
+{
+	char path[sizeof(PARENTS "//driver") + NAME_MAX], target[PATH_MAX];
+
+	snprintf(path, sizeof(path), PARENTS "/%s/%s", parent, link);
+	ssize_t n = readlinkat(env->root, path, target, sizeof(target) - 1);
+	if (n <= 0)
+		return NULL;
+	target[n] = '\0';
+	const char *slash = strrchr(target, '/');
+	const char *name = slash ? slash + 1 : target;
+	return name_valid(name) ? mem_text(name) : NULL;
+}
+
+char *parent_driver(const struct env *env, const char *parent)
+{
+	return linked(env, parent, "driver");
+}
+
+char *parent_card(const struct env *env, const char *parent)
+{
+	return linked(env, parent, "physfn");
+}
 
 /* Whether dirfd/device/name is a file with this text; wanted NULL = any but "0". */
 static bool attr_is(int dirfd, const char *device, const char *name, const char *wanted)

@@ -65,9 +65,11 @@ static int load(int dirfd, const char *path, struct mdev *dev)
 	if (found <= 0)
 		return found;
 	dev->defined = true;
-	if (r < 0)
+	if (r < 0) {
 		dev->broken = mem_printf("Unable to read %s: %s", where, reason(r));
-	else if (json_read_definition(text, len, where, false, dev, &err) < 0)
+		dev->unreadable = r != -EINVAL && r != -EFBIG;
+	}
+	if (r == 0 && json_read_definition(text, len, where, false, dev, &err) < 0)
 		dev->broken = mem_text(err.text);
 	return 1;
 }

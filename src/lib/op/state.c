@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "host/parent.h"
+#include "op/state.h"
+#include "set/active.h"
+#include "set/defined.h"
+
+#define PARENTS "sys/class/mdev_bus"
+
+/* Where a UUID is, on whatever parents. */
+struct places {
+	const struct state_device *running; /* NULL = it does not run */
+	const struct state_device *defined; /* the first one; NULL = it is not defined */
+};
+
+const char *state_type(const struct state_device *dev)
+{
+	return dev->running ? dev->running->type : dev->definition->type;
+}
+
+static int compare(const struct mdev *a, const struct mdev *b)
+{
+	int order = strcmp(a->parent, b->parent);
+
+	return order ? order : strcmp(a->uuid, b->uuid);
+}
+
+static void add_device(struct state *state, const struct mdev *definition,
+		       const struct mdev *running)
+{
+	const struct mdev *dev = definition ? definition : running;
+
+	state->devices[state->n_devices++] =
+		(struct state_device){ .uuid = dev->uuid,
+				       .parent = dev->parent,
+				       .definition = definition,
+				       .running = running,
+				       .defined = definition ? ANSWER_YES : ANSWER_NO,
+				       .active = running ? ANSWER_YES : ANSWER_NO };
+}
+
+/* Both sets are sorted alike, so one walk finds all pairs. */
+static void join_sets(struct state *state)
+{
+	const struct mdev_list *definitions = &state->definitions, *running = &state->running;
+	size_t i = 0, j = 0;
+
+	state->devices = mem_zero(definitions->n + running->n + 1, sizeof(*state->devices));
+	while (i < definitions->n || j < running->n) {
+		int order = j == running->n	  ? -1
+			    : i == definitions->n ? 1
+						  : compare(&definitions->v[i], &running->v[j]);
+		const struct mdev *definition = order <= 0 ? &definitions->v[i++] : NULL;
+
+		add_device(state, definition, order >= 0 ? &running->v[j++] : NULL);
+	}
+}
+
+static void set_state(struct state_device *dev, enum mdev_state word, char *reason)
+{
+	dev->state = word;
+	dev->reason = reason;
+}
+
+static void judge_running(struct state_device *dev, const struct places *places)
+{
+	const struct mdev *definition = dev->definition;
+
+	if (definition && strcmp(definition->type, dev->running->type) != 0)
+		set_state(dev, MDEV_DIFFERS, mem_printf("defined as %s", definition->type));
+	else if (!definition && places->defined)
+		set_state(dev, MDEV_DIFFERS, mem_printf("defined on %s", places->defined->parent));
+	else
+		set_state(dev, MDEV_RUNNING, NULL);
+}
+
+/* The worst that can be said of a device. One that runs elsewhere is not missing here, since a UUID
+ * runs once; if it should not run there, that is said there. */
+static void judge(struct state_device *dev, const struct places *places)
+{
+	const struct mdev *definition = dev->definition;
+
+	if (definition && definition->broken)
+		set_state(dev, definition->unreadable ? MDEV_UNKNOWN : MDEV_BROKEN,
+			  mem_text(definition->broken));
+	else if (dev->running)
+		judge_running(dev, places);
+	else if (places->running)
+		set_state(dev, MDEV_STOPPED, mem_printf("runs on %s", places->running->parent));
+	else if (definition->autostart)
+		set_state(dev, MDEV_MISSING, NULL); /* see explain() */
+	else
+		set_state(dev, MDEV_STOPPED, NULL);
+}
+
+static int by_uuid(const void *left, const void *right)
+{
+	const struct state_device *const *a = left, *const *b = right;
+	int order = strcmp((*a)->uuid, (*b)->uuid);
+
+	return order ? order : strcmp((*a)->parent, (*b)->parent);
+}
+
+static void judge_all(struct state *state)
+{
+	size_t n = state->n_devices, end;
+	_cleanup_free_ struct state_device **all =
+		mem_grow(NULL, n + 1, sizeof(struct state_device *));
+
+	for (size_t i = 0; i < n; i++)
+		all[i] = &state->devices[i];
+	qsort(all, n, sizeof(struct state_device *), by_uuid);
+	for (size_t start = 0; start < n; start = end) {
+		struct places places = { 0 };
+
+		for (end = start; end < n && strcmp(all[end]->uuid, all[start]->uuid) == 0; end++) {
+			if (all[end]->running)
+				places.running = all[end];
+			if (all[end]->definition && !places.defined)
+				places.defined = all[end];
+		}
+		for (size_t i = start; i < end; i++)
+			judge(all[i], &places);
+	}
+}
+
+static void add_parent(const struct env *env, const char *name, bool present, struct state *state)
+{
+	state->parents = mem_grow(state->parents, state->n_parents + 1, sizeof(*state->parents));
+	state->parents[state->n_parents++] =
+		(struct state_parent){ .name = name,
+				       .present = present,
+				       .driver = present ? parent_driver(env, name) : NULL,
+				       .card = present ? parent_card(env, name) : NULL };
+}
+
+/* All parents that are present or that a device names; each gets its devices. */
+static void join_parents(const struct env *env, struct state *state)
+{
+	size_t j = 0;
+	int i = 0;
+
+	while (i < state->present.n || j < state->n_devices) {
+		const char *present = i < state->present.n ? state->present.v[i]->d_name : NULL;
+		const char *named = j < state->n_devices ? state->devices[j].parent : NULL;
+		int order = !named ? -1 : !present ? 1 : strcmp(present, named);
+
+		if (order < 0 && !name_valid(present)) {
+			i++;
+			continue;
+		}
+		add_parent(env, order <= 0 ? present : named, order <= 0, state);
+		struct state_parent *parent = &state->parents[state->n_parents - 1];
+		parent->devices = &state->devices[j];
+		while (j < state->n_devices && strcmp(state->devices[j].parent, parent->name) == 0)
+			j++;
+		parent->n_devices = (size_t)(&state->devices[j] - parent->devices);
+		i += order <= 0;
+	}
+}
+
+static void find_parents(const struct env *env, struct state *state)
+{
+	int r = file_scan(env->root, PARENTS, &state->present);
+
+	state->parents_known = r < 0 && r != -ENOENT ? ANSWER_UNKNOWN : ANSWER_YES;
+	if (state->parents_known == ANSWER_UNKNOWN)
+		log_warning("Unable to read /" PARENTS ": %s", error_words(-r));
+	join_parents(env, state);
+}
+
+static void find_types(const struct env *env, struct state *state)
+{
+	size_t j = 0;
+
+	types_find(env, NULL, &state->types);
+	for (size_t i = 0; i < state->n_parents; i++) {
+		struct state_parent *parent = &state->parents[i];
+
+		while (j < state->types.n && strcmp(state->types.v[j].parent, parent->name) < 0)
+			j++; /* its parent came since they were read */
+		parent->types = &state->types.v[j];
+		while (j < state->types.n && strcmp(state->types.v[j].parent, parent->name) == 0)
+			j++;
+		parent->n_types = (size_t)(&state->types.v[j] - parent->types);
+		parent->has_types = parent->n_types > 0 ? ANSWER_YES : ANSWER_NO;
+	}
+}
+
+/* Why a device is missing, as far as sysfs tells. */
+static char *explain(const struct state *state, const struct state_parent *parent,
+		     const struct state_device *dev)
+{
+	const struct mdev_type *type = state_find_type(parent, dev->definition->type);
+
+	if (!parent->present && state->parents_known == ANSWER_YES)
+		return mem_text("parent not present");
+	if (parent->has_types != ANSWER_UNKNOWN && !type)
+		return mem_text("type not offered");
+	if (type && type->available == 0)
+		return mem_text("no available instances");
+	return mem_printf("not started, see journalctl MDEV_UUID=%s", dev->uuid);
+}
+
+static void explain_missing(struct state *state)
+{
+	for (size_t i = 0; i < state->n_parents; i++) {
+		struct state_parent *parent = &state->parents[i];
+
+		for (size_t j = 0; j < parent->n_devices; j++)
+			if (parent->devices[j].state == MDEV_MISSING)
+				parent->devices[j].reason =
+					explain(state, parent, &parent->devices[j]);
+	}
+}
+
+void state_read(const struct env *env, const char *uuid, bool types, struct state *ret)
+{
+	struct filter filter = { uuid, NULL };
+	bool missing = false;
+
+	*ret = (struct state){ 0 };
+	/* In this order: a device that is defined and started meanwhile is not called missing. */
+	defined_find(env, &filter, &ret->definitions);
+	active_find(env, &filter, &ret->running);
+	join_sets(ret);
+	judge_all(ret);
+	find_parents(env, ret);
+	for (size_t i = 0; i < ret->n_devices; i++)
+		missing = missing || ret->devices[i].state == MDEV_MISSING;
+	if (types || missing)
+		find_types(env, ret);
+	else
+		for (size_t i = 0; i < ret->n_parents; i++)
+			ret->parents[i].has_types = ANSWER_UNKNOWN;
+	explain_missing(ret);
+}
+
+const struct state_parent *state_find_parent(const struct state *state, const char *name)
+{
+	size_t low = 0, high = state->n_parents;
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+		int order = strcmp(name, state->parents[middle].name);
+
+		if (order == 0)
+			return &state->parents[middle];
+		if (order < 0)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return NULL;
+}
+
+const struct mdev_type *state_find_type(const struct state_parent *parent, const char *name)
+{
+	for (size_t i = 0; i < parent->n_types; i++)
+		if (strcmp(parent->types[i].name, name) == 0)
+			return &parent->types[i];
+	return NULL;
+}
+
+void state_free(struct state *state)
+{
+	for (size_t i = 0; i < state->n_devices; i++)
+		free(state->devices[i].reason);
+	for (size_t i = 0; i < state->n_parents; i++) {
+		free(state->parents[i].driver);
+		free(state->parents[i].card);
+	}
+	free(state->devices);
+	free(state->parents);
+	mdev_list_free(&state->definitions);
+	mdev_list_free(&state->running);
+	types_free(&state->types);
+	file_names_free(&state->present);
+	*state = (struct state){ 0 };
+}
