@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "host/mark.h"
+
+#define MARKS "run/mdevctl"
+#define NO_MARK ((struct mark){ .dir = -1, .fd = -1 })
+
+/* Errors of a place where no mark can be made, as opposed to those of a program that is short of
+ * something and had better not create a device now. */
+static bool is_impossible(int error)
+{
+	return error == EACCES || error == EPERM || error == EROFS || error == ENOENT ||
+	       error == ENOTDIR || error == ENOSPC || error == EDQUOT || error == ENOSYS ||
+	       error == ENOLCK || error == EOPNOTSUPP;
+}
+
+/* The file may have been removed, and made anew by another program, between open() and flock().
+ * Returns 1 or 0, or -errno. */
+static int is_current(const struct mark *mark, struct stat *ret)
+{
+	struct stat named;
+
+	if (fstat(mark->fd, ret) < 0)
+		return -errno;
+	if (fstatat(mark->dir, mark->uuid, &named, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	return named.st_dev == ret->st_dev && named.st_ino == ret->st_ino;
+}
+
+static void release(struct mark *mark)
+{
+	mem_close(&mark->fd);
+	mem_close(&mark->dir);
+	*mark = NO_MARK;
+}
+
+/* Opens the mark's file and locks it. Returns 0 or -errno; then the caller releases the mark. */
+static int open_and_lock(struct mark *mark, int flags, unsigned seconds)
+{
+	struct stat status;
+
+	for (;;) {
+		mark->fd = openat(mark->dir, mark->uuid,
+				  flags | O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+		if (mark->fd < 0)
+			return -errno;
+		int r = file_lock(mark->fd, seconds);
+		if (r == 0)
+			r = is_current(mark, &status);
+		if (r < 0)
+			return r;
+		if (r > 0)
+			break;
+		mem_close(&mark->fd);
+	}
+	mark->set = status.st_size > 0;
+	return 0;
+}
+
+static int failed(const struct env *env, const char *uuid, int error, struct error *err)
+{
+	if (error == ETIMEDOUT)
+		return error_set(err, STATUS_TIMED_OUT,
+				 "Another program has been starting device %s for more than %u s; "
+				 "'fuser -v /" MARKS "/%s' shows it",
+				 uuid, env->lock_limit, uuid);
+	if (error == EINTR)
+		return error_set(err, STATUS_FAILED, "Interrupted, nothing was changed");
+	return error_set(err, STATUS_FAILED, "Unable to open /" MARKS "/%s: %s", uuid,
+			 strerror(error));
+}
+
+static int take(const struct env *env, const char *uuid, int flags, unsigned seconds,
+		struct mark *mark)
+{
+	*mark = NO_MARK;
+	memcpy(mark->uuid, uuid, UUID_SIZE);
+	if (flags & O_CREAT && mkdirat(env->root, MARKS, 0700) < 0 && errno != EEXIST)
+		return -errno;
+	mark->dir = openat(env->root, MARKS, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return mark->dir < 0 ? -errno : open_and_lock(mark, flags, seconds);
+}
+
+int mark_take(const struct env *env, const char *uuid, struct mark *ret, struct error *err)
+{
+	int r = take(env, uuid, O_CREAT, env->lock_limit, ret);
+
+	if (r == 0)
+		return 0;
+	release(ret);
+	if (!is_impossible(-r))
+		return failed(env, uuid, -r, err);
+	log_debug("No mark in /" MARKS ": %s", strerror(-r));
+	return 0;
+}
+
+int mark_find(const struct env *env, const char *uuid, unsigned seconds, struct mark *ret,
+	      struct error *err)
+{
+	int r = take(env, uuid, 0, seconds, ret);
+
+	if (r == 0)
+		return 0;
+	release(ret);
+	return is_impossible(-r) ? 0 : failed(env, uuid, -r, err);
+}
+
+int mark_set(struct mark *mark, struct error *err)
+{
+	if (mark->fd < 0)
+		return 0;
+	/* A size, not a text: it needs no memory of a /run that is full. */
+	if (ftruncate(mark->fd, 1) < 0)
+		return error_set(err, STATUS_FAILED, "Unable to write /" MARKS "/%s: %s",
+				 mark->uuid, strerror(errno));
+	mark->set = true;
+	return 0;
+}
+
+void mark_clear(struct mark *mark)
+{
+	mark->set = false;
+}
+
+void mark_close(struct mark *mark)
+{
+	/* While it is locked: nobody else can have taken it. */
+	if (mark->fd >= 0 && !mark->set)
+		(void)unlinkat(mark->dir, mark->uuid, 0);
+	release(mark);
+}
+
+int mark_is_left(const struct env *env, const char *uuid)
+{
+	struct stat status;
+
+	_cleanup_close_ int dir =
+		openat(env->root, MARKS, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (dir < 0)
+		return errno == ENOENT ? 0 : -errno;
+	_cleanup_close_ int fd = openat(dir, uuid, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (flock(fd, LOCK_SH | LOCK_NB) < 0)
+		return errno == EWOULDBLOCK ? 0 : -errno;
+	/* One that was removed meanwhile has no link. */
+	return fstat(fd, &status) < 0 ? -errno : status.st_nlink > 0 && status.st_size > 0;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/error.h"
+#include "device/mdev.h"
+#include "host/env.h"
+
+/*
+ * The mark of a start in progress: /run/mdevctl/UUID, in a directory that only root can open. It is
+ * locked (flock) while a program starts the device, set before the device is created, and removed
+ * once its last attribute is written. The kernel drops the lock of a program that was killed, so a
+ * mark that is set and not locked tells that the device is incomplete. A reboot empties /run.
+ *
+ * Where /run cannot be written (no permission, a security module, a read-only root) there are no
+ * marks, and devices are started without.
+ */
+
+struct mark {
+	int dir; /* owned: /run/mdevctl; -1 = no mark */
+	int fd;	 /* owned: holds the lock; -1 = no mark */
+	bool set;
+	char uuid[UUID_SIZE];
+};
+
+/* Locks the mark of this UUID, which is created if missing. Waits up to lock_limit for a program
+ * that holds it. Then ret->set tells that an earlier start was interrupted. Errors:
+ * STATUS_TIMED_OUT; STATUS_FAILED (also: a termination signal is pending). */
+int mark_take(const struct env *env, const char *uuid, struct mark *ret, struct error *err);
+
+/* The same for a mark that exists; without one ret->fd is -1. Waits for `seconds`. */
+int mark_find(const struct env *env, const char *uuid, unsigned seconds, struct mark *ret,
+	      struct error *err);
+
+/* Sets the mark: from now on, a program that dies leaves it behind. */
+int mark_set(struct mark *mark, struct error *err);
+/* The device is complete, or gone: mark_close() removes the mark. */
+void mark_clear(struct mark *mark);
+/* Unlocks the mark, and removes it if it is not set. */
+void mark_close(struct mark *mark);
+#define _cleanup_mark_ __attribute__((cleanup(mark_close)))
+
+/* Whether the last start of this UUID was interrupted, so that its device, if it is there, is
+ * incomplete. Does not wait: a start in progress is none that was interrupted. Returns 1 or 0, or
+ * -errno if that cannot be told (-EACCES: only root can). */
+int mark_is_left(const struct env *env, const char *uuid);
