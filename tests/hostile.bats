@@ -154,6 +154,54 @@ kinds() {
 	same_stderr "Warning: Can't determine uuid for '-rf' in /sys/bus/mdev/devices"
 }
 
+# --- Texts that a terminal would obey --------------------------------------------------------------------
+
+# Bytes that move the cursor or change what is shown: ASCII's escape, and U+009B, which is one too.
+ESCAPES=$'\033[2J\033]0;title\a and \xc2\x9b31m'
+
+# tame: no such byte is in what the last command printed.
+tame() {
+	! LC_ALL=C grep -qP '[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]' <<<"$output$stderr" || {
+		printf 'raw: %q\n' "$output$stderr"
+		return 1
+	}
+}
+
+@test "texts of drivers do not reach a terminal raw" {
+	local type=$SYS/class/mdev_bus/mtty/mdev_supported_types/mtty-1
+	echo "$ESCAPES" >"$type/name"
+	echo "$ESCAPES" >"$type/description"
+	run -0 --separate-stderr mdevctl types -p mtty
+	tame
+	[[ ${lines[4]} == "    Name: ?[2J?]0;title? and ??31m" ]]
+	run -0 --separate-stderr mdevctl types -p mtty --dumpjson
+	tame
+}
+
+@test "what a definition says does not reach a terminal raw" {
+	definition mtty "$U1" mtty-1 manual '[{"a\u001b[2J": "b"}]'
+	definition mtty "$U2" mtty-1 manual '[{"b": "\u001b[2J \u009b31m \u007f"}]'
+	run -0 --separate-stderr mdevctl list -d -v
+	tame
+	[[ ${lines[2]} == '    @{0}: {"b":"\u001b[2J \u009b31m \u007f"}' ]]
+	run -0 --separate-stderr mdevctl list -d --dumpjson
+	tame
+	run -8 --separate-stderr mdevctl list -d -u "$U1"
+	tame
+}
+
+@test "names in messages do not reach a terminal raw" {
+	mkdir "$D/$ESCAPES"
+	: >"$D/mtty-$ESCAPES"
+	mkdir -p "$D/mtty/$ESCAPES" "$DEVICES/$ESCAPES"
+	run -0 --separate-stderr mdevctl list -d
+	tame
+	run -0 --separate-stderr mdevctl list
+	tame
+	run -2 --separate-stderr mdevctl list -p "$ESCAPES"
+	tame
+}
+
 # --- Names ---------------------------------------------------------------------------------------------
 
 # Names of parents, types and attributes that are tried everywhere.

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "device/json.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -230,19 +230,20 @@ static void test_written(void)
 	_cleanup_free_ char *bare = json_definition_text(&dev);
 	expect(bare, "{\n  \"mdev_type\": \"t\\\"\",\n  \"start\": \"auto\",\n  \"attrs\": []\n}",
 	       "a definition without attributes");
-	mdev_insert_attr(&dev, 0, "a", "\x01\b\t\n\x0b\f\r\x1f \\ / \x7f \xc3\xa4");
+	mdev_insert_attr(&dev, 0, "a", "\x01\b\t\n\x0b\f\r\x1f \\ / \x7f \xc2\x9b \xc3\xa4");
 	dev.unknown = mem_text("\"x\": 1");
 	_cleanup_free_ char *text = json_definition_text(&dev);
 	expect(text,
 	       "{\n  \"mdev_type\": \"t\\\"\",\n  \"start\": \"auto\",\n  \"attrs\": [\n    {\n"
-	       "      \"a\": \"\\u0001\\b\\t\\n\\u000b\\f\\r\\u001f \\\\ / \x7f \xc3\xa4\"\n    }\n"
+	       "      \"a\": \"\\u0001\\b\\t\\n\\u000b\\f\\r\\u001f \\\\ / \\u007f \\u009b "
+	       "\xc3\xa4\"\n    }\n"
 	       "  ],\n  \"x\": 1\n}",
 	       "a definition with everything");
 	_cleanup_free_ char *line = json_definition_line(&dev);
 	expect(line,
 	       "{\"mdev_type\":\"t\\\"\",\"start\":\"auto\",\"attrs\":[{\"a\":"
 	       "\"\\u0001\\b\\t\\n\\u000b"
-	       "\\f\\r\\u001f \\\\ / \x7f \xc3\xa4\"}]}",
+	       "\\f\\r\\u001f \\\\ / \\u007f \\u009b \xc3\xa4\"}]}",
 	       "the line for scripts");
 }
 

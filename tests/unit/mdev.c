@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "device/mdev.h"
 
 static int failures;
@@ -134,6 +135,32 @@ static void test_utf8(void)
 	expect(!utf8_valid("\xe2\x82\xac", 2), "is cut", "euro sign");
 }
 
+static void test_clean(void)
+{
+	static const struct {
+		const char *text, *cleaned;
+	} cases[] = {
+		{ "", "" },
+		{ "a \xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80",
+		  "a \xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80" },
+		{ "\033[31mred\033[0m", "?[31mred?[0m" },
+		{ "\xc2\x9b"
+		  "31m \x9b \x7f",
+		  "??31m ? ?" },
+		{ "a\nb\tc\rd", "a\nb?c?d" },
+		{ "cut \xe2\x82", "cut ??" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char text[64];
+		snprintf(text, sizeof(text), "%s", cases[i].text);
+		utf8_clean(text, "\n");
+		expect(strcmp(text, cases[i].cleaned) == 0, "is cleaned", text);
+	}
+	expect(utf8_printable("a \xc3\xa9 \xc2\xa0"), "is printable", "letters");
+	expect(!utf8_printable("\xc2\x9f"), "is not printable", "U+009F");
+}
+
 static void test_names(void)
 {
 	static const char *const good[] = {
@@ -242,6 +269,7 @@ int main(void)
 	test_uuid_read();
 	test_uuid_is_canonical();
 	test_utf8();
+	test_clean();
 	test_names();
 	test_attr_names();
 	test_attributes();

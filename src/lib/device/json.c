@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "device/json.h"
 
 static void free_tree(cJSON **tree)
@@ -339,8 +340,10 @@ static void quote(FILE *file, const char *text)
 			fprintf(file, "\\%c", *p);
 		else if (*p >= '\b' && *p <= '\r' && *p != '\v')
 			fprintf(file, "\\%c", plain[*p - '\b']);
-		else if (*p < 0x20)
+		else if (*p < 0x20 || *p == 0x7f)
 			fprintf(file, "\\u%04x", *p);
+		else if (*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0) /* see utf8_printable() */
+			fprintf(file, "\\u%04x", *++p);
 		else
 			putc_unlocked(*p, file);
 	}

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "device/mdev.h"
 
 static void free_attr(struct attr *attr)
@@ -162,45 +163,6 @@ bool uuid_is_canonical(const char *text)
 	return text[UUID_SIZE - 1] == '\0';
 }
 
-/* How many bytes the UTF-8 character at p has, 0 if there is none before end (RFC 3629). */
-static size_t utf8_length(const unsigned char *p, const unsigned char *end)
-{
-	if (p[0] < 0x80)
-		return p[0] ? 1 : 0;
-	size_t n = p[0] >= 0xc2 && p[0] < 0xe0 ? 2 : (p[0] & 0xf0) == 0xe0 ? 3 : 4;
-
-	if (p[0] < 0xc2 || p[0] > 0xf4 || (size_t)(end - p) < n)
-		return 0;
-	for (size_t i = 1; i < n; i++)
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
-	    (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
-		return 0; /* too long a form, a surrogate, or beyond Unicode */
-	return n;
-}
-
-bool utf8_valid(const char *text, size_t len)
-{
-	const unsigned char *p = (const unsigned char *)text, *end = p + len;
-
-	while (p < end) {
-		size_t n = utf8_length(p, end);
-		if (n == 0)
-			return false;
-		p += n;
-	}
-	return true;
-}
-
-static bool printable(const char *text)
-{
-	for (const char *p = text; *p; p++)
-		if ((unsigned char)*p < 0x20 || *p == 0x7f)
-			return false;
-	return utf8_valid(text, strlen(text));
-}
-
 /* Whether the first n bytes of text may be one component of a path. */
 static bool component_valid(const char *text, size_t n)
 {
@@ -210,7 +172,7 @@ static bool component_valid(const char *text, size_t n)
 
 bool name_valid(const char *text)
 {
-	return component_valid(text, strlen(text)) && !strchr(text, '/') && printable(text);
+	return component_valid(text, strlen(text)) && !strchr(text, '/') && utf8_printable(text);
 }
 
 bool attr_name_valid(const char *text)
@@ -223,6 +185,6 @@ bool attr_name_valid(const char *text)
 			return false;
 		p += n;
 		if (*p == '\0')
-			return printable(text);
+			return utf8_printable(text);
 	}
 }

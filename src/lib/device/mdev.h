@@ -92,6 +92,3 @@ bool name_valid(const char *text);
 /* Whether text may be an attribute's name: names joined by "/", so that it stays below the device.
  */
 bool attr_name_valid(const char *text);
-
-/* Whether text is UTF-8 without NUL, as JSON has to be. */
-bool utf8_valid(const char *text, size_t len);

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/suggest.h"
+#include "base/utf8.h"
 #include "host/parent.h"
 #include "set/types.h"
 
@@ -22,6 +23,7 @@ static char *optional_text(int dirfd, const char *path)
 	if (file_read_attr(dirfd, path, buf, sizeof(buf)) < 0 || !*buf ||
 	    !utf8_valid(buf, strlen(buf)))
 		return NULL;
+	utf8_clean(buf, "\n\t");
 	return mem_text(buf);
 }
 

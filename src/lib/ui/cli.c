@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/suggest.h"
+#include "base/utf8.h"
 #include "ui/cli.h"
 
 /* All options, in the order of their bits. */

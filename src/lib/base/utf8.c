@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <string.h>
+
+#include "base/utf8.h"
+
+/* How many bytes the UTF-8 character at p has, 0 if there is none before end (RFC 3629). */
+static size_t utf8_length(const unsigned char *p, const unsigned char *end)
+{
+	if (p[0] < 0x80)
+		return p[0] ? 1 : 0;
+	size_t n = p[0] >= 0xc2 && p[0] < 0xe0 ? 2 : (p[0] & 0xf0) == 0xe0 ? 3 : 4;
+
+	if (p[0] < 0xc2 || p[0] > 0xf4 || (size_t)(end - p) < n)
+		return 0;
+	for (size_t i = 1; i < n; i++)
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
+	    (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
+		return 0; /* too long a form, a surrogate, or beyond Unicode */
+	return n;
+}
+
+static bool is_control(const unsigned char *p)
+{
+	return p[0] < 0x20 || p[0] == 0x7f || (p[0] == 0xc2 && p[1] < 0xa0);
+}
+
+bool utf8_valid(const char *text, size_t len)
+{
+	const unsigned char *p = (const unsigned char *)text, *end = p + len;
+
+	while (p < end) {
+		size_t n = utf8_length(p, end);
+		if (n == 0)
+			return false;
+		p += n;
+	}
+	return true;
+}
+
+bool utf8_printable(const char *text)
+{
+	const unsigned char *p = (const unsigned char *)text, *end = p + strlen(text);
+	size_t n;
+
+	for (; p < end; p += n) {
+		n = utf8_length(p, end);
+		if (n == 0 || is_control(p))
+			return false;
+	}
+	return true;
+}
+
+void utf8_clean(char *text, const char *kept)
+{
+	unsigned char *p = (unsigned char *)text, *end = p + strlen(text);
+
+	while (p < end) {
+		size_t n = utf8_length(p, end);
+		bool good = n > 0 && (!is_control(p) || strchr(kept, *p));
+
+		for (n += n == 0; n > 0; n--, p++)
+			if (!good)
+				*p = '?';
+	}
+}
