@@ -213,7 +213,7 @@ $U1 mtty mtty-1 manual"
 		head -c 1048576 /dev/zero | tr '\0' x
 		printf '"}'
 	} >"$BATS_TEST_TMPDIR/json"
-	fails 1 "Error: Unable to read file \"$BATS_TEST_TMPDIR/json\": File too large" \
+	fails 8 "Error: Unable to read file \"$BATS_TEST_TMPDIR/json\": File too large" \
 		mdevctl define -p mtty --jsonfile "$BATS_TEST_TMPDIR/json"
 	fails 1 "Error: Unable to read file \"/dev/zero\": File too large" \
 		mdevctl define -p mtty --jsonfile /dev/zero
@@ -260,7 +260,7 @@ invalid() {
 }
 
 @test "define --jsonfile says what is wrong with the file" {
-	invalid "invalid json, not an object" '[]'
+	invalid "invalid json, not an object. A list of definitions is for 'mdevctl apply'" '[]'
 	invalid "invalid json, not an object" '"x"'
 	invalid "invalid json, 'mdev_type' is missing" '{}'
 	invalid "invalid json, 'mdev_type' is missing" '{"mdev_type":null,"start":"auto"}'

@@ -51,7 +51,7 @@ int file_open_dir(int dirfd, const char *path)
 	return fd < 0 ? -errno : fd;
 }
 
-int file_read_fd(int fd, char **ret_text, size_t *ret_len)
+int file_read_fd(int fd, size_t limit, char **ret_text, size_t *ret_len)
 {
 	_cleanup_free_ char *text = NULL;
 	size_t len = 0, room = 0;
@@ -70,7 +70,7 @@ int file_read_fd(int fd, char **ret_text, size_t *ret_len)
 		if (n == 0)
 			break;
 		len += (size_t)n;
-		if (len > FILE_LIMIT)
+		if (len > limit)
 			return -EFBIG;
 	}
 	text[len] = '\0';
@@ -93,7 +93,7 @@ int file_read(int dirfd, const char *path, char **ret_text, size_t *ret_len)
 		return -errno;
 	if (!S_ISREG(st.st_mode))
 		return -EINVAL;
-	return file_read_fd(fd, ret_text, ret_len);
+	return file_read_fd(fd, FILE_LIMIT, ret_text, ret_len);
 }
 
 int file_read_attr(int dirfd, const char *path, char *buf, size_t size)

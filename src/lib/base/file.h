@@ -29,8 +29,8 @@ int file_open_dir(int dirfd, const char *path);
  * FILE_LIMIT. The text gets a NUL behind its length. */
 int file_read(int dirfd, const char *path, char **ret_text, size_t *ret_len);
 
-/* Reads an open file, pipe or socket to its end, with the same limit. */
-int file_read_fd(int fd, char **ret_text, size_t *ret_len);
+/* Reads an open file, pipe or socket to its end. -EFBIG: more than limit. */
+int file_read_fd(int fd, size_t limit, char **ret_text, size_t *ret_len);
 
 /* Reads a file of sysfs into buf as text without trailing white space. Never more than one page. */
 int file_read_attr(int dirfd, const char *path, char *buf, size_t size);

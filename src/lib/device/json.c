@@ -207,17 +207,16 @@ static int read_start(const cJSON *start, const char *where, bool strict, bool *
 	return 0;
 }
 
-int json_read_definition(const char *text, size_t len, const char *where, bool strict,
-			 struct mdev *ret, struct error *err)
+/* Into an empty device; one that is filled in part is for the caller to release. */
+static int read_definition(const cJSON *tree, const char *where, bool strict, struct mdev *dev,
+			   struct error *err)
 {
-	_cleanup_mdev_ struct mdev dev = { 0 };
-
-	_cleanup_tree_ cJSON *tree = parse(text, len, where, err);
-	if (!tree)
-		return -1;
 	if (!cJSON_IsObject(tree))
-		return error_set(err, STATUS_INVALID, "Invalid %s: invalid json, not an object",
-				 where);
+		return error_set(err, STATUS_INVALID, "Invalid %s: invalid json, not an object%s",
+				 where,
+				 strict && cJSON_IsArray(tree)
+					 ? ". A list of definitions is for 'mdevctl apply'"
+					 : "");
 	const cJSON *type = member(tree, "mdev_type");
 	if (!type || cJSON_IsNull(type))
 		return error_set(err, STATUS_INVALID,
@@ -228,17 +227,126 @@ int json_read_definition(const char *text, size_t len, const char *where, bool s
 	if (!name_valid(type->valuestring))
 		return error_set(err, STATUS_INVALID, "Invalid %s: invalid type name '%s'", where,
 				 type->valuestring);
-	if (read_start(member(tree, "start"), where, strict, &dev.autostart, err) < 0 ||
-	    read_attrs(member(tree, "attrs"), false, where, &dev, err) < 0)
+	memcpy(dev->type, type->valuestring, strlen(type->valuestring) + 1);
+	if (read_start(member(tree, "start"), where, strict, &dev->autostart, err) < 0)
 		return -1;
+	return read_attrs(member(tree, "attrs"), false, where, dev, err);
+}
 
+/* Puts what a definition says in place of what ret has; the texts change hands. */
+static void move_definition(struct mdev *ret, struct mdev *dev)
+{
 	mdev_free(ret);
-	memcpy(ret->type, type->valuestring, strlen(type->valuestring) + 1);
-	ret->autostart = dev.autostart;
-	ret->attrs = dev.attrs;
-	ret->n_attrs = dev.n_attrs;
-	ret->unknown = unknown_members(text, tree);
-	dev = (struct mdev){ 0 };
+	memcpy(ret->type, dev->type, sizeof(ret->type));
+	ret->autostart = dev->autostart;
+	ret->attrs = dev->attrs;
+	ret->n_attrs = dev->n_attrs;
+	ret->unknown = dev->unknown;
+	*dev = (struct mdev){ 0 };
+}
+
+int json_read_definition(const char *text, size_t len, const char *where, bool strict,
+			 struct mdev *ret, struct error *err)
+{
+	_cleanup_mdev_ struct mdev dev = { 0 };
+
+	_cleanup_tree_ cJSON *tree = parse(text, len, where, err);
+	if (!tree || read_definition(tree, where, strict, &dev, err) < 0)
+		return -1;
+	dev.unknown = unknown_members(text, tree);
+	move_definition(ret, &dev);
+	return 0;
+}
+
+/* A json_value is a cJSON by another name, which only this file knows. */
+static const cJSON *tree_of(const struct json_value *value)
+{
+	return (const cJSON *)value;
+}
+
+struct json_value *json_parse(const char *text, size_t len, const char *where, struct error *err)
+{
+	return (struct json_value *)parse(text, len, where, err);
+}
+
+void json_free(struct json_value **value)
+{
+	cJSON_Delete((cJSON *)*value);
+}
+
+bool json_is_object(const struct json_value *value)
+{
+	return cJSON_IsObject(tree_of(value));
+}
+
+bool json_is_array(const struct json_value *value)
+{
+	return cJSON_IsArray(tree_of(value));
+}
+
+const struct json_value *json_first(const struct json_value *value)
+{
+	return (const struct json_value *)tree_of(value)->child;
+}
+
+const struct json_value *json_next(const struct json_value *value)
+{
+	return (const struct json_value *)tree_of(value)->next;
+}
+
+const char *json_name(const struct json_value *value)
+{
+	return tree_of(value)->string;
+}
+
+const char *json_text(const struct json_value *value)
+{
+	return cJSON_GetStringValue(tree_of(value));
+}
+
+bool json_whole(const struct json_value *value, unsigned max, unsigned *ret)
+{
+	double number = tree_of(value)->valuedouble;
+
+	if (!cJSON_IsNumber(tree_of(value)) || !(number >= 0 && number <= max) ||
+	    number != (unsigned)number)
+		return false;
+	*ret = (unsigned)number;
+	return true;
+}
+
+static int by_text(const void *left, const void *right)
+{
+	return strcmp(*(const char *const *)left, *(const char *const *)right);
+}
+
+const char *json_twice(const struct json_value *object)
+{
+	_cleanup_free_ const char **names = NULL;
+	const cJSON *item;
+	size_t n = 0;
+
+	cJSON_ArrayForEach (item, tree_of(object))
+		n++;
+	names = mem_grow(NULL, n + 1, sizeof(*names));
+	n = 0;
+	cJSON_ArrayForEach (item, tree_of(object))
+		names[n++] = item->string;
+	qsort(names, n, sizeof(*names), by_text);
+	for (size_t i = 1; i < n; i++)
+		if (strcmp(names[i], names[i - 1]) == 0)
+			return names[i];
+	return NULL;
+}
+
+int json_take_definition(const struct json_value *object, const char *where, struct mdev *ret,
+			 struct error *err)
+{
+	_cleanup_mdev_ struct mdev dev = { 0 };
+
+	if (read_definition(tree_of(object), where, true, &dev, err) < 0)
+		return -1;
+	move_definition(ret, &dev);
 	return 0;
 }
 

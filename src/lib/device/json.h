@@ -20,6 +20,31 @@
 int json_read_definition(const char *text, size_t len, const char *where, bool strict,
 			 struct mdev *ret, struct error *err);
 
+/* A value of JSON, for what is made of more than one definition (op/desired). */
+struct json_value;
+
+/* Parses a text (owned by the caller). NULL: err says why, STATUS_INVALID. */
+struct json_value *json_parse(const char *text, size_t len, const char *where, struct error *err);
+void json_free(struct json_value **value);
+#define _cleanup_json_ __attribute__((cleanup(json_free)))
+
+bool json_is_object(const struct json_value *value);
+bool json_is_array(const struct json_value *value);
+/* The members of an object or array, in order; NULL = no more. */
+const struct json_value *json_first(const struct json_value *value);
+const struct json_value *json_next(const struct json_value *value);
+/* The name of a member of an object. Borrowed, as all below. */
+const char *json_name(const struct json_value *value);
+/* The text of a string; NULL = it is none. */
+const char *json_text(const struct json_value *value);
+/* Whether it is a whole number from 0 to max; then it is in *ret. */
+bool json_whole(const struct json_value *value, unsigned max, unsigned *ret);
+/* The name that two members of an object have; NULL = there is none. */
+const char *json_twice(const struct json_value *object);
+/* As json_read_definition(), strict, of an object; its other members are passed over. */
+int json_take_definition(const struct json_value *object, const char *where, struct mdev *ret,
+			 struct error *err);
+
 /* Reads the answer of a script to "get attributes" into attrs of ret: an array of objects with one
  * string member each. Empty text, white space and null are no attributes; empty objects are dropped
  * (s390's ap-check answers [{}]); trailing NULs and white space are dropped. Errors:

@@ -27,9 +27,10 @@ void op_set_device(struct mdev *dev, const char *uuid, const char *parent, const
 		set_name(dev->type, type);
 }
 
-/* Opens what --jsonfile names. Standard input is read as it is: opening /dev/stdin fails for a
- * socket. O_NONBLOCK is for the open only: a FIFO that nobody writes to is an empty file. */
-static int open_jsonfile(const char *path)
+/* Opens what is named on the command line. Standard input is read as it is: opening /dev/stdin
+ * fails for a socket. O_NONBLOCK is for the open only: a FIFO that nobody writes to is an empty
+ * file. */
+static int open_file(const char *path)
 {
 	bool standard = strcmp(path, "/dev/stdin") == 0 || strcmp(path, "-") == 0;
 	int fd = standard ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
@@ -42,16 +43,25 @@ static int open_jsonfile(const char *path)
 	return fd;
 }
 
+int op_read_file(const char *path, size_t limit, char **ret_text, size_t *ret_len,
+		 struct error *err)
+{
+	_cleanup_close_ int fd = open_file(path);
+	int r = fd < 0 ? fd : file_read_fd(fd, limit, ret_text, ret_len);
+
+	if (r < 0)
+		return error_set(err, r == -EFBIG ? STATUS_INVALID : STATUS_FAILED,
+				 "Unable to read file \"%s\": %s", path, strerror(-r));
+	return 0;
+}
+
 int op_read_jsonfile(const char *path, struct mdev *ret, struct error *err)
 {
 	_cleanup_free_ char *text = NULL;
 	size_t len;
 
-	_cleanup_close_ int fd = open_jsonfile(path);
-	int r = fd < 0 ? fd : file_read_fd(fd, &text, &len);
-	if (r < 0)
-		return error_set(err, STATUS_FAILED, "Unable to read file \"%s\": %s", path,
-				 strerror(-r));
+	if (op_read_file(path, FILE_LIMIT, &text, &len, err) < 0)
+		return -1;
 	return json_read_definition(text, len, path, true, ret, err);
 }
 

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Any file of mdevctl apply: refused with a sentence, or sets and definitions that can be acted on.
+ */
+#undef NDEBUG
+#include <assert.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "op/desired.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check_device(const struct mdev *dev)
+{
+	assert(name_valid(dev->type) && !dev->unknown && !dev->broken);
+	for (size_t i = 0; i < dev->n_attrs; i++)
+		assert(attr_name_valid(dev->attrs[i].name));
+}
+
+static void check_set(const struct set *set)
+{
+	char label[SET_LABEL_SIZE], uuid[UUID_SIZE];
+
+	assert(*set->name && set->count <= SET_LIMIT);
+	assert(!set->max || set->count == SET_LIMIT);
+	for (size_t i = 0; i < set->n_parents; i++) {
+		assert(name_valid(set->parents[i]));
+		(void)set_matches(set, set->parents[i]);
+	}
+	set_label(set, SET_LIMIT - 1, label);
+	assert(strlen(label) == strlen(set->name) + strlen("/4095"));
+	set_uuid(set, SET_LIMIT - 1, uuid);
+	assert(uuid_is_canonical(uuid) && uuid[14] == '5');
+	if (set->count > 0) {
+		assert(set->n_parents > 0);
+		check_device(&set->device);
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	_cleanup_error_ struct error err = { 0 };
+	_cleanup_desired_ struct desired desired = { 0 };
+	/* As op_read_file() hands it over, with a NUL behind it. */
+	_cleanup_free_ char *text = mem_zero(size + 1, 1);
+
+	memcpy(text, data, size);
+	setenv("MDEVCTL_LOG", "off", 1); /* warnings of each try would fill the terminal */
+	if (desired_read(text, size, "file", &desired, &err) < 0) {
+		assert(err.status == STATUS_INVALID && err.text && *err.text);
+		assert(desired.n_sets == 0 && desired.definitions.n == 0);
+		return 0;
+	}
+	assert(!err.text);
+	assert(desired.n_sets == 0 || desired.definitions.n == 0);
+	for (size_t i = 0; i < desired.n_sets; i++)
+		check_set(&desired.sets[i]);
+	for (size_t i = 0; i < desired.definitions.n; i++) {
+		const struct mdev *dev = &desired.definitions.v[i];
+
+		assert(uuid_is_canonical(dev->uuid) && name_valid(dev->parent));
+		assert(i == 0 || strcmp(dev[-1].parent, dev->parent) < 0 ||
+		       (strcmp(dev[-1].parent, dev->parent) == 0 &&
+			strcmp(dev[-1].uuid, dev->uuid) < 0));
+		check_device(dev);
+	}
+	return 0;
+}
