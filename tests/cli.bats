@@ -248,10 +248,11 @@ Device $U1 has no attributes" mdevctl modify -u "$U1" --delattr --index=42949672
 }
 
 @test "a parent's name is one directory" {
-	local bad
+	local bad shown
 	for bad in "" . .. / /etc a/b ../../x "$(printf 'a%.0s' {1..256})" $'a\nb' $'a\x7f' $'\xff'; do
-		wrong_usage "Invalid parent name '$bad'" define -u "$U1" -t mtty-1 "--parent=$bad"
-		wrong_usage "Invalid parent name '$bad'" start-parent-mdevs "$bad"
+		shown=${bad//[$'\x7f\xff']/?} # no terminal gets what is no text
+		wrong_usage "Invalid parent name '$shown'" define -u "$U1" -t mtty-1 "--parent=$bad"
+		wrong_usage "Invalid parent name '$shown'" start-parent-mdevs "$bad"
 	done
 	run -0 find "$ROOT/etc" -type f
 	same ""
@@ -266,10 +267,11 @@ Device $U1 has no attributes" mdevctl modify -u "$U1" --delattr --index=42949672
 }
 
 @test "a type's name is one directory" {
-	local bad
+	local bad shown
 	for bad in "" . .. ../mtty-1 mtty/1 $'\t' $'\xc0\x80'; do
-		wrong_usage "Invalid type name '$bad'" define -u "$U1" -p mtty "--type=$bad"
-		wrong_usage "Invalid type name '$bad'" start -u "$U1" -p mtty "--type=$bad"
+		shown=${bad/$'\xc0\x80'/??}
+		wrong_usage "Invalid type name '$shown'" define -u "$U1" -p mtty "--type=$bad"
+		wrong_usage "Invalid type name '$shown'" start -u "$U1" -p mtty "--type=$bad"
 	done
 }
 

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "base/utf8.h"
+#include "base/text.h"
 #include "device/json.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -23,7 +23,7 @@ static void check_accepted(struct mdev *dev)
 	assert(again.n_attrs == dev->n_attrs);
 	for (size_t i = 0; i < dev->n_attrs; i++) {
 		assert(attr_name_valid(dev->attrs[i].name));
-		assert(utf8_valid(dev->attrs[i].value, strlen(dev->attrs[i].value)));
+		assert(text_is_utf8(dev->attrs[i].value, strlen(dev->attrs[i].value)));
 		assert(strcmp(dev->attrs[i].name, again.attrs[i].name) == 0);
 		assert(strcmp(dev->attrs[i].value, again.attrs[i].value) == 0);
 	}

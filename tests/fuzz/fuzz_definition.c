@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "base/utf8.h"
+#include "base/text.h"
 #include "device/json.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -33,7 +33,7 @@ static void check_accepted(const struct mdev *dev)
 	for (size_t i = 0; i < dev->n_attrs; i++)
 		assert(attr_name_valid(dev->attrs[i].name));
 	_cleanup_free_ char *text = json_definition_text(dev);
-	assert(utf8_valid(text, strlen(text)));
+	assert(text_is_utf8(text, strlen(text)));
 	assert(json_read_definition(text, strlen(text), "again", true, &again, &err) == 0);
 	check_same(dev, &again);
 	_cleanup_free_ char *text_again = json_definition_text(&again);

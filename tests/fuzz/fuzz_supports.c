@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "base/utf8.h"
+#include "base/text.h"
 #include "device/json.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -26,9 +26,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	assert(supports.actions < 1u << 3 && supports.events < 1u << 2);
 	assert(!supports.unknown_actions ||
-	       utf8_valid(supports.unknown_actions, strlen(supports.unknown_actions)));
+	       text_is_utf8(supports.unknown_actions, strlen(supports.unknown_actions)));
 	assert(!supports.unknown_events ||
-	       utf8_valid(supports.unknown_events, strlen(supports.unknown_events)));
+	       text_is_utf8(supports.unknown_events, strlen(supports.unknown_events)));
 	json_supports_free(&supports);
 	return 0;
 }

@@ -12,7 +12,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/utf8.h"
+#include "base/text.h"
 
 /* MDEVCTL_LOG is env_logger's filter in mdevctl: "debug", or "module=debug,...". There are no
  * modules to tell apart here, so the most talkative level in it counts. */
@@ -67,7 +67,7 @@ static void print(const char *colour, const char *prefix, const char *format, va
 static void print(const char *colour, const char *prefix, const char *format, va_list args)
 {
 	_cleanup_free_ char *text = mem_vprintf(format, args);
-	utf8_clean(text, "\n\t"); /* it quotes what others wrote */
+	text_clean(text); /* it quotes what others wrote */
 	_cleanup_free_ char *line = colours()
 					    ? mem_printf("%s%s:\033[0m %s\n", colour, prefix, text)
 					    : mem_printf("%s: %s\n", prefix, text);

@@ -7,7 +7,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/utf8.h"
+#include "base/text.h"
 #include "device/json.h"
 
 static void free_tree(cJSON **tree)
@@ -66,7 +66,7 @@ static cJSON *parse(const char *text, size_t len, const char *where, struct erro
 {
 	const char *end = text;
 
-	if (!utf8_valid(text, len)) {
+	if (!text_is_utf8(text, len)) {
 		error_set(err, STATUS_INVALID, "Invalid JSON in %s: not valid UTF-8", where);
 		return NULL;
 	}
@@ -450,7 +450,7 @@ static void quote(FILE *file, const char *text)
 			fprintf(file, "\\%c", plain[*p - '\b']);
 		else if (*p < 0x20 || *p == 0x7f)
 			fprintf(file, "\\u%04x", *p);
-		else if (*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0) /* see utf8_printable() */
+		else if (*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0) /* see text_printable() */
 			fprintf(file, "\\u%04x", *++p);
 		else
 			putc_unlocked(*p, file);

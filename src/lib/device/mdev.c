@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "base/utf8.h"
+#include "base/text.h"
 #include "device/mdev.h"
 
 static void free_attr(struct attr *attr)
@@ -172,7 +172,7 @@ static bool component_valid(const char *text, size_t n)
 
 bool name_valid(const char *text)
 {
-	return component_valid(text, strlen(text)) && !strchr(text, '/') && utf8_printable(text);
+	return component_valid(text, strlen(text)) && !strchr(text, '/') && text_printable(text);
 }
 
 bool attr_name_valid(const char *text)
@@ -185,6 +185,6 @@ bool attr_name_valid(const char *text)
 			return false;
 		p += n;
 		if (*p == '\0')
-			return utf8_printable(text);
+			return text_printable(text);
 	}
 }

@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/suggest.h"
-#include "base/utf8.h"
+#include "base/text.h"
 #include "host/parent.h"
 #include "set/types.h"
 
@@ -21,9 +21,9 @@ static char *optional_text(int dirfd, const char *path)
 	char buf[4096 + 1];
 
 	if (file_read_attr(dirfd, path, buf, sizeof(buf)) < 0 || !*buf ||
-	    !utf8_valid(buf, strlen(buf)))
+	    !text_is_utf8(buf, strlen(buf)))
 		return NULL;
-	utf8_clean(buf, "\n\t");
+	text_clean(buf);
 	return mem_text(buf);
 }
 

@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/suggest.h"
-#include "base/utf8.h"
+#include "base/text.h"
 #include "ui/cli.h"
 
 /* All options, in the order of their bits. */
@@ -325,7 +325,7 @@ static void check_values(const struct parser *p)
 		usage_error(p, "Invalid type name '%s'", type);
 	if (attr && !attr_name_valid(attr))
 		usage_error(p, "Invalid attribute name '%s'", attr);
-	if (value && !utf8_valid(value, strlen(value)))
+	if (value && !text_is_utf8(value, strlen(value)))
 		usage_error(p, "Invalid value of --value: not valid UTF-8");
 	cli->index = check_number(p, CLI_INDEX, 0);
 	cli->wait = cli->given & CLI_WAIT ? check_number(p, CLI_WAIT, WAIT_DEFAULT) : 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <string.h>
 
-#include "base/utf8.h"
+#include "base/text.h"
 
 /* How many bytes the UTF-8 character at p has, 0 if there is none before end (RFC 3629). */
 static size_t utf8_length(const unsigned char *p, const unsigned char *end)
@@ -26,7 +26,7 @@ static bool is_control(const unsigned char *p)
 	return p[0] < 0x20 || p[0] == 0x7f || (p[0] == 0xc2 && p[1] < 0xa0);
 }
 
-bool utf8_valid(const char *text, size_t len)
+bool text_is_utf8(const char *text, size_t len)
 {
 	const unsigned char *p = (const unsigned char *)text, *end = p + len;
 
@@ -39,7 +39,7 @@ bool utf8_valid(const char *text, size_t len)
 	return true;
 }
 
-bool utf8_printable(const char *text)
+bool text_printable(const char *text)
 {
 	const unsigned char *p = (const unsigned char *)text, *end = p + strlen(text);
 	size_t n;
@@ -52,13 +52,13 @@ bool utf8_printable(const char *text)
 	return true;
 }
 
-void utf8_clean(char *text, const char *kept)
+void text_clean(char *text)
 {
 	unsigned char *p = (unsigned char *)text, *end = p + strlen(text);
 
 	while (p < end) {
 		size_t n = utf8_length(p, end);
-		bool good = n > 0 && (!is_control(p) || strchr(kept, *p));
+		bool good = n > 0 && (*p == '\n' || *p == '\t' || !is_control(p));
 
 		for (n += n == 0; n > 0; n--, p++)
 			if (!good)
