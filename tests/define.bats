@@ -213,7 +213,7 @@ $U1 mtty mtty-1 manual"
 		head -c 1048576 /dev/zero | tr '\0' x
 		printf '"}'
 	} >"$BATS_TEST_TMPDIR/json"
-	fails 8 "Error: Unable to read file \"$BATS_TEST_TMPDIR/json\": File too large" \
+	fails 1 "Error: Unable to read file \"$BATS_TEST_TMPDIR/json\": File too large" \
 		mdevctl define -p mtty --jsonfile "$BATS_TEST_TMPDIR/json"
 	fails 1 "Error: Unable to read file \"/dev/zero\": File too large" \
 		mdevctl define -p mtty --jsonfile /dev/zero

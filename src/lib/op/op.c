@@ -43,16 +43,11 @@ static int open_file(const char *path)
 	return fd;
 }
 
-int op_read_file(const char *path, size_t limit, char **ret_text, size_t *ret_len,
-		 struct error *err)
+int op_read_file(const char *path, size_t limit, char **ret_text, size_t *ret_len)
 {
 	_cleanup_close_ int fd = open_file(path);
-	int r = fd < 0 ? fd : file_read_fd(fd, limit, ret_text, ret_len);
 
-	if (r < 0)
-		return error_set(err, r == -EFBIG ? STATUS_INVALID : STATUS_FAILED,
-				 "Unable to read file \"%s\": %s", path, strerror(-r));
-	return 0;
+	return fd < 0 ? fd : file_read_fd(fd, limit, ret_text, ret_len);
 }
 
 int op_read_jsonfile(const char *path, struct mdev *ret, struct error *err)
@@ -60,8 +55,10 @@ int op_read_jsonfile(const char *path, struct mdev *ret, struct error *err)
 	_cleanup_free_ char *text = NULL;
 	size_t len;
 
-	if (op_read_file(path, FILE_LIMIT, &text, &len, err) < 0)
-		return -1;
+	int r = op_read_file(path, FILE_LIMIT, &text, &len);
+	if (r < 0)
+		return error_set(err, STATUS_FAILED, "Unable to read file \"%s\": %s", path,
+				 strerror(-r));
 	return json_read_definition(text, len, path, true, ret, err);
 }
 

@@ -61,9 +61,10 @@ int op_autostart(const struct op *op, struct error *err);
 /* Fills in what is given (not NULL). */
 void op_set_device(struct mdev *dev, const char *uuid, const char *parent, const char *type);
 
-/* Reads a file that the command line names; /dev/stdin and - are standard input. */
-int op_read_file(const char *path, size_t limit, char **ret_text, size_t *ret_len,
-		 struct error *err);
+/* Reads a file that the command line names; /dev/stdin and - are standard input. Returns 0 or
+ * -errno
+ * (-EFBIG: more than limit). */
+int op_read_file(const char *path, size_t limit, char **ret_text, size_t *ret_len);
 
 /* Reads the file of --jsonfile into dev; /dev/stdin and - are standard input. */
 int op_read_jsonfile(const char *path, struct mdev *ret, struct error *err);
