@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Targets: all, install, uninstall, clean; deps, demo, check, check-vm, bench, fuzz; see README.md.
+# Targets: all, install, uninstall, clean; deps, demo, check, lint, check-vm, deb, check-deb, bench, fuzz; see
+# README.md.
 
 VERSION      ?= 2.0.0
 DESTDIR      ?=
@@ -48,10 +49,10 @@ all: $(PROGRAMS:%=$(BUILD)/%) $(BUILD)/mdevctl $(BUILD)/lsmdev
 
 $(BUILD)/lib/%.o: src/lib/%.c | $(BUILD)/lib
 	@mkdir -p $(@D)
-	$(call say,CC)$(CC) $(ALL_CFLAGS) -MMD -c -o $@ $<
+	$(call say,CC)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/%.o: src/%.c | $(BUILD)/lib
-	$(call say,CC)$(CC) $(ALL_CFLAGS) -MMD -c -o $@ $<
+	$(call say,CC)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/libmdev.a: $(LIB_OBJECTS)
 	@rm -f $@
@@ -65,7 +66,7 @@ $(BUILD)/mdevctl: $(BUILD)/mdevctl.o $(BUILD)/list-main.o $(BUILD)/libmdev.a
 	$(call say,LINK)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
 $(BUILD)/list-main.o: src/mdev-list.c | $(BUILD)/lib
-	$(call say,CC)$(CC) $(ALL_CFLAGS) -Dmain=list_main -Wno-missing-prototypes -MMD -c -o $@ $<
+	$(call say,CC)$(CC) $(ALL_CFLAGS) -Dmain=list_main -Wno-missing-prototypes -MMD -MP -c -o $@ $<
 
 $(BUILD)/lsmdev: | $(BUILD)/lib
 	@ln -sf mdev-list $@
@@ -133,16 +134,19 @@ test-programs: all $(BUILD)/fakekernel.so $(UNIT_TESTS) $(FUZZ_TARGETS)
 
 # To build: gcc make pkg-config and the libraries; the rest is for the tests.
 DEPS_BUILD := gcc make libc6-dev libcjson-dev uuid-dev libudev-dev libsystemd-dev
-DEPS_CHECK := bats parallel python3-minimal clang clang-format clang-tidy libclang-rt-14-dev cppcheck shellcheck mandoc \
-              man-db strace valgrind systemd udev jq util-linux procps zsh fish bash-completion \
-              git build-essential pkgconf debhelper dpkg-dev fakeroot lintian rpm rpmlint
+DEPS_CHECK := bats parallel python3-minimal mandoc man-db strace valgrind systemd udev jq util-linux procps zsh \
+              fish bash-completion git
+DEPS_LINT  := bats parallel git clang clang-format clang-tidy cppcheck shellcheck mandoc rpm rpmlint
+DEPS_DEB   := git build-essential pkgconf debhelper dpkg-dev fakeroot lintian rpm mmdebstrap
+DEPS_FUZZ  := clang libclang-rt-dev
 DEPS_VM    := qemu-system-x86 mmdebstrap e2fsprogs busybox-static cpio zstd xz-utils bzip2 kmod
 
 # Installs what the goals beside it need and is missing, if that is possible, else says how. Alone: all.
 DEPS_OF    := $(filter-out deps,$(MAKECMDGOALS))
-DEPS       := $(DEPS_BUILD) \
-              $(if $(filter check deb check-deb bench fuzz,$(DEPS_OF))$(if $(DEPS_OF),,all),$(DEPS_CHECK)) \
-              $(if $(filter check-vm check-deb,$(DEPS_OF))$(if $(DEPS_OF),,all),$(DEPS_VM))
+deps_if     = $(if $(DEPS_OF),$(if $(filter $(1),$(DEPS_OF)),$(2)),$(2))
+DEPS       := $(sort $(DEPS_BUILD) $(call deps_if,check bench,$(DEPS_CHECK)) $(call deps_if,lint,$(DEPS_LINT)) \
+              $(call deps_if,deb check-deb,$(DEPS_DEB)) $(call deps_if,fuzz,$(DEPS_FUZZ)) \
+              $(call deps_if,check-vm,$(DEPS_VM)))
 deps:
 	@missing=$$(for p in $(DEPS); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | \
 		grep -q 'ok installed' || printf '%s ' $$p; done); \
@@ -175,6 +179,10 @@ demo: all $(BUILD)/fakekernel.so
 check: test-programs
 	@BUILD=$(abspath $(BUILD)) tests/check
 
+# For contributors: the format and the warnings of Debian 12's compilers and analysers.
+lint:
+	@BUILD=$(abspath $(BUILD)) tests/check tests/lint/*.bats
+
 # The sanitizer keeps 200 bytes of each thread that fuzz_cli ends: 3 GiB in half an hour.
 FUZZ_SECONDS ?= 1800
 FUZZ_FLAGS   := -O1 -g -fexceptions -fno-sanitize-recover=all -fsanitize=address,undefined
@@ -205,4 +213,4 @@ $(BENCH): $(BUILD)/bench/%: tests/bench/%.c
 bench: all $(BENCH)
 	@BUILD=$(abspath $(BUILD)) tests/bench/run
 
-.PHONY: deps demo check fuzz bench check-vm deb check-deb
+.PHONY: deps demo check lint fuzz bench check-vm deb check-deb

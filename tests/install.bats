@@ -149,3 +149,12 @@ drwxr-xr-x $T/usr/lib/mdevctl/scripts.d/notifiers"
 	run -0 "$T/usr/sbin/mdevctl" list -d
 	same ""
 }
+
+@test "all packages have the version of the Makefile" {
+	local version
+	version=$(sed -n 's/^VERSION *?= *//p' Makefile)
+	run -0 sed -n '1s/.*(\(.*\)-[0-9]*).*/\1/p' packaging/debian/changelog
+	same "$version"
+	run -0 sed -n 's/^Version: *//p' packaging/mdev-tools.spec
+	same "$version"
+}

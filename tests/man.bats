@@ -8,13 +8,6 @@ setup() {
 	man_world
 }
 
-@test "pages are clean to mandoc" {
-	for page in "$TOP"/man/*.[578]; do
-		run -0 mandoc -Tlint -W warning "$page"
-		same ""
-	done
-}
-
 @test "every program and both kinds of file have a page" {
 	for program in mdevctl lsmdev "${PROGRAMS[@]}"; do
 		[[ -f $TOP/man/$program.8 ]]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# not with sanitizers
-# What compilers and analysers say about the sources: nothing.
+# What compilers and analysers say about the sources: nothing. Run by "make lint" with the versions of
+# Debian 12; newer ones have other opinions, so "make check" does not depend on them.
 bats_require_minimum_version 1.5.0
-load lib/world.bash
+load ../lib/world.bash
 
 # Looks away from $TOP/build, and from what is data.
 sources() {
@@ -46,7 +46,7 @@ setup() {
 @test "lint: shellcheck has nothing to say" {
 	mapfile -t files < <(shell_files)
 	# It would be silent about no files, too.
-	[[ " ${files[*]} " == *" .ci/run "*" tests/check "*" tests/lint.bats "* ]]
+	[[ " ${files[*]} " == *" .ci/run "*" tests/check "*" tests/lint/sources.bats "* ]]
 	run -0 shellcheck -x -P SCRIPTDIR "${files[@]}"
 	same ""
 }
@@ -98,13 +98,4 @@ setup() {
 	same ""
 	run -0 rpmlint -r packaging/mdev-tools.rpmlintrc packaging/mdev-tools.spec
 	[[ $output == *" 0 errors, 0 warnings, "* ]]
-}
-
-@test "lint: all packages have the version of the Makefile" {
-	local version
-	version=$(sed -n 's/^VERSION *?= *//p' Makefile)
-	run -0 sed -n '1s/.*(\(.*\)-[0-9]*).*/\1/p' packaging/debian/changelog
-	same "$version"
-	run -0 sed -n 's/^Version: *//p' packaging/mdev-tools.spec
-	same "$version"
 }
