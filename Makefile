@@ -138,13 +138,14 @@ DEPS_CHECK := bats parallel python3-minimal mandoc man-db strace valgrind system
               fish bash-completion git
 DEPS_LINT  := bats parallel git clang clang-format clang-tidy cppcheck shellcheck mandoc rpm rpmlint
 DEPS_DEB   := git build-essential pkgconf debhelper dpkg-dev fakeroot lintian rpm mmdebstrap
+DEPS_TREE  := git mmdebstrap
 DEPS_FUZZ  := clang libclang-rt-dev
 DEPS_VM    := qemu-system-x86 mmdebstrap e2fsprogs busybox-static cpio zstd xz-utils bzip2 kmod
 
 # Installs what the goals beside it need and is missing, if that is possible, else says how. Alone: all.
 DEPS_OF    := $(filter-out deps,$(MAKECMDGOALS))
 deps_if     = $(if $(DEPS_OF),$(if $(filter $(1),$(DEPS_OF)),$(2)),$(2))
-DEPS       := $(sort $(DEPS_BUILD) $(call deps_if,check bench,$(DEPS_CHECK)) $(call deps_if,lint,$(DEPS_LINT)) \
+DEPS       := $(sort $(DEPS_BUILD) $(call deps_if,check bench,$(if $(SUITE),$(DEPS_TREE),$(DEPS_CHECK))) $(call deps_if,lint,$(DEPS_LINT)) \
               $(call deps_if,deb check-deb,$(DEPS_DEB)) $(call deps_if,fuzz,$(DEPS_FUZZ)) \
               $(call deps_if,check-vm,$(DEPS_VM)))
 deps:
@@ -176,8 +177,9 @@ check-deb: deb
 demo: all $(BUILD)/fakekernel.so
 	@BUILD=$(abspath $(BUILD)) tests/demo
 
-check: test-programs
-	@BUILD=$(abspath $(BUILD)) tests/check
+# SUITE=trixie: in a tree of that release of Debian.
+check: $(if $(SUITE),,test-programs)
+	@BUILD=$(abspath $(BUILD)) $(if $(SUITE),tests/check-in $(SUITE),tests/check)
 
 # For contributors: the format and the warnings of Debian 12's compilers and analysers.
 lint:
