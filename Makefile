@@ -15,6 +15,9 @@ FISHCOMPDIR  ?= $(PREFIX)/share/fish/vendor_completions.d
 # mdevctl's own places: scripts of other packages are there, so they do not move with PREFIX.
 CONFDIR      ?= /etc/mdevctl.d
 SCRIPTDIR    ?= /usr/lib/mdevctl/scripts.d
+# Programs of others that the udev rules run, by full name.
+SYSTEMCTL    ?= /usr/bin/systemctl
+TIMEOUT      ?= /usr/bin/timeout
 
 CC           ?= gcc
 BUILD        ?= build
@@ -74,7 +77,7 @@ $(BUILD)/lsmdev: | $(BUILD)/lib
 $(BUILD)/lib:
 	@mkdir -p $@
 
-# Rules and units name /usr/sbin; with another SBINDIR they are installed with that.
+# Rules, units and completion name the default places; what is installed names those of this make.
 install: all
 	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(UNITDIR) $(DESTDIR)$(RULESDIR) \
 		$(DESTDIR)$(CONFDIR) $(DESTDIR)$(SCRIPTDIR)/callouts $(DESTDIR)$(SCRIPTDIR)/notifiers
@@ -92,8 +95,11 @@ install: all
 		ln -sf mdevctl $(DESTDIR)$(BASHCOMPDIR)/$$name; \
 		ln -sf mdevctl.fish $(DESTDIR)$(FISHCOMPDIR)/$$name.fish; \
 	done
-	sed -i 's|/usr/sbin/|$(SBINDIR)/|g' $(UNITS:units/%=$(DESTDIR)$(UNITDIR)/%) \
-		$(RULES:rules.d/%=$(DESTDIR)$(RULESDIR)/%)
+	sed -i -e 's|/usr/bin/systemctl|$(SYSTEMCTL)|g; s|/usr/bin/timeout|$(TIMEOUT)|g' \
+		-e 's|/usr/sbin|$(SBINDIR)|g' \
+		$(UNITS:units/%=$(DESTDIR)$(UNITDIR)/%) $(RULES:rules.d/%=$(DESTDIR)$(RULESDIR)/%) \
+		$(DESTDIR)$(BASHCOMPDIR)/mdevctl $(DESTDIR)$(ZSHCOMPDIR)/_mdevctl \
+		$(DESTDIR)$(FISHCOMPDIR)/mdevctl.fish
 
 # Definitions and scripts of others stay.
 uninstall:

@@ -104,11 +104,36 @@ drwxr-xr-x $T/usr/lib/mdevctl/scripts.d/notifiers"
 	run_make uninstall
 }
 
-@test "install puts PREFIX into rules and units" {
-	run_make PREFIX=/opt/mdev install
-	run -0 grep -rhoE '/[a-z/]*bin/[a-z-]*mdev[a-z-]*' "$T/opt/mdev/lib"
-	[[ -n $output ]]
-	run -1 grep -vE '^/opt/mdev/sbin/' <<<"$output"
+# The absolute paths in installed rules, units and completion, comments aside.
+paths_inside() {
+	find "$T" -type f \( -name '60-*' -o -name '*.service' -o -name '*mdevctl' -path '*comp*' -o \
+		-name '_mdevctl' -o -name '*.fish' \) -exec sed '/^ *#/d' {} + |
+		grep -oE '(^|[^A-Za-z0-9_.*}/$])(/[A-Za-z0-9._-]+)+' | sed 's|^[^/]*||' |
+		grep -E '^/(usr|bin|sbin|lib|opt|a$|a/|j$|k$)' | LC_ALL=C sort -u
+}
+
+@test "install puts PREFIX, SYSTEMCTL and TIMEOUT into rules, units and completion" {
+	run_make install
+	run -0 paths_inside
+	same "/sbin
+/usr/bin/systemctl
+/usr/bin/timeout
+/usr/sbin
+/usr/sbin/mdev-autostart
+/usr/sbin/mdev-start
+/usr/sbin/mdev-stop
+/usr/sbin/mdevctl"
+	rm -r "$T"
+	run_make PREFIX=/opt/mdev SYSTEMCTL=/j TIMEOUT=/k install
+	run -0 paths_inside
+	same "/j
+/k
+/opt/mdev/sbin
+/opt/mdev/sbin/mdev-autostart
+/opt/mdev/sbin/mdev-start
+/opt/mdev/sbin/mdev-stop
+/opt/mdev/sbin/mdevctl
+/sbin"
 	[[ -x $T/opt/mdev/sbin/mdevctl && -d $T/etc/mdevctl.d && ! -e $T/usr/sbin ]]
 }
 
@@ -130,7 +155,7 @@ drwxr-xr-x $T/usr/lib/mdevctl/scripts.d/notifiers"
 	local name missing=()
 	while read -r name; do
 		grep -qw "$name" README.md || missing+=("$name")
-	done < <(sed -nE 's/^([A-Z]*DIR|PREFIX|BUILD) *\?=.*/\1/p' Makefile)
+	done < <(sed -nE 's/^([A-Z]*) *\?= *[/$].*/\1/p' Makefile)
 	output="${missing[*]}" same ""
 }
 
