@@ -294,7 +294,8 @@ EOF
 	wait
 	same_file "$BATS_TEST_TMPDIR/err" ""
 	run -0 ls -A "$D"
-	same mtty
+	same ".lock
+mtty"
 }
 
 @test "writers remove temporary files that a crash left, and only those" {
@@ -306,7 +307,8 @@ EOF
 	[[ -e $D/.mdevctl.tmp.1 ]]
 	mdevctl modify -u "$U1" -a
 	run -0 ls -A "$D"
-	same ".other
+	same ".lock
+.other
 mtty"
 }
 

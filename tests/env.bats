@@ -224,8 +224,8 @@ on_terminal() {
 @test "writers give up when another program keeps the lock" {
 	definition mtty "$U1" mtty-1
 	export MDEVCTL_LOCK_TIMEOUT=1
-	local text="Another program holds the lock on /etc/mdevctl.d for more than 1 s; 'fuser -v /etc/mdevctl.d' names it"
-	exec {lock}<"$D"
+	local text="Another program has held the lock on /etc/mdevctl.d/.lock for more than 1 s; 'fuser -v /etc/mdevctl.d/.lock' names it"
+	exec {lock}>"$D/.lock"
 	flock "$lock"
 	fails 9 "Error: $text" mdevctl modify -u "$U1" -a
 	fails 9 "Error: $text" mdevctl define -u "$U2" -p mtty -t mtty-1
@@ -239,7 +239,7 @@ Error: Undefine failed" mdevctl undefine -u "$U1"
 @test "readers, start and stop do not care about the lock" {
 	definition mtty "$U1" mtty-1
 	export MDEVCTL_LOCK_TIMEOUT=1
-	exec {lock}<"$D"
+	exec {lock}>"$D/.lock"
 	flock "$lock"
 	run -0 mdevctl list -d
 	same "$U1 mtty mtty-1 manual"
@@ -250,7 +250,7 @@ Error: Undefine failed" mdevctl undefine -u "$U1"
 
 @test "a writer gets the lock as soon as it is free" {
 	definition mtty "$U1" mtty-1
-	exec {lock}<"$D"
+	exec {lock}>"$D/.lock"
 	flock "$lock"
 	mdevctl modify -u "$U1" -a {lock}<&- &
 	exec {lock}<&-

@@ -64,7 +64,7 @@ goes_on() {
 	local left
 	mdev-list -d >/dev/null 2>"$BATS_TEST_TMPDIR/err" || return 1
 	mdev-define -u "$U3" -p next -t t 2>>"$BATS_TEST_TMPDIR/err" || return 1
-	left=$(find "$D" -name '.*')
+	left=$(find "$D" -name '.mdevctl.*')
 	[[ -z $left && ! -s $BATS_TEST_TMPDIR/err ]]
 }
 
@@ -188,14 +188,14 @@ using="^(mkdirat|openat|read|write|getdents64|newfstatat|flock|fsync|renameat|re
 	before=$(state)
 	fails 1 "Error: Unable to write /etc/mdevctl.d/mtty/$U1: No space left on device" \
 		inject fsync 1 error=ENOSPC "${modify[@]}"
-	[[ $(state) == "$before" && -z $(find "$D" -name ".*") ]]
+	[[ $(state) == "$before" && -z $(find "$D" -name ".mdevctl.*") ]]
 }
 
 @test "a write lock that cannot be opened stops the writer" {
 	strace -o "$BATS_TEST_TMPDIR/calls" -e trace=openat "${modify[@]}"
 	fresh
-	n=$(grep -n '"etc/mdevctl.d", O' "$BATS_TEST_TMPDIR/calls" | sed -n '2s/:.*//p')
-	fails 1 "Error: Unable to lock /etc/mdevctl.d: Too many open files" \
+	n=$(grep -n '"etc/mdevctl.d/.lock", O' "$BATS_TEST_TMPDIR/calls" | sed -n '1s/:.*//p')
+	fails 1 "Error: Unable to lock /etc/mdevctl.d/.lock: Too many open files" \
 		inject openat "$n" error=EMFILE "${modify[@]}"
 }
 
@@ -259,7 +259,7 @@ using="^(mkdirat|openat|read|write|getdents64|newfstatat|flock|fsync|renameat|re
 	same ""
 	run -0 mdev-list -d -u "$U2" -p mtty
 	same "$U2 mtty mtty-2 manual"
-	run -0 find "$D" -name '.*'
+	run -0 find "$D" -name '.mdevctl.*'
 	same ""
 	# The race that the exclusive rename is for: the name is taken behind the check's back.
 	add_script callouts rival <<-EOF
@@ -301,7 +301,7 @@ in_mounts() {
 		rm "$D/ballast"
 		mdev-modify -u "$U1" --auto
 		mdev-list -d
-		find "$D" -name ".*"'
+		find "$D" -name ".mdevctl.*"'
 	same "Error: Unable to write /etc/mdevctl.d/mtty/$U1: No space left on device
 exit status 1
 Error: Unable to write /etc/mdevctl.d/mtty/$U2: No space left on device

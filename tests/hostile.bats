@@ -120,7 +120,8 @@ kinds() {
 	same_file "$BATS_TEST_TMPDIR/secret" "secret
 "
 	run -0 ls -A "$D"
-	same mtty
+	same ".lock
+mtty"
 }
 
 @test "files of sysfs of any kind do not stop types" {

@@ -291,7 +291,8 @@ $U1 mtty mtty-1 manual"
 		weak mdevctl modify -u "$U1" -a
 	cmp "$D/mtty/$U1" "$BATS_TEST_TMPDIR/before"
 	run -0 ls -A "$D"
-	same mtty
+	same ".lock
+mtty"
 }
 
 @test "modify refuses a definition that would become too large" {

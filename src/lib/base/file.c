@@ -190,7 +190,7 @@ int file_replace(int dirfd, const char *temporary, const char *path, const char 
 	/* Without locks (see env_lock()) a process of our number might have left one. */
 	(void)unlinkat(dirfd, temporary, 0);
 	_cleanup_close_ int fd = openat(dirfd, temporary,
-					O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+					O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
 	if (fd < 0)
 		return -errno;
 	if (!exclusive)

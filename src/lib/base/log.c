@@ -103,5 +103,6 @@ void log_script(const char *name, const char *text)
 	_cleanup_free_ char *line =
 		mem_printf("%s: %s%s", name, text, n > 0 && text[n - 1] == '\n' ? "" : "\n");
 
+	text_clean(line);
 	put(line);
 }

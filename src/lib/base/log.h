@@ -24,5 +24,6 @@ void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
  * MDEVCTL_LOG=info. */
 void log_hint(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* What a callout script wrote to its stderr, as "name: text"; always shown, text as it is. */
+/* What a callout script wrote to its stderr, as "name: text"; always shown, but for control
+ * characters. */
 void log_script(const char *name, const char *text);

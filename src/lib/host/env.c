@@ -12,6 +12,10 @@
 #include "host/env.h"
 #include "host/kmsg.h"
 
+#define CONFIGURATION "etc/mdevctl.d"
+/* Every reader ignores hidden files there: mdevctl, libvirt, ap-check. */
+#define LOCK CONFIGURATION "/.lock"
+
 /* A variable that is no number of seconds is passed over with a warning: a time limit is no reason
  * not to start a device. */
 static unsigned seconds(const char *name, unsigned standard)
@@ -68,27 +72,52 @@ bool env_is_host(const struct env *env)
 	return *env->root_path == '\0';
 }
 
+/* Whether a writer can go on without the lock: its own writes will tell, or need no new file. */
+static bool may_lack(int error)
+{
+	return error == EACCES || error == EPERM || error == EROFS || error == ENOSPC ||
+	       error == EDQUOT || error == ENOENT || error == ENOTDIR;
+}
+
+/* Opens the file of the lock. Only root can: with a directory that all may open, any user could
+ * hold the lock for ever. Returns the fd, or -errno. */
+static int open_lock(const struct env *env)
+{
+	struct stat st;
+
+	(void)mkdirat(env->root, CONFIGURATION, 0755); /* there, or the open will tell */
+	_cleanup_close_ int fd =
+		openat(env->root, LOCK, O_RDWR | O_CREAT | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) == 0 && st.st_mode & 077)
+		(void)fchmod(fd, 0600); /* copied from elsewhere: closed to others from now on */
+	int r = fd;
+	fd = -1;
+	return r;
+}
+
 int env_lock(const struct env *env, int *ret_fd, struct error *err)
 {
-	(void)mkdirat(env->root, "etc/mdevctl.d", 0755); /* there, or the write will tell */
-	_cleanup_close_ int fd = file_open_dir(env->root, "etc/mdevctl.d");
-	if (fd == -ENOENT || fd == -EACCES || fd == -ENOTDIR) {
+	_cleanup_close_ int fd = open_lock(env);
+
+	if (fd < 0 && may_lack(-fd)) {
+		log_debug("No lock on /" LOCK ": %s", strerror(-fd));
 		*ret_fd = -1;
 		return 0;
 	}
 	if (fd < 0)
-		return error_set(err, STATUS_FAILED, "Unable to lock /etc/mdevctl.d: %s",
-				 strerror(-fd));
+		return error_set(err, STATUS_FAILED, "Unable to lock /" LOCK ": %s", strerror(-fd));
 	int r = file_lock(fd, env->lock_limit);
 	if (r == -ETIMEDOUT)
 		return error_set(err, STATUS_TIMED_OUT,
-				 "Another program holds the lock on /etc/mdevctl.d for more "
-				 "than %u s; 'fuser -v /etc/mdevctl.d' names it",
+				 "Another program has held the lock on /" LOCK " for more than "
+				 "%u s; 'fuser -v /" LOCK "' names it",
 				 env->lock_limit);
 	if (r == -EINTR)
 		return error_set(err, STATUS_FAILED, "Interrupted, nothing was changed");
 	if (r < 0) {
-		log_debug("No lock on /etc/mdevctl.d: %s", strerror(-r));
+		log_debug("No lock on /" LOCK ": %s", strerror(-r));
 		*ret_fd = -1;
 		return 0;
 	}

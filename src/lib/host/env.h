@@ -28,8 +28,9 @@ void env_close(struct env *env);
 /* Whether this is the machine itself and not another root: only then there is a journal or udev. */
 bool env_is_host(const struct env *env);
 
-/* Takes the lock that all writers of definitions share: flock() on /etc/mdevctl.d, which is made if
- * missing. *ret_fd (owned) holds it; closing lets go. Where the file system has no locks, or the
- * directory cannot be read, *ret_fd is -1 and the work goes on: the write itself will tell.
- * Errors: STATUS_TIMED_OUT when another writer holds it for lock_limit; STATUS_FAILED. */
+/* Takes the lock that all writers of definitions share: flock() on /etc/mdevctl.d/.lock, which only
+ * root can open. *ret_fd (owned) holds it; closing releases it. Where the file cannot be created or
+ * the file system has no locks, *ret_fd is -1 and the work goes on: the write itself will fail, or
+ * needs no lock. Errors: STATUS_TIMED_OUT when another writer holds it for lock_limit;
+ * STATUS_FAILED. */
 int env_lock(const struct env *env, int *ret_fd, struct error *err);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -26,13 +28,64 @@ static bool is_leftover(const char *name)
 	return false;
 }
 
+/* Why others than root and the caller could change what path holds: they own it or may write to it.
+ * Root's group is as good as root; in a sticky directory only a file's owner can replace it. Owned
+ * by the caller; NULL = they cannot. */
+static char *exposure(const char *path, const struct stat *st)
+{
+	mode_t writable = S_IWOTH | (st->st_gid == 0 ? 0 : S_IWGRP);
+
+	if (st->st_uid != 0 && st->st_uid != geteuid())
+		return mem_printf("%s belongs to user %u", path, st->st_uid);
+	if (st->st_mode & writable && !(S_ISDIR(st->st_mode) && st->st_mode & S_ISVTX))
+		return mem_printf("others may write to %s (mode %04o)", path, st->st_mode & 07777);
+	return NULL;
+}
+
+/* The same for a path without links and all directories above it. */
+static char *exposed_path(char *path)
+{
+	struct stat st;
+
+	for (;;) {
+		char *why = stat(path, &st) < 0
+				    ? mem_printf("Unable to look at %s: %s", path, strerror(errno))
+				    : exposure(path, &st);
+		char *slash = strrchr(path, '/');
+
+		if (why || !slash || !path[1])
+			return why;
+		slash[slash == path] = '\0'; /* "/a" is in "/" */
+	}
+}
+
+/* Whether others could have this script do what they want, since it runs with our rights: the file
+ * that a link leads to counts, with the directories that lead there. Owned; NULL = they cannot. */
+static char *exposed(int fd)
+{
+	char name[32], path[PATH_MAX];
+
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+	ssize_t n = readlink(name, path, sizeof(path) - 1);
+	if (n < 0)
+		return mem_printf("Unable to look at its path: %s", strerror(errno));
+	path[n] = '\0';
+	return exposed_path(path);
+}
+
 /* Links are followed: administrators link scripts from elsewhere. */
 static bool is_executable(const struct env *env, const char *path)
 {
 	struct stat st;
 
-	return fstatat(env->root, path, &st, 0) == 0 && S_ISREG(st.st_mode) &&
-	       faccessat(env->root, path, X_OK, AT_EACCESS) == 0;
+	_cleanup_close_ int fd = openat(env->root, path, O_PATH | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ||
+	    faccessat(env->root, path, X_OK, AT_EACCESS) < 0)
+		return false;
+	_cleanup_free_ char *why = exposed(fd);
+	if (why)
+		log_warning("Ignoring script %s/%s: %s", env->root_path, path, why);
+	return !why;
 }
 
 static void add_dir(const struct env *env, const char *dir, struct scripts *ret)

@@ -9,7 +9,8 @@
 /*
  * Which scripts there are: those of packages in /usr/lib/mdevctl/scripts.d, then those in
  * /etc/mdevctl.d/scripts.d, mdevctl's old place. What editors and package managers leave behind,
- * hidden files and files that may not be executed are none.
+ * hidden files and files that may not be executed are none. A script that others than root and the
+ * caller could change is passed over with a warning, since it runs with our rights.
  */
 struct scripts {
 	bool known; /* they have been looked for */

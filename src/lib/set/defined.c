@@ -229,7 +229,7 @@ int defined_put(const struct env *env, const struct mdev *dev, bool new, struct 
 	if (strlen(text) > FILE_LIMIT) /* nobody could read it again */
 		return error_set(err, STATUS_INVALID, "The definition of %s on %s gets too large",
 				 dev->uuid, dev->parent);
-	bool made = mkdirat(env->root, dir, 0777) == 0;
+	bool made = mkdirat(env->root, dir, 0755) == 0;
 	int r = made || errno == EEXIST ? 0 : -errno;
 	if (r == 0)
 		r = file_replace(env->root, temporary, path, text, new);

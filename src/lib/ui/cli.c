@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "base/suggest.h"
 #include "base/text.h"
 #include "ui/cli.h"

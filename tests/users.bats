@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# What an ordinary user of the machine must not be able to do: stop what root does, or have root's terminal or
+# root's programs do what the user wants.
+bats_require_minimum_version 1.5.0
+load lib/world.bash
+load lib/scripts.bash
+
+setup() {
+	make_scripts_world "$BATS_TEST_TMPDIR/root"
+	((EUID == 0)) || skip "needs root, to become another user"
+	chmod 755 "$BATS_RUN_TMPDIR" "$BATS_FILE_TMPDIR" "$BATS_TEST_TMPDIR" "${BATS_TEST_TMPDIR%/*}"
+}
+
+# as_user COMMAND...: runs it as nobody.
+as_user() {
+	LD_PRELOAD='' setpriv --reuid=65534 --regid=65534 --clear-groups "$@"
+}
+
+# clean: what $stderr and $output hold has no control character but newline and tab.
+clean() {
+	! LC_ALL=C grep -qP '[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]' <<<"$output$stderr"
+}
+
+@test "no user can hold the lock of the writers" {
+	definition mtty "$U1" mtty-1
+	mdevctl modify -u "$U1" --manual
+	run -0 stat -c '%a %u' "$D/.lock"
+	same "600 0"
+	run as_user flock --nonblock "$D/.lock" true
+	[[ $status != 0 && $output == *"Permission denied"* ]]
+	# The directory can be locked by anybody, which stops nobody.
+	exec {held}<"$D"
+	as_user flock --nonblock "$held"
+	MDEVCTL_LOCK_TIMEOUT=1 run -0 mdevctl modify -u "$U1" --auto
+	exec {held}<&-
+}
+
+@test "a lock file that others may open is closed to them" {
+	: >"$D/.lock"
+	chmod 666 "$D/.lock"
+	mdevctl define -u "$U1" -p mtty -t mtty-1
+	run -0 stat -c %a "$D/.lock"
+	same 600
+}
+
+@test "whatever the umask, others may not write definitions" {
+	(umask 0 && mdevctl define -u "$U1" -p mtty -t mtty-1)
+	(umask 0 && mdevctl modify -u "$U1" --auto)
+	(umask 077 && mdevctl define -u "$U2" -p matrix -t vfio_ap-passthrough)
+	run -0 stat -c %a "$D/mtty" "$D/mtty/$U1" "$D/matrix" "$D/matrix/$U2"
+	same "755
+644
+700
+600"
+}
+
+@test "control characters of a definition do not reach the terminal" {
+	printf '{ "mdev_type": "a\033[2Jb" }' >"$ROOT/json"
+	run -8 --separate-stderr mdevctl define -u "$U1" -p mtty --jsonfile "$ROOT/json"
+	clean
+	printf '{ "mdev_type": "mtty-1", "start": "auto", "attrs": [{ "a\302\2332Jb": "c" }] }' >"$ROOT/json"
+	run -8 --separate-stderr mdevctl define -u "$U1" -p mtty --jsonfile "$ROOT/json"
+	same_stderr "Error: Invalid $ROOT/json: invalid attribute name 'a??2Jb'"
+	definition mtty "$U1" mtty-1 manual "[ { \"a\": \"x\\u001b[2Jy\\u007f\\u009bz\" } ]"
+	run -0 --separate-stderr mdevctl list -d -v
+	clean
+	same "$U1 mtty mtty-1 manual
+  Attrs:
+    @{0}: {\"a\":\"x\\u001b[2Jy\\u007f\\u009bz\"}"
+	run -0 --separate-stderr mdevctl list -d --dumpjson
+	clean
+}
+
+@test "control characters of file names do not reach the terminal" {
+	mkdir -p "$D/mtty" "$D/"$'\033[2Jparent'
+	: >"$D/mtty/"$'\033]0;title\a'
+	: >"$D/mtty/"$'c1\302\233'
+	run -0 --separate-stderr mdevctl list -d
+	clean
+	[[ $stderr == *"Can't determine uuid for file '?]0;title?'"* ]]
+}
+
+@test "control characters of sysfs do not reach the terminal" {
+	printf 'Name\033[2J\302\233' >"$SYS/class/mdev_bus/mtty/mdev_supported_types/mtty-1/name"
+	printf 'vfio\033-pci' >"$SYS/class/mdev_bus/mtty/mdev_supported_types/mtty-1/device_api"
+	run -0 --separate-stderr mdevctl types -p mtty
+	clean
+	[[ $output == *"Name: Name?[2J??"* && $output == *"Device API: vfio?-pci"* ]]
+	run -0 --separate-stderr mdevctl types -p mtty --dumpjson
+	clean
+}
+
+@test "control characters of arguments and scripts do not reach the terminal" {
+	run -2 --separate-stderr mdevctl start -u $'\033[2J'
+	clean
+	run -2 --separate-stderr mdevctl define -u "$U1" -p $'c1\302\233' -t x
+	clean
+	script "$CALLOUTS" loud $'printf \'a\\033[2Jb\\302\\233c\' >&2; exit 1'
+	run -7 --separate-stderr mdevctl define -u "$U1" -p mtty -t mtty-1
+	clean
+	[[ $stderr == *"loud: a?[2Jb??c"* ]]
+}
+
+@test "names with control characters are refused, C1 included" {
+	wrong_usage "Invalid parent name 'a??b'" define -u "$U1" -p $'a\302\233b' -t mtty-1
+	wrong_usage "Invalid type name 'a??b'" define -u "$U1" -p mtty -t $'a\302\205b'
+	wrong_usage "Invalid attribute name 'a??b'" modify -u "$U1" --addattr $'a\302\237b' --value 1
+}
+
+# refused WHY: the callout of setup is not run, with this reason.
+refused() {
+	: >"$ROOT/calls"
+	run -0 --separate-stderr mdevctl define -p mtty -t mtty-1
+	same_stderr "Warning: Ignoring script $CALLOUTS/mine: $1"
+	same_file "$ROOT/calls" ""
+}
+
+@test "a script that others may write is not run" {
+	script "$CALLOUTS" mine
+	chmod 757 "$CALLOUTS/mine"
+	refused "others may write to $CALLOUTS/mine (mode 0757)"
+	chmod 775 "$CALLOUTS/mine"
+	chgrp 65534 "$CALLOUTS/mine"
+	refused "others may write to $CALLOUTS/mine (mode 0775)"
+	chmod 755 "$CALLOUTS/mine"
+	chown 65534 "$CALLOUTS/mine"
+	refused "$CALLOUTS/mine belongs to user 65534"
+	chown 0:0 "$CALLOUTS/mine"
+	chmod 775 "$CALLOUTS/mine"
+	run -0 --separate-stderr mdevctl define -u "$U1" -p mtty -t mtty-1
+	same_stderr ""
+	called "mine get capabilities
+mine pre define
+mine post define success"
+}
+
+@test "a script in a directory that others may write is not run" {
+	script "$CALLOUTS" mine
+	chmod 777 "$CALLOUTS"
+	refused "others may write to $CALLOUTS (mode 0777)"
+	chmod 755 "$CALLOUTS"
+	chmod 777 "$ROOT/usr/lib/mdevctl"
+	refused "others may write to $ROOT/usr/lib/mdevctl (mode 0777)"
+	chmod 755 "$ROOT/usr/lib/mdevctl"
+	chown 65534 "$ROOT/usr/lib/mdevctl/scripts.d"
+	refused "$ROOT/usr/lib/mdevctl/scripts.d belongs to user 65534"
+}
+
+@test "a link to a script that others may replace is not run" {
+	mkdir "$ROOT/home"
+	script "$ROOT/home" mine
+	ln -s ../../../../../home/mine "$CALLOUTS/mine"
+	chown 65534 "$ROOT/home"
+	refused "$ROOT/home belongs to user 65534"
+	chown 0 "$ROOT/home"
+	chmod 1777 "$ROOT/home" # as /tmp: only the owner of a file there may replace it
+	run -0 --separate-stderr mdevctl define -u "$U1" -p mtty -t mtty-1
+	same_stderr ""
+	called "mine get capabilities
+mine pre define
+mine post define success"
+}
