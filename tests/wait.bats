@@ -302,6 +302,59 @@ Try 'mdevctl start --help' for more information."
 	same "Error: Failed to create mdev $U1, type mtty-1 on mtty: Input/output error (kernel: fake: $U1 refused)"
 }
 
+@test "the driver's reason for refusing an attribute is quoted, not the removal that follows" {
+	mkdir -p "$ROOT/dev"
+	: >"$ROOT/dev/kmsg"
+	definition matrix "$U1" vfio_ap-passthrough manual '[{"assign_domain": "6"}, {"assign_adapter": "9"}]'
+	FAKEKERNEL_FAIL=assign_adapter=EADDRINUSE run -1 mdevctl start -u "$U1"
+	same "Error: Failed to write 9 to attribute assign_adapter: Address already in use (kernel: fake: 9 refused)"
+	run -0 grep -c "iommu group" "$ROOT/dev/kmsg"
+	same 2
+}
+
+@test "a driver that gives no reason is not quoted with the device's coming and going" {
+	mkdir -p "$ROOT/dev"
+	: >"$ROOT/dev/kmsg"
+	definition matrix "$U1" vfio_ap-passthrough manual '[{"nothing": "6"}]'
+	run -1 mdevctl start -u "$U1"
+	same "Error: Invalid attribute 'nothing'"
+	run -0 grep -c "iommu group" "$ROOT/dev/kmsg"
+	same 2
+}
+
+# Whatever is logged besides, the reason quoted for a refused start is that of the driver.
+only_the_reason_with() {
+	mkdir -p "$ROOT/dev"
+	: >"$ROOT/dev/kmsg"
+	FAKEKERNEL_SAY=$1$'\n' FAKEKERNEL_FAIL=create=EIO run -1 mdevctl start -u "$U1" -p mtty -t mtty-1
+	same "Error: Failed to create mdev $U1, type mtty-1 on mtty: Input/output error (kernel: ${2:-fake: $U1 refused})"
+}
+
+@test "a crashing process is not quoted, whatever its name" {
+	only_the_reason_with "6,2,2,-;mtty[4711]: segfault at 0 ip 0000 sp 0000 error 4 in mtty[1000+1000]"
+	only_the_reason_with "6,2,2,-;traps: mtty[4711] trap invalid opcode ip:1 sp:2 error:0 in $U1[1+1]"
+	only_the_reason_with "6,2,2,-;x[1]: segfault at 0 ip 0000 sp 0000 error 4 in $U1: trust me[1+1]"
+	only_the_reason_with "4,2,2,-;process './$U1' started with executable stack"
+}
+
+@test "what processes write to the kernel's log is not quoted" {
+	only_the_reason_with "11,2,2,-;fake: $U1 is fine"
+	only_the_reason_with "12,2,2,-;$U1: is fine"$'\n DEVICE=+mdev:'"$U1"
+}
+
+@test "what the kernel says about other devices is not quoted" {
+	only_the_reason_with "3,2,2,-;fake: $U2 refused"
+	only_the_reason_with "3,2,2,-;mtty 1: broken"$'\n SUBSYSTEM=mtty\n DEVICE=+mtty:mtty1'
+	only_the_reason_with "3,2,2,-;vfio_mdev ${U1}0: broken"
+}
+
+@test "what the kernel says about the device or its parent is quoted" {
+	only_the_reason_with "3,2,2,c;broken"$'\n SUBSYSTEM=mdev\n DEVICE=+mdev:'"$U1" broken
+	only_the_reason_with "4,2,2,-,caller=T1;mtty: busy"$'\n SUBSYSTEM=mtty\n DEVICE=+mtty:mtty' "mtty: busy"
+	only_the_reason_with "3,2,2,-;[nvidia-vgpu-vfio] $U1: start failed" "[nvidia-vgpu-vfio] $U1: start failed"
+	only_the_reason_with "3,2,2,-;$U1: start failed" "$U1: start failed"
+}
+
 @test "a kernel that says nothing is not quoted" {
 	mkdir -p "$ROOT/dev"
 	FAKEKERNEL_FAIL=create=EIO run -1 mdevctl start -u "$U1" -p mtty -t mtty-1

@@ -12,7 +12,8 @@
  * "create=EIO,assign_adapter:9=EINVAL"; ERRNO "NOTHING" takes the value and does nothing, "KILL"
  * kills the program, "VANISH" has somebody else remove the device just before (VANISH_ONCE: only
  * the first time), "REPLACE" remove it and make it anew. FAKEKERNEL_DELAY=MS makes create and
- * remove take so long. With a file ROOT/dev/kmsg the driver says "fake: VALUE refused" there.
+ * remove take so long. With a file ROOT/dev/kmsg the kernel logs there that devices come and go,
+ * and the driver "fake: VALUE refused"; FAKEKERNEL_SAY=TEXT adds TEXT before and after that.
  * FAKEKERNEL_SHORT=1 has read() and write() of plain files take seven bytes at a time.
  * FAKEKERNEL_LOG=FILE appends "PATH VALUE" for each write, path below /sys.
  */
@@ -22,6 +23,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -187,10 +189,35 @@ static int create_device(const char *type_dir, const char *uuid)
 	return 0;
 }
 
+/* Appends a record to the log of the fake root, if that has one. */
+static void say(const char *path, const char *format, ...)
+{
+	char log[PATH_MAX];
+	va_list args;
+
+	snprintf(log, sizeof(log), "%.*s/dev/kmsg", (int)(strstr(path, "/sys/") - path), path);
+	int fd = open(log, O_WRONLY | O_APPEND | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	va_start(args, format);
+	vdprintf(fd, format, args);
+	va_end(args);
+	close(fd);
+}
+
+/* As the kernel does with each device that comes or goes. */
+static void say_group(const char *path, const char *uuid, const char *what)
+{
+	say(path, "6,1,1,-;vfio_mdev %s: %s iommu group 2\n SUBSYSTEM=mdev\n DEVICE=+mdev:%s\n",
+	    uuid, what, uuid);
+}
+
 static int create(const char *type_dir, const char *uuid)
 {
 	int lock_fd = serialise(type_dir), error = create_device(type_dir, uuid);
 
+	if (!error)
+		say_group(type_dir, uuid, "Adding to");
 	close(lock_fd);
 	return error;
 }
@@ -217,6 +244,7 @@ static int remove_device(const char *device)
 	if (dir)
 		closedir(dir);
 	rmdir(device);
+	say_group(device, strrchr(device, '/') + 1, "Removing from");
 	count(type_dir, 1);
 	close(lock_fd);
 	return 0;
@@ -245,18 +273,18 @@ static void log_write(const char *path, const char *value)
 	close(fd);
 }
 
-/* A driver says why it refuses, if the fake root has a log to say it in. */
-static void say(const char *path, const char *what)
+/* A driver says why it refuses: with printk() at create, with dev_warn() at an attribute. */
+static void say_refused(const char *path, const char *value, bool creates)
 {
-	char log[PATH_MAX], line[PATH_MAX];
+	const char *more = getenv("FAKEKERNEL_SAY"), *uuid = path;
 
-	snprintf(log, sizeof(log), "%.*s/dev/kmsg", (int)(strstr(path, "/sys/") - path), path);
-	int fd = open(log, O_WRONLY | O_APPEND | O_CLOEXEC);
-	if (fd < 0)
-		return;
-	int n = snprintf(line, sizeof(line), "3,1,1,-;fake: %s refused\n SUBSYSTEM=mdev\n", what);
-	(void)!real_write(fd, line, (size_t)n);
-	close(fd);
+	say(path, "%s3,1,1,-;fake: %s refused\n", more ? more : "", value);
+	for (const char *s = path; !creates && (s = strchr(s, '/')); s++)
+		if (strnlen(s, UUID_LENGTH + 2) > UUID_LENGTH + 1 && s[UUID_LENGTH + 1] == '/')
+			uuid = s + 1;
+	if (uuid != path)
+		say(path, " SUBSYSTEM=mdev\n DEVICE=+mdev:%.*s\n", UUID_LENGTH, uuid);
+	say(path, "%s", more ? more : "");
 }
 
 /* Returns 0 or the errno that the driver refuses with. */
@@ -287,7 +315,7 @@ static int store(int fd, char *path, const char *value)
 		return ENODEV;
 	}
 	if (error) {
-		say(path, value);
+		say_refused(path, value, creates);
 		return error;
 	}
 	if (!creates && !removes) {

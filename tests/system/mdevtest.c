@@ -11,8 +11,8 @@
  *
  * A device has attributes that judge what is written, as those of vfio_ap do: assign_adapter,
  * unassign_adapter, assign_domain, unassign_domain take a number up to 255 (else EINVAL); what
- * would give two devices of one parent the same adapter and domain fails with EADDRINUSE.
- * matrix shows what is assigned.
+ * would give two devices of one parent the same adapter and domain fails with EADDRINUSE, for a
+ * reason that is logged. matrix shows what is assigned.
  *
  * Module parameters: parents (how many), registered, capacity, delay (what they begin with).
  */
@@ -160,10 +160,12 @@ static ssize_t matrix_change(struct device *dev, const char *buf, size_t count, 
 	else
 		clear_bit(id, wanted);
 	if (matrix_is_free(state, adapter ? wanted : state->adapters,
-			   adapter ? state->domains : wanted))
+			   adapter ? state->domains : wanted)) {
 		bitmap_copy(map, wanted, MATRIX_BITS);
-	else
+	} else {
+		dev_warn(dev, "%s %u is taken\n", adapter ? "adapter" : "domain", id);
 		count = -EADDRINUSE;
+	}
 	mutex_unlock(&state->parent->lock);
 	return count;
 }

@@ -12,6 +12,7 @@ int kmsg_open(int root);
 /* From here on: what the log has so far is passed over. */
 void kmsg_mark(int fd);
 
-/* The last message since the mark that has one of both names in it (owned by the caller); NULL =
- * none. */
-char *kmsg_last(int fd, const char *name, const char *other_name);
+/* What the kernel said last since the mark about the device or its parent (owned by the caller);
+ * NULL = nothing. What processes wrote to the log is not taken, nor what merely contains a name:
+ * local users can get such lines logged. */
+char *kmsg_last(int fd, const char *uuid, const char *parent);

@@ -267,6 +267,15 @@ int active_check(const struct env *env, const struct mdev *dev, struct error *er
 	return check(env, dev, type_fd, err);
 }
 
+/* Appends the driver's own words, where it has some: sysfs tells no more than a number. */
+static void quote_kernel(const struct env *env, const struct mdev *dev, struct error *err)
+{
+	_cleanup_free_ char *text = kmsg_last(env->kmsg, dev->uuid, dev->parent);
+
+	if (text)
+		error_append(err, " (kernel: %s)", text);
+}
+
 /* The kernel refused (error, positive) what sysfs allowed: something was faster since, another
  * start or the driver that goes; or it has reasons of its own. */
 static int not_created(const struct env *env, const struct mdev *dev, int error, struct error *err)
@@ -327,8 +336,10 @@ static int configure(const struct env *env, const struct mdev *dev, struct error
 	_cleanup_close_ int fd = openat(env->root, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return vanished(dev, err);
+	kmsg_mark(env->kmsg);
 	if (write_attributes(fd, dev, err) == 0)
 		return 0;
+	quote_kernel(env, dev, err); /* now: the removal is logged, too */
 	/* This device and no other: somebody may have made one of the same UUID meanwhile. */
 	int r = file_write_attr(fd, "remove", "1");
 	if (r < 0 && r != -ENOENT && r != -ENODEV)
@@ -336,7 +347,7 @@ static int configure(const struct env *env, const struct mdev *dev, struct error
 	return -1;
 }
 
-static int create_and_configure(const struct env *env, const struct mdev *dev, struct error *err)
+int active_put(const struct env *env, const struct mdev *dev, struct error *err)
 {
 	_cleanup_close_ int type_fd = open_type(env, dev);
 	_cleanup_close_ int fd = open_create(env, type_fd); /* the lock, until all is written */
@@ -344,19 +355,12 @@ static int create_and_configure(const struct env *env, const struct mdev *dev, s
 	if (check(env, dev, type_fd, err) < 0)
 		return -1;
 	log_debug("Writing %s to create of %s on %s", dev->uuid, dev->type, dev->parent);
-	int r = fd < 0 ? fd : file_write_value(fd, dev->uuid);
-	return r < 0 ? not_created(env, dev, -r, err) : configure(env, dev, err);
-}
-
-int active_put(const struct env *env, const struct mdev *dev, struct error *err)
-{
 	kmsg_mark(env->kmsg);
-	if (create_and_configure(env, dev, err) == 0)
-		return 0;
-	/* The driver's own words, where it has some: sysfs tells no more than a number. */
-	_cleanup_free_ char *text = kmsg_last(env->kmsg, dev->uuid, dev->parent);
-	if (text)
-		error_append(err, " (kernel: %s)", text);
+	int r = fd < 0 ? fd : file_write_value(fd, dev->uuid);
+	if (r == 0)
+		return configure(env, dev, err);
+	not_created(env, dev, -r, err);
+	quote_kernel(env, dev, err);
 	return -1;
 }
 

@@ -162,7 +162,12 @@ mdevctl define -u $u2 -p mdevtest.0 -t platform-small
 mdevctl modify -u $u2 --addattr assign_domain --value 0xab
 mdevctl modify -u $u2 --addattr assign_adapter --value 5
 check_like "a refused attribute is named, with the kernel's reason" \
-	"Error: Failed to write 5 to attribute assign_adapter*Address already in use*exit status 1" \
+	"Error: Failed to write 5 to attribute assign_adapter: Address already in use (kernel: *$u2: adapter 5 is taken)"$'\n'"exit status 1" \
+	"$(lines mdevctl start -u $u2)"
+mdevctl modify -u $u2 --delattr
+mdevctl modify -u $u2 --addattr assign_domain --value 300
+check "where the driver gives none, no other line of the log is told as one" \
+	"Error: Failed to write 300 to attribute assign_domain: Invalid argument"$'\n'"exit status 1" \
 	"$(lines mdevctl start -u $u2)"
 check "and the device is removed again" "$u1" "$(devices)"
 mdevctl stop -u $u1
