@@ -100,7 +100,7 @@ Error: 1 of 2 devices on mtty could not be started: $U1" mdevctl start-parent-md
 	echo 1 >"$SYS/$TYPES/mtty-1/available_instances"
 	definition mtty "$U1" mtty-1 auto
 	definition mtty "$U2" mtty-1 auto
-	fails 1 "Warning: Start of $U2 on mtty failed: No available instances of mtty-1 on mtty; running there: $U1 (mtty-1)
+	fails 1 "Warning: Start of $U2 on mtty failed: No available instances of mtty-1 on mtty; running devices: $U1 (mtty-1)
 Error: 1 of 2 devices on mtty could not be started: $U2" mdevctl start-parent-mdevs mtty
 	run -0 mdevctl list
 	same "$U1 mtty mtty-1 auto (defined)"

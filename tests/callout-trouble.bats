@@ -28,9 +28,9 @@ FOREVER=': >"$ROOT/ready"; exec sleep 1000'
 	chmod 755 "$CALLOUTS/a" "$NOTIFIERS/n"
 	script "$CALLOUTS" b
 	run -0 mdevctl define -u "$U1" -p mtty -t mtty-1
-	same "Warning: Unable to run callout script \"$CALLOUTS/a\": its interpreter is missing
-Warning: Unable to run callout script \"$CALLOUTS/a\": its interpreter is missing
-Warning: Unable to run notifier script \"$NOTIFIERS/n\": its interpreter is missing"
+	same "Warning: Unable to run callout script \"$CALLOUTS/a\": its interpreter does not exist
+Warning: Unable to run callout script \"$CALLOUTS/a\": its interpreter does not exist
+Warning: Unable to run notifier script \"$NOTIFIERS/n\": its interpreter does not exist"
 	called "b get capabilities
 b pre define
 b post define success"
@@ -63,8 +63,8 @@ b post define success"
 	sed -i '/echo .{"supports/a sed -i 1s,bash,missing, "$0"' "$CALLOUTS/a"
 	script "$CALLOUTS" b
 	run -7 mdevctl define -u "$U1" -p mtty -t mtty-1
-	same "Warning: Unable to run callout script \"$CALLOUTS/a\": its interpreter is missing
-Error: No answer from callout script \"$CALLOUTS/a\""
+	same "Warning: Unable to run callout script \"$CALLOUTS/a\": its interpreter does not exist
+Error: No reply from callout script \"$CALLOUTS/a\""
 	called "a get capabilities"
 }
 
@@ -99,7 +99,7 @@ a post define success"
 	script "$CALLOUTS" b
 	run -7 mdevctl define -u "$U1" -p mtty -t mtty-1
 	same "Warning: callout script \"$CALLOUTS/a\" was terminated by a signal (Killed)
-Error: No answer from callout script \"$CALLOUTS/a\""
+Error: No reply from callout script \"$CALLOUTS/a\""
 	[[ ! -e $D/mtty ]]
 }
 
@@ -128,7 +128,7 @@ $U1 mtty mtty-1 manual"
 	script "$NOTIFIERS" n
 	MDEVCTL_CALLOUT_TIMEOUT=2 run -9 mdevctl define -u "$U1" -p mtty -t mtty-1
 	same "a: busy
-Error: Time limit of 2 s exceeded by callout script \"$CALLOUTS/a\""
+Error: Timed out after 2 s waiting for callout script \"$CALLOUTS/a\""
 	[[ ! -e $D/mtty ]]
 	called "a get capabilities
 b get capabilities
@@ -139,7 +139,7 @@ n notify define"
 @test "a script that never ends in pre can be forced past" {
 	script "$CALLOUTS" a "[[ \$event != pre ]] || { $FOREVER; }"
 	MDEVCTL_CALLOUT_TIMEOUT=2 run -0 mdevctl define -u "$U1" -p mtty -t mtty-1 --force
-	same "Warning: Forcing operation 'define' despite callout failure. Error was: Time limit of 2 s exceeded by callout script \"$CALLOUTS/a\""
+	same "Warning: Forcing operation 'define' despite callout failure. Error was: Timed out after 2 s waiting for callout script \"$CALLOUTS/a\""
 	called "a get capabilities
 a pre define
 a post define success"
@@ -152,13 +152,13 @@ a post define success"
 		while :; do sleep 0.05; done
 	}'
 	MDEVCTL_CALLOUT_TIMEOUT=2 run -9 mdevctl define -u "$U1" -p mtty -t mtty-1
-	same "Error: Time limit of 2 s exceeded by callout script \"$CALLOUTS/a\""
+	same "Error: Timed out after 2 s waiting for callout script \"$CALLOUTS/a\""
 }
 
 @test "a script that ignores TERM is killed, with its children" {
 	script "$CALLOUTS" a '[[ $event != pre ]] || { trap "" TERM; sleep 1000 & echo $! >"$ROOT/pids"; wait; }'
 	MDEVCTL_CALLOUT_TIMEOUT=2 run -9 mdevctl define -u "$U1" -p mtty -t mtty-1
-	same "Error: Time limit of 2 s exceeded by callout script \"$CALLOUTS/a\""
+	same "Error: Timed out after 2 s waiting for callout script \"$CALLOUTS/a\""
 	local pid
 	pid=$(cat "$ROOT/pids")
 	# A zombie is dead enough: who inherits it may not look at once.
@@ -172,8 +172,8 @@ a post define success"
 	script "$NOTIFIERS" n
 	MDEVCTL_CALLOUT_TIMEOUT=2 MDEVCTL_NOTIFIER_TIMEOUT=3 \
 		run -0 mdevctl define -u "$U1" -p mtty -t mtty-1
-	same "Warning: Time limit of 2 s exceeded by callout script \"$CALLOUTS/a\"
-Warning: Time limit of 3 s exceeded by notifier script \"$NOTIFIERS/m\""
+	same "Warning: Timed out after 2 s waiting for callout script \"$CALLOUTS/a\"
+Warning: Timed out after 3 s waiting for notifier script \"$NOTIFIERS/m\""
 	[[ -e $D/mtty/$U1 ]]
 	called "a get capabilities
 a pre define
@@ -185,7 +185,7 @@ n notify define success"
 	script "$CALLOUTS" a "[[ \$event != get ]] || { $FOREVER; }"
 	versioned b '"define"' '"pre"'
 	MDEVCTL_CALLOUT_TIMEOUT=2 run -0 mdevctl define -u "$U1" -p mtty -t mtty-1
-	same "Warning: Time limit of 2 s exceeded by callout script \"$CALLOUTS/a\""
+	same "Warning: Timed out after 2 s waiting for callout script \"$CALLOUTS/a\""
 	called "a get capabilities
 b get capabilities
 b pre define"
@@ -196,7 +196,7 @@ b pre define"
 	script "$CALLOUTS" a "$FOREVER"
 	versioned b '"attributes"' '"get"' 'echo "[{\"a\":\"1\"}]"'
 	MDEVCTL_CALLOUT_TIMEOUT=2 run -0 mdevctl list -v
-	same "Warning: Time limit of 2 s exceeded by callout script \"$CALLOUTS/a\"
+	same "Warning: Timed out after 2 s waiting for callout script \"$CALLOUTS/a\"
 $U1 mtty mtty-1 manual
   Attrs:
     @{0}: {\"a\":\"1\"}"
@@ -209,9 +209,9 @@ $U1 mtty mtty-1 manual
 	MDEVCTL_CALLOUT_TIMEOUT=2 run -0 --separate-stderr mdevctl list -v
 	same "$U1 mtty mtty-1 manual
 $U2 mtty mtty-1 manual"
-	local limit="Time limit of 2 s exceeded by callout script \"$CALLOUTS/a\""
-	output=$stderr same "Warning: No attributes of $U1: $limit
-Warning: No attributes of $U2: $limit"
+	local limit="Timed out after 2 s waiting for callout script \"$CALLOUTS/a\""
+	output=$stderr same "Warning: Unable to get the attributes of $U1: $limit
+Warning: Unable to get the attributes of $U2: $limit"
 	called "a get capabilities
 a get attributes"
 }
@@ -220,9 +220,9 @@ a get attributes"
 	mdevctl start -u "$U1" -p mtty -t mtty-1
 	script "$CALLOUTS" a "[[ \$event != get ]] || { $FOREVER; }"
 	MDEVCTL_CALLOUT_TIMEOUT=2 run -0 mdevctl list -v
-	local limit="Time limit of 2 s exceeded by callout script \"$CALLOUTS/a\""
+	local limit="Timed out after 2 s waiting for callout script \"$CALLOUTS/a\""
 	same "Warning: $limit
-Warning: No attributes of $U1: $limit
+Warning: Unable to get the attributes of $U1: $limit
 $U1 mtty mtty-1 manual"
 	called "a get capabilities"
 }
@@ -232,7 +232,7 @@ $U1 mtty mtty-1 manual"
 	echo '{"mdev_type":"mtty-1","start":"auto"}' >"$ROOT/json"
 	versioned a '"modify"' '"live"' "$FOREVER"
 	MDEVCTL_CALLOUT_TIMEOUT=2 run -9 mdevctl modify -u "$U1" -p mtty --live --jsonfile "$ROOT/json"
-	same "Error: Time limit of 2 s exceeded by callout script \"$CALLOUTS/a\""
+	same "Error: Timed out after 2 s waiting for callout script \"$CALLOUTS/a\""
 }
 
 # Scripts and their pipes

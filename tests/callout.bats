@@ -220,7 +220,7 @@ one post modify success"
 printf "{\"mdev_type\":\"mtty-1\",\"start\":\"manual\",\"times\":%d}" "$(wc -l <"$ROOT/times")" \
 	>"$ROOT/etc/mdevctl.d/mtty/$uuid"'
 	run -1 mdevctl modify -u "$U1" --auto
-	same "Error: The definition of $U1 on mtty was changed by somebody else meanwhile"
+	same "Error: The definition of $U1 on mtty was changed by another process"
 	output=$(wc -l <"$ROOT/times") same 100
 	same_file "$D/mtty/$U1" '{"mdev_type":"mtty-1","start":"manual","times":100}'
 }
@@ -461,7 +461,7 @@ n notify start failure"
 	script "$CALLOUTS" a '[[ $event != post ]] || exit 1'
 	: >"$CALLOUTS/README"
 	MDEVCTL_LOG=debug run -0 mdevctl define -u "$U1" -p mtty -t mtty-1
-	output=$(grep -F "$CALLOUTS" <<<"$output") same "Debug: No script: $CALLOUTS/README
+	output=$(grep -F "$CALLOUTS" <<<"$output") same "Debug: Ignoring $CALLOUTS/README: not a script
 Debug: get capabilities: running $CALLOUTS/a
 Debug: pre define: running $CALLOUTS/a
 Debug: post define: running $CALLOUTS/a
@@ -726,8 +726,8 @@ b get attributes"
 		run -0 --separate-stderr mdevctl list -v
 		same "$U1 mtty mtty-1 manual
 $U2 mtty mtty-1 manual"
-		output=$stderr same "Warning: No attributes of $U1: $head $why
-Warning: No attributes of $U2: $head $why"
+		output=$stderr same "Warning: Unable to get the attributes of $U1: $head $why
+Warning: Unable to get the attributes of $U2: $head $why"
 		run -8 mdevctl define -u "$U1"
 		same "Error: $head $why"
 		[[ ! -e $D/mtty/$U1 ]]
@@ -768,7 +768,7 @@ Error: $failed"
 	same "a: not now
 $U1 mtty mtty-1 manual"
 	MDEVCTL_LOG=debug run -0 mdevctl list -v
-	[[ $output == *"Debug: No attributes of $U1: $failed"* ]]
+	[[ $output == *"Debug: Unable to get the attributes of $U1: $failed"* ]]
 }
 
 @test "a versioned script without get, or without attributes: define of a running device fails" {

@@ -51,7 +51,7 @@ accepts_uuid() {
 }
 
 @test "UUID:PARENT and --parent must not disagree" {
-	wrong_usage "Option --uuid names another parent than --parent" list -u "$U1:matrix" -p mtty
+	wrong_usage "Options --uuid and --parent specify different parents" list -u "$U1:matrix" -p mtty
 }
 
 @test "the parent in UUID:PARENT is checked as any other" {
@@ -90,20 +90,20 @@ $U1 mtty mtty-1 manual
 }
 
 @test "a flag takes no value" {
-	wrong_usage "Option '--auto' takes no value" define -u "$U1" --auto=yes
-	wrong_usage "Option '--help' takes no value" list --help=all
+	wrong_usage "Option '--auto' does not take a value" define -u "$U1" --auto=yes
+	wrong_usage "Option '--help' does not take a value" list --help=all
 	wrong_usage "Unknown option '-='" list -d=x
 }
 
 @test "an option without its value is wrong usage" {
-	wrong_usage "Option '--uuid' needs a value (--uuid=UUID)" define --uuid
-	wrong_usage "Option '--parent' needs a value (--parent=PARENT)" define -p
-	wrong_usage "Option '--jsonfile' needs a value (--jsonfile=FILE)" define -p mtty --jsonfile
+	wrong_usage "Option '--uuid' requires a value (--uuid=UUID)" define --uuid
+	wrong_usage "Option '--parent' requires a value (--parent=PARENT)" define -p
+	wrong_usage "Option '--jsonfile' requires a value (--jsonfile=FILE)" define -p mtty --jsonfile
 }
 
 @test "a value that starts with - needs the = form" {
 	definition mtty "$U1" mtty-1
-	wrong_usage "Option '--value' needs a value (--value=VALUE)" modify -u "$U1" --addattr=a --value -1
+	wrong_usage "Option '--value' requires a value (--value=VALUE)" modify -u "$U1" --addattr=a --value -1
 	run -0 mdevctl modify -u "$U1" --addattr=a --value=-1
 	run -0 mdevctl list -dv
 	same "$U1 mtty mtty-1 manual
@@ -212,9 +212,9 @@ $U1 mtty mtty-1 manual
 }
 
 @test "modify wants attributes and values together" {
-	wrong_usage "Option --addattr needs --value" modify -u "$U1" --addattr=a
-	wrong_usage "Option --value needs --addattr" modify -u "$U1" --delattr --value=v
-	wrong_usage "Option --value needs --addattr" modify -u "$U1" --auto --value=v
+	wrong_usage "Option --addattr requires --value" modify -u "$U1" --addattr=a
+	wrong_usage "Option --value requires --addattr" modify -u "$U1" --delattr --value=v
+	wrong_usage "Option --value requires --addattr" modify -u "$U1" --auto --value=v
 }
 
 @test "modify refuses an index where there is no attribute to place" {
@@ -226,7 +226,7 @@ $U1 mtty mtty-1 manual
 }
 
 @test "modify --live goes with a JSON file only" {
-	wrong_usage "Option --live needs --auto, --manual or --jsonfile" modify -u "$U1" --delattr --live
+	wrong_usage "Option --live requires --auto, --manual or --jsonfile" modify -u "$U1" --delattr --live
 	wrong_usage "Option --type cannot be used with --live" modify -u "$U1" --live --auto -t mtty-1
 }
 
@@ -234,7 +234,7 @@ $U1 mtty mtty-1 manual
 	definition mtty "$U1" mtty-1
 	local bad
 	for bad in "" x 1x 0x1 -1 +1 " 1" 1.0 4294967296 99999999999999999999; do
-		wrong_usage "Invalid value '$bad' of --index: not a number from 0 to 4294967295" \
+		wrong_usage "Invalid value '$bad' for --index: not a number from 0 to 4294967295" \
 			modify -u "$U1" --delattr "--index=$bad"
 	done
 	fails 1 "Error: Attribute index 4294967295 is invalid
@@ -242,8 +242,8 @@ Device $U1 has no attributes" mdevctl modify -u "$U1" --delattr --index=42949672
 }
 
 @test "a time to wait is a number of seconds, given with = or not at all" {
-	wrong_usage "Invalid value 'x' of --wait: not a number from 0 to 4294967295" start -u "$U1" --wait=x
-	wrong_usage "Invalid value '' of --wait: not a number from 0 to 4294967295" stop -u "$U1" --wait=
+	wrong_usage "Invalid value 'x' for --wait: not a number from 0 to 4294967295" start -u "$U1" --wait=x
+	wrong_usage "Invalid value '' for --wait: not a number from 0 to 4294967295" stop -u "$U1" --wait=
 	wrong_usage "Unexpected argument '5'" stop -u "$U1" --wait 5
 }
 
@@ -286,7 +286,7 @@ Device $U1 has no attributes" mdevctl modify -u "$U1" --delattr --index=42949672
 
 @test "an attribute's value must be text that JSON can hold" {
 	definition mtty "$U1" mtty-1
-	wrong_usage "Invalid value of --value: not valid UTF-8" modify -u "$U1" --addattr=a $'--value=\xff'
+	wrong_usage "Invalid value for --value: not valid UTF-8" modify -u "$U1" --addattr=a $'--value=\xff'
 }
 
 @test "--help wins over everything that is missing or clashes" {
@@ -312,7 +312,7 @@ Device $U1 has no attributes" mdevctl modify -u "$U1" --delattr --index=42949672
 }
 
 @test "--help behind an option that needs a value is no value" {
-	wrong_usage "Option '--uuid' needs a value (--uuid=UUID)" define --uuid --help
+	wrong_usage "Option '--uuid' requires a value (--uuid=UUID)" define --uuid --help
 }
 
 @test "help names the program as it was called" {

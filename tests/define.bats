@@ -90,7 +90,7 @@ $U1 mtty mtty-1 manual"
 }
 
 @test "define needs a parent" {
-	fails 1 "Error: No parent specified, and device $U1 does not run" mdevctl define -u "$U1"
+	fails 1 "Error: No parent specified, and device $U1 is not running" mdevctl define -u "$U1"
 	fails 1 "Error: No parent specified" mdevctl define -u "$U1" -t mtty-1
 }
 
@@ -345,7 +345,7 @@ $D/matrix"
 		head -c 480 /dev/zero | tr '\0' y
 		printf '"}]}'
 	} >"$BATS_TEST_TMPDIR/json"
-	fails 8 "Error: The definition of $U1 on mtty gets too large" \
+	fails 8 "Error: The definition of $U1 on mtty would be too large" \
 		mdevctl define -u "$U1" -p mtty --jsonfile "$BATS_TEST_TMPDIR/json"
 	[[ ! -e $D/mtty ]]
 }

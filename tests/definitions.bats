@@ -56,7 +56,7 @@ broken_as() {
 	for value in '"bogus"' 3 true '"AUTO"' '[]' '""'; do
 		printf '{"mdev_type":"mtty-1","start":%s}' "$value" >"$FILE"
 		reads_as "$U1 mtty mtty-1 manual" \
-			"Warning: /etc/mdevctl.d/mtty/$U1: 'start' is neither \"auto\" nor \"manual\", taken as manual"
+			"Warning: /etc/mdevctl.d/mtty/$U1: 'start' is neither \"auto\" nor \"manual\", treating it as manual"
 	done
 	run -0 mdevctl start-parent-mdevs mtty
 	[[ ! -e $DEVICES/$U1 ]]
@@ -138,7 +138,7 @@ broken_as() {
 	same_stderr ""
 	fails 3 "Error: Mediated device $U1 is not defined" mdevctl modify -u "$U1" -a
 	fails 3 "Error: No devices match the specified uuid" mdevctl undefine -u "$U1"
-	fails 3 "Error: Device is insufficiently specified: $U1 is not defined, so it needs parent and type" \
+	fails 3 "Error: Device is insufficiently specified: $U1 is not defined, so parent and type are required" \
 		mdevctl start -u "$U1"
 }
 
@@ -186,8 +186,8 @@ Warning: Can't determine uuid for file 'README' in /etc/mdevctl.d/mtty"
 
 @test "a directory whose name is no parent's is passed over" {
 	mkdir "$D/"$'a\nb' "$D/"$'\xff'
-	reads_as "" "Warning: Ignoring a directory in /etc/mdevctl.d: its name is no parent's
-Warning: Ignoring a directory in /etc/mdevctl.d: its name is no parent's"
+	reads_as "" "Warning: Ignoring a directory in /etc/mdevctl.d: its name is not a valid parent name
+Warning: Ignoring a directory in /etc/mdevctl.d: its name is not a valid parent name"
 }
 
 # --- what is kept ----------------------------------------------------------------------------------

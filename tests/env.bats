@@ -224,7 +224,7 @@ on_terminal() {
 @test "writers give up when another program keeps the lock" {
 	definition mtty "$U1" mtty-1
 	export MDEVCTL_LOCK_TIMEOUT=1
-	local text="Another program has held the lock on /etc/mdevctl.d/.lock for more than 1 s; 'fuser -v /etc/mdevctl.d/.lock' names it"
+	local text="Another process has held the lock on /etc/mdevctl.d/.lock for more than 1 s; use 'fuser -v /etc/mdevctl.d/.lock' to find it"
 	exec {lock}>"$D/.lock"
 	flock "$lock"
 	fails 9 "Error: $text" mdevctl modify -u "$U1" -a

@@ -179,7 +179,7 @@ using="^(mkdirat|openat|read|write|getdents64|newfstatat|flock|fsync|renameat|re
 
 @test "a definition whose writing cannot be made to last is written, with a warning" {
 	run -0 --separate-stderr inject fsync 2 error=EIO "${modify[@]}"
-	same_stderr "Warning: A power failure may undo this: Unable to sync /etc/mdevctl.d/mtty: Input/output error"
+	same_stderr "Warning: Unable to sync /etc/mdevctl.d/mtty, so a power failure may revert this change: Input/output error"
 	[[ $(<"$D/mtty/$U1") == *'"a": "b"'* ]]
 }
 
@@ -342,13 +342,13 @@ exit status 1"
 	before=$(state)
 	run -0 "${nobody[@]}" mdev-list -d -p mtty
 	same "$U1 mtty mtty-1 manual"
-	fails 1 "Error: Unable to write /etc/mdevctl.d/mtty/$U1: Permission denied (run it as root)" \
+	fails 1 "Error: Unable to write /etc/mdevctl.d/mtty/$U1: Permission denied (root privileges required)" \
 		"${nobody[@]}" mdev-modify -u "$U1" --auto
-	fails 1 "Error: Unable to write /etc/mdevctl.d/new/$U3: Permission denied (run it as root)" \
+	fails 1 "Error: Unable to write /etc/mdevctl.d/new/$U3: Permission denied (root privileges required)" \
 		"${nobody[@]}" "${define[@]}"
 	run -1 "${nobody[@]}" "${undefine[@]}"
 	same "Warning: Undefine of $U1 on parent mtty failed with error: Failed to remove file \
-/etc/mdevctl.d/mtty/$U1: Permission denied (run it as root)
+/etc/mdevctl.d/mtty/$U1: Permission denied (root privileges required)
 Error: Undefine failed"
 	[[ $(state) == "$before" ]]
 }
@@ -432,7 +432,7 @@ ap() {
 @test "a device that vanishes while its attributes are written is reported, and nothing is left" {
 	ap
 	FAKEKERNEL_FAIL=assign_domain=VANISH fails 3 \
-		"Error: Device $U1 vanished while it was started" \
+		"Error: Device $U1 was removed while it was being started" \
 		mdevctl start -u "$U1" -p matrix
 	[[ -z $(ls "$DEVICES") ]]
 	same_file "$SYS/class/mdev_bus/matrix/mdev_supported_types/vfio_ap-passthrough/available_instances" \
@@ -443,7 +443,7 @@ ap() {
 @test "a start that is too late for its own device leaves alone the one that was made anew" {
 	ap
 	FAKEKERNEL_FAIL=assign_domain=REPLACE fails 3 \
-		"Error: Device $U1 vanished while it was started" mdevctl start -u "$U1" -p matrix
+		"Error: Device $U1 was removed while it was being started" mdevctl start -u "$U1" -p matrix
 	run -0 mdevctl list
 	same "$U1 matrix vfio_ap-passthrough manual (defined)"
 }
@@ -494,7 +494,7 @@ ap() {
 	done
 	[[ $started == 3 && $(<"$type/available_instances") == 0 ]]
 	[[ $(find "$DEVICES" -type l | wc -l) == 3 ]]
-	run -0 sed "s/; running there: .*//" "$BATS_TEST_TMPDIR/err" # who depends on the race
+	run -0 sed "s/; running devices: .*//" "$BATS_TEST_TMPDIR/err" # who depends on the race
 	[[ $(sort -u <<<"$output") == "Error: No available instances of mtty-2 on mtty" ]]
 	((${#lines[@]} == 5))
 }

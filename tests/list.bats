@@ -369,8 +369,8 @@ exit 1'
 	run -0 --separate-stderr mdevctl list -v
 	same "$U1 matrix vfio_ap-passthrough manual
 $U2 mtty mtty-1 manual"
-	same_stderr "Warning: No attributes of $U1: Invalid JSON received from callout script \"$script\": Invalid answer: invalid JSON format for attribute \"a\": value must be of type str
-Warning: No attributes of $U2: Invalid JSON received from callout script \"$script\": Invalid answer: invalid JSON format for attribute \"a\": value must be of type str"
+	same_stderr "Warning: Unable to get the attributes of $U1: Invalid JSON received from callout script \"$script\": Invalid answer: invalid JSON format for attribute \"a\": value must be of type str
+Warning: Unable to get the attributes of $U2: Invalid JSON received from callout script \"$script\": Invalid answer: invalid JSON format for attribute \"a\": value must be of type str"
 }
 
 @test "list is lsmdev, by the name of the program" {

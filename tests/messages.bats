@@ -60,7 +60,7 @@ suggests() {
 	done
 	mdevctl start -u "$U3" -p matrix -t vfio_ap-passthrough
 	echo 0 >"$type/available_instances"
-	fails 5 "Error: No available instances of mtty-1 on mtty; running there: ${U1%1}1 (mtty-2), ${U1%1}2 (mtty-2), ${U1%1}3 (mtty-2) and 2 more" \
+	fails 5 "Error: No available instances of mtty-1 on mtty; running devices: ${U1%1}1 (mtty-2), ${U1%1}2 (mtty-2), ${U1%1}3 (mtty-2) and 2 more" \
 		mdevctl start -u "$U2" -p mtty -t mtty-1
 }
 
@@ -87,18 +87,18 @@ hint_once() {
 
 @test "types: nothing on stdout comes with a hint for people" {
 	mkdir -p "$SYS/class/iommu/dmar0"
-	hint "There is no parent 'mtyt'. Did you mean 'mtty'?" mdevctl types -p mtyt
-	hint "There is no parent 'other'" mdevctl types -p other
+	hint "Parent 'mtyt' does not exist. Did you mean 'mtty'?" mdevctl types -p mtyt
+	hint "Parent 'other' does not exist" mdevctl types -p other
 	rm "$SYS/class/mdev_bus"/*
-	hint "Drivers that are loaded have no device that offers types" mdevctl types
+	hint "The loaded drivers have no device that supports types" mdevctl types
 	rm -r "$SYS/class/mdev_bus"
-	hint "No driver that is loaded offers mediated devices" mdevctl types
-	hint "No driver that is loaded offers mediated devices" mdevctl types -p mtty
+	hint "No loaded driver supports mediated devices" mdevctl types
+	hint "No loaded driver supports mediated devices" mdevctl types -p mtty
 }
 
 @test "types: no parent and no IOMMU" {
 	rm -r "$SYS/class/mdev_bus"
-	hint "No driver that is loaded offers mediated devices. There is no IOMMU, either: it may be off in the firmware, or on the kernel's command line" \
+	hint "No loaded driver supports mediated devices. There is no IOMMU either; it may be disabled in the firmware or on the kernel command line" \
 		mdevctl types
 	run -0 --separate-stderr mdevctl types --dumpjson
 	same "[]"
@@ -109,7 +109,7 @@ hint_once() {
 	rm "$SYS/class/mdev_bus"/*
 	mkdir -p "$card/nvidia"
 	echo 0 >"$card/nvidia/current_vgpu_type"
-	hint "The NVIDIA driver of this host does without mediated devices: a vGPU is made by writing the number of its type to /sys/bus/pci/devices/0000:41:00.4/nvidia/current_vgpu_type, and given to a guest as a PCI device" \
+	hint "The NVIDIA driver of this host does not use mediated devices: to create a vGPU, write the number of its type to /sys/bus/pci/devices/0000:41:00.4/nvidia/current_vgpu_type, and assign the PCI device to a guest" \
 		mdevctl types
 }
 
@@ -123,10 +123,10 @@ hint_once() {
 		echo 8 >"$device/sriov_totalvfs"
 		echo 0 >"$device/sriov_numvfs"
 	done
-	hint "Graphics card 0000:41:00.0 has no virtual functions yet, and its driver may offer types only on these; see /sys/bus/pci/devices/0000:41:00.0/sriov_numvfs" \
+	hint "Graphics card 0000:41:00.0 has no virtual functions enabled, but its driver may support types only on these; see /sys/bus/pci/devices/0000:41:00.0/sriov_numvfs" \
 		mdevctl types
 	echo 8 >"$card/sriov_numvfs"
-	hint "Drivers that are loaded have no device that offers types" mdevctl types
+	hint "The loaded drivers have no device that supports types" mdevctl types
 }
 
 @test "what only root may do says so" {
@@ -134,14 +134,14 @@ hint_once() {
 	chmod 755 "$BATS_RUN_TMPDIR" # bats keeps it to itself
 	((UID == 0)) && "${nobody[@]}" test -x "$ROOT" -a -r "$BUILD/mdevctl" || skip "needs root, and paths for all"
 	definition mtty "$U1" mtty-1
-	fails 1 "Error: Failed to create mdev $U1, type mtty-1 on mtty: Permission denied (run it as root)" \
+	fails 1 "Error: Failed to create mdev $U1, type mtty-1 on mtty: Permission denied (root privileges required)" \
 		"${nobody[@]}" mdevctl start -u "$U1"
-	fails 1 "Error: Unable to write /etc/mdevctl.d/mtty/$U2: Permission denied (run it as root)" \
+	fails 1 "Error: Unable to write /etc/mdevctl.d/mtty/$U2: Permission denied (root privileges required)" \
 		"${nobody[@]}" mdevctl define -u "$U2" -p mtty -t mtty-1
-	fails 1 "Warning: Undefine of $U1 on parent mtty failed with error: Failed to remove file /etc/mdevctl.d/mtty/$U1: Permission denied (run it as root)
+	fails 1 "Warning: Undefine of $U1 on parent mtty failed with error: Failed to remove file /etc/mdevctl.d/mtty/$U1: Permission denied (root privileges required)
 Error: Undefine failed" "${nobody[@]}" mdevctl undefine -u "$U1"
 	mdevctl start -u "$U1"
-	fails 1 "Error: Failed to remove mdev $U1: Permission denied (run it as root)" \
+	fails 1 "Error: Failed to remove mdev $U1: Permission denied (root privileges required)" \
 		"${nobody[@]}" mdevctl stop -u "$U1"
 	run -0 --separate-stderr "${nobody[@]}" mdevctl list
 	same "$U1 mtty mtty-1 manual (defined)"
@@ -153,19 +153,19 @@ Error: Undefine failed" "${nobody[@]}" mdevctl undefine -u "$U1"
 	((UID == 0)) && "${nobody[@]}" test -x "$ROOT" -a -r "$BUILD/mdevctl" || skip "needs root, and paths for all"
 	definition mtty "$U1" mtty-1
 	chmod 700 "$D/mtty"
-	fails 1 "Error: Unable to write /etc/mdevctl.d/mtty/$U2: Permission denied (run it as root)" \
+	fails 1 "Error: Unable to write /etc/mdevctl.d/mtty/$U2: Permission denied (root privileges required)" \
 		"${nobody[@]}" mdevctl define -u "$U2" -p mtty -t mtty-1
 	run -0 --separate-stderr "${nobody[@]}" mdevctl list -d
 	same ""
-	same_stderr "Warning: Unable to read /etc/mdevctl.d/mtty: Permission denied (run it as root)"
+	same_stderr "Warning: Unable to read /etc/mdevctl.d/mtty: Permission denied (root privileges required)"
 }
 
 @test "modify: a type that is not there is only hinted at" {
 	definition mtty "$U1" mtty-1
-	hint_once "It cannot be started yet: Parent mtty does not support mdev type mtty-7. Did you mean 'mtty-1'?" \
+	hint_once "The device cannot be started yet: Parent mtty does not support mdev type mtty-7. Did you mean 'mtty-1'?" \
 		mdevctl modify -u "$U1" -t mtty-7 --auto
 	printf '{"mdev_type":"mtty-8","start":"auto"}' >"$ROOT/json"
-	hint_once "It cannot be started yet: Parent mtty does not support mdev type mtty-8. Did you mean 'mtty-1'?" \
+	hint_once "The device cannot be started yet: Parent mtty does not support mdev type mtty-8. Did you mean 'mtty-1'?" \
 		mdevctl modify -u "$U1" -p mtty --jsonfile="$ROOT/json"
 	run -0 --separate-stderr env MDEVCTL_LOG=info mdevctl modify -u "$U1" --manual
 	same_stderr ""
@@ -177,9 +177,9 @@ Error: Undefine failed" "${nobody[@]}" mdevctl undefine -u "$U1"
 }
 
 @test "define: a parent or type that is not there is only hinted at" {
-	hint_once "It cannot be started yet: Parent mtty does not support mdev type mtyt-1. Did you mean 'mtty-1'?" \
+	hint_once "The device cannot be started yet: Parent mtty does not support mdev type mtyt-1. Did you mean 'mtty-1'?" \
 		mdevctl define -u "$U1" -p mtty -t mtyt-1
-	hint_once "It cannot be started yet: Unable to find parent device '0000:41:00.4'" \
+	hint_once "The device cannot be started yet: Unable to find parent device '0000:41:00.4'" \
 		mdevctl define -u "$U1" -p 0000:41:00.4 -t nvidia-63
 	run -0 --separate-stderr mdevctl define -u "$U2" -p gone -t mtty-1
 	same_stderr ""

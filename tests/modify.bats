@@ -305,7 +305,7 @@ mtty"
 		mdevctl modify -u "$U1" --addattr=a --value="$big"
 		cp "$D/mtty/$U1" "$BATS_TEST_TMPDIR/before"
 	done
-	fails 8 "Error: The definition of $U1 on mtty gets too large" \
+	fails 8 "Error: The definition of $U1 on mtty would be too large" \
 		mdevctl modify -u "$U1" --addattr=a --value="$big"
 	cmp "$D/mtty/$U1" "$BATS_TEST_TMPDIR/before"
 }

@@ -105,7 +105,7 @@ $THIS/assign_domain "
 
 @test "start on another parent than the defined one makes a transient device" {
 	definition mtty "$U1" mtty-2
-	fails 3 "Error: Device is insufficiently specified: $U1 is not defined on matrix, so it needs parent and type" \
+	fails 3 "Error: Device is insufficiently specified: $U1 is not defined on matrix, so parent and type are required" \
 		mdevctl start -u "$U1" -p matrix
 	run -0 mdevctl start -u "$U1" -p matrix -t vfio_ap-passthrough
 	run -0 mdevctl list
@@ -131,11 +131,11 @@ $THIS/assign_domain "
 }
 
 @test "start wants parent and type of what is not defined" {
-	fails 3 "Error: Device is insufficiently specified: $U1 is not defined, so it needs parent and type" \
+	fails 3 "Error: Device is insufficiently specified: $U1 is not defined, so parent and type are required" \
 		mdevctl start -u "$U1"
-	fails 3 "Error: Device is insufficiently specified: $U1 is not defined on mtty, so it needs parent and type" \
+	fails 3 "Error: Device is insufficiently specified: $U1 is not defined on mtty, so parent and type are required" \
 		mdevctl start -u "$U1" -p mtty
-	fails 1 "Error: Device is insufficiently specified. One that is not defined needs parent and type" mdevctl start -p mtty
+	fails 1 "Error: Device is insufficiently specified: parent and type are required" mdevctl start -p mtty
 	fails 1 "Error: can't provide type without parent" mdevctl start -u "$U1" -t mtty-1
 }
 
@@ -323,7 +323,7 @@ $THIS/remove 1"
 
 @test "start says so when the device vanishes before its attributes are written" {
 	definition matrix "$U1" vfio_ap-passthrough manual "$ATTRS"
-	FAKEKERNEL_FAIL=create=NOTHING fails 3 "Error: Device $U1 vanished while it was started" \
+	FAKEKERNEL_FAIL=create=NOTHING fails 3 "Error: Device $U1 was removed while it was being started" \
 		mdevctl start -u "$U1"
 }
 

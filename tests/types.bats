@@ -166,7 +166,7 @@ two"
     Available instances: 12
     Device API: vfio-pci
     Name: Dual port serial"
-	same_stderr "Warning: Ignoring type mtty-1 of mtty: its device_api cannot be read"
+	same_stderr "Warning: Ignoring type mtty-1 of mtty: Unable to read device_api"
 }
 
 @test "types passes over a type without a number of instances, with a warning" {
@@ -175,11 +175,11 @@ two"
 		echo "$bad" >"$MTTY/mtty-1/available_instances"
 		run -0 --separate-stderr mdevctl types -p mtty
 		[[ ${lines[1]} == "  mtty-2" ]]
-		same_stderr "Warning: Ignoring type mtty-1 of mtty: its available_instances cannot be read"
+		same_stderr "Warning: Ignoring type mtty-1 of mtty: Unable to read available_instances"
 	done
 	rm "$MTTY/mtty-1/available_instances"
 	run -0 --separate-stderr mdevctl types -p mtty
-	same_stderr "Warning: Ignoring type mtty-1 of mtty: its available_instances cannot be read"
+	same_stderr "Warning: Ignoring type mtty-1 of mtty: Unable to read available_instances"
 }
 
 @test "types leaves out a name that is no UTF-8" {

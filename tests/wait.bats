@@ -183,7 +183,7 @@ exit status 0"
 
 @test "UUID:PARENT and another --parent contradict each other" {
 	run -2 mdevctl start -u "$U1:matrix" -p mtty
-	same "Error: Option --uuid names another parent than --parent
+	same "Error: Options --uuid and --parent specify different parents
 Try 'mdevctl start --help' for more information."
 }
 

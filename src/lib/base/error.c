@@ -12,7 +12,7 @@ int error_set(struct error *err, enum status status, const char *format, ...)
 {
 	va_list args;
 	va_start(args, format);
-	char *text = mem_vprintf(format, args); /* before the free: args may borrow the old text */
+	char *text = mem_vprintf(format, args); /* before free(): args may refer to the old text */
 	va_end(args);
 
 	free(err->text);
@@ -36,9 +36,9 @@ void error_append(struct error *err, const char *format, ...)
 const char *error_words(int error)
 {
 	if (geteuid() != 0 && error == EACCES)
-		return "Permission denied (run it as root)";
+		return "Permission denied (root privileges required)";
 	if (geteuid() != 0 && error == EPERM)
-		return "Operation not permitted (run it as root)";
+		return "Operation not permitted (root privileges required)";
 	return strerror(error);
 }
 

@@ -201,7 +201,7 @@ static int read_start(const cJSON *start, const char *where, bool strict, bool *
 		return error_set(err, STATUS_INVALID,
 				 "Invalid %s: 'start' must be \"auto\" or \"manual\"", where);
 	if (!known)
-		log_warning("%s: 'start' is neither \"auto\" nor \"manual\", taken as manual",
+		log_warning("%s: 'start' is neither \"auto\" nor \"manual\", treating it as manual",
 			    where);
 	*ret = known && strcmp(value, "auto") == 0;
 	return 0;

@@ -102,7 +102,7 @@ int env_lock(const struct env *env, int *ret_fd, struct error *err)
 	_cleanup_close_ int fd = open_lock(env);
 
 	if (fd < 0 && may_lack(-fd)) {
-		log_debug("No lock on /" LOCK ": %s", strerror(-fd));
+		log_debug("Proceeding without a lock on /" LOCK ": %s", strerror(-fd));
 		*ret_fd = -1;
 		return 0;
 	}
@@ -111,13 +111,13 @@ int env_lock(const struct env *env, int *ret_fd, struct error *err)
 	int r = file_lock(fd, env->lock_limit);
 	if (r == -ETIMEDOUT)
 		return error_set(err, STATUS_TIMED_OUT,
-				 "Another program has held the lock on /" LOCK " for more than "
-				 "%u s; 'fuser -v /" LOCK "' names it",
+				 "Another process has held the lock on /" LOCK " for more than "
+				 "%u s; use 'fuser -v /" LOCK "' to find it",
 				 env->lock_limit);
 	if (r == -EINTR)
 		return error_set(err, STATUS_FAILED, "Interrupted, nothing was changed");
 	if (r < 0) {
-		log_debug("No lock on /" LOCK ": %s", strerror(-r));
+		log_debug("Proceeding without a lock on /" LOCK ": %s", strerror(-r));
 		*ret_fd = -1;
 		return 0;
 	}

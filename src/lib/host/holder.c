@@ -131,6 +131,5 @@ char *holder_find(const struct env *env, const char *uuid)
 	/* The group closed, the device still open: its descriptor does not tell which device. */
 	if (!who && proc >= 0)
 		who = find_process(proc, "anon_inode:[vfio-device]", NULL);
-	return who ? who
-		   : mem_printf("a process that cannot be seen from here (%s is busy)", group.path);
+	return who ? who : mem_printf("a process that is not visible (%s is busy)", group.path);
 }

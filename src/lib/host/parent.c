@@ -71,10 +71,9 @@ char *parent_explain_cards(const struct env *env)
 		_cleanup_free_ char *vgpu = mem_printf("%s/nvidia/current_vgpu_type", name);
 
 		if (faccessat(fd, vgpu, F_OK, 0) == 0)
-			return mem_printf("The NVIDIA driver of this host does without mediated "
-					  "devices: a vGPU is made by writing the number of its "
-					  "type to /" PCI "/%s, and given to a guest as a PCI "
-					  "device",
+			return mem_printf("The NVIDIA driver of this host does not use mediated "
+					  "devices: to create a vGPU, write the number of its type "
+					  "to /" PCI "/%s, and assign the PCI device to a guest",
 					  vgpu);
 	}
 	for (int i = 0; i < names.n; i++) {
@@ -82,8 +81,8 @@ char *parent_explain_cards(const struct env *env)
 
 		if (is_display(fd, name) && attr_is(fd, name, "sriov_totalvfs", NULL) &&
 		    attr_is(fd, name, "sriov_numvfs", "0"))
-			return mem_printf("Graphics card %s has no virtual functions yet, and its "
-					  "driver may offer types only on these; see "
+			return mem_printf("Graphics card %s has no virtual functions enabled, but "
+					  "its driver may support types only on these; see "
 					  "/" PCI "/%s/sriov_numvfs",
 					  name, name);
 	}

@@ -73,7 +73,7 @@ int op_autostart(const struct op *op, struct error *err)
 		log_hint("No device is defined as auto on %s", op->parent);
 		journal_status("No device is defined as auto on %s", op->parent);
 	} else {
-		journal_status("All %zu devices run", progress.wanted);
+		journal_status("All %zu devices are running", progress.wanted);
 	}
 	return 0;
 }

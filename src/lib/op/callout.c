@@ -97,7 +97,7 @@ static int interrupted(struct error *err)
 /* A script that is broken in itself is passed over; where we lack the means, nothing is decided. */
 static int not_run(const struct call *call, const char *path, int error, struct error *err)
 {
-	const char *why = error == ENOENT ? "its interpreter is missing" : strerror(error);
+	const char *why = error == ENOENT ? "its interpreter does not exist" : strerror(error);
 
 	if (error != ENOENT && error != ENOEXEC && error != EACCES)
 		return error_set(err, STATUS_FAILED, "Unable to run %s script \"%s\": %s",
@@ -136,7 +136,7 @@ static int run(const struct call *call, const char *path, struct spawn_result *r
 	pass_on(call, path, ret->err);
 	if (ret->timed_out)
 		return error_set(err, STATUS_TIMED_OUT,
-				 "Time limit of %u s exceeded by %s script \"%s\"", limit,
+				 "Timed out after %u s waiting for %s script \"%s\"", limit,
 				 kind(call), path);
 	if (WIFEXITED(ret->wait_status))
 		return WEXITSTATUS(ret->wait_status);
@@ -274,7 +274,7 @@ static int ask(const struct call *call, const struct callout_choice *choice, cha
 		return ask_all(call, script, ret, err);
 	int code = run(call, *script, ret, err);
 	if (code == NO_ANSWER)
-		return error_set(err, STATUS_REFUSED, "No answer from callout script \"%s\"",
+		return error_set(err, STATUS_REFUSED, "No reply from callout script \"%s\"",
 				 *script);
 	return code;
 }

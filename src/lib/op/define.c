@@ -37,7 +37,7 @@ static int define_from_options(const struct op *op, struct mdev *dev, struct err
 	dev->autostart = op->autostart;
 	if (!*dev->parent && op->uuid && !op->type && !active)
 		return error_set(err, STATUS_FAILED,
-				 "No parent specified, and device %s does not run", op->uuid);
+				 "No parent specified, and device %s is not running", op->uuid);
 	if (!*dev->parent)
 		return error_set(err, STATUS_FAILED, "No parent specified");
 	if (!*dev->type)

@@ -40,9 +40,9 @@ static void ask_attributes(struct callouts *callouts, struct mdev *dev)
 		return;
 	/* A script need not know attributes, and can say itself why it does not. */
 	if (why.status == STATUS_REFUSED)
-		log_debug("No attributes of %s: %s", dev->uuid, why.text);
+		log_debug("Unable to get the attributes of %s: %s", dev->uuid, why.text);
 	else
-		log_warning("No attributes of %s: %s", dev->uuid, why.text);
+		log_warning("Unable to get the attributes of %s: %s", dev->uuid, why.text);
 }
 
 int list_active(const struct env *env, const struct filter *filter, bool attributes,

@@ -67,5 +67,5 @@ void op_hint_start(const struct op *op, const struct mdev *dev)
 	_cleanup_error_ struct error why = { 0 };
 
 	if (active_check(op->env, dev, &why) < 0 && why.status == STATUS_NOT_FOUND)
-		log_hint("It cannot be started yet: %s", why.text);
+		log_hint("The device cannot be started yet: %s", why.text);
 }

@@ -28,10 +28,9 @@ static int change_defined(const struct op *op, enum action action, const struct 
 	if (fd >= 0)
 		defined_clean(op->env);
 	if (was && !defined_is(op->env, dev, was))
-		return error_set(
-			err, STATUS_EXISTS,
-			"The definition of %s on %s was changed by somebody else meanwhile",
-			dev->uuid, dev->parent);
+		return error_set(err, STATUS_EXISTS,
+				 "The definition of %s on %s was changed by another process",
+				 dev->uuid, dev->parent);
 	if (action == ACTION_UNDEFINE)
 		return defined_drop(op->env, dev, err);
 	return defined_put(op->env, dev, action == ACTION_DEFINE, err);
@@ -55,7 +54,7 @@ static int change(const struct op *op, struct callouts *callouts, enum action ac
 	case ACTION_STOP:
 		return active_drop(op->env, dev, err);
 	default:
-		return error_set(err, STATUS_FAILED, "No such change");
+		return error_set(err, STATUS_FAILED, "Invalid action");
 	}
 }
 

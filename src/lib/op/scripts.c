@@ -101,7 +101,7 @@ static void add_dir(const struct env *env, const char *dir, struct scripts *ret)
 		_cleanup_free_ char *path = mem_printf("%s/%s", dir, name);
 
 		if (is_leftover(name) || !is_executable(env, path)) {
-			log_debug("No script: %s/%s", env->root_path, path);
+			log_debug("Ignoring %s/%s: not a script", env->root_path, path);
 			continue;
 		}
 		ret->v = mem_grow(ret->v, ret->n + 1, sizeof(ret->v[0]));

@@ -48,13 +48,13 @@ static int load_start(const struct op *op, struct mdev *ret, struct error *err)
 		return error_set(err, STATUS_FAILED, "can't provide type without parent");
 	if ((!op->type || !op->parent) && op->uuid)
 		return error_set(err, STATUS_NOT_FOUND,
-				 "Device is insufficiently specified: %s is not defined%s%s, so it "
-				 "needs parent and type",
+				 "Device is insufficiently specified: %s is not defined%s%s, "
+				 "so parent and type are required",
 				 op->uuid, op->parent ? " on " : "", op->parent ? op->parent : "");
 	if (!op->type || !op->parent)
 		return error_set(err, STATUS_FAILED,
-				 "Device is insufficiently specified. One that is not defined "
-				 "needs parent and type");
+				 "Device is insufficiently specified: parent and type are "
+				 "required");
 	op_set_device(ret, NULL, op->parent, op->type);
 	return 0;
 }
@@ -85,11 +85,11 @@ static int wait_for_udev(const struct op *op, const struct mdev *dev, uint64_t s
 	while (!settle_is_done(&settle, op->env, dev->uuid, since))
 		if (!settle_next(&settle))
 			return error_set(err, STATUS_TIMED_OUT,
-					 "Device %s runs, but udev is not done with it after %u s",
+					 "Udev did not finish processing device %s within %u s",
 					 dev->uuid, limit);
 	if (active_runs(op->env, dev))
 		return 0;
-	return error_set(err, STATUS_NOT_FOUND, "Device %s vanished while it was started",
+	return error_set(err, STATUS_NOT_FOUND, "Device %s was removed while it was being started",
 			 dev->uuid);
 }
 

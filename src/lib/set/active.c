@@ -116,7 +116,7 @@ static int open_create(const struct env *env, int type_fd)
 		return r;
 	}
 	if (r < 0) /* better an old lock passed over than a device not started */
-		log_debug("No lock on create: %s", strerror(-r));
+		log_debug("Proceeding without a lock on create: %s", strerror(-r));
 	return fd;
 }
 
@@ -239,7 +239,7 @@ static int no_instances(const struct env *env, const struct mdev *dev, struct er
 		  dev->parent);
 	active_find(env, &filter, &running);
 	for (i = 0; i < running.n && i < HOLDERS_NAMED; i++)
-		error_append(err, "%s%s (%s)", i == 0 ? "; running there: " : ", ",
+		error_append(err, "%s%s (%s)", i == 0 ? "; running devices: " : ", ",
 			     running.v[i].uuid, running.v[i].type);
 	if (running.n > i)
 		error_append(err, " and %zu more", running.n - i);
@@ -294,7 +294,7 @@ static int not_created(const struct env *env, const struct mdev *dev, int error,
 
 static int vanished(const struct mdev *dev, struct error *err)
 {
-	return error_set(err, STATUS_NOT_FOUND, "Device %s vanished while it was started",
+	return error_set(err, STATUS_NOT_FOUND, "Device %s was removed while it was being started",
 			 dev->uuid);
 }
 

@@ -192,7 +192,7 @@ void defined_find(const struct env *env, const struct filter *filter, struct mde
 			find_in_parent(env, fd, name, filter->uuid, ret);
 		else
 			log_warning("Ignoring a directory in /" DIR_PATH
-				    ": its name is no parent's");
+				    ": its name is not a valid parent name");
 	}
 }
 
@@ -214,8 +214,8 @@ static void sync_dir(const struct env *env, const char *dir)
 	int r = file_sync_dir(env->root, dir);
 
 	if (r < 0)
-		log_warning("A power failure may undo this: Unable to sync /%s: %s", dir,
-			    strerror(-r));
+		log_warning("Unable to sync /%s, so a power failure may revert this change: %s",
+			    dir, strerror(-r));
 }
 
 int defined_put(const struct env *env, const struct mdev *dev, bool new, struct error *err)
@@ -227,8 +227,9 @@ int defined_put(const struct env *env, const struct mdev *dev, bool new, struct 
 	if (!is_parent(dev->parent)) /* nobody would find it again */
 		return error_set(err, STATUS_INVALID, "Invalid parent name '%s'", dev->parent);
 	if (strlen(text) > FILE_LIMIT) /* nobody could read it again */
-		return error_set(err, STATUS_INVALID, "The definition of %s on %s gets too large",
-				 dev->uuid, dev->parent);
+		return error_set(err, STATUS_INVALID,
+				 "The definition of %s on %s would be too large", dev->uuid,
+				 dev->parent);
 	bool made = mkdirat(env->root, dir, 0755) == 0;
 	int r = made || errno == EEXIST ? 0 : -errno;
 	if (r == 0)

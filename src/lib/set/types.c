@@ -50,7 +50,7 @@ static void add(int dirfd, const char *parent, const char *name, struct mdev_typ
 		return; /* gone since the scan */
 	_cleanup_free_ char *api = optional_text(fd, "device_api");
 	if (!api || !read_number(fd, "available_instances", &type.available)) {
-		log_warning("Ignoring type %s of %s: its %s cannot be read", name, parent,
+		log_warning("Ignoring type %s of %s: Unable to read %s", name, parent,
 			    api ? "available_instances" : "device_api");
 		return;
 	}
@@ -106,11 +106,11 @@ static char *explain_parent(const char *parent, const struct file_names *parents
 
 	for (int i = 0; i < parents->n; i++) {
 		if (strcmp(parents->v[i]->d_name, parent) == 0)
-			return mem_printf("Parent %s offers no types", parent);
+			return mem_printf("Parent %s does not support any types", parent);
 		suggest_try(&suggestion, parents->v[i]->d_name);
 	}
 	_cleanup_free_ char *question = suggest_question(&suggestion);
-	return mem_printf("There is no parent '%s'%s", parent, question);
+	return mem_printf("Parent '%s' does not exist%s", parent, question);
 }
 
 char *types_explain(const struct env *env, const char *parent)
@@ -126,11 +126,11 @@ char *types_explain(const struct env *env, const char *parent)
 	_cleanup_close_ int fd = openat(env->root, PARENTS, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	(void)file_scan(env->root, "sys/class/iommu", &iommus); /* the same */
 	return mem_printf("%s%s",
-			  fd < 0 ? "No driver that is loaded offers mediated devices"
-				 : "Drivers that are loaded have no device that offers types",
+			  fd < 0 ? "No loaded driver supports mediated devices"
+				 : "The loaded drivers have no device that supports types",
 			  iommus.n > 0 ? ""
-				       : ". There is no IOMMU, either: it may be off in the "
-					 "firmware, or on the kernel's command line");
+				       : ". There is no IOMMU either; it may be disabled in the "
+					 "firmware or on the kernel command line");
 }
 
 void types_free(struct mdev_type_list *list)

@@ -153,7 +153,7 @@ static const char *value_of(struct parser *p, unsigned option, const char *attac
 		return attached;
 	const char *next = p->argv[1];
 	if (!next || (next[0] == '-' && next[1]))
-		usage_error(p, "Option '--%s' needs a value (--%s=%s)", o->name, o->name,
+		usage_error(p, "Option '--%s' requires a value (--%s=%s)", o->name, o->name,
 			    o->argument);
 	p->argv++;
 	return next;
@@ -183,7 +183,7 @@ static void parse_long(struct parser *p, const char *word)
 		unknown_option(p, name);
 	}
 	if (!options[number(option)].argument && attached)
-		usage_error(p, "Option '--%.*s' takes no value", (int)n, word);
+		usage_error(p, "Option '--%.*s' does not take a value", (int)n, word);
 	take(p, option, options[number(option)].argument ? value_of(p, option, attached) : NULL);
 }
 
@@ -261,7 +261,7 @@ static void check_rule(const struct parser *p, const struct cli_rule *rule)
 		break;
 	case CLI_NEEDS:
 		if (*option && !found)
-			usage_error(p, "Option %s needs %s", option, others);
+			usage_error(p, "Option %s requires %s", option, others);
 		break;
 	case CLI_EXCLUDES:
 		if (*option && found) {
@@ -288,7 +288,7 @@ static void check_uuid(const struct parser *p, const char *text)
 	if (!name_valid(colon + 1))
 		usage_error(p, "Invalid parent name '%s'", colon + 1);
 	if (cli->given & CLI_PARENT && strcmp(cli->values[number(CLI_PARENT)], colon + 1) != 0)
-		usage_error(p, "Option --uuid names another parent than --parent");
+		usage_error(p, "Options --uuid and --parent specify different parents");
 	memcpy(cli->parent, colon + 1, strlen(colon + 1) + 1);
 	cli->given |= CLI_PARENT;
 	cli->values[number(CLI_PARENT)] = cli->parent;
@@ -304,7 +304,7 @@ static unsigned check_number(const struct parser *p, unsigned option, unsigned s
 	errno = 0;
 	unsigned long value = strtoul(text, &end, 10);
 	if (errno || end == text || *end || *text < '0' || *text > '9' || value > UINT_MAX)
-		usage_error(p, "Invalid value '%s' of --%s: not a number from 0 to %u", text,
+		usage_error(p, "Invalid value '%s' for --%s: not a number from 0 to %u", text,
 			    options[number(option)].name, UINT_MAX);
 	return (unsigned)value;
 }
@@ -327,7 +327,7 @@ static void check_values(const struct parser *p)
 	if (attr && !attr_name_valid(attr))
 		usage_error(p, "Invalid attribute name '%s'", attr);
 	if (value && !text_is_utf8(value, strlen(value)))
-		usage_error(p, "Invalid value of --value: not valid UTF-8");
+		usage_error(p, "Invalid value for --value: not valid UTF-8");
 	cli->index = check_number(p, CLI_INDEX, 0);
 	cli->wait = cli->given & CLI_WAIT ? check_number(p, CLI_WAIT, WAIT_DEFAULT) : 0;
 }

@@ -94,7 +94,7 @@ rm /usr/lib/mdevctl/scripts.d/callouts/again
 u3=33333333-3333-4333-8333-333333333333
 mdevctl start -u $u3 || true
 check "a start of what is not defined is in the journal" \
-	"Failed to start $u3: Device is insufficiently specified: $u3 is not defined, so it needs parent and type" \
+	"Failed to start $u3: Device is insufficiently specified: $u3 is not defined, so parent and type are required" \
 	"$(story $u3)"
 mdevctl define -u $u3 -p absent -t platform-small
 mdev-start --ensure --wait=1 -u $u3 || true
@@ -123,7 +123,7 @@ status_text()
 }
 check_soon "systemctl status shows how far an autostart is" \
 	"Starting 2 of 4: 00000002-0000-4000-8000-000000000000" status_text
-check_soon "and that it is done" "All 4 devices run" \
+check_soon "and that it is done" "All 4 devices are running" \
 	systemctl show --value -p StatusText mdev-autostart@mdevtest.1
 
 for unit in mdev@ mdev-autostart@; do
