@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * Why something failed: one exit status and one complete sentence, filled where the failure is
+ * The reason for a failure: an exit status and one complete sentence, set where the failure is
  * detected and printed by main. A function that takes a `struct error *` as its last argument
- * returns 0 (or something useful) on success and -1 on failure, and leaves the error untouched on
+ * returns 0 (or a documented value) on success and -1 on failure, and does not change the error on
  * success. Functions without one return 0 or -errno where their header says so.
  */
 
@@ -16,9 +16,9 @@ enum status {
 	STATUS_NOT_FOUND = 3,	 /* no such device, definition, parent or type */
 	STATUS_EXISTS = 4,	 /* already defined or already running */
 	STATUS_NO_INSTANCES = 5, /* the type has no available instances */
-	STATUS_IN_USE = 6,	 /* somebody holds the device open */
-	STATUS_REFUSED = 7,	 /* a callout said no */
-	STATUS_INVALID = 8,	 /* a definition or JSON that is not valid */
+	STATUS_IN_USE = 6,	 /* the device is in use */
+	STATUS_REFUSED = 7,	 /* a callout refused the operation */
+	STATUS_INVALID = 8,	 /* a definition or other JSON input is invalid */
 	STATUS_TIMED_OUT = 9,
 };
 
@@ -27,18 +27,19 @@ struct error {
 	char *text; /* owned: a sentence without program name, period or newline */
 };
 
-/* Fills err, whatever it held before. Returns -1, so that callers can `return error_set(...)`. */
+/* Sets err and replaces any previous error. Returns -1, so that callers can `return
+ * error_set(...)`. */
 int error_set(struct error *err, enum status status, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* Appends to the sentence that err already holds; the status stays. */
+/* Appends to the text of err, which must be set. The status does not change. */
 void error_append(struct error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* What an errno means, and what to do if it is only that this is not root. Borrowed, until the next
- * call of this or strerror(). */
+/* Returns a description of an errno value. If the operation failed for lack of privileges, the text
+ * says so. The result is valid until the next call of this function or strerror(). */
 const char *error_words(int error);
 
-/* Releases the text and makes err reusable. */
+/* Frees the text and resets err. */
 void error_clear(struct error *err);
 
 #define _cleanup_error_ __attribute__((cleanup(error_clear)))

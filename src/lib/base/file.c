@@ -57,7 +57,8 @@ int file_read_fd(int fd, size_t limit, char **ret_text, size_t *ret_len)
 	size_t len = 0, room = 0;
 
 	for (;;) {
-		/* Starts at what most definitions fit in; malloc() takes more time from 1024 on. */
+		/* The initial size fits most definitions; from 1024 bytes on, malloc() is slower.
+		 */
 		if (len + 1 >= room) {
 			room = room ? room * 2 : 1000;
 			text = mem_grow(text, room, 1);
@@ -84,7 +85,7 @@ int file_read(int dirfd, const char *path, char **ret_text, size_t *ret_len)
 {
 	struct stat st;
 
-	/* O_NONBLOCK: a FIFO without a writer must not stop us; it is refused below. */
+	/* O_NONBLOCK: do not block on a FIFO without a writer; it is rejected below. */
 	_cleanup_close_ int fd =
 		openat(dirfd, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0)
@@ -103,7 +104,7 @@ int file_read_attr(int dirfd, const char *path, char *buf, size_t size)
 	_cleanup_close_ int fd = openat(dirfd, path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	do /* kernfs gives the whole value with the first read */
+	do /* kernfs returns the whole value with the first read */
 		n = read(fd, buf, size - 1);
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
@@ -150,14 +151,14 @@ static int write_all(int fd, const char *text, size_t len)
 	return 0;
 }
 
-/* A file made anew hands down what an administrator set on the one it replaces. */
+/* A new file inherits the mode and owner that an administrator has set on the file it replaces. */
 static void inherit(int fd, int dirfd, const char *path)
 {
 	struct stat st;
 
 	if (fstatat(dirfd, path, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
 		return;
-	(void)!fchown(fd, st.st_uid, st.st_gid); /* not permitted: then it is ours */
+	(void)!fchown(fd, st.st_uid, st.st_gid); /* if not permitted, the file remains ours */
 	(void)fchmod(fd, st.st_mode & 07777);
 }
 
@@ -167,11 +168,11 @@ int file_sync_dir(int dirfd, const char *path)
 
 	if (fd < 0)
 		return fd;
-	/* Some file systems cannot sync a directory and say so; theirs is safe without. */
+	/* File systems that cannot sync a directory return these errors and do not need it. */
 	return fsync(fd) < 0 && errno != EINVAL && errno != EROFS ? -errno : 0;
 }
 
-/* Gives a file its name where nothing has that yet. NFS cannot rename so, but link. */
+/* Renames a file unless the target exists. NFS does not support this, but supports link(). */
 static int rename_new(int dirfd, const char *temporary, const char *path)
 {
 	if (renameat2(dirfd, temporary, dirfd, path, RENAME_NOREPLACE) == 0)
@@ -187,7 +188,8 @@ static int rename_new(int dirfd, const char *temporary, const char *path)
 int file_replace(int dirfd, const char *temporary, const char *path, const char *text,
 		 bool exclusive)
 {
-	/* Without locks (see env_lock()) a process of our number might have left one. */
+	/* If locks are not available (see env_lock()), a process with the same PID may have left
+	 * one behind. */
 	(void)unlinkat(dirfd, temporary, 0);
 	_cleanup_close_ int fd = openat(dirfd, temporary,
 					O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
@@ -223,7 +225,7 @@ int file_lock(int fd, unsigned seconds)
 
 	clock_gettime(CLOCK_MONOTONIC, &deadline);
 	deadline.tv_sec += seconds;
-	while (flock(fd, LOCK_EX | LOCK_NB) < 0) { /* flock() itself knows no time limit */
+	while (flock(fd, LOCK_EX | LOCK_NB) < 0) { /* flock() has no timeout */
 		if (errno != EWOULDBLOCK && errno != EINTR)
 			return -errno;
 		if (signal_pending_termination())

@@ -6,14 +6,15 @@
 #include <stddef.h>
 
 /*
- * Files below a directory fd. Every function returns 0 (or what it says) or -errno; callers know
- * the names and make the sentence.
+ * Access to files relative to a directory fd. Unless stated otherwise, all functions return 0 or
+ * -errno; the caller, which knows the names, creates the error message.
  */
 
-/* The largest definition, sysfs attribute or script answer that is read. */
+/* Maximum size of a definition, sysfs attribute or script reply. */
 #define FILE_LIMIT ((size_t)1024 * 1024)
 
-/* The entries of a directory but "." and "..", in byte order; d_type may be DT_UNKNOWN. */
+/* Reads the entries of a directory except "." and "..", sorted bytewise. d_type may be DT_UNKNOWN.
+ */
 struct file_names {
 	struct dirent **v; /* owned */
 	int n;
@@ -22,35 +23,37 @@ int file_scan(int dirfd, const char *path, struct file_names *ret);
 void file_names_free(struct file_names *names);
 #define _cleanup_names_ __attribute__((cleanup(file_names_free)))
 
-/* Opens a directory for *at() calls. Returns the fd (owned by the caller). */
+/* Opens a directory for *at() calls. Returns the fd, which the caller owns. */
 int file_open_dir(int dirfd, const char *path);
 
-/* Reads a whole regular file. -ELOOP: it is a link; -EINVAL: no regular file; -EFBIG: more than
- * FILE_LIMIT. The text gets a NUL behind its length. */
+/* Reads a regular file. -ELOOP: the path is a symbolic link; -EINVAL: not a regular file; -EFBIG:
+ * larger than FILE_LIMIT. The text is NUL-terminated; *ret_len excludes the NUL. */
 int file_read(int dirfd, const char *path, char **ret_text, size_t *ret_len);
 
-/* Reads an open file, pipe or socket to its end. -EFBIG: more than limit. */
+/* Reads an open file, pipe or socket until its end, with the same limit. */
 int file_read_fd(int fd, size_t limit, char **ret_text, size_t *ret_len);
 
-/* Reads a file of sysfs into buf as text without trailing white space. Never more than one page. */
+/* Reads a sysfs file of at most one page into buf, without trailing white space. */
 int file_read_attr(int dirfd, const char *path, char *buf, size_t size);
 
-/* Writes a value to a file of sysfs below dirfd, or to one that is open: one write(2), as kernfs
- * wants it. The path can leave dirfd neither by ".." nor by a link (openat2, RESOLVE_BENEATH). */
+/* Writes a value to a sysfs file below dirfd, or to an open sysfs file, with a single write(2), as
+ * kernfs requires. The path cannot escape dirfd, neither through ".." nor through symbolic links
+ * (openat2() with RESOLVE_BENEATH). */
 int file_write_attr(int dirfd, const char *path, const char *value);
 int file_write_value(int fd, const char *value);
 
-/* Puts text at path as a whole: temporary file, fsync, rename. A crash leaves the old file, or the
- * new one, and at worst the temporary file. With exclusive an existing path is -EEXIST, else a
- * replaced file hands down its mode and owner. Both paths are below dirfd and on one file system.
- */
+/* Atomically writes a file: writes text to a temporary file, syncs it, and renames it to path.
+ * After a crash, path is either the old or the new file; the temporary file may be left behind.
+ * With exclusive, fails with -EEXIST if path exists; otherwise, the new file inherits the mode and
+ * owner of the file that it replaces. Both paths are relative to dirfd and must be on the same file
+ * system. */
 int file_replace(int dirfd, const char *temporary, const char *path, const char *text,
 		 bool exclusive);
 
-/* What was renamed, made or removed in a directory lasts only once the directory is on disk. */
+/* Syncs a directory, so that files that were created, renamed or removed in it persist. */
 int file_sync_dir(int dirfd, const char *path);
 
-/* Takes flock(LOCK_EX) on an open file, for which closing it lets go. -ETIMEDOUT: somebody else has
- * held it for so long; -EINTR: a termination signal that is blocked came meanwhile; -errno: the
- * file system has no locks. */
+/* Takes an exclusive flock(2) lock on an open file; closing the file releases it. -ETIMEDOUT:
+ * another process held the lock for the whole time; -EINTR: a blocked termination signal became
+ * pending; other values: the file system does not support locks. */
 int file_lock(int fd, unsigned seconds);

@@ -14,8 +14,8 @@
 #include "base/mem.h"
 #include "base/text.h"
 
-/* MDEVCTL_LOG is env_logger's filter in mdevctl: "debug", or "module=debug,...". There are no
- * modules to tell apart here, so the most talkative level in it counts. */
+/* In mdevctl, MDEVCTL_LOG is a filter of env_logger: "debug", or "module=debug,...". There are no
+ * modules here, so the highest level in the filter applies. */
 static enum log_level level(void)
 {
 	static const char *const names[] = { "off", "error", "warn", "info", "debug", "trace" };
@@ -30,7 +30,7 @@ static enum log_level level(void)
 	return found < 0 ? LOG_LEVEL_WARNING : (enum log_level)found;
 }
 
-/* Colours only on a terminal and never with NO_COLOR (no-color.org). */
+/* Use colours only on a terminal, and never with NO_COLOR (no-color.org). */
 static bool colours(void)
 {
 	const char *no = getenv("NO_COLOR");
@@ -46,8 +46,8 @@ static bool colours(void)
 	return isatty(STDERR_FILENO) && term && strcmp(term, "dumb") != 0;
 }
 
-/* One write a line: lines of programs that run at the same time do not mix. That nobody reads it
- * any more (SIGPIPE) is no reason to end before the work is done. */
+/* Writes each line with one write(), so that lines of concurrent programs are not mixed. If the
+ * reader is gone (SIGPIPE), the program must still complete its work. */
 static void put(const char *line)
 {
 	static const struct timespec at_once = { 0 };
@@ -57,7 +57,7 @@ static void put(const char *line)
 	sigaddset(&pipe, SIGPIPE);
 	sigprocmask(SIG_BLOCK, &pipe, &old);
 	if (write(STDERR_FILENO, line, strlen(line)) < 0 && errno == EPIPE)
-		(void)sigtimedwait(&pipe, NULL, &at_once); /* ignored signals do not come */
+		(void)sigtimedwait(&pipe, NULL, &at_once); /* fails if SIGPIPE is ignored */
 	sigprocmask(SIG_SETMASK, &old, NULL);
 }
 
@@ -88,7 +88,7 @@ static void print(const char *colour, const char *prefix, const char *format, va
 
 LOG_FUNCTION(log_error, LOG_LEVEL_OFF, "\033[1;31m", "Error")
 LOG_FUNCTION(log_warning, LOG_LEVEL_WARNING, "\033[1;33m", "Warning")
-/* With a terminal there is somebody to help, unless warnings are unwanted. */
+/* On a terminal, hints are shown unless warnings are disabled. */
 static enum log_level hint_level(void)
 {
 	return isatty(STDERR_FILENO) ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO;

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * What people are told on stderr besides the one error that ends a program: warnings, and with
- * MDEVCTL_LOG=debug what is being done. Each call is one line, written at once.
+ * Messages on stderr in addition to the final error message of a program: warnings, and with
+ * MDEVCTL_LOG=debug, debug messages. Each message is one line and is written immediately.
  */
 
 enum log_level {
@@ -20,10 +20,10 @@ void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* What might help people who look at a terminal; programs that read stderr get it only with
+/* Hints for users. They are shown if stderr is a terminal, and otherwise only with
  * MDEVCTL_LOG=info. */
 void log_hint(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* What a callout script wrote to its stderr, as "name: text"; always shown, but for control
- * characters. */
+/* Prints the stderr output of a callout script, unmodified, prefixed with "name: ". It is always
+ * shown. */
 void log_script(const char *name, const char *text);

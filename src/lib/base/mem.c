@@ -13,7 +13,7 @@ static void *check(void *memory)
 {
 	if (!memory) {
 		static const char text[] = "Error: Out of memory\n";
-		(void)!write(STDERR_FILENO, text, sizeof(text) - 1); /* nothing more can be done */
+		(void)!write(STDERR_FILENO, text, sizeof(text) - 1); /* errors cannot be reported */
 		exit(STATUS_FAILED);
 	}
 	return memory;
@@ -67,7 +67,7 @@ void mem_stream_end(FILE *stream)
 	bool whole = !ferror(stream);
 
 	if (fclose(stream) != 0 || !whole)
-		check(NULL); /* a text that was cut for want of memory is none */
+		check(NULL); /* the text is incomplete: out of memory */
 }
 
 void mem_free(void *pointer_to_pointer)

@@ -6,11 +6,13 @@
 #include <stdio.h>
 
 /*
- * Memory that is there or the program dies, and release by scope. These programs are short and hold
- * no state worth saving when memory is out, so no caller handles it.
+ * Memory allocation that terminates the program on failure, and automatic release at the end of a
+ * scope. The programs are short-lived and have no state to save when memory runs out, so callers do
+ * not handle allocation failures.
  */
 
-/* As realloc(), calloc(), strdup(), strndup(), vasprintf() and asprintf(), but never NULL. */
+/* Like realloc(), calloc(), strdup(), strndup(), vasprintf() and asprintf(), but never return NULL.
+ */
 void *mem_grow(void *old, size_t count, size_t size);
 void *mem_zero(size_t count, size_t size);
 char *mem_text(const char *text);
@@ -18,8 +20,8 @@ char *mem_text_n(const char *text, size_t n);
 char *mem_vprintf(const char *format, va_list args) __attribute__((format(printf, 1, 0)));
 char *mem_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* As open_memstream(), but never NULL; the text is there, and the caller's, after mem_stream_end().
- */
+/* Like open_memstream(), but never returns NULL. The text is available after mem_stream_end() and
+ * is owned by the caller. */
 FILE *mem_stream(char **ret_text, size_t *ret_len);
 void mem_stream_end(FILE *stream);
 

@@ -4,8 +4,8 @@
 
 #include "base/signal.h"
 
-/* Not those that are ignored (nohup, a job in the background): being blocked they become pending
- * all the same, but they are to end nothing. */
+/* Excludes ignored signals (nohup, a background job): they become pending when they are blocked,
+ * but must not have any effect. */
 void signal_termination(sigset_t *ret)
 {
 	static const int all[] = { SIGINT, SIGTERM, SIGHUP };

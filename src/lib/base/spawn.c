@@ -20,32 +20,33 @@
 #include "base/signal.h"
 #include "base/spawn.h"
 
-/* How long a program whose time is over has to go before it is killed, and then to be gone. */
+/* Time after SIGTERM until a program is killed, and after SIGKILL until we stop waiting for it. */
 #define GRACE_SECONDS 3
 
-/* A pipe, or what is left open of it; -1 = closed. */
+/* The ends of a pipe; -1 = closed. */
 struct pipe {
 	int read;
 	int write;
 };
 
 struct text {
-	char *v; /* owned, without NUL */
+	char *v; /* owned, not NUL-terminated */
 	size_t n;
 	bool cut;
 };
 
-/* A running program: our ends of its pipes and what came through them. */
+/* A running program: our ends of its pipes, and the data read from them. */
 struct run {
 	pid_t pid;
-	int ended;   /* owned: a pidfd, readable once it has ended */
-	int signals; /* owned: a signalfd, readable while one of `wanted` is pending; never read */
+	int ended;   /* owned: a pidfd, readable when the program has ended */
+	int signals; /* owned: a signalfd, readable while a signal in `wanted` is pending; never
+			read */
 	sigset_t wanted;
 	struct pipe in, out, err; /* owned */
-	const char *input;	  /* borrowed: what is still to be written */
+	const char *input;	  /* borrowed: the rest that is to be written */
 	struct text answer, complaint;
 	int64_t deadline;
-	unsigned stage; /* what is due at the deadline: 0 = TERM, 1 = KILL, 2 = giving up */
+	unsigned stage; /* action at the deadline: 0 = SIGTERM, 1 = SIGKILL, 2 = stop waiting */
 };
 
 static int64_t now_ms(void)
@@ -84,7 +85,7 @@ static int open_pipe(struct pipe *ret)
 	return 0;
 }
 
-/* Only our ends: the program's must block as its author expects. */
+/* Only our ends are non-blocking, as programs expect blocking pipes. */
 static int open_pipes(struct run *run)
 {
 	int r;
@@ -99,8 +100,8 @@ static int open_pipes(struct run *run)
 	return 0;
 }
 
-/* Signals that are pending already were known before the program was run, so they are not for it.
- */
+/* Excludes signals that were already pending before the program was run; they are not forwarded to
+ * it. */
 static int open_signals(struct run *run, bool interruptible)
 {
 	sigset_t pending;
@@ -114,7 +115,7 @@ static int open_signals(struct run *run, bool interruptible)
 	return run->signals < 0 ? -errno : 0;
 }
 
-/* In this order: the end for stdin may itself be fd 1 or 2 if we were started without them. */
+/* The order matters: the end for stdin may be fd 1 or 2 if we were started with them closed. */
 static int set_files(posix_spawn_file_actions_t *files, const struct run *run)
 {
 	int r = posix_spawn_file_actions_adddup2(files, run->in.read, STDIN_FILENO);
@@ -123,13 +124,13 @@ static int set_files(posix_spawn_file_actions_t *files, const struct run *run)
 		r = posix_spawn_file_actions_adddup2(files, run->out.write, STDOUT_FILENO);
 	if (r == 0)
 		r = posix_spawn_file_actions_adddup2(files, run->err.write, STDERR_FILENO);
-	/* What our own caller let through: a script in the background would hold it open. */
+	/* Close fds inherited from our caller: a background script would keep them open. */
 	if (r == 0)
 		r = posix_spawn_file_actions_addclosefrom_np(files, STDERR_FILENO + 1);
 	return r;
 }
 
-/* The group is what a time limit ends, so it is the program's own, with what it starts. */
+/* The program gets its own process group, so that the time limit also terminates its children. */
 static int set_attributes(posix_spawnattr_t *attributes)
 {
 	sigset_t none, all;
@@ -148,7 +149,7 @@ static int set_attributes(posix_spawnattr_t *attributes)
 	return r;
 }
 
-/* As posix_spawn(): 0 or a positive errno, that of exec included. */
+/* Returns 0 or a positive errno, like posix_spawn(), including errors of exec. */
 static int start(struct run *run, const char *const argv[])
 {
 	posix_spawn_file_actions_t files;
@@ -171,8 +172,9 @@ static int start(struct run *run, const char *const argv[])
 	return r;
 }
 
-/* Nobody reads any more, or all is written: closing is the end of the text. The reading end stays
- * open on our side until the program has ended, so writing never meets EPIPE or SIGPIPE. */
+/* Close the pipe, which marks the end of the text, when everything is written or the reader is
+ * gone. We keep the reading end open until the program has ended, so writing never causes EPIPE or
+ * SIGPIPE. */
 static void feed(struct run *run)
 {
 	ssize_t n = write(run->in.write, run->input, strlen(run->input));
@@ -183,8 +185,8 @@ static void feed(struct run *run)
 		close_end(&run->in.write);
 }
 
-/* Reads once. What is beyond the limit is dropped, so that the program can go on writing. Returns
- * how many bytes were read. */
+/* Reads once. Data beyond the limit is discarded, so that the program does not block. Returns the
+ * number of bytes read. */
 static size_t collect(int *fd, struct text *text)
 {
 	char buf[16384];
@@ -208,7 +210,7 @@ static size_t collect(int *fd, struct text *text)
 	return (size_t)n;
 }
 
-/* What is in the pipe at this moment and no more: a child in the background may write for ever. */
+/* Reads what is currently in the pipe, but no more: a background process may keep writing. */
 static void drain(int *fd, struct text *text)
 {
 	int left = 0;
@@ -223,7 +225,8 @@ static void drain(int *fd, struct text *text)
 	}
 }
 
-/* Each signal once. It is looked at, not read: it has to stay pending for whoever blocked it. */
+/* Forwards each signal once. Signals are not read: they must remain pending for the caller, which
+ * blocked them. */
 static void hand_on(struct run *run)
 {
 	sigset_t pending;
@@ -231,15 +234,15 @@ static void hand_on(struct run *run)
 	sigpending(&pending);
 	for (int sig = 1; sig < NSIG; sig++)
 		if (sigismember(&run->wanted, sig) == 1 && sigismember(&pending, sig) == 1) {
-			(void)kill(-run->pid, sig); /* gone already: its end is seen next */
+			(void)kill(-run->pid, sig); /* if it is gone, the pidfd shows it next */
 			sigdelset(&run->wanted, sig);
 		}
 	if (signalfd(run->signals, &run->wanted, 0) < 0)
 		close_end(&run->signals);
 }
 
-/* Its time is over. Returns whether it is worth waiting on: a process that hangs in the kernel
- * survives even KILL. */
+/* Handles an expired deadline. Returns whether to keep waiting: a process that hangs in the kernel
+ * survives even SIGKILL. */
 static bool end(struct run *run)
 {
 	switch (run->stage++) {
@@ -248,7 +251,7 @@ static bool end(struct run *run)
 		break;
 	case 1:
 		(void)kill(-run->pid, SIGKILL);
-		(void)kill(run->pid, SIGKILL); /* it may have left its group */
+		(void)kill(run->pid, SIGKILL); /* it may have left its process group */
 		break;
 	default:
 		return false;
@@ -257,7 +260,7 @@ static bool end(struct run *run)
 	return true;
 }
 
-/* Until the program itself has ended, whoever else holds its pipes. */
+/* Serves the pipes until the program itself has ended, even if other processes keep them open. */
 static void attend(struct run *run)
 {
 	for (;;) {
@@ -291,11 +294,11 @@ static void attend(struct run *run)
 	}
 }
 
-/* Takes the exit status. Before that, what a program that was ended leaves of its group goes, too:
- * once it is reaped the number of the group may be another's. */
+/* Collects the exit status. If the program was terminated, the rest of its process group is killed
+ * first: after it has been reaped, the ID of the group may be reused. */
 static int reap(struct run *run)
 {
-	int status = SIGKILL; /* what it will be if it ever comes back from the kernel */
+	int status = SIGKILL; /* its status if it ever returns from the kernel */
 
 	if (run->stage > 0)
 		(void)kill(-run->pid, SIGKILL);
@@ -304,7 +307,7 @@ static int reap(struct run *run)
 	return status;
 }
 
-/* Hands a text over to the caller, with a NUL behind it. */
+/* Transfers a text to the caller, NUL-terminated. */
 static char *hand_over(struct text *text)
 {
 	char *v = mem_grow(text->v, text->n + 1, 1);
@@ -328,7 +331,8 @@ static int run_child(struct run *run, const char *const argv[], unsigned limit_s
 	close_end(&run->out.write);
 	close_end(&run->err.write);
 	run->ended = (int)syscall(SYS_pidfd_open, run->pid, 0);
-	if (run->ended < 0) { /* only where fds or memory are out: it must not run unattended */
+	if (run->ended <
+	    0) { /* fails only without fds or memory; the program must not run unsupervised */
 		r = -errno;
 		run->stage = 1;
 		(void)reap(run);
@@ -352,7 +356,7 @@ int spawn_run(const char *const argv[], const char *input, unsigned limit_second
 					 .input = input ? input : "" };
 	struct sigaction inherited;
 
-	/* Where our caller ignores SIGCHLD, so do we, and the kernel drops exit statuses. */
+	/* If our caller ignores SIGCHLD, so do we, and the kernel discards exit statuses. */
 	sigaction(SIGCHLD, &standard, &inherited);
 	int r = run_child(&run, argv, limit_seconds, interruptible);
 	int status = r < 0 ? 0 : reap(&run);

@@ -5,24 +5,24 @@
 #include <stddef.h>
 
 /*
- * Runs one program as a direct child (s390's ap-check locks in the name of its parent process),
- * feeds its stdin, collects its stdout and stderr, and ends it when its time is over. What it
- * leaves behind in the background is not waited for.
+ * Runs a program as a direct child (the lock of s390's ap-check belongs to its parent process),
+ * writes its stdin, collects its stdout and stderr, and terminates it after a time limit.
+ * Background processes that it leaves behind are not waited for.
  */
 struct spawn_result {
-	int wait_status; /* as waitpid() gives it */
-	bool timed_out;	 /* it was ended (TERM, then KILL) because its time was over */
-	bool out_cut;	 /* stdout was longer than FILE_LIMIT; the rest was dropped */
-	char *out;	 /* owned, NUL behind out_len */
+	int wait_status; /* as returned by waitpid() */
+	bool timed_out;	 /* it was terminated (SIGTERM, then SIGKILL) because of the time limit */
+	bool out_cut;	 /* stdout exceeded FILE_LIMIT; the rest was discarded */
+	char *out;	 /* owned, NUL-terminated */
 	size_t out_len;
-	char *err; /* owned, NUL-terminated; NULs of the script are replaced; cut at FILE_LIMIT */
+	char *err; /* owned, NUL-terminated; NULs are replaced; truncated at FILE_LIMIT */
 };
 
-/* argv ends with NULL, argv[0] is a path. input may be NULL (an empty stdin). The program gets its
- * own process group, the default signal dispositions, our directory and environment, no other fds.
- * If interruptible, a termination signal that is blocked and becomes pending meanwhile is handed on
- * to its group, and stays pending.
- * Returns 0, or -errno if it could not be run (then nothing ran). */
+/* argv is terminated by NULL, and argv[0] is a path. If input is NULL, stdin is empty. The program
+ * runs in its own process group with default signal dispositions, inherits our working directory
+ * and environment, and has no other open fds. If interruptible, a blocked termination signal that
+ * becomes pending is forwarded to the process group, and remains pending.
+ * Returns 0, or -errno if the program could not be run. */
 int spawn_run(const char *const argv[], const char *input, unsigned limit_seconds,
 	      bool interruptible, struct spawn_result *ret);
 void spawn_result_free(struct spawn_result *result);

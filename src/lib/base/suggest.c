@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "base/suggest.h"
 
-/* Longer words are compared as a whole; nobody types them. */
+/* Longer words are only compared for equality. */
 #define LONGEST 63
 
 static bool same(char a, char b)
@@ -20,8 +20,8 @@ static unsigned least(unsigned a, unsigned b)
 	return a < b ? a : b;
 }
 
-/* How many letters have to be changed, added, removed or swapped with the next one (optimal string
- * alignment). Three rows of the table are all that is looked at. */
+/* Number of letters that have to be changed, added, removed or swapped with the next one (optimal
+ * string alignment distance). Only three rows of the matrix are required. */
 static unsigned distance(const char *a, const char *b)
 {
 	unsigned rows[3][LONGEST + 1];
@@ -54,7 +54,7 @@ void suggest_try(struct suggestion *suggestion, const char *known)
 	else if (n >= 3 && known_n > n &&
 		 (strncasecmp(suggestion->word, known, n) == 0 ||
 		  strcasecmp(suggestion->word, known + known_n - n) == 0))
-		found = 1; /* also a PCI address without its domain, as lspci prints it */
+		found = 1; /* this includes a PCI address without its domain, as printed by lspci */
 	else if (n <= LONGEST && known_n <= LONGEST)
 		found = distance(suggestion->word, known);
 	else

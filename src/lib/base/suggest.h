@@ -4,17 +4,17 @@
 #include <limits.h>
 
 /*
- * For a word that is not known: the known one that was probably meant. Case does not count, a
- * beginning or an end of three letters is enough, else one letter wrong, missing, too many or
- * swapped, and one more for every four letters.
+ * Finds the known word that was probably meant by an unknown word. Case is ignored. The unknown
+ * word may be a prefix or suffix of at least three letters; otherwise, one letter may be wrong,
+ * missing, added or swapped, plus one more for every four letters.
  */
 struct suggestion {
 	const char *word;	 /* borrowed: what was typed */
-	char best[NAME_MAX + 1]; /* "" = nothing is near */
+	char best[NAME_MAX + 1]; /* "" = no similar word */
 	unsigned distance;
 };
 
 void suggest_try(struct suggestion *suggestion, const char *known);
 
-/* ". Did you mean 'BEST'?", or "" if nothing is near. Owned by the caller. */
+/* Returns ". Did you mean 'BEST'?", or "" if no word is similar. Owned by the caller. */
 char *suggest_question(const struct suggestion *suggestion);
