@@ -22,6 +22,13 @@ enum status {
 	STATUS_TIMED_OUT = 9,
 };
 
+/* Whether something is so, where that need not be known. */
+enum answer {
+	ANSWER_NO,
+	ANSWER_YES,
+	ANSWER_UNKNOWN, /* it cannot be read, or cannot be seen from here */
+};
+
 struct error {
 	enum status status;
 	char *text; /* owned: a sentence without program name, period or newline */

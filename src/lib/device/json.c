@@ -188,6 +188,16 @@ static char *unknown_members(const char *text, const cJSON *object)
 	return all;
 }
 
+char *json_unknown_string(const struct mdev *dev, const char *name)
+{
+	if (!dev->unknown || !strstr(dev->unknown, name)) /* spares the parsing of nearly all */
+		return NULL;
+	_cleanup_free_ char *text = mem_printf("{%s}", dev->unknown);
+	_cleanup_tree_ cJSON *tree = cJSON_Parse(text);
+	const char *value = cJSON_GetStringValue(member(tree, name));
+	return value ? mem_text(value) : NULL;
+}
+
 static int read_start(const cJSON *start, const char *where, bool strict, bool *ret,
 		      struct error *err)
 {
@@ -513,6 +523,18 @@ void json_number(struct json_writer *w, unsigned value)
 {
 	separate(w);
 	fprintf(w->file, "%u", value);
+}
+
+void json_bool(struct json_writer *w, bool value)
+{
+	separate(w);
+	fputs_unlocked(value ? "true" : "false", w->file);
+}
+
+void json_null(struct json_writer *w)
+{
+	separate(w);
+	fputs_unlocked("null", w->file);
 }
 
 static void members(struct json_writer *w, const struct mdev *dev)

@@ -81,6 +81,12 @@ void json_close(struct json_writer *w, char bracket); /* ']' or '}' */
 void json_key(struct json_writer *w, const char *key);
 void json_string(struct json_writer *w, const char *value);
 void json_number(struct json_writer *w, unsigned value);
+void json_bool(struct json_writer *w, bool value);
+void json_null(struct json_writer *w);
+
+/* The value of a member of the definition that is not ours, if it is a string (owned by the
+ * caller); NULL = there is no such. */
+char *json_unknown_string(const struct mdev *dev, const char *name);
 
 /* Writes a device as the object of a definition: mdev_type, start, attrs. */
 void json_definition(struct json_writer *w, const struct mdev *dev);

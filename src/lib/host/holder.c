@@ -112,11 +112,12 @@ static char *find_process(int proc, const char *name, const struct node *node)
 char *holder_find(const struct env *env, const char *uuid)
 {
 	char name[NAME_MAX + 1];
+	_cleanup_free_ char *dir = mem_printf(VFIO_MDEV, uuid);
 	_cleanup_node_ struct node device = { 0 }, group = { 0 };
 
-	if (vfio_device(env, uuid, name))
+	if (vfio_device(env, dir, name))
 		device = find_node(env, "devices/", name);
-	if (vfio_group(env, uuid, name))
+	if (vfio_group(env, dir, name))
 		group = find_node(env, "", name);
 	_cleanup_close_ int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	_cleanup_close_ int fd =

@@ -1,25 +1,28 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "device/mdev.h"
 #include "host/parent.h"
 
 #define PARENTS "sys/class/mdev_bus"
 #define PCI "sys/bus/pci/devices"
 
-/* The last component of what a link of this parent points to. */
-static char *linked(const struct env *env, const char *parent, const char *link)
+/* The last component of what a link of this device points to. */
+static char *linked(const struct env *env, const char *device, const char *link)
 {
-	char path[sizeof(PARENTS "//driver") + NAME_MAX], target[PATH_MAX];
+	char path[PATH_MAX], target[PATH_MAX];
 
-	snprintf(path, sizeof(path), PARENTS "/%s/%s", parent, link);
+	snprintf(path, sizeof(path), "%s/%s", device, link);
 	ssize_t n = readlinkat(env->root, path, target, sizeof(target) - 1);
 	if (n <= 0)
 		return NULL;
@@ -31,12 +34,102 @@ static char *linked(const struct env *env, const char *parent, const char *link)
 
 char *parent_driver(const struct env *env, const char *parent)
 {
-	return linked(env, parent, "driver");
+	_cleanup_free_ char *device = mem_printf(PARENTS "/%s", parent);
+
+	return linked(env, device, "driver");
 }
 
 char *parent_card(const struct env *env, const char *parent)
 {
-	return linked(env, parent, "physfn");
+	_cleanup_free_ char *device = mem_printf(PARENTS "/%s", parent);
+
+	return linked(env, device, "physfn");
+}
+
+static void add_vf(const struct env *env, const char *name, struct parent_vf_list *ret)
+{
+	_cleanup_free_ char *current = mem_printf(PCI "/%s/nvidia/current_vgpu_type", name);
+	char text[64] = "", *end = text;
+
+	int r = file_read_attr(env->root, current, text, sizeof(text));
+	if (r == -ENOENT || r == -ENOTDIR)
+		return;
+	struct parent_vf vf = { .name = mem_text(name), .path = mem_printf(PCI "/%s", name) };
+	vf.driver = linked(env, vf.path, "driver");
+	vf.card = linked(env, vf.path, "physfn");
+	unsigned long type = strtoul(text, &end, 10);
+	if (r < 0 || end == text || *end || *text == '-' || type > UINT_MAX)
+		vf.typed = ANSWER_UNKNOWN;
+	else
+		vf.typed = type ? ANSWER_YES : ANSWER_NO;
+	vf.type = vf.typed == ANSWER_YES ? (unsigned)type : 0;
+	ret->v = mem_grow(ret->v, ret->n + 1, sizeof(*ret->v));
+	ret->v[ret->n++] = vf;
+}
+
+/* The name of a type in a function's list of those it could have: lines "NUMBER : NAME". */
+static char *offered_title(const struct env *env, const struct parent_vf *vf, unsigned type)
+{
+	_cleanup_free_ char *path = mem_printf("%s/nvidia/creatable_vgpu_types", vf->path);
+	char text[4096 + 1], *rest = text, *line, *end;
+
+	if (file_read_attr(env->root, path, text, sizeof(text)) < 0)
+		return NULL;
+	while ((line = strsep(&rest, "\n"))) {
+		unsigned long number = strtoul(line, &end, 10);
+
+		end += strspn(end, " \t");
+		if (number != type || end == line || *end != ':')
+			continue;
+		end++;
+		char *title = mem_text(end + strspn(end, " \t"));
+		text_clean(title);
+		return title;
+	}
+	return NULL;
+}
+
+/* A card is asked only by its functions that have no type yet, and a type only once: the driver
+ * takes its time. */
+static void find_title(const struct env *env, struct parent_vf_list *list, size_t i)
+{
+	struct parent_vf *vf = &list->v[i];
+
+	for (size_t j = 0; j < i && !vf->title; j++)
+		if (list->v[j].type == vf->type && list->v[j].title)
+			vf->title = mem_text(list->v[j].title);
+	for (size_t j = 0; j < list->n && !vf->title; j++)
+		if (list->v[j].typed == ANSWER_NO && vf->card && list->v[j].card &&
+		    strcmp(vf->card, list->v[j].card) == 0) {
+			vf->title = offered_title(env, &list->v[j], vf->type);
+			return;
+		}
+}
+
+void parent_find_vfs(const struct env *env, struct parent_vf_list *ret)
+{
+	_cleanup_names_ struct file_names names = { 0 };
+
+	(void)file_scan(env->root, PCI, &names); /* none: no PCI here */
+	for (int i = 0; i < names.n; i++)
+		if (name_valid(names.v[i]->d_name))
+			add_vf(env, names.v[i]->d_name, ret);
+	for (size_t i = 0; i < ret->n; i++)
+		if (ret->v[i].typed == ANSWER_YES)
+			find_title(env, ret, i);
+}
+
+void parent_free_vfs(struct parent_vf_list *list)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		free(list->v[i].name);
+		free(list->v[i].path);
+		free(list->v[i].driver);
+		free(list->v[i].card);
+		free(list->v[i].title);
+	}
+	free(list->v);
+	*list = (struct parent_vf_list){ 0 };
 }
 
 /* Whether dirfd/device/name is a file with this text; wanted NULL = any but "0". */

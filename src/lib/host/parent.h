@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include <stddef.h>
+
+#include "base/error.h"
 #include "host/env.h"
 
 /*
@@ -12,6 +15,26 @@
  * parents may be one card. Each owned by the caller; NULL = sysfs names none. */
 char *parent_driver(const struct env *env, const char *parent);
 char *parent_card(const struct env *env, const char *parent);
+
+/* A virtual function that NVIDIA's newer driver makes a vGPU without mediated devices: the number
+ * of a type is written to its nvidia/current_vgpu_type (NVIDIA's vGPU software documentation). */
+struct parent_vf {
+	char *name;	   /* owned: its PCI address */
+	char *path;	   /* owned: its directory in sysfs, below the root */
+	char *driver;	   /* owned; NULL = none */
+	char *card;	   /* owned: its physical function; NULL = not known */
+	enum answer typed; /* whether it has a type */
+	unsigned type;
+	char *title; /* owned: the type's name, from another function that could have it; NULL = not
+			known */
+};
+
+struct parent_vf_list {
+	struct parent_vf *v; /* owned; sorted by name */
+	size_t n;
+};
+void parent_find_vfs(const struct env *env, struct parent_vf_list *ret);
+void parent_free_vfs(struct parent_vf_list *list);
 
 /* Why no graphics card of this host is a parent: newer drivers of NVIDIA offer vGPUs without mdev,
  * older ones offer types of most cards only on virtual functions. Owned by the caller; NULL = no

@@ -5,6 +5,7 @@
 
 #include <libudev.h>
 
+#include "base/mem.h"
 #include "host/settle.h"
 #include "host/vfio.h"
 
@@ -73,11 +74,12 @@ static bool is_initialized(struct udev *udev, const char *subsystem, const char 
 bool settle_is_done(const struct settle *settle, const struct env *env, const char *uuid,
 		    uint64_t since)
 {
+	_cleanup_free_ char *device = mem_printf(VFIO_MDEV, uuid);
 	char name[NAME_MAX + 1];
 
 	return !settle->udev || (is_initialized(settle->udev, "mdev", uuid, since) &&
-				 (!vfio_device(env, uuid, name) ||
+				 (!vfio_device(env, device, name) ||
 				  is_initialized(settle->udev, "vfio-dev", name, since)) &&
-				 (!vfio_group(env, uuid, name) ||
+				 (!vfio_group(env, device, name) ||
 				  is_initialized(settle->udev, "vfio", name, since)));
 }

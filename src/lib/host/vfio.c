@@ -7,11 +7,9 @@
 #include "base/mem.h"
 #include "host/vfio.h"
 
-#define DEVICES "sys/bus/mdev/devices"
-
-bool vfio_group(const struct env *env, const char *uuid, char ret[NAME_MAX + 1])
+bool vfio_group(const struct env *env, const char *device, char ret[NAME_MAX + 1])
 {
-	_cleanup_free_ char *path = mem_printf(DEVICES "/%s/iommu_group", uuid);
+	_cleanup_free_ char *path = mem_printf("%s/iommu_group", device);
 	char target[PATH_MAX];
 
 	ssize_t n = readlinkat(env->root, path, target, sizeof(target) - 1);
@@ -22,10 +20,10 @@ bool vfio_group(const struct env *env, const char *uuid, char ret[NAME_MAX + 1])
 	return snprintf(ret, NAME_MAX + 1, "%s", slash ? slash + 1 : target) <= NAME_MAX;
 }
 
-bool vfio_device(const struct env *env, const char *uuid, char ret[NAME_MAX + 1])
+bool vfio_device(const struct env *env, const char *device, char ret[NAME_MAX + 1])
 {
 	_cleanup_names_ struct file_names names = { 0 };
-	_cleanup_free_ char *path = mem_printf(DEVICES "/%s/vfio-dev", uuid);
+	_cleanup_free_ char *path = mem_printf("%s/vfio-dev", device);
 
 	if (file_scan(env->root, path, &names) < 0 || names.n == 0)
 		return false;

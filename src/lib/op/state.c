@@ -3,9 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "base/mem.h"
-#include "host/parent.h"
+#include "base/text.h"
+#include "device/json.h"
+#include "device/uuid.h"
+#include "host/mark.h"
+#include "host/vfio.h"
 #include "op/state.h"
 #include "set/active.h"
 #include "set/defined.h"
@@ -20,7 +23,27 @@ struct places {
 
 const char *state_type(const struct state_device *dev)
 {
-	return dev->running ? dev->running->type : dev->definition->type;
+	return dev->running ? dev->running->type : dev->definition ? dev->definition->type : "";
+}
+
+const struct mdev *state_definition(const struct state_device *dev)
+{
+	return dev->definition && !dev->definition->broken ? dev->definition : NULL;
+}
+
+char *state_set(const struct state_device *dev)
+{
+	const struct mdev *definition = state_definition(dev);
+	char uuid[UUID_SIZE];
+	char *label = definition ? json_unknown_string(definition, "set") : NULL;
+
+	if (!label)
+		return NULL;
+	uuid_of_name(label, uuid);
+	if (strcmp(uuid, dev->uuid) == 0 && text_printable(label))
+		return label;
+	free(label);
+	return NULL;
 }
 
 static int compare(const struct mdev *a, const struct mdev *b)
@@ -30,18 +53,24 @@ static int compare(const struct mdev *a, const struct mdev *b)
 	return order ? order : strcmp(a->uuid, b->uuid);
 }
 
-static void add_device(struct state *state, const struct mdev *definition,
-		       const struct mdev *running)
+static struct state_device *add_device(struct state *state, const struct mdev *dev)
 {
-	const struct mdev *dev = definition ? definition : running;
+	struct state_device *ret = &state->devices[state->n_devices++];
 
-	state->devices[state->n_devices++] =
-		(struct state_device){ .uuid = dev->uuid,
-				       .parent = dev->parent,
-				       .definition = definition,
-				       .running = running,
-				       .defined = definition ? ANSWER_YES : ANSWER_NO,
-				       .active = running ? ANSWER_YES : ANSWER_NO };
+	*ret = (struct state_device){ .uuid = dev->uuid, .parent = dev->parent };
+	return ret;
+}
+
+static void set_definition(struct state_device *dev, const struct mdev *definition)
+{
+	dev->definition = definition;
+	dev->defined = ANSWER_YES;
+}
+
+static void set_running(struct state_device *dev, const struct mdev *running)
+{
+	dev->running = running;
+	dev->active = ANSWER_YES;
 }
 
 /* Both sets are sorted alike, so one walk finds all pairs. */
@@ -55,9 +84,17 @@ static void join_sets(struct state *state)
 		int order = j == running->n	  ? -1
 			    : i == definitions->n ? 1
 						  : compare(&definitions->v[i], &running->v[j]);
-		const struct mdev *definition = order <= 0 ? &definitions->v[i++] : NULL;
+		struct state_device *dev =
+			add_device(state, order <= 0 ? &definitions->v[i] : &running->v[j]);
 
-		add_device(state, definition, order >= 0 ? &running->v[j++] : NULL);
+		if (order <= 0)
+			set_definition(dev, &definitions->v[i++]);
+		else if (definitions->unseen)
+			dev->defined = ANSWER_UNKNOWN;
+		if (order >= 0)
+			set_running(dev, &running->v[j++]);
+		else if (running->unseen)
+			dev->active = ANSWER_UNKNOWN;
 	}
 }
 
@@ -67,21 +104,60 @@ static void set_state(struct state_device *dev, enum mdev_state word, char *reas
 	dev->reason = reason;
 }
 
-static void judge_running(struct state_device *dev, const struct places *places)
+/* Whether its start was interrupted: 1, 0, or -errno. */
+static int is_incomplete(const struct env *env, struct state *state, const struct mdev *running)
 {
-	const struct mdev *definition = dev->definition;
+	int r = mark_is_left(env, running->uuid);
 
-	if (definition && strcmp(definition->type, dev->running->type) != 0)
+	if (r == -EACCES || r == -EPERM) {
+		state->unmarked = true; /* a matter of this caller, not of the device */
+		return 0;
+	}
+	return r;
+}
+
+static void judge_running(const struct env *env, struct state *state, struct state_device *dev,
+			  const struct places *places)
+{
+	const struct mdev *definition = state_definition(dev);
+	int incomplete = is_incomplete(env, state, dev->running);
+
+	if (incomplete > 0)
+		set_state(dev, MDEV_INCOMPLETE,
+			  mem_text("its start was interrupted, attributes may be missing"));
+	else if (incomplete < 0)
+		set_state(dev, MDEV_UNKNOWN,
+			  mem_printf("Unable to tell whether its start was interrupted: %s",
+				     error_words(-incomplete)));
+	else if (definition && strcmp(definition->type, dev->running->type) != 0)
 		set_state(dev, MDEV_DIFFERS, mem_printf("defined as %s", definition->type));
+	else if (dev->defined == ANSWER_UNKNOWN)
+		set_state(dev, MDEV_UNKNOWN, mem_text("definitions cannot be read"));
 	else if (!definition && places->defined)
 		set_state(dev, MDEV_DIFFERS, mem_printf("defined on %s", places->defined->parent));
 	else
 		set_state(dev, MDEV_RUNNING, NULL);
 }
 
-/* The worst that can be said of a device. One that runs elsewhere is not missing here, since a UUID
- * runs once; if it should not run there, that is said there. */
-static void judge(struct state_device *dev, const struct places *places)
+/* One that runs elsewhere is not missing here, since a UUID runs once; if it should not run there,
+ * that is said there. */
+static void judge_stopped(struct state_device *dev, const struct places *places)
+{
+	const struct mdev *definition = state_definition(dev);
+
+	if (places->running)
+		set_state(dev, MDEV_STOPPED, mem_printf("runs on %s", places->running->parent));
+	else if (dev->active == ANSWER_UNKNOWN)
+		set_state(dev, MDEV_UNKNOWN, mem_text("running devices cannot be read"));
+	else if (definition && definition->autostart)
+		set_state(dev, MDEV_MISSING, NULL); /* see explain() */
+	else
+		set_state(dev, MDEV_STOPPED, NULL);
+}
+
+/* The worst that can be said of a device. */
+static void judge(const struct env *env, struct state *state, struct state_device *dev,
+		  const struct places *places)
 {
 	const struct mdev *definition = dev->definition;
 
@@ -89,13 +165,9 @@ static void judge(struct state_device *dev, const struct places *places)
 		set_state(dev, definition->unreadable ? MDEV_UNKNOWN : MDEV_BROKEN,
 			  mem_text(definition->broken));
 	else if (dev->running)
-		judge_running(dev, places);
-	else if (places->running)
-		set_state(dev, MDEV_STOPPED, mem_printf("runs on %s", places->running->parent));
-	else if (definition->autostart)
-		set_state(dev, MDEV_MISSING, NULL); /* see explain() */
+		judge_running(env, state, dev, places);
 	else
-		set_state(dev, MDEV_STOPPED, NULL);
+		judge_stopped(dev, places);
 }
 
 static int by_uuid(const void *left, const void *right)
@@ -106,7 +178,7 @@ static int by_uuid(const void *left, const void *right)
 	return order ? order : strcmp((*a)->parent, (*b)->parent);
 }
 
-static void judge_all(struct state *state)
+static void judge_all(const struct env *env, struct state *state)
 {
 	size_t n = state->n_devices, end;
 	_cleanup_free_ struct state_device **all =
@@ -125,7 +197,7 @@ static void judge_all(struct state *state)
 				places.defined = all[end];
 		}
 		for (size_t i = start; i < end; i++)
-			judge(all[i], &places);
+			judge(env, state, all[i], &places);
 	}
 }
 
@@ -146,22 +218,32 @@ static void join_parents(const struct env *env, struct state *state)
 	int i = 0;
 
 	while (i < state->present.n || j < state->n_devices) {
-		const char *present = i < state->present.n ? state->present.v[i]->d_name : NULL;
-		const char *named = j < state->n_devices ? state->devices[j].parent : NULL;
-		int order = !named ? -1 : !present ? 1 : strcmp(present, named);
+		int order = j == state->n_devices ? -1
+			    : i == state->present.n
+				    ? 1
+				    : strcmp(state->present.v[i]->d_name, state->devices[j].parent);
+		const char *name =
+			order <= 0 ? state->present.v[i++]->d_name : state->devices[j].parent;
 
-		if (order < 0 && !name_valid(present)) {
-			i++;
+		if (!name_valid(name))
 			continue;
-		}
-		add_parent(env, order <= 0 ? present : named, order <= 0, state);
+		add_parent(env, name, order <= 0, state);
 		struct state_parent *parent = &state->parents[state->n_parents - 1];
 		parent->devices = &state->devices[j];
-		while (j < state->n_devices && strcmp(state->devices[j].parent, parent->name) == 0)
+		while (j < state->n_devices && strcmp(state->devices[j].parent, name) == 0)
 			j++;
 		parent->n_devices = (size_t)(&state->devices[j] - parent->devices);
-		i += order <= 0;
 	}
+}
+
+static void note_unseen(struct state *state, const char *text)
+{
+	if (!text)
+		return;
+	char *all = mem_printf("%s%s%s", state->unseen ? state->unseen : "",
+			       state->unseen ? "; " : "", text);
+	free(state->unseen);
+	state->unseen = all;
 }
 
 static void find_parents(const struct env *env, struct state *state)
@@ -169,8 +251,11 @@ static void find_parents(const struct env *env, struct state *state)
 	int r = file_scan(env->root, PARENTS, &state->present);
 
 	state->parents_known = r < 0 && r != -ENOENT ? ANSWER_UNKNOWN : ANSWER_YES;
-	if (state->parents_known == ANSWER_UNKNOWN)
-		log_warning("Unable to read /" PARENTS ": %s", error_words(-r));
+	if (state->parents_known == ANSWER_UNKNOWN) {
+		_cleanup_free_ char *text =
+			mem_printf("Unable to read /" PARENTS ": %s", error_words(-r));
+		note_unseen(state, text);
+	}
 	join_parents(env, state);
 }
 
@@ -196,7 +281,7 @@ static void find_types(const struct env *env, struct state *state)
 static char *explain(const struct state *state, const struct state_parent *parent,
 		     const struct state_device *dev)
 {
-	const struct mdev_type *type = state_find_type(parent, dev->definition->type);
+	const struct mdev_type *type = state_find_type(parent, state_type(dev));
 
 	if (!parent->present && state->parents_known == ANSWER_YES)
 		return mem_text("parent not present");
@@ -219,7 +304,33 @@ static void explain_missing(struct state *state)
 	}
 }
 
-void state_read(const struct env *env, const char *uuid, bool types, struct state *ret)
+/* Who uses which running device and which function, in one walk. */
+static void find_holders(const struct env *env, struct state *state)
+{
+	size_t n = state->running.n + state->vfs.n;
+	_cleanup_free_ char **paths = mem_zero(state->running.n + 1, sizeof(char *));
+
+	state->holders = mem_zero(n + 1, sizeof(*state->holders));
+	state->n_holders = n;
+	for (size_t i = 0; i < state->running.n; i++) {
+		paths[i] = mem_printf(VFIO_MDEV, state->running.v[i].uuid);
+		state->holders[i].path = paths[i];
+	}
+	for (size_t i = 0; i < state->vfs.n; i++)
+		state->holders[state->running.n + i].path = state->vfs.v[i].path;
+	holders_find(env, state->holders, n);
+	state->vf_holders = &state->holders[state->running.n];
+	for (size_t i = 0; i < state->n_devices; i++)
+		if (state->devices[i].running)
+			state->devices[i].holder =
+				&state->holders[state->devices[i].running - state->running.v];
+	for (size_t i = 0; i < state->running.n; i++) {
+		state->holders[i].path = NULL;
+		free(paths[i]);
+	}
+}
+
+void state_read(const struct env *env, const char *uuid, unsigned what, struct state *ret)
 {
 	struct filter filter = { uuid, NULL };
 	bool missing = false;
@@ -228,17 +339,23 @@ void state_read(const struct env *env, const char *uuid, bool types, struct stat
 	/* In this order: a device that is defined and started meanwhile is not called missing. */
 	defined_find(env, &filter, &ret->definitions);
 	active_find(env, &filter, &ret->running);
+	note_unseen(ret, ret->definitions.unseen);
+	note_unseen(ret, ret->running.unseen);
 	join_sets(ret);
-	judge_all(ret);
+	judge_all(env, ret);
 	find_parents(env, ret);
 	for (size_t i = 0; i < ret->n_devices; i++)
 		missing = missing || ret->devices[i].state == MDEV_MISSING;
-	if (types || missing)
+	if (what & STATE_TYPES || missing)
 		find_types(env, ret);
 	else
 		for (size_t i = 0; i < ret->n_parents; i++)
 			ret->parents[i].has_types = ANSWER_UNKNOWN;
 	explain_missing(ret);
+	if (what & STATE_VFS)
+		parent_find_vfs(env, &ret->vfs);
+	if (what & STATE_HOLDERS)
+		find_holders(env, ret);
 }
 
 const struct state_parent *state_find_parent(const struct state *state, const char *name)
@@ -275,8 +392,12 @@ void state_free(struct state *state)
 		free(state->parents[i].driver);
 		free(state->parents[i].card);
 	}
+	holders_free(state->holders, state->n_holders);
+	free(state->holders);
 	free(state->devices);
 	free(state->parents);
+	free(state->unseen);
+	parent_free_vfs(&state->vfs);
 	mdev_list_free(&state->definitions);
 	mdev_list_free(&state->running);
 	types_free(&state->types);

@@ -1,22 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "base/error.h"
 #include "base/file.h"
 #include "device/mdev.h"
 #include "host/env.h"
+#include "host/holders.h"
+#include "host/parent.h"
 #include "set/types.h"
 
 /*
  * One snapshot of the host: parents, their types, and the devices of both sets, joined. It reads
  * each definition, link and type once, so that what is made of it (a report, a plan) agrees with
- * itself. Nothing in it fails: what cannot be read is ANSWER_UNKNOWN or `unknown`, never no.
+ * itself. Nothing in it fails: what cannot be read is ANSWER_UNKNOWN or MDEV_UNKNOWN, never no, and
+ * named in `unseen`.
  */
-
-enum answer {
-	ANSWER_NO,
-	ANSWER_YES,
-	ANSWER_UNKNOWN, /* it cannot be read, or cannot be seen from here */
-};
 
 /* One parent and one UUID, in either set or both. A UUID may be defined on several parents, but
  * runs at most once. */
@@ -28,18 +26,16 @@ struct state_device {
 	enum answer defined;	       /* NO: there is no definition here */
 	enum answer active;	       /* NO: it does not run here */
 	enum mdev_state state;
-	char *reason; /* owned: why it is in this state; NULL = nothing to say */
+	char *reason;		     /* owned: why it is in this state; NULL = nothing to say */
+	const struct holder *holder; /* borrowed: who uses it; NULL = not running, or not asked */
 };
 
-/* The type that counts for people: the running one, else the defined one; "" = not known. */
-const char *state_type(const struct state_device *dev);
-
 struct state_parent {
-	const char *name; /* borrowed */
-	bool present;	  /* registered in /sys/class/mdev_bus */
-	char *driver;	  /* owned; NULL = it has none, or is not present */
-	char *card; /* owned: its physical function; NULL = it is none of a card's functions */
-	enum answer has_types;	       /* UNKNOWN: they cannot be read, or were not asked for */
+	const char *name;      /* borrowed */
+	bool present;	       /* registered in /sys/class/mdev_bus */
+	char *driver;	       /* owned; NULL = it has none, or is not present */
+	char *card;	       /* owned: its physical function; NULL = it is not a virtual one */
+	enum answer has_types; /* UNKNOWN: they cannot be read, or were not asked for */
 	const struct mdev_type *types; /* borrowed; sorted by name */
 	size_t n_types;
 	struct state_device *devices; /* borrowed from the state; sorted by UUID */
@@ -49,20 +45,33 @@ struct state_parent {
 struct state {
 	struct state_parent *parents; /* owned; sorted by name; those that are not present, too */
 	size_t n_parents;
+	enum answer parents_known;    /* UNKNOWN: /sys/class/mdev_bus cannot be read */
 	struct state_device *devices; /* owned; sorted by parent, then UUID */
 	size_t n_devices;
-	enum answer parents_known; /* UNKNOWN: /sys/class/mdev_bus cannot be read */
+	struct parent_vf_list vfs;	 /* of NVIDIA's driver without mediated devices */
+	const struct holder *vf_holders; /* borrowed: who uses these, in the same order */
+	char *unseen;  /* owned: what could not be read, as one sentence; NULL = nothing */
+	bool unmarked; /* not allowed to tell which starts were interrupted */
 
 	/* What the above is borrowed from. */
 	struct mdev_list definitions;
 	struct mdev_list running;
 	struct mdev_type_list types;
 	struct file_names present;
+	struct holder *holders; /* of running, then of vfs */
+	size_t n_holders;
 };
 
-/* Reads the snapshot. uuid NULL = all devices; else only those of this UUID, on any parent. Without
- * types these are read only if a device is missing, to say why. */
-void state_read(const struct env *env, const char *uuid, bool types, struct state *ret);
+/* What to read besides parents and devices. Without types, these are read only if a device is
+ * missing, to say why. */
+enum {
+	STATE_TYPES = 1u << 0,
+	STATE_HOLDERS = 1u << 1, /* who uses which device */
+	STATE_VFS = 1u << 2,
+};
+
+/* Reads the snapshot. uuid NULL = all devices; else only those of this UUID, on any parent. */
+void state_read(const struct env *env, const char *uuid, unsigned what, struct state *ret);
 void state_free(struct state *state);
 #define _cleanup_state_ __attribute__((cleanup(state_free)))
 
@@ -71,3 +80,13 @@ const struct state_parent *state_find_parent(const struct state *state, const ch
 
 /* The type of this name that the parent offers; NULL = none, as far as known. */
 const struct mdev_type *state_find_type(const struct state_parent *parent, const char *name);
+
+/* The type that counts for people: the running one, else the defined one; "" = not known. */
+const char *state_type(const struct state_device *dev);
+
+/* The definition, unless it is broken: then nothing in it counts. */
+const struct mdev *state_definition(const struct state_device *dev);
+
+/* The label of the set that the device belongs to, e.g. "desktops/3" (owned by the caller); NULL =
+ * none. The definition has it, the UUID proves it. */
+char *state_set(const struct state_device *dev);

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "host/holders.h"
+#include "host/vfio.h"
+
+/* What a group's device is called among descriptors; it does not tell which device. */
+#define DEVICE_FD "anon_inode:[vfio-device]"
+
+/* A device node that somebody may have open. */
+struct node {
+	char *path; /* owned: with the root in front, as the kernel shows it */
+	struct statx status;
+	struct holder *holder; /* borrowed */
+};
+
+/* One walk over /proc. */
+struct walk {
+	int proc;	    /* borrowed */
+	struct node *nodes; /* owned; sorted by path */
+	size_t n;
+	struct holder *holders; /* borrowed */
+	size_t n_holders;
+	size_t prefix; /* length of the root's path and of "/dev/vfio/" */
+	bool saw_init; /* process 1 could be looked at */
+	bool hidden;   /* a process could not */
+	bool untold;   /* a process has a device open that its descriptor does not name */
+};
+
+/* Without asking the file system's server, which may be anybody's (FUSE) or gone (NFS). */
+static bool get_status(int dirfd, const char *path, struct statx *ret)
+{
+	return statx(dirfd, path, AT_STATX_DONT_SYNC, STATX_TYPE | STATX_INO, ret) == 0;
+}
+
+/* Anybody can make a file of the same name in a mount namespace of their own. */
+static bool is_same(const struct statx *a, const struct statx *b)
+{
+	if (S_ISCHR(a->stx_mode) && S_ISCHR(b->stx_mode)) /* in a container it has another inode */
+		return a->stx_rdev_major == b->stx_rdev_major &&
+		       a->stx_rdev_minor == b->stx_rdev_minor;
+	return a->stx_dev_major == b->stx_dev_major && a->stx_dev_minor == b->stx_dev_minor &&
+	       a->stx_ino == b->stx_ino;
+}
+
+static void add_node(const struct env *env, struct walk *walk, struct holder *holder,
+		     const char *path)
+{
+	struct node node = { .path = mem_printf("%s%s", env->root_path, path), .holder = holder };
+
+	if (get_status(AT_FDCWD, node.path, &node.status)) {
+		walk->nodes[walk->n++] = node;
+		return;
+	}
+	free(node.path);
+	holder->in_use = ANSWER_UNKNOWN; /* not in this /dev; in another it may be */
+}
+
+static void add_nodes(const struct env *env, struct walk *walk, struct holder *holder)
+{
+	char name[NAME_MAX + 1];
+
+	holder->in_use = ANSWER_NO;
+	if (vfio_group(env, holder->path, name)) {
+		holder->group = mem_printf("/dev/vfio/%s", name);
+		add_node(env, walk, holder, holder->group);
+	}
+	if (vfio_device(env, holder->path, name)) {
+		holder->node = mem_printf("/dev/vfio/devices/%s", name);
+		add_node(env, walk, holder, holder->node);
+	}
+}
+
+static int by_path(const void *left, const void *right)
+{
+	const struct node *a = left, *b = right;
+
+	return strcmp(a->path, b->path);
+}
+
+bool holders_is_name(int proc, const char *pid, const char *fd)
+{
+	char path[64], text[512];
+
+	snprintf(path, sizeof(path), "%.20s/fdinfo/%.20s", pid, fd);
+	if (file_read_attr(proc, path, text, sizeof(text)) < 0)
+		return false;
+	const char *flags = strstr(text, "flags:");
+	return flags && strtoul(flags + strlen("flags:"), NULL, 8) & O_PATH;
+}
+
+static char *read_name(int proc, const char *pid)
+{
+	char path[64], comm[64];
+
+	snprintf(path, sizeof(path), "%.20s/comm", pid);
+	if (file_read_attr(proc, path, comm, sizeof(comm)) < 0)
+		return NULL;
+	text_clean(comm);
+	return mem_text(comm);
+}
+
+/* Copies one of QEMU's options, in which a comma is written twice. Returns what stands behind it,
+ * or NULL at the end. */
+static const char *copy_option(const char *text, char ret[NAME_MAX + 1])
+{
+	size_t n = 0;
+
+	for (; *text && (*text != ',' || *++text == ','); text++)
+		if (n < NAME_MAX)
+			ret[n++] = *text;
+	ret[n] = '\0';
+	return *text ? text : NULL;
+}
+
+/* The guest's name in the argument of -name: NAME,... or ...,guest=NAME,... */
+static char *parse_guest(const char *text)
+{
+	char option[NAME_MAX + 1] = "";
+
+	for (bool first = true; text; first = false) {
+		text = copy_option(text, option);
+		bool named = strncmp(option, "guest=", 6) == 0;
+		char *name = named ? option + 6 : option;
+
+		if (!*name || !(named || (first && !strchr(option, '='))))
+			continue;
+		text_clean(name);
+		return mem_text(name);
+	}
+	return NULL;
+}
+
+static bool is_qemu(const char *program)
+{
+	const char *slash = strrchr(program, '/');
+	const char *name = slash ? slash + 1 : program;
+
+	return strncmp(name, "qemu", 4) == 0 || strcmp(name, "kvm") == 0;
+}
+
+/* The name of the guest that a process runs; the arguments are NUL-terminated, one by one. */
+static char *read_guest(int proc, const char *pid)
+{
+	_cleanup_free_ char *text = NULL;
+	char path[64];
+	size_t len;
+
+	snprintf(path, sizeof(path), "%.20s/cmdline", pid);
+	if (file_read(proc, path, &text, &len) < 0 || len == 0 || !is_qemu(text))
+		return NULL;
+	for (const char *p = text; p + strlen(p) + 1 < text + len; p += strlen(p) + 1)
+		if (strcmp(p, "-name") == 0 || strcmp(p, "--name") == 0)
+			return parse_guest(p + strlen(p) + 1);
+	return NULL;
+}
+
+static void found(const struct walk *walk, struct holder *holder, const char *pid)
+{
+	if (holder->pid) /* one is enough */
+		return;
+	holder->in_use = ANSWER_YES;
+	holder->pid = (int)strtol(pid, NULL, 10);
+	holder->command = read_name(walk->proc, pid);
+	holder->guest = read_guest(walk->proc, pid);
+}
+
+/* Several devices may share a group: all of its nodes lie side by side. */
+static void match_node(const struct walk *walk, int dir, const char *pid, const char *fd,
+		       char *target)
+{
+	struct node key = { .path = target };
+	struct statx status;
+
+	const struct node *node = bsearch(&key, walk->nodes, walk->n, sizeof(key), by_path);
+	if (!node || !get_status(dir, fd, &status) || !is_same(&status, &node->status) ||
+	    holders_is_name(walk->proc, pid, fd))
+		return;
+	while (node > walk->nodes && by_path(node - 1, node) == 0)
+		node--;
+	for (; node < walk->nodes + walk->n && strcmp(node->path, target) == 0; node++)
+		found(walk, node->holder, pid);
+}
+
+/* A device whose group its user has closed: since Linux 6.17 fdinfo says which one it is. */
+static void match_device(struct walk *walk, const char *pid, const char *fd)
+{
+	static const char key[] = "vfio-device-syspath:";
+	char path[64], text[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%.20s/fdinfo/%.20s", pid, fd);
+	const char *line =
+		file_read_attr(walk->proc, path, text, sizeof(text)) < 0 ? NULL : strstr(text, key);
+	if (!line) {
+		walk->untold = true;
+		return;
+	}
+	line += strlen(key);
+	const char *end = line + strcspn(line, "\n"), *name = end;
+	while (name > line && name[-1] != '/')
+		name--;
+	for (size_t i = 0; i < walk->n_holders; i++) {
+		const char *slash = strrchr(walk->holders[i].path, '/');
+		if (slash && strlen(slash + 1) == (size_t)(end - name) &&
+		    strncmp(slash + 1, name, (size_t)(end - name)) == 0)
+			found(walk, &walk->holders[i], pid);
+	}
+}
+
+/* Looks at what a process has open; dir is its /proc/PID/fd. */
+static void look_at(struct walk *walk, DIR *dir, const char *pid)
+{
+	char device[32] = "", target[PATH_MAX];
+	bool has_node = false;
+	const struct dirent *entry;
+
+	while (errno = 0, (entry = readdir(dir))) {
+		ssize_t n = readlinkat(dirfd(dir), entry->d_name, target, sizeof(target) - 1);
+
+		if (n <= 0)
+			continue;
+		target[n] = '\0';
+		if (strcmp(target, DEVICE_FD) == 0)
+			snprintf(device, sizeof(device), "%.31s", entry->d_name);
+		if ((size_t)n <= walk->prefix || strcmp(target + walk->prefix, "vfio") == 0 ||
+		    strncmp(target + walk->prefix - strlen("/dev/vfio/"), "/dev/vfio/",
+			    strlen("/dev/vfio/")) != 0)
+			continue;
+		has_node = true;
+		match_node(walk, dirfd(dir), pid, entry->d_name, target);
+	}
+	walk->hidden = walk->hidden || (errno != 0 && errno != ENOENT && errno != ESRCH);
+	if (*device && !has_node)
+		match_device(walk, pid, device);
+}
+
+static void visit(struct walk *walk, const char *pid)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "%.20s/fd", pid);
+	int fd = openat(walk->proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	if (!dir) {
+		if (fd >= 0)
+			close(fd);
+		walk->hidden =
+			walk->hidden || (errno != ENOENT && errno != ESRCH); /* else it ended */
+		return;
+	}
+	if (strcmp(pid, "1") == 0)
+		walk->saw_init = true;
+	look_at(walk, dir, pid);
+	closedir(dir);
+}
+
+/* Whether all processes of the host have been looked at: in a container there are others, and /proc
+ * may hide those of other users (hidepid). */
+static bool saw_all(const struct walk *walk)
+{
+	static const char first[] = "pid:[4026531836]"; /* PROC_PID_INIT_INO of the kernel */
+	char name[64];
+
+	ssize_t n = readlinkat(walk->proc, "self/ns/pid", name, sizeof(name));
+	return walk->saw_init && !walk->hidden && !walk->untold && n == (ssize_t)strlen(first) &&
+	       memcmp(name, first, (size_t)n) == 0;
+}
+
+static void visit_all(const struct env *env, struct walk *walk)
+{
+	_cleanup_names_ struct file_names pids = { 0 };
+	bool all = false;
+
+	_cleanup_close_ int proc = openat(env->root, "proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	walk->proc = proc;
+	if (proc >= 0 && file_scan(proc, ".", &pids) == 0) {
+		for (int i = 0; i < pids.n; i++)
+			if (*pids.v[i]->d_name >= '1' && *pids.v[i]->d_name <= '9')
+				visit(walk, pids.v[i]->d_name);
+		all = saw_all(walk);
+	}
+	for (size_t i = 0; i < walk->n && !all; i++)
+		if (walk->nodes[i].holder->in_use == ANSWER_NO)
+			walk->nodes[i].holder->in_use = ANSWER_UNKNOWN;
+}
+
+void holders_find(const struct env *env, struct holder *holders, size_t n)
+{
+	struct walk walk = { .proc = -1,
+			     .nodes = mem_grow(NULL, 2 * n + 1, sizeof(struct node)),
+			     .holders = holders,
+			     .n_holders = n,
+			     .prefix = strlen(env->root_path) + strlen("/dev/vfio/") };
+
+	for (size_t i = 0; i < n; i++)
+		add_nodes(env, &walk, &holders[i]);
+	if (walk.n > 0) {
+		qsort(walk.nodes, walk.n, sizeof(*walk.nodes), by_path);
+		visit_all(env, &walk);
+	}
+	for (size_t i = 0; i < walk.n; i++)
+		free(walk.nodes[i].path);
+	free(walk.nodes);
+}
+
+void holders_free(struct holder *holders, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		free(holders[i].group);
+		free(holders[i].node);
+		free(holders[i].command);
+		free(holders[i].guest);
+	}
+}
