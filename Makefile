@@ -30,7 +30,7 @@ LDFLAGS      ?=
 WARNINGS     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
                 -Wwrite-strings -Wformat=2
 HARDENING    ?= -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong
-ALL_CFLAGS   := -std=gnu11 -D_GNU_SOURCE -Isrc/lib -DVERSION='"$(VERSION)"' -DSBINDIR='"$(SBINDIR)"' \
+ALL_CFLAGS   := -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Isrc/lib -DVERSION='"$(VERSION)"' -DSBINDIR='"$(SBINDIR)"' \
                 $(WARNINGS) $(HARDENING) -fPIE -ffunction-sections -fdata-sections $(CPPFLAGS) $(CFLAGS)
 ALL_LDFLAGS  := -pie -Wl,-z,relro,-z,now -Wl,--as-needed -Wl,--gc-sections $(LDFLAGS)
 LIBS         := -lcjson -luuid -ludev -lsystemd

@@ -418,17 +418,6 @@ ap() {
 	mdevctl start -u "$U1" -p matrix
 }
 
-@test "start killed between attributes leaves a device that is seen and can be stopped and started" {
-	ap
-	FAKEKERNEL_FAIL=assign_domain=KILL run -137 mdev-start -u "$U1" -p matrix
-	run -0 mdevctl list
-	same "$U1 matrix vfio_ap-passthrough manual (defined)"
-	fails 4 "Error: Device already exists" mdevctl start -u "$U1" -p matrix
-	mdevctl stop -u "$U1"
-	mdevctl start -u "$U1" -p matrix
-	same_file "$DEVICES/$U1/assign_domain" 6
-}
-
 @test "a device that vanishes while its attributes are written is reported, and nothing is left" {
 	ap
 	FAKEKERNEL_FAIL=assign_domain=VANISH fails 3 \

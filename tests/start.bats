@@ -321,12 +321,6 @@ $THIS/remove 1"
 		mdevctl start -u "$U1"
 }
 
-@test "start says so when the device vanishes before its attributes are written" {
-	definition matrix "$U1" vfio_ap-passthrough manual "$ATTRS"
-	FAKEKERNEL_FAIL=create=NOTHING fails 3 "Error: Device $U1 was removed while it was being started" \
-		mdevctl start -u "$U1"
-}
-
 @test "start writes attributes in directories below the device" {
 	definition matrix "$U1" vfio_ap-passthrough manual '[
     {

@@ -22,7 +22,8 @@ hold() {
 }
 
 teardown() {
-	[[ -z ${holder:-} ]] || kill "$holder" 2>/dev/null || true
+	# shellcheck disable=SC2046 # a list
+	[[ -z ${holder:-} ]] || kill $(cat "/proc/$holder/task/$holder/children") "$holder" 2>/dev/null || true
 }
 
 # A device node of its own, as Linux 6.6 gives it.
@@ -122,14 +123,16 @@ start_with_node() {
 	same "$U1 mtty mtty-1 manual (defined)"
 }
 
-# While somebody holds the lock that a start holds until all attributes are written:
-# locked COMMAND...: runs it then, and tells in $order which of both ended first.
+# While another program starts device U1 (holds its mark, as a start does until all attributes are
+# written): locked COMMAND...: runs it then, and tells in $order which of both ended first.
 locked() {
 	order=$BATS_TEST_TMPDIR/order
 	local go=$BATS_TEST_TMPDIR/go held=$BATS_TEST_TMPDIR/held
+	mkdir -p "$MARKS"
 	# shellcheck disable=SC2016 # for the inner shell
-	LD_PRELOAD='' flock "$SYS/class/mdev_bus/mtty/mdev_supported_types/mtty-1/create" bash -c '
-		: >"$1"; until [[ -e $2 ]]; do :; done; echo started >>"$3"' - "$held" "$go" "$order" 3>&- &
+	LD_PRELOAD='' flock "$MARKS/$U1" bash -c '
+		: >"$1"; until [[ -e $2 ]]; do :; done; rm "$4"; echo started >>"$3"' - \
+		"$held" "$go" "$order" "$MARKS/$U1" 3>&- &
 	local starter=$!
 	until [[ -e $held ]]; do :; done
 	{
@@ -151,19 +154,40 @@ locked() {
 exit status 0"
 }
 
-@test "two starts of one type take turns" {
+@test "two starts of one device take turns" {
 	locked mdev-start -u "$U1" -p mtty -t mtty-1
 	same "started
 exit status 0"
 }
 
-@test "a lock that is held too long keeps nobody from starting" {
+# busy: another program starts device U1 until teardown.
+busy() {
+	mkdir -p "$MARKS"
+	echo 1 >"$MARKS/$U1"
+	# shellcheck disable=SC2016 # for the inner shell
+	LD_PRELOAD='' flock "$MARKS/$U1" bash -c ': >"$1"; exec sleep 600' - "$BATS_TEST_TMPDIR/busy" 3>&- &
+	holder=$!
+	until [[ -e $BATS_TEST_TMPDIR/busy ]]; do :; done
+}
+
+@test "a start that takes longer than the lock limit is not adopted" {
+	definition mtty "$U1" mtty-1 auto
+	mdevctl start -u "$U1"
 	export MDEVCTL_LOCK_TIMEOUT=1
-	exec {fd}>>"$SYS/class/mdev_bus/mtty/mdev_supported_types/mtty-1/create"
-	LD_PRELOAD='' flock "$fd"
-	run -0 mdev-start -u "$U1" -p mtty -t mtty-1
+	busy
+	local text="Another program has been starting device $U1 for more than 1 s; 'fuser -v /run/mdevctl/$U1' shows it"
+	fails 9 "Error: $text" mdevctl start --ensure -u "$U1"
+	fails 1 "Warning: Start of $U1 on mtty failed: $text
+Error: 1 of 1 devices on mtty could not be started: $U1" mdevctl start-parent-mdevs mtty
+	fails 9 "Error: $text" mdevctl start -u "$U1"
+	[[ -e $DEVICES/$U1 && -e $MARKS/$U1 ]]
+}
+
+@test "a start that takes long keeps no other device from starting" {
+	export MDEVCTL_LOCK_TIMEOUT=1
+	busy
+	run -0 mdev-start -u "$U2" -p mtty -t mtty-1
 	same ""
-	exec {fd}>&-
 }
 
 @test "start --settle returns where there is no udev to wait for" {
@@ -255,10 +279,10 @@ Try 'mdevctl start --help' for more information."
 }
 
 @test "a signal ends a writer that waits for the lock, and nothing is changed" {
-	exec {lock}<"$D"
+	exec {lock}>"$D/.lock"
 	LD_PRELOAD='' flock "$lock"
 	mdevctl define -u "$U1" -p mtty -t mtty-1 {lock}<&- 3>&- 2>"$BATS_TEST_TMPDIR/stderr" &
-	until [[ $(cat "/proc/$!/comm") == mdev-define && $(cat "/proc/$!/status") == *SigBlk:*4003* ]]; do :; done
+	until puts_off_term $! mdev-define; do :; done
 	kill -TERM $!
 	wait $! || status=$?
 	((status == 143))
@@ -267,14 +291,12 @@ Try 'mdevctl start --help' for more information."
 }
 
 @test "a signal ends a start that waits for another one, and no device is made" {
-	exec {fd}>>"$SYS/class/mdev_bus/mtty/mdev_supported_types/mtty-1/create"
-	LD_PRELOAD='' flock "$fd"
-	mdev-start -u "$U1" -p mtty -t mtty-1 {fd}>&- 3>&- &
-	until [[ $(cat "/proc/$!/comm") == mdev-start && $(cat "/proc/$!/status") == *SigBlk:*4003* ]]; do :; done
+	busy
+	mdev-start -u "$U1" -p mtty -t mtty-1 3>&- &
+	until puts_off_term $! mdev-start; do :; done
 	kill -TERM $!
 	wait $! || status=$?
 	((status == 143))
-	exec {fd}>&-
 	[[ ! -e $FAKEKERNEL_LOG && ! -e $DEVICES/$U1 ]]
 }
 

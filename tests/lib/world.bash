@@ -15,7 +15,7 @@ export U1 U2 U3
 # Makes $ROOT: two directories as a package makes them, and a kernel with parents mtty and matrix.
 make_world() {
 	ROOT=$1
-	mkdir -p "$ROOT/etc/mdevctl.d" "$ROOT/sys/class/mdev_bus" "$ROOT/sys/bus/mdev/devices" \
+	mkdir -p "$ROOT/run" "$ROOT/etc/mdevctl.d" "$ROOT/sys/class/mdev_bus" "$ROOT/sys/bus/mdev/devices" \
 		"$ROOT/usr/lib/mdevctl/scripts.d/callouts" "$ROOT/usr/lib/mdevctl/scripts.d/notifiers"
 	add_type mtty mtty-1 24 vfio-pci "Single port serial"
 	add_type mtty mtty-2 12 vfio-pci "Dual port serial"
@@ -28,6 +28,7 @@ make_world() {
 	D=$ROOT/etc/mdevctl.d
 	SYS=$ROOT/sys
 	DEVICES=$ROOT/sys/bus/mdev/devices
+	MARKS=$ROOT/run/mdevctl
 	export LD_PRELOAD=$BUILD/fakekernel.so
 }
 
@@ -69,6 +70,14 @@ weak() {
 	else
 		"$@"
 	fi
+}
+
+# puts_off_term PID NAME: it runs this program, and has SIGTERM blocked.
+puts_off_term() {
+	local comm mask
+	comm=$(<"/proc/$1/comm") && [[ $comm == "$2" ]] || return 1
+	mask=$(sed -n 's/^SigBlk:[[:space:]]*//p' "/proc/$1/status")
+	((0x${mask:-0} & 0x4000))
 }
 
 # wrong_usage TEXT COMMAND ARGUMENT...: the command refuses its arguments with this text.

@@ -2,11 +2,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "base/mem.h"
 #include "host/kmsg.h"
 
 int kmsg_open(int root)
@@ -61,7 +60,7 @@ static bool names(const char *text, const char *uuid)
 }
 
 /* The kernel gives one record a read, a plain file many. */
-static void find_last(char *records, const char *uuid, const char *parent, char **last)
+static void find_last(char *records, const char *uuid, const char *parent, char last[KMSG_SIZE])
 {
 	const char *text = NULL;
 	char *line;
@@ -71,28 +70,24 @@ static void find_last(char *records, const char *uuid, const char *parent, char 
 
 		if (!more)
 			text = text_of(line);
-		if (!text ||
-		    !(more ? is_device(line, uuid) || is_device(line, parent) : names(text, uuid)))
-			continue;
-		free(*last);
-		*last = mem_text(text);
+		if (text &&
+		    (more ? is_device(line, uuid) || is_device(line, parent) : names(text, uuid)))
+			snprintf(last, KMSG_SIZE, "%s", text);
 	}
 }
 
-char *kmsg_last(int fd, const char *uuid, const char *parent)
+void kmsg_last(int fd, const char *uuid, const char *parent, char ret[KMSG_SIZE])
 {
 	char records[8192 + 1]; /* the kernel's own limit is 8 KiB */
-	char *last = NULL;
 
-	if (fd < 0)
-		return NULL;
-	for (;;) {
+	*ret = '\0';
+	while (fd >= 0) {
 		ssize_t n = read(fd, records, sizeof(records) - 1);
 		if (n < 0 && (errno == EINTR || errno == EPIPE)) /* EPIPE: some were overwritten */
 			continue;
 		if (n <= 0)
-			return last;
+			return;
 		records[n] = '\0';
-		find_last(records, uuid, parent, &last);
+		find_last(records, uuid, parent, ret);
 	}
 }

@@ -12,7 +12,10 @@ int kmsg_open(int root);
 /* From here on: what the log has so far is passed over. */
 void kmsg_mark(int fd);
 
-/* What the kernel said last since the mark about the device or its parent (owned by the caller);
- * NULL = nothing. What processes wrote to the log is not taken, nor what merely contains a name:
- * local users can get such lines logged. */
-char *kmsg_last(int fd, const char *uuid, const char *parent);
+/* As long as a record of the kernel's log can be. */
+#define KMSG_SIZE 1024
+
+/* What the kernel said last since the mark about the device or its parent, "" if nothing. Allocates
+ * nothing: the device that it is about may still have to be removed. What processes wrote to the
+ * log is not taken, nor what merely contains a name: local users can get such lines logged. */
+void kmsg_last(int fd, const char *uuid, const char *parent, char ret[KMSG_SIZE]);

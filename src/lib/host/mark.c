@@ -12,7 +12,6 @@
 #include "host/mark.h"
 
 #define MARKS "run/mdevctl"
-#define NO_MARK ((struct mark){ .dir = -1, .fd = -1 })
 
 /* Errors of a place where no mark can be made, as opposed to those of a program that is short of
  * something and had better not create a device now. */
@@ -40,13 +39,13 @@ static void release(struct mark *mark)
 {
 	mem_close(&mark->fd);
 	mem_close(&mark->dir);
-	*mark = NO_MARK;
+	*mark = MARK_NONE;
 }
 
 /* Opens the mark's file and locks it. Returns 0 or -errno; then the caller releases the mark. */
 static int open_and_lock(struct mark *mark, int flags, unsigned seconds)
 {
-	struct stat status;
+	struct stat status = { 0 };
 
 	for (;;) {
 		mark->fd = openat(mark->dir, mark->uuid,
@@ -82,7 +81,7 @@ static int failed(const struct env *env, const char *uuid, int error, struct err
 static int take(const struct env *env, const char *uuid, int flags, unsigned seconds,
 		struct mark *mark)
 {
-	*mark = NO_MARK;
+	*mark = MARK_NONE;
 	memcpy(mark->uuid, uuid, UUID_SIZE);
 	if (flags & O_CREAT && mkdirat(env->root, MARKS, 0700) < 0 && errno != EEXIST)
 		return -errno;

@@ -23,6 +23,7 @@ struct mark {
 	bool set;
 	char uuid[UUID_SIZE];
 };
+#define MARK_NONE ((struct mark){ .dir = -1, .fd = -1 })
 
 /* Locks the mark of this UUID, which is created if missing. Waits up to lock_limit for a program
  * that holds it. Then ret->set tells that an earlier start was interrupted. Errors:

@@ -36,8 +36,12 @@ static void start_automatically(const struct op *op, struct callouts *callouts, 
 	if (dev->broken) {
 		error_set(&why, STATUS_INVALID, "%s", dev->broken);
 		(void)pipeline_failed(op, ACTION_START, dev, &why);
-	} else if (active_runs(op->env, dev) || pipeline_start(op, callouts, dev, &why) == 0) {
-		return;
+	} else {
+		int r = active_runs(op->env, dev, &why);
+		if (r > 0 || (r == 0 && pipeline_start(op, callouts, dev, &why) == 0))
+			return;
+		if (r < 0)
+			(void)pipeline_failed(op, ACTION_START, dev, &why);
 	}
 	if (!journal_is_stderr(op->env)) /* it has been told */
 		log_warning("Start of %s on %s failed: %s", dev->uuid, dev->parent, why.text);

@@ -10,7 +10,9 @@
 #include "base/mem.h"
 #include "base/signal.h"
 #include "device/json.h"
+#include "host/holder.h"
 #include "host/journal.h"
+#include "host/mark.h"
 #include "op/callout.h"
 #include "op/pipeline.h"
 #include "set/active.h"
@@ -36,6 +38,16 @@ static int change_defined(const struct op *op, enum action action, const struct 
 	return defined_put(op->env, dev, action == ACTION_DEFINE, err);
 }
 
+/* Scripts may take minutes: somebody may have opened the device since it was found to be free. */
+static int stop(const struct op *op, const struct mdev *dev, struct error *err)
+{
+	_cleanup_free_ char *who = holder_find(op->env, dev->uuid);
+
+	if (who)
+		return error_set(err, STATUS_IN_USE, "Device %s is in use by %s", dev->uuid, who);
+	return active_drop(op->env, dev, err);
+}
+
 static int change(const struct op *op, struct callouts *callouts, enum action action,
 		  struct mdev *dev, const char *was, struct error *err)
 {
@@ -52,7 +64,7 @@ static int change(const struct op *op, struct callouts *callouts, enum action ac
 	case ACTION_START:
 		return active_put(op->env, dev, err);
 	case ACTION_STOP:
-		return active_drop(op->env, dev, err);
+		return stop(op, dev, err);
 	default:
 		return error_set(err, STATUS_FAILED, "Invalid action");
 	}
@@ -93,15 +105,67 @@ int pipeline_run(const struct op *op, struct callouts *callouts, enum action act
 	return r;
 }
 
+/* Tells the scripts, the journal and the user how a start ended that could not say so itself. */
+static void end_start(const struct op *op, struct callouts *callouts, const struct mdev *dev)
+{
+	_cleanup_callout_ struct callout callout;
+	_cleanup_error_ struct error why = { 0 };
+
+	error_set(&why, STATUS_FAILED,
+		  "The start of device %s on %s was interrupted; the incomplete device was removed",
+		  dev->uuid, dev->parent);
+	callouts->quiet = journal_is_stderr(op->env);
+	if (!callouts->quiet)
+		log_warning("%s", why.text);
+	callout_begin(&callout, callouts, ACTION_START, dev);
+	callout_post(&callout, CALLOUT_FAILURE);
+	callout_notify(&callout, CALLOUT_FAILURE);
+	_cleanup_free_ char *said = callout_take_said(callouts);
+	journal_change(op->env, dev, action_name(ACTION_START), &why, said);
+}
+
+/* Makes room for a start: removes what an interrupted one has left of the device. */
+static int discard(const struct op *op, struct callouts *callouts, const struct mdev *dev,
+		   struct error *err)
+{
+	struct mdev left;
+	sigset_t old;
+
+	signal_block(&old);
+	int r = active_discard(op->env, dev->uuid, &left, err);
+	if (r > 0) /* with the attributes that its scripts were told, as far as they are known */
+		end_start(op, callouts,
+			  strcmp(left.parent, dev->parent) == 0 && strcmp(left.type, dev->type) == 0
+				  ? dev
+				  : &left);
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	return r < 0 ? pipeline_failed(op, ACTION_START, dev, err) : 0;
+}
+
+/* Programs that are killed again and again are no reason to go on for ever. */
+#define DISCARDS 3
+
 int pipeline_start(const struct op *op, struct callouts *callouts, struct mdev *dev,
 		   struct error *err)
 {
-	if (pipeline_run(op, callouts, ACTION_START, dev, NULL, err) == 0)
-		return 0;
-	if (!op->ensure || err->status != STATUS_EXISTS || !active_runs(op->env, dev))
-		return -1;
-	error_clear(err); /* somebody else started it meanwhile, just so */
-	return 0;
+	for (int tries = DISCARDS;; tries--) {
+		_cleanup_error_ struct error why = { 0 };
+
+		if (op->ensure && discard(op, callouts, dev, err) < 0)
+			return -1;
+		if (pipeline_run(op, callouts, ACTION_START, dev, NULL, err) == 0)
+			return 0;
+		if (!op->ensure || err->status != STATUS_EXISTS)
+			return -1;
+		int r = active_runs(op->env, dev, &why);
+		if (r < 0)
+			return error_set(err, why.status, "%s", why.text);
+		if (r == 0 && (tries == 1 || mark_is_left(op->env, dev->uuid) != 1))
+			return -1;
+		error_clear(err);
+		if (r > 0) /* somebody else started it meanwhile, just so */
+			return 0;
+	}
 }
 
 int pipeline_failed(const struct op *op, enum action action, const struct mdev *dev,

@@ -20,8 +20,9 @@
 int pipeline_run(const struct op *op, struct callouts *callouts, enum action action,
 		 struct mdev *dev, const char *was, struct error *err);
 
-/* Starts a device that does not run; with op->ensure it is success, too, if somebody else was
- * faster. As pipeline_run(). */
+/* Starts a device that does not run. With op->ensure it is success, too, if somebody else was
+ * faster, and what an interrupted start has left of the device is removed first. As
+ * pipeline_run(). */
 int pipeline_start(const struct op *op, struct callouts *callouts, struct mdev *dev,
 		   struct error *err);
 

@@ -87,10 +87,11 @@ static int wait_for_udev(const struct op *op, const struct mdev *dev, uint64_t s
 			return error_set(err, STATUS_TIMED_OUT,
 					 "Udev did not finish processing device %s within %u s",
 					 dev->uuid, limit);
-	if (active_runs(op->env, dev))
-		return 0;
-	return error_set(err, STATUS_NOT_FOUND, "Device %s was removed while it was being started",
-			 dev->uuid);
+	int r = active_runs(op->env, dev, err);
+	if (r == 0)
+		return error_set(err, STATUS_NOT_FOUND,
+				 "Device %s was removed while it was being started", dev->uuid);
+	return r < 0 ? -1 : 0;
 }
 
 static int start(const struct op *op, struct callouts *callouts, struct mdev *dev,
@@ -98,7 +99,10 @@ static int start(const struct op *op, struct callouts *callouts, struct mdev *de
 {
 	uint64_t since = 0;
 
-	if (!op->ensure || !active_runs(op->env, dev)) {
+	int r = op->ensure ? active_runs(op->env, dev, err) : 0;
+	if (r < 0)
+		return pipeline_failed(op, ACTION_START, dev, err);
+	if (r == 0) {
 		since = settle_now();
 		if (pipeline_start(op, callouts, dev, err) < 0)
 			return -1;

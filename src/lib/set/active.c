@@ -4,13 +4,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/suggest.h"
+#include "host/holder.h"
 #include "host/kmsg.h"
+#include "host/mark.h"
 #include "set/active.h"
 
 #define DEVICES "sys/bus/mdev/devices"
@@ -99,34 +103,15 @@ static int open_type(const struct env *env, const struct mdev *dev)
 	return fd < 0 ? -errno : fd;
 }
 
-/* Opens the file that makes devices. Who starts one holds a lock on it until the attributes are
- * written, so that nobody hands the device to a guest before. Only root can open it: no user can
- * stop us with the lock. Returns the fd, or -errno. */
-static int open_create(const struct env *env, int type_fd)
+int active_runs(const struct env *env, const struct mdev *dev, struct error *err)
 {
-	if (type_fd < 0) /* there is no such type */
-		return type_fd;
-	int fd = openat(type_fd, "create", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	_cleanup_mark_ struct mark mark = MARK_NONE;
 
-	if (fd < 0)
-		return -errno;
-	int r = file_lock(fd, env->lock_limit);
-	if (r == -EINTR) {
-		mem_close(&fd);
-		return r;
-	}
-	if (r < 0) /* better an old lock passed over than a device not started */
-		log_debug("Proceeding without a lock on create: %s", strerror(-r));
-	return fd;
-}
-
-bool active_runs(const struct env *env, const struct mdev *dev)
-{
 	if (!is_running(env, dev))
-		return false;
-	_cleanup_close_ int type_fd = open_type(env, dev);
-	_cleanup_close_ int fd = open_create(env, type_fd);
-	return fd < 0 || is_running(env, dev); /* a refused attribute may have ended it */
+		return 0;
+	if (mark_find(env, dev->uuid, env->lock_limit, &mark, err) < 0)
+		return -1;
+	return !mark.set && is_running(env, dev); /* a refused attribute may have ended it */
 }
 
 static void add(int dirfd, const char *uuid, const char *parent, struct mdev_list *ret)
@@ -268,11 +253,9 @@ int active_check(const struct env *env, const struct mdev *dev, struct error *er
 }
 
 /* Appends the driver's own words, where it has some: sysfs tells no more than a number. */
-static void quote_kernel(const struct env *env, const struct mdev *dev, struct error *err)
+static void quote_kernel(const char *text, struct error *err)
 {
-	_cleanup_free_ char *text = kmsg_last(env->kmsg, dev->uuid, dev->parent);
-
-	if (text)
+	if (*text)
 		error_append(err, " (kernel: %s)", text);
 }
 
@@ -298,81 +281,261 @@ static int vanished(const struct mdev *dev, struct error *err)
 			 dev->uuid);
 }
 
-static int write_attributes(int fd, const struct mdev *dev, struct error *err)
+/* Writes the attributes in order. Returns 0 or -errno; *ret_written is how many it wrote. */
+static int write_attributes(int fd, const struct mdev *dev, size_t *ret_written)
 {
-	for (size_t i = 0; i < dev->n_attrs; i++) {
-		const struct attr *attr = &dev->attrs[i];
+	int r = 0;
 
-		log_debug("Writing '%s' to attribute %s", attr->value, attr->name);
-		int r = file_write_attr(fd, attr->name, attr->value);
-		if ((r == -ENOENT || r == -ENODEV) && faccessat(fd, "remove", F_OK, 0) < 0)
-			return vanished(dev, err);
-		if (r == -ENOENT || r == -EXDEV || r == -ELOOP || r == -ENOTDIR || r == -EISDIR)
-			return error_set(err, STATUS_FAILED, "Invalid attribute '%s'", attr->name);
+	for (*ret_written = 0; *ret_written < dev->n_attrs; ++*ret_written) {
+		const struct attr *attr = &dev->attrs[*ret_written];
+
+		r = file_write_attr(fd, attr->name, attr->value);
 		if (r < 0)
-			return error_set(err, STATUS_FAILED,
-					 "Failed to write %s to attribute %s: %s", attr->value,
-					 attr->name, error_words(-r));
+			break;
 	}
-	return 0;
+	return r;
 }
 
-static int remove_device(const struct env *env, const char *uuid)
+static int refused(const struct attr *attr, int error, struct error *err)
 {
-	_cleanup_free_ char *path = mem_printf(DEVICES "/%s", uuid);
-
-	/* Opened first: RESOLVE_BENEATH would refuse the link that leads to it. */
-	_cleanup_close_ int fd = openat(env->root, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	return fd < 0 ? -errno : file_write_attr(fd, "remove", "1");
+	if (error == ENOENT || error == EXDEV || error == ELOOP || error == ENOTDIR ||
+	    error == EISDIR)
+		return error_set(err, STATUS_FAILED, "Invalid attribute '%s'", attr->name);
+	return error_set(err, STATUS_FAILED, "Failed to write %s to attribute %s: %s", attr->value,
+			 attr->name, error_words(error));
 }
 
-/* Writes the attributes of a new device, or removes it again. */
-static int configure(const struct env *env, const struct mdev *dev, struct error *err)
-{
-	_cleanup_free_ char *path = mem_printf(DEVICES "/%s", dev->uuid);
+#define DEVICE_PATH_SIZE (sizeof(DEVICES "/") + UUID_SIZE)
 
-	if (dev->n_attrs == 0)
-		return 0;
-	_cleanup_close_ int fd = openat(env->root, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return vanished(dev, err);
-	kmsg_mark(env->kmsg);
-	if (write_attributes(fd, dev, err) == 0)
-		return 0;
-	quote_kernel(env, dev, err); /* now: the removal is logged, too */
-	/* This device and no other: somebody may have made one of the same UUID meanwhile. */
+static bool is_gone(int error)
+{
+	return error == ENOENT || error == ENODEV;
+}
+
+/* Opens a device's directory, which has to be there for file_write_attr(): RESOLVE_BENEATH would
+ * refuse the link that leads to it. Once a device exists there is no way back without this, so a
+ * failure for want of something gets a second chance. Returns the fd, or -errno. */
+static int open_device(const struct env *env, const char *uuid)
+{
+	static const struct timespec pause = { .tv_nsec = 20 * 1000 * 1000 };
+	char path[DEVICE_PATH_SIZE];
+
+	snprintf(path, sizeof(path), DEVICES "/%s", uuid);
+	for (int tries = 2;; tries--) {
+		int fd = openat(env->root, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		int error = errno;
+
+		if (fd >= 0)
+			return fd;
+		if (is_gone(error) || tries == 1)
+			return -error;
+		nanosleep(&pause, NULL);
+	}
+}
+
+/* Whether DEVICES still leads to this directory: there are drivers that accept the removal and do
+ * nothing. */
+static bool is_there(const struct env *env, const char *uuid, int fd)
+{
+	char path[DEVICE_PATH_SIZE];
+	struct stat opened, named;
+
+	snprintf(path, sizeof(path), DEVICES "/%s", uuid);
+	return fstatat(env->root, path, &named, 0) == 0 && fstat(fd, &opened) == 0 &&
+	       opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
+}
+
+/* Removes the device whose directory is open, and no other: another program may have created one of
+ * the same UUID since. Returns 0 or -errno. */
+static int remove_device(const struct env *env, const char *uuid, int fd)
+{
 	int r = file_write_attr(fd, "remove", "1");
-	if (r < 0 && r != -ENOENT && r != -ENODEV)
-		error_append(err, "; and the device could not be removed again: %s", strerror(-r));
+
+	if (r < 0 && !is_gone(-r)) /* see open_device() */
+		r = file_write_attr(fd, "remove", "1");
+	return r == 0 && is_there(env, uuid, fd) ? -EEXIST : r;
+}
+
+static const char *removal_words(int error)
+{
+	return error == EEXIST ? "its driver accepted the removal but did nothing"
+			       : error_words(error);
+}
+
+/* A device that was just created, and what became of it. */
+struct outcome {
+	int opened;	      /* 0 or -errno: of its directory */
+	int attr;	      /* 0 or -errno: of its attributes */
+	size_t written;	      /* how many attributes have their value */
+	bool vanished;	      /* while they were written */
+	int removed;	      /* 0 or -errno: of its removal, if one of the above failed */
+	char said[KMSG_SIZE]; /* by the kernel, about an attribute */
+};
+
+/* Writes the attributes of a new device, or removes it again. Nothing in here allocates memory, and
+ * each descriptor is closed before the next is opened: the caller had more of them. */
+static struct outcome configure(const struct env *env, const struct mdev *dev)
+{
+	struct outcome outcome = { 0 };
+
+	_cleanup_close_ int fd = open_device(env, dev->uuid);
+	if (fd < 0) {
+		outcome.opened = fd;
+		outcome.removed = is_gone(-fd) ? 0 : fd;
+		return outcome;
+	}
+	kmsg_mark(env->kmsg);
+	outcome.attr = write_attributes(fd, dev, &outcome.written);
+	if (outcome.attr == 0)
+		return outcome;
+	kmsg_last(env->kmsg, dev->uuid, dev->parent, outcome.said); /* the removal is logged, too */
+	outcome.vanished =
+		is_gone(-outcome.attr) && faccessat(fd, "remove", F_OK, 0) < 0 && is_gone(errno);
+	int r = outcome.vanished ? 0 : remove_device(env, dev->uuid, fd);
+	outcome.removed = is_gone(-r) ? 0 : r;
+	return outcome;
+}
+
+/* Returns 0 if the device is complete. */
+static int judge(const struct mdev *dev, const struct outcome *outcome, struct error *err)
+{
+	for (size_t i = 0; i < dev->n_attrs && i < outcome->written + (outcome->attr < 0); i++)
+		log_debug("Writing '%s' to attribute %s", dev->attrs[i].value, dev->attrs[i].name);
+	if (outcome->opened == 0 && outcome->attr == 0)
+		return 0;
+	if (outcome->vanished)
+		vanished(dev, err);
+	else if (is_gone(-outcome->opened))
+		error_set(err, STATUS_NOT_FOUND,
+			  "Device %s was accepted by the kernel but does not exist: its driver did "
+			  "nothing, or it was removed at once",
+			  dev->uuid);
+	else if (outcome->opened < 0)
+		error_set(err, STATUS_FAILED, "Unable to open device %s: %s", dev->uuid,
+			  error_words(-outcome->opened));
+	else
+		refused(&dev->attrs[outcome->written], -outcome->attr, err);
+	quote_kernel(outcome->said, err);
+	if (outcome->removed < 0)
+		error_append(err, "; and the device could not be removed again: %s",
+			     removal_words(-outcome->removed));
 	return -1;
+}
+
+/* What a program that was killed has left is not for a plain start to remove: whoever asks for that
+ * says --ensure. */
+static int left_incomplete(struct error *err)
+{
+	error_append(err, ", but its start was interrupted and it is incomplete: stop it, or start "
+			  "it with --ensure");
+	return -1;
+}
+
+/* With the mark locked. */
+static int create_and_configure(const struct env *env, const struct mdev *dev, struct mark *mark,
+				struct error *err)
+{
+	_cleanup_close_ int type_fd = open_type(env, dev);
+
+	if (check(env, dev, type_fd, err) < 0)
+		return mark->set && err->status == STATUS_EXISTS ? left_incomplete(err) : -1;
+	log_debug("Writing %s to create of %s on %s", dev->uuid, dev->type, dev->parent);
+	int fd = type_fd < 0
+			 ? type_fd
+			 : openat(type_fd, "create", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (fd < 0)
+		return not_created(env, dev, type_fd < 0 ? -type_fd : errno, err);
+	if (mark_set(mark, err) < 0) {
+		mem_close(&fd);
+		return -1;
+	}
+	kmsg_mark(env->kmsg);
+	int r = file_write_value(fd, dev->uuid);
+	mem_close(&fd); /* its descriptor is what configure() goes on with */
+	if (r < 0) {
+		char said[KMSG_SIZE];
+
+		mark_clear(mark);
+		kmsg_last(env->kmsg, dev->uuid, dev->parent, said);
+		not_created(env, dev, -r, err);
+		quote_kernel(said, err);
+		return -1;
+	}
+	const struct outcome outcome = configure(env, dev);
+	if (outcome.removed == 0) /* complete or gone */
+		mark_clear(mark);
+	mark_close(mark); /* now: what follows may run out of memory */
+	return judge(dev, &outcome, err);
 }
 
 int active_put(const struct env *env, const struct mdev *dev, struct error *err)
 {
-	_cleanup_close_ int type_fd = open_type(env, dev);
-	_cleanup_close_ int fd = open_create(env, type_fd); /* the lock, until all is written */
+	_cleanup_mark_ struct mark mark = MARK_NONE;
+	struct mdev running;
 
-	if (check(env, dev, type_fd, err) < 0)
+	if (mark_take(env, dev->uuid, &mark, err) < 0)
 		return -1;
-	log_debug("Writing %s to create of %s on %s", dev->uuid, dev->type, dev->parent);
-	kmsg_mark(env->kmsg);
-	int r = fd < 0 ? fd : file_write_value(fd, dev->uuid);
-	if (r == 0)
-		return configure(env, dev, err);
-	not_created(env, dev, -r, err);
-	quote_kernel(env, dev, err);
-	return -1;
+	if (mark.set && read_device(env->root, DEVICES "/", dev->uuid, &running) == 0)
+		mark_clear(&mark); /* the device went since */
+	return create_and_configure(env, dev, &mark, err);
+}
+
+/* The device is gone, and with it what a start that was interrupted has left. */
+static void forget_start(const struct env *env, const char *uuid)
+{
+	_cleanup_error_ struct error err = { 0 };
+	_cleanup_mark_ struct mark mark = MARK_NONE;
+	struct mdev running;
+
+	/* One that is locked is that of a new start, which goes its own way. */
+	if (mark_find(env, uuid, 0, &mark, &err) == 0 &&
+	    read_device(env->root, DEVICES "/", uuid, &running) == 0)
+		mark_clear(&mark);
+}
+
+static int drop(const struct env *env, const char *uuid, struct error *err)
+{
+	_cleanup_close_ int fd = open_device(env, uuid);
+
+	int r = fd < 0 ? fd : remove_device(env, uuid, fd);
+	if (is_gone(-r))
+		return error_set(err, STATUS_NOT_FOUND, "Device %s is not an active mdev", uuid);
+	if (r < 0)
+		return error_set(err, STATUS_FAILED, "Failed to remove mdev %s: %s", uuid,
+				 removal_words(-r));
+	return 0;
 }
 
 int active_drop(const struct env *env, const struct mdev *dev, struct error *err)
 {
-	int r = remove_device(env, dev->uuid);
+	int r = drop(env, dev->uuid, err);
 
-	if (r == -ENOENT || r == -ENODEV)
-		return error_set(err, STATUS_NOT_FOUND, "Device %s is not an active mdev",
-				 dev->uuid);
-	if (r < 0)
-		return error_set(err, STATUS_FAILED, "Failed to remove mdev %s: %s", dev->uuid,
-				 error_words(-r));
-	return 0;
+	forget_start(env, dev->uuid);
+	return r;
+}
+
+int active_discard(const struct env *env, const char *uuid, struct mdev *ret, struct error *err)
+{
+	_cleanup_mark_ struct mark mark = MARK_NONE;
+
+	if (mark_find(env, uuid, env->lock_limit, &mark, err) < 0)
+		return -1;
+	if (!mark.set)
+		return 0;
+	int r = active_get(env, uuid, ret, err);
+	if (r == 0)
+		mark_clear(&mark);
+	if (r <= 0)
+		return r;
+	_cleanup_free_ char *who = holder_find(env, uuid);
+	if (who)
+		return error_set(err, STATUS_IN_USE,
+				 "The start of device %s was interrupted and it is incomplete, but "
+				 "it is in use by %s",
+				 uuid, who);
+	if (drop(env, uuid, err) < 0 && err->status != STATUS_NOT_FOUND)
+		return -1;
+	error_clear(err);
+	mark_clear(&mark);
+	return 1;
 }
