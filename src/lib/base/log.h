@@ -24,6 +24,6 @@ void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
  * MDEVCTL_LOG=info. */
 void log_hint(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Prints the stderr output of a callout script, unmodified, prefixed with "name: ". It is always
- * shown. */
+/* Prints the stderr output of a callout script, prefixed with "name: ". It is always shown, but
+ * control characters are replaced. */
 void log_script(const char *name, const char *text);

@@ -3,7 +3,8 @@
 
 #include "base/text.h"
 
-/* How many bytes the UTF-8 character at p has, 0 if there is none before end (RFC 3629). */
+/* Returns the length of the UTF-8 character at p in bytes, or 0 if there is no valid character
+ * before end (RFC 3629). */
 static size_t utf8_length(const unsigned char *p, const unsigned char *end)
 {
 	if (p[0] < 0x80)
@@ -17,7 +18,7 @@ static size_t utf8_length(const unsigned char *p, const unsigned char *end)
 			return 0;
 	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
 	    (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
-		return 0; /* too long a form, a surrogate, or beyond Unicode */
+		return 0; /* overlong encoding, surrogate, or beyond Unicode */
 	return n;
 }
 

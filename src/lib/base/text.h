@@ -5,17 +5,18 @@
 #include <stddef.h>
 
 /*
- * Text that may reach a terminal. What files, sysfs, process names, scripts and the kernel's log
- * say may come from somebody who wants root's terminal to obey an escape sequence, so names with
- * control characters are refused where they come in (text_printable()), and all other text passes
- * text_clean() before it goes out. JSON escapes them by itself.
+ * Text that is printed on a terminal. Text from files, sysfs, process names, scripts and the kernel
+ * log may contain malicious escape sequences. Names with control characters are therefore rejected
+ * on input (text_printable()), and all other text is passed through text_clean() before it is
+ * printed. JSON output escapes control characters itself.
  */
 
-/* Whether text is UTF-8 without NUL, as JSON has to be. */
+/* Whether text is valid UTF-8 without NULs, as required for JSON. */
 bool text_is_utf8(const char *text, size_t len);
 
-/* Whether text is UTF-8 without control characters. */
+/* Whether text is valid UTF-8 without control characters. */
 bool text_printable(const char *text);
 
-/* Replaces each control character but newline and tab, and each byte that is not UTF-8, by "?". */
+/* Replaces all control characters except newline and tab, and all bytes that are not valid UTF-8,
+ * with "?". */
 void text_clean(char *text);

@@ -39,8 +39,8 @@ static int broken(const char *text, const char *at, const char *where, const cha
 			 what, line, column);
 }
 
-/* What cJSON lets pass though it is no JSON, or not ours to print. Returns the place, and what it
- * is, or NULL if there is none. */
+/* Finds text that cJSON accepts although it is not valid JSON, or that must not be printed. Returns
+ * its position and a description, or NULL if there is none. */
 static const char *find_bad(const char *text, const char **ret_what)
 {
 	bool string = false;
@@ -55,7 +55,8 @@ static const char *find_bad(const char *text, const char **ret_what)
 			continue;
 		if (strncmp(++p, "u0000", 5) == 0)
 			return p;
-		*ret_what = "invalid escape"; /* cJSON takes it for a NUL, which cuts the string */
+		*ret_what = "invalid escape"; /* cJSON would treat it as a NUL, which truncates the
+						 string */
 		if (*p == 'u' && strspn(p + 1, "0123456789abcdefABCDEF") < 4)
 			return p;
 	}
@@ -81,7 +82,7 @@ static cJSON *parse(const char *text, size_t len, const char *where, struct erro
 	return tree;
 }
 
-/* Two members of one name are legal; as in mdevctl the last one counts. */
+/* Duplicate members are legal; like in mdevctl, the last one counts. */
 static const cJSON *member(const cJSON *object, const char *name)
 {
 	const cJSON *found = NULL, *item;
@@ -92,7 +93,7 @@ static const cJSON *member(const cJSON *object, const char *name)
 	return found;
 }
 
-/* Reads [{"name":"value"},...]. With lenient, empty objects are passed over. */
+/* Reads [{"name":"value"},...]. With lenient, empty objects are ignored. */
 static int read_attrs(const cJSON *array, bool lenient, const char *where, struct mdev *ret,
 		      struct error *err)
 {
@@ -131,7 +132,7 @@ static int read_attrs(const cJSON *array, bool lenient, const char *where, struc
 	return 0;
 }
 
-/* The end of the member that starts at p: the comma or brace behind it. */
+/* Returns the end of the member that starts at p: the comma or brace that follows it. */
 static const char *member_end(const char *p)
 {
 	bool string = false;
@@ -158,9 +159,9 @@ static bool is_known(const cJSON *item)
 	       strcmp(item->string, "attrs") == 0;
 }
 
-/* The members of a valid object that are not ours, cut out of its text as they stand: reading and
- * writing them again would change numbers that a double cannot hold. Owned; NULL if there are none.
- */
+/* Returns the unknown members of a valid object, copied literally from its text: parsing and
+ * writing them would change numbers that a double cannot represent. Owned by the caller; NULL if
+ * there are none. */
 static char *unknown_members(const char *text, const cJSON *object)
 {
 	const char *p = strchr(text, '{') + 1;
@@ -170,7 +171,8 @@ static char *unknown_members(const char *text, const cJSON *object)
 
 	while (item && is_known(item))
 		item = item->next;
-	if (!item) /* nearly all definitions: a stream would cost more than all their parsing */
+	if (!item) /* the common case: creating a stream would take longer than parsing the
+		      definition */
 		return NULL;
 	FILE *file = mem_stream(&all, &len);
 	cJSON_ArrayForEach (item, object) {
@@ -365,10 +367,10 @@ int json_read_attributes(const char *text, size_t len, const char *where, struct
 {
 	_cleanup_mdev_ struct mdev dev = { 0 };
 
-	while (len > 0 && strchr(" \t\r\n", text[len - 1])) /* strchr() finds the NUL, too */
+	while (len > 0 && strchr(" \t\r\n", text[len - 1])) /* strchr() also finds the NUL */
 		len--;
 	_cleanup_free_ char *trimmed = mem_grow(NULL, len + 1, 1);
-	memcpy(trimmed, text, len); /* not strndup(): a NUL inside is for parse() to refuse */
+	memcpy(trimmed, text, len); /* not strndup(): parse() must see and reject embedded NULs */
 	trimmed[len] = '\0';
 	if (len > 0) {
 		_cleanup_tree_ cJSON *tree = parse(trimmed, len, where, err);
@@ -382,8 +384,8 @@ int json_read_attributes(const char *text, size_t len, const char *where, struct
 	return 0;
 }
 
-/* Reads an array of strings into bits by their place in names; the others are joined in ret_unknown
- * (owned; NULL = none). False: it is no such array. */
+/* Reads an array of strings and sets the bits of their positions in names. Unknown strings are
+ * joined in ret_unknown (owned; NULL = none). Returns false if it is not an array of strings. */
 static bool read_names(const cJSON *array, const char *const names[], unsigned *ret,
 		       char **ret_unknown)
 {
@@ -421,7 +423,7 @@ bool json_read_supports(const char *text, size_t len, const char *const actions[
 	_cleanup_error_ struct error err = { 0 };
 	struct json_supports found = { 0 };
 
-	while (len > 0 && text[len - 1] == '\0') /* some scripts end their answer with NULs */
+	while (len > 0 && text[len - 1] == '\0') /* some scripts terminate their reply with NULs */
 		len--;
 	_cleanup_tree_ cJSON *tree = parse(text, len, "the answer", &err);
 	const cJSON *supports = cJSON_IsObject(tree) ? member(tree, "supports") : NULL;
@@ -447,7 +449,7 @@ void json_supports_free(struct json_supports *supports)
 	*supports = (struct json_supports){ 0 };
 }
 
-/* text between quotes, with everything escaped that JSON wants escaped. */
+/* Writes text as a JSON string, with all required escapes. */
 static void quote(FILE *file, const char *text)
 {
 	static const char plain[] = "btnvfr"; /* \b \t \n (\v has no short form) \f \r */
@@ -474,7 +476,7 @@ static void new_line(struct json_writer *w)
 		fprintf(w->file, "\n%*s", (int)(2 * w->depth), "");
 }
 
-/* What stands before a value or key: the comma, and its line. */
+/* Writes what precedes a value or key: the comma and the indentation. */
 static void separate(struct json_writer *w)
 {
 	if (w->after_key) {

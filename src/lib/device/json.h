@@ -9,14 +9,15 @@
 #include "device/mdev.h"
 
 /*
- * JSON: definitions and script answers are read with cJSON, which only this file knows; output is
- * written as serde_json writes it, since people and programs compare it byte for byte.
+ * JSON: definitions and script replies are parsed with cJSON, which is used only in this module.
+ * Output is formatted like that of serde_json, since users and programs compare it byte by byte.
  */
 
-/* Reads a definition into type, autostart, attrs and unknown of ret; uuid and parent stay.
- * With strict (a --jsonfile) an unknown "start" is an error, else it is manual, with a warning (a
- * file on disk; mdevctl reads it so). where names the text in messages, e.g. its path.
- * Errors: STATUS_INVALID; ret is untouched. */
+/* Reads a definition into type, autostart, attrs and unknown of ret; uuid and parent are not
+ * changed. With strict (for --jsonfile), an unknown value of "start" is an error; otherwise (for a
+ * stored definition), it is treated as manual with a warning, like in mdevctl. where identifies the
+ * text in messages, for example by its path.
+ * Errors: STATUS_INVALID; ret is not changed. */
 int json_read_definition(const char *text, size_t len, const char *where, bool strict,
 			 struct mdev *ret, struct error *err);
 
@@ -45,30 +46,31 @@ const char *json_twice(const struct json_value *object);
 int json_take_definition(const struct json_value *object, const char *where, struct mdev *ret,
 			 struct error *err);
 
-/* Reads the answer of a script to "get attributes" into attrs of ret: an array of objects with one
- * string member each. Empty text, white space and null are no attributes; empty objects are dropped
- * (s390's ap-check answers [{}]); trailing NULs and white space are dropped. Errors:
- * STATUS_INVALID. */
+/* Reads the reply of a script to "get attributes" into attrs of ret: an array of objects with one
+ * string member each. Empty text, white space and null mean that there are no attributes; empty
+ * objects are ignored (s390's ap-check returns [{}]), and so are trailing NULs and white space.
+ * Errors: STATUS_INVALID. */
 int json_read_attributes(const char *text, size_t len, const char *where, struct mdev *ret,
 			 struct error *err);
 
-/* What a script supports: names of actions and events, as bits of the order in the table given. */
+/* The actions and events that a script supports, as bits in the order of the given tables. */
 struct json_supports {
-	unsigned actions; /* bit i: actions[i] of the table is listed */
+	unsigned actions; /* bit i: actions[i] of the table is supported */
 	unsigned events;
-	char *unknown_actions; /* owned: names listed that no table has, joined by ", "; NULL = none
-				*/
+	char *unknown_actions; /* owned: listed names that are not in the table, joined by ", ";
+				  NULL = none */
 	char *unknown_events;
 };
 void json_supports_free(struct json_supports *supports);
 
-/* Reads {"supports":{"version":N,"actions":[...],"events":[...]}}. Both tables end with NULL.
- * Returns false if the text is anything else: such a script is not versioned, which is no error. */
+/* Reads {"supports":{"version":N,"actions":[...],"events":[...]}}. Both tables are terminated by
+ * NULL. Returns false for any other text, which is not an error: the script is not versioned. */
 bool json_read_supports(const char *text, size_t len, const char *const actions[],
 			const char *const events[], struct json_supports *ret);
 
-/* A writer: call the functions in the order of the text. pretty: two blanks an indent, as
- * serde_json's to_string_pretty(); else no white space at all. */
+/* A writer, whose functions are called in the order of the output. With pretty, the output is
+ * indented by two spaces per level, like that of serde_json's to_string_pretty(); otherwise, it
+ * contains no white space. */
 struct json_writer {
 	FILE *file; /* borrowed */
 	bool pretty;
@@ -88,14 +90,14 @@ void json_null(struct json_writer *w);
  * caller); NULL = there is no such. */
 char *json_unknown_string(const struct mdev *dev, const char *name);
 
-/* Writes a device as the object of a definition: mdev_type, start, attrs. */
+/* Writes the definition object of a device: mdev_type, start, attrs. */
 void json_definition(struct json_writer *w, const struct mdev *dev);
 
-/* The text of a definition file (pretty, with the unknown members), and what scripts get on stdin
- * (one line, without them). Both owned by the caller. */
+/* Return the text of a definition file (pretty, with unknown members), and the text that scripts
+ * get on stdin (on one line, without unknown members). Owned by the caller. */
 char *json_definition_text(const struct mdev *dev);
 char *json_definition_line(const struct mdev *dev);
 
-/* The attributes as people read them, numbered for --index: a line "  Attrs:", then a line each.
- * Owned; empty if there are none. */
+/* Returns the attributes in readable form, with their index for --index: the line "  Attrs:",
+ * followed by one line per attribute. Owned by the caller; empty if there are none. */
 char *json_attribute_lines(const struct mdev *dev);

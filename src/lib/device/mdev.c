@@ -35,7 +35,8 @@ void mdev_insert_attr(struct mdev *dev, size_t index, const char *name, const ch
 {
 	size_t n = dev->n_attrs;
 
-	if ((n & (n - 1)) == 0) /* room for the next power of two, so none has to be kept */
+	if ((n & (n - 1)) ==
+	    0) /* grow to the next power of two, so that the capacity need not be stored */
 		dev->attrs = mem_grow(dev->attrs, n ? 2 * n : 1, sizeof(*dev->attrs));
 	memmove(&dev->attrs[index + 1], &dev->attrs[index],
 		(dev->n_attrs - index) * sizeof(*dev->attrs));
@@ -114,7 +115,7 @@ static bool is_hyphen_at(size_t i)
 	return i == 8 || i == 13 || i == 18 || i == 23;
 }
 
-/* Brings the other forms into the one of 36 characters. */
+/* Converts the other forms to the form with 36 characters. */
 static bool hyphenate(const char *text, char ret[UUID_SIZE])
 {
 	size_t n = strlen(text);
@@ -157,13 +158,13 @@ bool uuid_is_canonical(const char *text)
 		char c = text[i];
 		bool digit = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
 
-		if (is_hyphen_at(i) ? c != '-' : !digit) /* the NUL of a short text is neither */
+		if (is_hyphen_at(i) ? c != '-' : !digit) /* also stops at the NUL of a short text */
 			return false;
 	}
 	return text[UUID_SIZE - 1] == '\0';
 }
 
-/* Whether the first n bytes of text may be one component of a path. */
+/* Whether the first n bytes of text are a valid path component. */
 static bool component_valid(const char *text, size_t n)
 {
 	return n > 0 && n <= NAME_MAX && !(n == 1 && text[0] == '.') &&

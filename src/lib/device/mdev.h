@@ -6,15 +6,15 @@
 #include <stddef.h>
 
 /*
- * The device: what a definition, a directory of sysfs and a command line have in common. Names are
- * bounded by the kernel (NAME_MAX), so they are arrays and a device is copied by value but for its
- * attributes and texts, which belong to it.
+ * A mediated device, as described by a definition, a sysfs directory or the command line. The
+ * kernel limits names to NAME_MAX, so they are stored in arrays, and a device can be copied by
+ * value, except for its attributes and texts, which it owns.
  */
 
-#define UUID_SIZE 37 /* canonical text and NUL */
+#define UUID_SIZE 37 /* canonical form, NUL-terminated */
 
 struct attr {
-	char *name;  /* owned: path below the device's directory, may hold "/" */
+	char *name;  /* owned: path relative to the device directory, may contain "/" */
 	char *value; /* owned */
 };
 
@@ -25,70 +25,71 @@ struct mdev {
 	bool autostart;
 	bool defined;
 	bool active;
-	struct attr *attrs; /* owned: in the order they are written */
+	struct attr *attrs; /* owned: in the order in which they are written */
 	size_t n_attrs;
-	char *unknown;	 /* owned: members of the definition that are not ours, as text; NULL = none
-			  */
-	char *broken;	 /* owned: why the definition cannot be used; NULL = it can */
-	bool unreadable; /* broken only because it cannot be read: what it says is not known */
+	char *unknown;	 /* owned: unknown members of the definition, as text; NULL = none */
+	char *broken;	 /* owned: why the definition is unusable; NULL = it is usable */
+	bool unreadable; /* broken only because it cannot be read: its contents are unknown */
 };
 
 void mdev_free(struct mdev *dev);
 #define _cleanup_mdev_ __attribute__((cleanup(mdev_free)))
 
-/* Inserts before index; index n_attrs appends. Copies both texts. */
+/* Inserts an attribute before index; n_attrs appends it. Copies both texts. */
 void mdev_insert_attr(struct mdev *dev, size_t index, const char *name, const char *value);
 void mdev_remove_attr(struct mdev *dev, size_t index);
 void mdev_clear_attrs(struct mdev *dev);
 
-/* What a definition and what runs say about a device together, the worst first. */
+/* The combined state of the definition and the running device, in order of severity. */
 enum mdev_state {
-	MDEV_UNKNOWN,	 /* something about it cannot be read */
-	MDEV_BROKEN,	 /* its definition cannot be used */
-	MDEV_INCOMPLETE, /* it runs, but its start ended before all attributes were written */
-	MDEV_DIFFERS,	 /* it runs with another type, or on another parent, than it is defined */
-	MDEV_MISSING,	 /* it should run automatically, and does not */
+	MDEV_UNKNOWN,	 /* part of its information cannot be read */
+	MDEV_BROKEN,	 /* its definition is unusable */
+	MDEV_INCOMPLETE, /* it is running, but its start ended before all attributes were written */
+	MDEV_DIFFERS, /* it is running with a different type or on a different parent than defined
+		       */
+	MDEV_MISSING, /* it is defined as auto, but not running */
 	MDEV_RUNNING,
-	MDEV_STOPPED, /* it does not run, and need not */
+	MDEV_STOPPED, /* it is not running, and not defined as auto */
 };
 
-/* The word for a state, e.g. "running". */
+/* Returns the name of a state, e.g. "running". */
 const char *mdev_state_name(enum mdev_state state);
 
 struct mdev_list {
 	struct mdev *v; /* owned */
 	size_t n;
 	size_t room;
-	char *unseen; /* owned: what could not be read, so that there may be more devices: a
-			 sentence; NULL = everything was read */
+	char *unseen; /* owned: a sentence about what could not be read, so that devices may be
+			 missing; NULL = everything was read */
 };
 
-/* Appends an empty device and returns it; valid until the next call. */
+/* Appends an empty device and returns it. The pointer is valid until the next call. */
 struct mdev *mdev_list_add(struct mdev_list *list);
-/* Notes that something could not be read; several are joined to one sentence. */
+/* Records that something could not be read. Several notes are joined into one sentence. */
 void mdev_list_note_unseen(struct mdev_list *list, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
-/* Sorts by parent, then UUID, both by bytes. */
+/* Sorts bytewise by parent, then by UUID. */
 void mdev_list_sort(struct mdev_list *list);
 void mdev_list_free(struct mdev_list *list);
 #define _cleanup_list_ __attribute__((cleanup(mdev_list_free)))
 
-/* Which devices: NULL means any. */
+/* Selects devices; NULL = any. */
 struct filter {
 	const char *uuid;   /* borrowed, canonical */
 	const char *parent; /* borrowed */
 };
 
-/* Reads a UUID as people write it (with or without hyphens, in braces, as urn:uuid:, in any case)
- * into its canonical form. Returns whether it is one. */
+/* Converts a UUID in any common form (with or without hyphens, in braces, with urn:uuid:, in upper
+ * or lower case) to its canonical form. Returns whether it is valid. */
 bool uuid_read(const char *text, char ret[UUID_SIZE]);
-/* On list's hot path for each device: no library is loaded for it (see uuid.h). */
+/* Checks for the canonical form. It is called for each device in list, so it does not load libuuid
+ * (see uuid.h). */
 bool uuid_is_canonical(const char *text);
 
-/* Whether text may be the name of one directory: no "/", not "." or "..", 1 to NAME_MAX bytes,
- * UTF-8 (our output is JSON), no control characters (our output is lines). */
+/* Whether text is a valid directory name: no "/", not "." or "..", 1 to NAME_MAX bytes, UTF-8 (for
+ * JSON output), no control characters (for line-based output). */
 bool name_valid(const char *text);
 
-/* Whether text may be an attribute's name: names joined by "/", so that it stays below the device.
- */
+/* Whether text is a valid attribute name: valid names joined by "/", so that the path cannot leave
+ * the device directory. */
 bool attr_name_valid(const char *text);

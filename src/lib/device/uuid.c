@@ -19,8 +19,8 @@ void uuid_choose(const char *given, char ret[UUID_SIZE])
 
 void uuid_of_name(const char *name, char ret[UUID_SIZE])
 {
-	/* a24606aa-b2db-447e-b9f5-0374077e6ccb, made at random: devices of sets are known by it, so
-	 * it never changes. */
+	/* a24606aa-b2db-447e-b9f5-0374077e6ccb, generated randomly. It must never change, as the
+	 * UUIDs of devices in sets are derived from it. */
 	static const uuid_t namespace = { 0xa2, 0x46, 0x06, 0xaa, 0xb2, 0xdb, 0x44, 0x7e,
 					  0xb9, 0xf5, 0x03, 0x74, 0x07, 0x7e, 0x6c, 0xcb };
 	uuid_t bytes;

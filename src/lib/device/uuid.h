@@ -4,14 +4,14 @@
 #include "device/mdev.h"
 
 /*
- * New UUIDs, by libuuid, which only this file knows: a file of its own so that programs that make
- * none (list above all) do not load the library.
+ * Creates UUIDs. libuuid is used only in this module, so that programs that do not create UUIDs,
+ * list in particular, do not load it.
  */
 
-/* Copies the UUID that was given (canonical), or makes a random one (RFC 9562, version 4) if that
- * is NULL. */
+/* Copies the given UUID (canonical), or generates a random one (RFC 9562, version 4) if it is NULL.
+ */
 void uuid_choose(const char *given, char ret[UUID_SIZE]);
 
-/* The UUID of a name in this project's namespace (RFC 9562, version 5): the same on every host, and
- * never that of anything else. */
+/* Derives the UUID of a name in the namespace of this project (RFC 9562, version 5). It is the same
+ * on all hosts and does not collide with other UUIDs. */
 void uuid_of_name(const char *name, char ret[UUID_SIZE]);

@@ -13,11 +13,10 @@
 #include "host/kmsg.h"
 
 #define CONFIGURATION "etc/mdevctl.d"
-/* Every reader ignores hidden files there: mdevctl, libvirt, ap-check. */
+/* All readers ignore hidden files in this directory: mdevctl, libvirt, ap-check. */
 #define LOCK CONFIGURATION "/.lock"
 
-/* A variable that is no number of seconds is passed over with a warning: a time limit is no reason
- * not to start a device. */
+/* An invalid value is ignored with a warning: it must not prevent a device from being started. */
 static unsigned seconds(const char *name, unsigned standard)
 {
 	const char *text = secure_getenv(name);
@@ -72,26 +71,28 @@ bool env_is_host(const struct env *env)
 	return *env->root_path == '\0';
 }
 
-/* Whether a writer can go on without the lock: its own writes will tell, or need no new file. */
+/* Whether a writer can proceed without the lock: writing reports the error, or requires no new
+ * file. */
 static bool may_lack(int error)
 {
 	return error == EACCES || error == EPERM || error == EROFS || error == ENOSPC ||
 	       error == EDQUOT || error == ENOENT || error == ENOTDIR;
 }
 
-/* Opens the file of the lock. Only root can: with a directory that all may open, any user could
- * hold the lock for ever. Returns the fd, or -errno. */
+/* Opens the lock file. Only root can open it: if it were a directory that all users can open, any
+ * user could hold the lock forever. Returns the fd, or -errno. */
 static int open_lock(const struct env *env)
 {
 	struct stat st;
 
-	(void)mkdirat(env->root, CONFIGURATION, 0755); /* there, or the open will tell */
+	(void)mkdirat(env->root, CONFIGURATION,
+		      0755); /* it exists, or opening the file reports the error */
 	_cleanup_close_ int fd =
 		openat(env->root, LOCK, O_RDWR | O_CREAT | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;
 	if (fstat(fd, &st) == 0 && st.st_mode & 077)
-		(void)fchmod(fd, 0600); /* copied from elsewhere: closed to others from now on */
+		(void)fchmod(fd, 0600); /* a copied file may have another mode */
 	int r = fd;
 	fd = -1;
 	return r;

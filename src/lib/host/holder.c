@@ -13,10 +13,10 @@
 #include "host/holder.h"
 #include "host/vfio.h"
 
-/* A node that somebody may have open. Anybody can make a file of the same name in a mount namespace
- * of their own, so the name alone tells nothing. */
+/* A device node that a process may have open. Its name alone is not sufficient: any user can create
+ * a file with the same name in their own mount namespace. */
 struct node {
-	char *path; /* owned; NULL = the device has none */
+	char *path; /* owned; NULL = the device has no such node */
 	struct statx status;
 };
 
@@ -26,7 +26,8 @@ static void free_node(struct node *node)
 }
 #define _cleanup_node_ __attribute__((cleanup(free_node)))
 
-/* Without asking the file system's server, which may be anybody's (FUSE) or gone (NFS). */
+/* Does not query the server of the file system, which may be controlled by any user (FUSE) or be
+ * unreachable (NFS). */
 static bool get_status(int dirfd, const char *path, struct statx *ret)
 {
 	return statx(dirfd, path, AT_STATX_DONT_SYNC, STATX_TYPE | STATX_INO, ret) == 0;
@@ -44,15 +45,16 @@ static struct node find_node(const struct env *env, const char *dir, const char 
 
 static bool is_same(const struct statx *a, const struct statx *b)
 {
-	if (S_ISCHR(a->stx_mode) && S_ISCHR(b->stx_mode)) /* in a container it has another inode */
+	if (S_ISCHR(a->stx_mode) &&
+	    S_ISCHR(b->stx_mode)) /* in a container, it has a different inode */
 		return a->stx_rdev_major == b->stx_rdev_major &&
 		       a->stx_rdev_minor == b->stx_rdev_minor;
 	return a->stx_dev_major == b->stx_dev_major && a->stx_dev_minor == b->stx_dev_minor &&
 	       a->stx_ino == b->stx_ino;
 }
 
-/* Whether a descriptor, dir/fd in /proc/PID/fd, is of this name, and of this node if one is given.
- */
+/* Whether a file descriptor, dir/fd in /proc/PID/fd, refers to this name, and to this node if
+ * given. */
 static bool is_open(int dir, const char *fd, const char *name, const struct node *node)
 {
 	char target[PATH_MAX];
@@ -78,7 +80,7 @@ static bool has_open(int proc, const char *pid, const char *name, const struct n
 	return false;
 }
 
-/* A process chooses its name itself. */
+/* Processes can set their own name, so it is not trusted. */
 static char *describe(const char *comm, const char *pid)
 {
 	char *who = mem_printf("%s (PID %s)", comm, pid);
@@ -89,7 +91,7 @@ static char *describe(const char *comm, const char *pid)
 	return who;
 }
 
-/* The first process that has something of this name open; with node, just that. */
+/* Returns the first process that has a file with this name open; with node, only that node. */
 static char *find_process(int proc, const char *name, const struct node *node)
 {
 	_cleanup_names_ struct file_names pids = { 0 };
@@ -104,7 +106,7 @@ static char *find_process(int proc, const char *name, const struct node *node)
 			continue;
 		_cleanup_free_ char *path = mem_printf("%s/comm", pid);
 		if (file_read_attr(proc, path, comm, sizeof(comm)) == 0)
-			return describe(comm, pid); /* else it ended just now */
+			return describe(comm, pid); /* otherwise, it has just ended */
 	}
 	return NULL;
 }
@@ -129,7 +131,8 @@ char *holder_find(const struct env *env, const char *uuid)
 		return who;
 	if (proc >= 0)
 		who = find_process(proc, group.path, &group);
-	/* The group closed, the device still open: its descriptor does not tell which device. */
+	/* The group is closed, but the device is still open: the file descriptor does not show
+	 * which device. */
 	if (!who && proc >= 0)
 		who = find_process(proc, "anon_inode:[vfio-device]", NULL);
 	return who ? who : mem_printf("a process that is not visible (%s is busy)", group.path);

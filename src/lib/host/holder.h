@@ -4,11 +4,11 @@
 #include "host/env.h"
 
 /*
- * Who uses a running device. A guest holds its VFIO group, /dev/vfio/GROUP, which the kernel lets
- * only one process open; removing the device would block until the guest ends (kernel
- * documentation, driver-api/vfio.rst).
+ * Finds the process that uses a running device. A guest keeps its VFIO group open, /dev/vfio/GROUP,
+ * which the kernel allows only one process to open; removing the device would block until the guest
+ * ends (kernel documentation, driver-api/vfio.rst).
  */
 
-/* Returns who holds the device, e.g. "qemu-system-x86 (PID 4711)" (owned by the caller), or NULL if
- * nobody does, as far as this process may know. */
+/* Returns the process that uses the device, e.g. "qemu-system-x86 (PID 4711)" (owned by the
+ * caller), or NULL if there is none, as far as this process can see. */
 char *holder_find(const struct env *env, const char *uuid);

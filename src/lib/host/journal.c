@@ -8,7 +8,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
-/* Which line of ours sent an entry helps nobody, and each field costs journald time. */
+/* The source location of an entry is of no use, and each field costs time in journald. */
 #define SD_JOURNAL_SUPPRESS_LOCATION
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-journal.h>
@@ -19,8 +19,7 @@
 static void send_entry(const struct mdev *dev, const char *action, int priority,
 		       const char *message)
 {
-	/* Nobody to tell when the journal does not take it; where there is none, this does nothing.
-	 */
+	/* Errors cannot be reported. Without a journal, this does nothing. */
 	(void)sd_journal_send("MESSAGE=%s", message, "PRIORITY=%d", priority,
 			      "SYSLOG_IDENTIFIER=mdevctl", "MDEV_UUID=%s", dev->uuid,
 			      "MDEV_PARENT=%s", dev->parent, "MDEV_TYPE=%s", dev->type,
@@ -66,5 +65,5 @@ void journal_status(const char *format, ...)
 	va_start(args, format);
 	_cleanup_free_ char *text = mem_vprintf(format, args);
 	va_end(args);
-	(void)sd_notifyf(0, "STATUS=%s", text); /* not run by systemd: nobody to tell */
+	(void)sd_notifyf(0, "STATUS=%s", text); /* ignored if not run by systemd */
 }

@@ -8,19 +8,19 @@
 #include "host/env.h"
 
 /*
- * Structured entries for the journal, so that `journalctl MDEV_UUID=...` tells a device's whole
- * story: MDEV_UUID, MDEV_PARENT, MDEV_TYPE and MDEV_ACTION. Without a journal, and in another root,
- * nothing is sent; what people have to know is on stderr anyway.
+ * Writes structured journal entries with MDEV_UUID, MDEV_PARENT, MDEV_TYPE and MDEV_ACTION, so that
+ * `journalctl MDEV_UUID=...` shows the history of a device. Without a journal, and in another root
+ * directory, nothing is sent; all important messages are also printed on stderr.
  */
 
-/* One change of one device, done or failed (err, NULL = done). said is what its callouts wrote to
- * stderr, a line an entry; NULL = nothing. */
+/* Logs a change of a device that succeeded (err NULL) or failed. said is the stderr output of its
+ * callouts, which is logged one line per entry; NULL = none. */
 void journal_change(const struct env *env, const struct mdev *dev, const char *action,
 		    const struct error *err, const char *said);
 
-/* Whether stderr is the journal (systemd.exec(5), $JOURNAL_STREAM): what is sent as a structured
- * entry would stand there twice. */
+/* Whether stderr is connected to the journal (systemd.exec(5), $JOURNAL_STREAM): structured entries
+ * must not be printed on stderr as well then. */
 bool journal_is_stderr(const struct env *env);
 
-/* Tells systemd what this process is doing, for `systemctl status`. */
+/* Sets the status of the service that `systemctl status` shows. */
 void journal_status(const char *format, ...) __attribute__((format(printf, 1, 2)));

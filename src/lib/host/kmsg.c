@@ -16,12 +16,13 @@ int kmsg_open(int root)
 void kmsg_mark(int fd)
 {
 	if (fd >= 0)
-		(void)lseek(fd, 0, SEEK_END); /* where it cannot seek, all of it is read */
+		(void)lseek(fd, 0, SEEK_END); /* if it is not seekable, all of it is read */
 }
 
-/* The text of a record, "PRIORITY,SEQUENCE,TIME,FLAGS;TEXT", that may be a driver's reason; else
- * NULL. Priorities above 7 have a facility: what processes wrote. That a device joins or leaves a
- * group is logged with each one that comes or goes. */
+/* Returns the text of a record, "PRIORITY,SEQUENCE,TIME,FLAGS;TEXT", if it may be the reason of a
+ * driver, or else NULL. Priorities above 7 include a facility: the message was written by a
+ * process. Messages about a device that joins or leaves a group are logged whenever one is created
+ * or removed. */
 static const char *text_of(const char *line)
 {
 	const char *text = strchr(line, ';');
@@ -32,7 +33,7 @@ static const char *text_of(const char *line)
 	return text + 1;
 }
 
-/* " DEVICE=+SUBSYSTEM:NAME" is below what a driver says about a device. */
+/* The line " DEVICE=+SUBSYSTEM:NAME" follows messages of drivers about a device. */
 static bool is_device(const char *line, const char *name)
 {
 	static const char key[] = " DEVICE=+";
@@ -50,8 +51,9 @@ static bool is_word(const char *text, const char *uuid)
 	return strncmp(text, uuid, n) == 0 && (text[n] == '\0' || strchr(" :,", text[n]));
 }
 
-/* Drivers that do not log by device name it first, or after their own name. Further on, the text
- * may be a user's: the kernel logs the name of a process's file when that crashes. */
+/* Drivers that do not use the device logging functions put the name of the device first, or after
+ * their own name. Text after that may be controlled by users: when a process crashes, the kernel
+ * logs the name of its file. */
 static bool names(const char *text, const char *uuid)
 {
 	const char *space = strchr(text, ' ');
@@ -83,7 +85,8 @@ void kmsg_last(int fd, const char *uuid, const char *parent, char ret[KMSG_SIZE]
 	*ret = '\0';
 	while (fd >= 0) {
 		ssize_t n = read(fd, records, sizeof(records) - 1);
-		if (n < 0 && (errno == EINTR || errno == EPIPE)) /* EPIPE: some were overwritten */
+		if (n < 0 &&
+		    (errno == EINTR || errno == EPIPE)) /* EPIPE: records were overwritten */
 			continue;
 		if (n <= 0)
 			return;

@@ -2,14 +2,14 @@
 #pragma once
 
 /*
- * What the kernel logs while we ask it for something: drivers say there why they refuse, sysfs only
- * gives a number (kernel documentation, ABI/testing/dev-kmsg).
+ * Messages that the kernel logs during an operation: drivers log why they reject it, while sysfs
+ * only returns an error number (kernel documentation, ABI/testing/dev-kmsg).
  */
 
-/* Opens the log. Returns the fd (owned by the caller), or -1: then there is none for us. */
+/* Opens the kernel log. Returns the fd (owned by the caller), or -1 if it is not accessible. */
 int kmsg_open(int root);
 
-/* From here on: what the log has so far is passed over. */
+/* Skips all messages that have been logged so far. */
 void kmsg_mark(int fd);
 
 /* As long as a record of the kernel's log can be. */

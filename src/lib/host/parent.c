@@ -132,7 +132,7 @@ void parent_free_vfs(struct parent_vf_list *list)
 	*list = (struct parent_vf_list){ 0 };
 }
 
-/* Whether dirfd/device/name is a file with this text; wanted NULL = any but "0". */
+/* Whether the file dirfd/device/name contains this text; wanted NULL = anything but "0". */
 static bool attr_is(int dirfd, const char *device, const char *name, const char *wanted)
 {
 	_cleanup_free_ char *path = mem_printf("%s/%s", device, name);

@@ -7,12 +7,13 @@
 #include "host/env.h"
 
 /*
- * The hardware that can be a parent of mediated devices, as far as sysfs describes it: graphics
- * cards and their virtual functions (kernel documentation, ABI/testing/sysfs-bus-pci).
+ * Hardware that can be a parent of mediated devices, as described by sysfs: graphics cards and
+ * their virtual functions (kernel documentation, ABI/testing/sysfs-bus-pci).
  */
 
-/* The driver of a parent that is present, and the physical function if it is a virtual one: 64
- * parents may be one card. Each owned by the caller; NULL = sysfs names none. */
+/* Return the driver of a parent that is present, and the physical function if the parent is a
+ * virtual function: 64 parents may be one card. Owned by the caller; NULL = not provided by sysfs.
+ */
 char *parent_driver(const struct env *env, const char *parent);
 char *parent_card(const struct env *env, const char *parent);
 

@@ -9,7 +9,7 @@
 #include "host/settle.h"
 #include "host/vfio.h"
 
-/* Not everything that is waited for makes an event (a free instance of a vGPU, say). */
+/* Not all conditions cause an event, for example when an instance of a vGPU becomes free. */
 #define LOOK_AGAIN_MS 100
 
 void settle_open(struct settle *ret, const struct env *env, unsigned seconds)
@@ -53,12 +53,13 @@ bool settle_next(struct settle *settle)
 		fd.fd = udev_monitor_get_fd(settle->monitor);
 	if (poll(&fd, 1, left < LOOK_AGAIN_MS ? (int)left : LOOK_AGAIN_MS) > 0)
 		while ((device = udev_monitor_receive_device(settle->monitor)))
-			udev_device_unref(device); /* which one does not matter: all is looked at */
+			udev_device_unref(
+				device); /* the caller checks its condition after any event */
 	return true;
 }
 
-/* A device that is not there (any more) is nothing to wait for. What udev still knows of an older
- * one with the same name, whose end it has not seen yet, is nothing to go by. */
+/* A device that does not exist (any longer) is not waited for. Information in udev about a previous
+ * device with the same name, whose removal has not been processed yet, is ignored. */
 static bool is_initialized(struct udev *udev, const char *subsystem, const char *name,
 			   uint64_t since)
 {

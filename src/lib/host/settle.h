@@ -7,34 +7,34 @@
 #include "host/env.h"
 
 /*
- * Waiting for devices to come and for udev to be done with them. In another root (tests), or where
- * no udev runs, there is nothing to hear: conditions are looked at again from time to time, and
- * every device counts as done.
+ * Waits for devices to appear and for udev to finish processing them. In another root directory
+ * (tests), or if udev is not running, there are no events: conditions are polled, and every device
+ * counts as processed.
  */
 
 struct udev;
 struct udev_monitor;
 
 struct settle {
-	struct udev *udev;	      /* owned; NULL = no udev here */
+	struct udev *udev;	      /* owned; NULL = udev is not used */
 	struct udev_monitor *monitor; /* owned; NULL = not listening */
-	uint64_t deadline;	      /* as settle_now() */
+	uint64_t deadline;	      /* in the time of settle_now() */
 };
 
-/* Microseconds of CLOCK_MONOTONIC. */
+/* Returns the time of CLOCK_MONOTONIC in microseconds. */
 uint64_t settle_now(void);
 
-/* Starts to listen; open it before the condition is looked at for the first time. */
+/* Starts to listen for events. Call it before checking the condition for the first time. */
 void settle_open(struct settle *ret, const struct env *env, unsigned seconds);
 void settle_close(struct settle *settle);
 #define _cleanup_settle_ __attribute__((cleanup(settle_close)))
 
-/* Waits until something happened to some device, or for a moment. Returns false once the time is
- * over: the caller looked at its condition for the last time. */
+/* Waits for an event of any device, or for a short time. Returns false when the time limit has
+ * expired; the condition must not be checked again then. */
 bool settle_next(struct settle *settle);
 
-/* Whether udev is done with the running device, and with what VFIO made of it (then /dev/vfio/GROUP
- * has the owner and mode that rules gave it). since (settle_now(), 0 = whenever) is a moment when
- * the device was not there yet: what udev knows from before that is about another one. */
+/* Whether udev has finished processing the running device and its VFIO devices, so that
+ * /dev/vfio/GROUP has the owner and mode set by rules. since (settle_now(), 0 = any time) is a time
+ * at which the device did not exist yet: older information in udev is about a previous device. */
 bool settle_is_done(const struct settle *settle, const struct env *env, const char *uuid,
 		    uint64_t since);
