@@ -20,7 +20,8 @@
 #define DEVICES "sys/bus/mdev/devices"
 #define PARENTS "sys/class/mdev_bus"
 
-/* Copies the nth component from the end (1 = last) of a link's target. False: it has none. */
+/* Copies the nth component from the end (1 = last) of a link target. Returns false if there is
+ * none. */
 static bool component(const char *path, unsigned nth, char ret[NAME_MAX + 1])
 {
 	const char *end = path + strlen(path), *start;
@@ -39,8 +40,8 @@ static bool component(const char *path, unsigned nth, char ret[NAME_MAX + 1])
 	return name_valid(ret);
 }
 
-/* The nth component from the end of what a link points to. Returns 1, 0 if there is no such link,
- * or -errno. */
+/* Reads the nth component from the end of the target of a link. Returns 1, 0 if there is no such
+ * link, or -errno. */
 static int read_link(int dirfd, const char *path, unsigned nth, char ret[NAME_MAX + 1])
 {
 	char target[PATH_MAX];
@@ -52,8 +53,9 @@ static int read_link(int dirfd, const char *path, unsigned nth, char ret[NAME_MA
 	return component(target, nth, ret);
 }
 
-/* Two links tell all: UUID -> .../PARENT/UUID and UUID/mdev_type -> ../mdev_supported_types/TYPE.
- * dir is where they are below dirfd: "" or DEVICES "/". Returns as read_link(). */
+/* Two links contain all information: UUID -> .../PARENT/UUID and UUID/mdev_type ->
+ * ../mdev_supported_types/TYPE. dir is their location relative to dirfd: "" or DEVICES "/". Return
+ * value as for read_link(). */
 static int read_device(int dirfd, const char *dir, const char *uuid, struct mdev *ret)
 {
 	char parent[NAME_MAX + 1], type[NAME_MAX + 1];
@@ -92,8 +94,8 @@ static bool is_running(const struct env *env, const struct mdev *dev)
 	       strcmp(running.parent, dev->parent) == 0 && strcmp(running.type, dev->type) == 0;
 }
 
-/* Opens the directory of the type, for all that is asked of it: each look-up of a whole path in
- * sysfs waits for its lock, which everybody wants while devices come. Returns the fd, or -errno. */
+/* Opens the directory of the type, to be used for all accesses: each lookup of a full path in sysfs
+ * takes a lock that is contended while devices are created. Returns the fd, or -errno. */
 static int open_type(const struct env *env, const struct mdev *dev)
 {
 	_cleanup_free_ char *path =
@@ -152,13 +154,13 @@ void active_find(const struct env *env, const struct filter *filter, struct mdev
 	mdev_list_sort(ret);
 }
 
-/* Appends the name in a directory that was probably meant by word, if there is one. */
+/* Appends the name in a directory that was probably meant by word, if any. */
 static void suggest(int dirfd, const char *path, const char *word, struct error *err)
 {
 	_cleanup_names_ struct file_names names = { 0 };
 	struct suggestion suggestion = { .word = word };
 
-	(void)file_scan(dirfd, path, &names); /* what cannot be read suggests nothing */
+	(void)file_scan(dirfd, path, &names); /* on errors, nothing is suggested */
 	for (int i = 0; i < names.n; i++)
 		suggest_try(&suggestion, names.v[i]->d_name);
 	_cleanup_free_ char *question = suggest_question(&suggestion);
@@ -187,7 +189,7 @@ static int not_registered(const struct mdev *dev, struct error *err)
 			 "Parent %s is not currently registered for mdev support", dev->parent);
 }
 
-/* Whether the type is there below the parent; else says which of them is missing. */
+/* Checks that the parent supports the type. Otherwise, the error says what is missing. */
 static int check_type(const struct env *env, const struct mdev *dev, struct error *err)
 {
 	_cleanup_free_ char *parent = mem_printf(PARENTS "/%s", dev->parent);
@@ -200,7 +202,7 @@ static int check_type(const struct env *env, const struct mdev *dev, struct erro
 		openat(parent_fd, "mdev_supported_types", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return not_registered(dev, err);
-	/* A type is there once its files are: the kernel makes the directory first. */
+	/* A type is usable when its files exist: the kernel creates the directory first. */
 	if (faccessat(fd, create, F_OK, 0) == 0)
 		return 0;
 	error_set(err, STATUS_NOT_FOUND, "Parent %s does not support mdev type %s", dev->parent,
@@ -210,10 +212,10 @@ static int check_type(const struct env *env, const struct mdev *dev, struct erro
 	return -1;
 }
 
-/* How many devices are named that hold what is asked for; there may be thousands. */
+/* Maximum number of running devices that are listed; there may be thousands. */
 #define HOLDERS_NAMED 3
 
-/* Types often share what their parent has, so devices of other types count, too. */
+/* Types often share the resources of their parent, so devices of other types count as well. */
 static int no_instances(const struct env *env, const struct mdev *dev, struct error *err)
 {
 	_cleanup_list_ struct mdev_list running = { 0 };
@@ -239,7 +241,7 @@ static int check(const struct env *env, const struct mdev *dev, int type_fd, str
 	int r = active_get(env, dev->uuid, &running, err);
 	if (r != 0)
 		return r < 0 ? r : already_active(dev, &running, err);
-	/* A driver that does not say leaves the decision to `create`. */
+	/* If the driver does not provide the number, only `create` can tell. */
 	if (file_read_attr(type_fd, "available_instances", available, sizeof(available)) < 0)
 		return check_type(env, dev, err);
 	return strcmp(available, "0") == 0 ? no_instances(env, dev, err) : 0;
@@ -259,13 +261,13 @@ static void quote_kernel(const char *text, struct error *err)
 		error_append(err, " (kernel: %s)", text);
 }
 
-/* The kernel refused (error, positive) what sysfs allowed: something was faster since, another
- * start or the driver that goes; or it has reasons of its own. */
+/* The kernel rejected (positive errno) what sysfs allowed: another start or the removal of the
+ * driver may have been faster, or the driver has its own reasons. */
 static int not_created(const struct env *env, const struct mdev *dev, int error, struct error *err)
 {
 	if (error == EINTR)
 		return error_set(err, STATUS_FAILED, "Interrupted, nothing was changed");
-	if (error == EEXIST) /* perhaps unseen: the kernel may still be removing it */
+	if (error == EEXIST) /* it may be invisible: the kernel may still be removing it */
 		return error_set(err, STATUS_EXISTS, "Device already exists");
 	if (error == EUSERS)
 		return no_instances(env, dev, err);

@@ -6,17 +6,17 @@
 #include "host/env.h"
 
 /*
- * The active set: the devices that run, /sys/bus/mdev/devices/UUID (kernel documentation,
- * driver-api/vfio-mediated-device.rst). A UUID can run only once.
+ * The active set: the running devices, /sys/bus/mdev/devices/UUID (kernel documentation,
+ * driver-api/vfio-mediated-device.rst). Only one device with a given UUID can be running.
  */
 
-/* All running devices that match, sorted by parent and UUID; marked `active`, without attributes.
- * One that vanishes meanwhile is left out. No mdev bus means no devices; what cannot be read is
- * named in ret->unseen. */
+/* Returns all running devices that match, sorted by parent and UUID, marked `active`, without
+ * attributes. A device that is removed in the meantime is skipped. If there is no mdev bus, there
+ * are no devices; errors are recorded in ret->unseen. */
 void active_find(const struct env *env, const struct filter *filter, struct mdev_list *ret);
 
-/* Looks up one running device. Returns 1 if there is one (then ret is filled), 0 if there is none,
- * and -1 (STATUS_FAILED) if that cannot be told. */
+/* Looks up a running device. Returns 1 if it exists (and fills ret), 0 if it does not, and -1
+ * (STATUS_FAILED) if this cannot be determined. */
 int active_get(const struct env *env, const char *uuid, struct mdev *ret, struct error *err);
 
 /* Whether the device runs on this parent and with this type, complete with all its attributes;
@@ -38,6 +38,6 @@ int active_discard(const struct env *env, const char *uuid, struct mdev *ret, st
 /* Removes the device. The kernel blocks while somebody holds it open. Errors: STATUS_NOT_FOUND. */
 int active_drop(const struct env *env, const struct mdev *dev, struct error *err);
 
-/* Whether dev could be created right now as far as sysfs tells: parent, type and a free instance
- * are there. Errors as active_put(). */
+/* Checks whether dev could be created now, as far as sysfs shows: the parent, the type and a free
+ * instance are available. Errors as for active_put(). */
 int active_check(const struct env *env, const struct mdev *dev, struct error *err);

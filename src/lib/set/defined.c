@@ -14,11 +14,11 @@
 #include "set/defined.h"
 
 #define DIR_PATH "etc/mdevctl.d"
-/* Plain files in etc/mdevctl.d itself are nobody's parent: every reader passes them over. */
+/* Regular files directly in etc/mdevctl.d are ignored by all readers. */
 #define TEMPORARY_PREFIX ".mdevctl.tmp."
 
-/* Not all directories are a parent's: deprecated scripts live in one, and hidden ones are not ours.
- */
+/* Not all directories are those of parents: one contains deprecated scripts, and hidden ones are
+ * not ours. */
 static bool is_parent(const char *name)
 {
 	return name[0] != '.' && strcmp(name, "scripts.d") != 0;
@@ -39,8 +39,7 @@ static bool is_missing(int r)
 	return r == -ENOENT || r == -ENOTDIR;
 }
 
-/* Whether a path that could not be opened names something: 1, 0, or -errno if not even that can be
- * told. */
+/* Whether a path that could not be opened exists: 1, 0, or -errno if this cannot be determined. */
 static int exists(int dirfd, const char *path)
 {
 	if (faccessat(dirfd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
@@ -48,8 +47,8 @@ static int exists(int dirfd, const char *path)
 	return is_missing(-errno) ? 0 : -errno;
 }
 
-/* Reads dirfd/path into dev; with path NULL the one of its names, below the root. Returns as
- * defined_get(). */
+/* Reads dirfd/path into dev, or if path is NULL, the definition of its parent and UUID, relative to
+ * the root. Return value as for defined_get(). */
 static int load(int dirfd, const char *path, struct mdev *dev)
 {
 	_cleanup_error_ struct error err = { 0 };
@@ -59,7 +58,7 @@ static int load(int dirfd, const char *path, struct mdev *dev)
 
 	snprintf(where, sizeof(where), "/" DIR_PATH "/%s/%s", dev->parent, dev->uuid);
 	int r = file_read(dirfd, path ? path : where + 1, &text, &len);
-	if (is_missing(r) || r == -ELOOP) /* a link is no definition, see below */
+	if (is_missing(r) || r == -ELOOP) /* links are not definitions, see below */
 		return 0;
 	int found = r < 0 ? exists(dirfd, path ? path : where + 1) : 1;
 	if (found <= 0)
@@ -107,7 +106,7 @@ static struct mdev *add(struct mdev_list *list, const char *parent, const char *
 	return dev;
 }
 
-/* A link is no definition, whatever it points to: mdevctl never read one. */
+/* A link is not a definition, whatever its target is: mdevctl does not read them. */
 static bool is_definition(const char *parent, const struct dirent *file)
 {
 	char uuid[UUID_SIZE];
@@ -132,7 +131,7 @@ static void scan_parent(int dirfd, const char *parent, struct mdev_list *ret)
 	_cleanup_close_ int fd = file_open_dir(dirfd, parent);
 	int r = fd < 0 ? fd : file_scan(fd, ".", &names);
 	if (r < 0) {
-		if (!is_missing(r)) /* gone, or no directory at all: no parent */
+		if (!is_missing(r)) /* removed, or not a directory: not a parent */
 			mdev_list_note_unseen(ret, "Unable to read /" DIR_PATH "/%s: %s", parent,
 					      error_words(-r));
 		return;
@@ -168,8 +167,8 @@ void defined_find(const struct env *env, const struct filter *filter, struct mde
 
 	_cleanup_close_ int fd = file_open_dir(env->root, DIR_PATH);
 	int r = fd;
-	/* With both names the path is known, and may lead through a directory that cannot be
-	 * listed. */
+	/* If parent and UUID are given, the path is known. It may lead through a directory that
+	 * cannot be listed. */
 	if (filter->parent && (fd >= 0 || filter->uuid)) {
 		if (is_parent(filter->parent))
 			find_in_parent(env, fd, filter->parent, filter->uuid, ret);
@@ -208,7 +207,8 @@ void defined_clean(const struct env *env)
 			(void)unlinkat(fd, names.v[i]->d_name, 0); /* the next writer tries again */
 }
 
-/* The change is made; that a power failure might undo it is worth a word, but no error. */
+/* The change has been made. That it may be lost on power failure is worth a warning, but not an
+ * error. */
 static void sync_dir(const struct env *env, const char *dir)
 {
 	int r = file_sync_dir(env->root, dir);
@@ -224,9 +224,9 @@ int defined_put(const struct env *env, const struct mdev *dev, bool new, struct 
 			    *dir = mem_printf(DIR_PATH "/%s", dev->parent),
 			    *temporary = mem_printf(DIR_PATH "/" TEMPORARY_PREFIX "%d", getpid());
 
-	if (!is_parent(dev->parent)) /* nobody would find it again */
+	if (!is_parent(dev->parent)) /* it would not be found when reading */
 		return error_set(err, STATUS_INVALID, "Invalid parent name '%s'", dev->parent);
-	if (strlen(text) > FILE_LIMIT) /* nobody could read it again */
+	if (strlen(text) > FILE_LIMIT) /* it would be too large to be read */
 		return error_set(err, STATUS_INVALID,
 				 "The definition of %s on %s would be too large", dev->uuid,
 				 dev->parent);
@@ -241,7 +241,7 @@ int defined_put(const struct env *env, const struct mdev *dev, bool new, struct 
 		return 0;
 	}
 	if (made)
-		(void)unlinkat(env->root, dir, AT_REMOVEDIR); /* not empty: then it is in use */
+		(void)unlinkat(env->root, dir, AT_REMOVEDIR); /* if not empty, it is in use */
 	if (r == -EEXIST)
 		return error_set(err, STATUS_EXISTS, "Device %s on %s already defined", dev->uuid,
 				 dev->parent);
@@ -255,8 +255,8 @@ int defined_drop(const struct env *env, const struct mdev *dev, struct error *er
 	if (unlinkat(env->root, path, 0) < 0)
 		return error_set(err, errno == ENOENT ? STATUS_NOT_FOUND : STATUS_FAILED,
 				 "Failed to remove file /%s: %s", path, error_words(errno));
-	/* Still holding others: stays. Else a rule would go on starting a parent without devices.
-	 */
+	/* Fails if other definitions remain. An empty directory would make the udev rule start a
+	 * unit for a parent without devices. */
 	bool removed = unlinkat(env->root, dir, AT_REMOVEDIR) == 0;
 	sync_dir(env, removed ? DIR_PATH : dir);
 	return 0;

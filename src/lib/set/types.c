@@ -15,7 +15,7 @@
 
 #define PARENTS "sys/class/mdev_bus"
 
-/* The text of an attribute that a driver need not have; NULL if it is missing or empty. */
+/* Returns the text of an optional attribute; NULL if it does not exist or is empty. */
 static char *optional_text(int dirfd, const char *path)
 {
 	char buf[4096 + 1];
@@ -47,7 +47,7 @@ static void add(int dirfd, const char *parent, const char *name, struct mdev_typ
 
 	_cleanup_close_ int fd = openat(dirfd, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
-		return; /* gone since the scan */
+		return; /* removed since the scan */
 	_cleanup_free_ char *api = optional_text(fd, "device_api");
 	if (!api || !read_number(fd, "available_instances", &type.available)) {
 		log_warning("Ignoring type %s of %s: Unable to read %s", name, parent,
@@ -117,14 +117,14 @@ char *types_explain(const struct env *env, const char *parent)
 {
 	_cleanup_names_ struct file_names iommus = { 0 }, parents = { 0 };
 
-	(void)file_scan(env->root, PARENTS, &parents); /* missing is as good as empty */
+	(void)file_scan(env->root, PARENTS, &parents); /* a missing directory is treated as empty */
 	if (parent && parents.n > 0)
 		return explain_parent(parent, &parents);
 	char *cards = parent_explain_cards(env);
 	if (cards)
 		return cards;
 	_cleanup_close_ int fd = openat(env->root, PARENTS, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	(void)file_scan(env->root, "sys/class/iommu", &iommus); /* the same */
+	(void)file_scan(env->root, "sys/class/iommu", &iommus); /* see above */
 	return mem_printf("%s%s",
 			  fd < 0 ? "No loaded driver supports mediated devices"
 				 : "The loaded drivers have no device that supports types",

@@ -5,16 +5,16 @@
 #include "host/env.h"
 
 /*
- * What parents offer: /sys/class/mdev_bus/PARENT/mdev_supported_types/TYPE (kernel documentation,
- * ABI/testing/sysfs-bus-vfio-mdev).
+ * The types that parents support: /sys/class/mdev_bus/PARENT/mdev_supported_types/TYPE (kernel
+ * documentation, ABI/testing/sysfs-bus-vfio-mdev).
  */
 struct mdev_type {
 	char parent[NAME_MAX + 1];
 	char name[NAME_MAX + 1];
 	unsigned available; /* instances that can still be created */
 	char *device_api;   /* owned, e.g. "vfio-pci" */
-	char *title;	    /* owned: file "name"; NULL = the driver has none */
-	char *description;  /* owned; NULL = the driver has none */
+	char *title; /* owned: contents of the file "name"; NULL = not provided by the driver */
+	char *description; /* owned; NULL = not provided by the driver */
 };
 
 struct mdev_type_list {
@@ -22,10 +22,11 @@ struct mdev_type_list {
 	size_t n;
 };
 
-/* All types, sorted by parent and name; parent NULL = all parents. What a driver offers only in
- * part (a parent without types, a type without an API) is passed over with a warning. */
+/* Returns all types, sorted by parent and name; parent NULL = all parents. Incomplete entries (a
+ * parent without types, a type without an API) are skipped with a warning. */
 void types_find(const struct env *env, const char *parent, struct mdev_type_list *ret);
-/* Why there are no types (parent NULL: at all), as far as sysfs tells. Owned by the caller. */
+/* Explains why the parent has no types (parent NULL: why there are none at all), as far as sysfs
+ * shows. Owned by the caller. */
 char *types_explain(const struct env *env, const char *parent);
 
 void types_free(struct mdev_type_list *list);

@@ -15,9 +15,9 @@
 /* All options, in the order of their bits. */
 static const struct cli_option {
 	char letter;   /* 0 = long only */
-	bool optional; /* the value may be left out; only the "=" form gives it */
+	bool optional; /* the value may be omitted, and must be attached with "=" */
 	const char *name;
-	const char *argument; /* NULL = takes none */
+	const char *argument; /* NULL = takes no value */
 } options[CLI_OPTIONS] = {
 	{ 'u', false, "uuid", "UUID" },	 { 'p', false, "parent", "PARENT" },
 	{ 't', false, "type", "TYPE" },	 { 'a', false, "auto", NULL },
@@ -33,12 +33,12 @@ static const struct cli_option {
 
 #define WAIT_DEFAULT 30
 
-/* What is being parsed. */
+/* The state of the parser. */
 struct parser {
 	const struct cli_spec *spec; /* borrowed */
 	const char *name;	     /* borrowed: last component of argv[0] */
 	struct cli *cli;	     /* borrowed */
-	char **argv;		     /* borrowed: what is left of it */
+	char **argv;		     /* borrowed: the remaining arguments */
 };
 
 static unsigned number(unsigned option)
@@ -46,7 +46,7 @@ static unsigned number(unsigned option)
 	return (unsigned)__builtin_ctz(option);
 }
 
-/* mdevctl runs its siblings as "mdevctl-define": people typed that as two words. */
+/* mdevctl runs its commands as "mdevctl-define", for which the user has typed two words. */
 static char *display_name(const char *name)
 {
 	char *display = mem_text(name);
@@ -65,7 +65,7 @@ __attribute__((format(printf, 2, 0))) static void complain(const struct parser *
 	log_error("%s\nTry '%s --help' for more information.", text, display);
 }
 
-/* Callers' texts are still in use when this ends the program: nobody frees them. */
+/* The arguments are in use until exit(), so callers do not free them. */
 __attribute__((noreturn, format(printf, 2, 3))) static void usage_error(const struct parser *p,
 									const char *format, ...)
 {
@@ -114,7 +114,7 @@ static bool is_used(const struct cli_spec *spec, unsigned option)
 	return option == CLI_HELP;
 }
 
-/* The bit of an option that this program takes; 0 if there is none of that name. */
+/* Returns the bit of an option that this program takes; 0 if there is none with this name. */
 static unsigned find(const struct cli_spec *spec, const char *name, size_t n, char letter)
 {
 	for (unsigned i = 0; i < CLI_OPTIONS; i++) {
@@ -127,7 +127,8 @@ static unsigned find(const struct cli_spec *spec, const char *name, size_t n, ch
 	return 0;
 }
 
-/* Takes one option; help and version act at once, whatever else is wrong with the line. */
+/* Handles an option. --help and --version act immediately, before any errors in the rest of the
+ * line. */
 static void take(const struct parser *p, unsigned option, const char *value)
 {
 	const char *name = options[number(option)].name;
@@ -144,7 +145,8 @@ static void take(const struct parser *p, unsigned option, const char *value)
 	p->cli->values[number(option)] = value;
 }
 
-/* The value of an option: what stands behind it, or the next word unless that is an option. */
+/* Returns the value of an option: the attached text, or the next argument unless it is an option.
+ */
 static const char *value_of(struct parser *p, unsigned option, const char *attached)
 {
 	const struct cli_option *o = &options[number(option)];
@@ -187,7 +189,8 @@ static void parse_long(struct parser *p, const char *word)
 	take(p, option, options[number(option)].argument ? value_of(p, option, attached) : NULL);
 }
 
-/* A cluster: flags, then possibly one option whose value is the rest of the word. */
+/* Parses combined short options: flags, optionally followed by one option whose value is the rest.
+ */
 static void parse_short(struct parser *p, const char *word)
 {
 	for (const char *c = word; *c; c++) {
@@ -224,7 +227,7 @@ static void parse_words(struct parser *p)
 	}
 }
 
-/* "--auto, --manual or --delattr": the options of a set that this program takes. */
+/* Returns the options of a set that this program takes, as in "--auto, --manual or --delattr". */
 static char *list_options(const struct cli_spec *spec, unsigned set)
 {
 	char *list = mem_text("");
@@ -274,7 +277,7 @@ static void check_rule(const struct parser *p, const struct cli_rule *rule)
 	}
 }
 
-/* Splits UUID[:PARENT], the way units name a device that is defined under several parents. */
+/* Splits UUID[:PARENT], which is also the form used in instance names of units. */
 static void check_uuid(const struct parser *p, const char *text)
 {
 	struct cli *cli = p->cli;
@@ -389,7 +392,7 @@ struct modification cli_modification(const struct cli *cli)
 
 int cli_done(void)
 {
-	/* A full disk shows only here, or when buffered text is written out. */
+	/* A full disk is detected only here or when buffered text is written. */
 	if (fflush(stdout) == 0 && !ferror(stdout))
 		return STATUS_OK;
 	log_error("Failed to write to standard output: %s", strerror(errno));

@@ -6,10 +6,10 @@
 #include "op/op.h"
 
 /*
- * The command line: one table of all options, and for each program a description of what it takes
- * and how that combines. The grammar is mdevctl's, which libvirt and scripts rely on: no
- * abbreviations, no option twice, -uV, -u V, -u=V, --uuid V and --uuid=V alike, and --help wins as
- * soon as it is reached.
+ * The command line: a single table of all options, and for each program a description of the
+ * options that it takes and their combinations. The grammar is that of mdevctl, which libvirt and
+ * scripts rely on: options cannot be abbreviated or repeated, -uV, -u V, -u=V, --uuid V and
+ * --uuid=V are equivalent, and --help takes effect as soon as it is parsed.
  */
 
 enum {
@@ -38,7 +38,7 @@ enum {
 
 struct cli_use {
 	unsigned option;  /* one bit; 0 ends the list */
-	const char *help; /* what it does here, for --help */
+	const char *help; /* its description in --help */
 };
 
 enum cli_rule_kind {
@@ -60,11 +60,12 @@ struct cli;
 struct cli_spec {
 	const char *command;  /* "define": the program is mdev-define, or mdevctl define */
 	const char *summary;  /* one sentence */
-	const char *usage[2]; /* for --help: what must be given, one or two ways */
-	const char *operand;  /* "PARENT": one word that must be given; NULL = none */
+	const char *usage[2]; /* for --help: one or two usage lines */
+	const char *operand;  /* "PARENT": a required operand; NULL = none */
 	const struct cli_use *uses;
 	const struct cli_rule *rules; /* NULL = none */
-	/* What the program does. The command line is checked, the world is open. 0 or -1. */
+	/* Runs the program, after the command line has been checked and env has been opened.
+	 * Returns 0 or -1. */
 	int (*run)(const struct cli *cli, struct env *env, struct error *err);
 };
 
@@ -78,20 +79,22 @@ struct cli {
 	unsigned wait; /* seconds */
 };
 
-/* The main of every program: parses, opens the world, runs, reports. Returns the exit status. */
+/* The main function of every program: parses the command line, opens env, runs the program, and
+ * prints errors. Returns the exit status. */
 int cli_main(const struct cli_spec *spec, int argc, char *argv[]);
 
-/* Parses and checks; ends the program for --help and --version (0) and for wrong usage (2). */
+/* Parses and checks the command line. Exits for --help and --version (0) and for incorrect usage
+ * (2). */
 void cli_parse(const struct cli_spec *spec, int argc, char *argv[], struct cli *ret);
 
-/* The value of an option; NULL if it was not given. */
+/* Returns the value of an option; NULL if it was not given. */
 const char *cli_value(const struct cli *cli, unsigned option);
-/* The canonical UUID; NULL if none was given. */
+/* Returns the canonical UUID; NULL if it was not given. */
 const char *cli_uuid(const struct cli *cli);
 
-/* What was asked for, as operations take it; borrows from cli and env. */
+/* Converts the command line for operations; the result borrows from cli and env. */
 struct op cli_op(const struct cli *cli, const struct env *env);
 struct modification cli_modification(const struct cli *cli);
 
-/* Flushes stdout and returns 0, or complains that it could not be written. */
+/* Flushes stdout and returns 0, or prints an error and returns STATUS_FAILED. */
 int cli_done(void);

@@ -54,7 +54,7 @@ void print_devices_json(const struct mdev_list *list, bool bare)
 	json_close(&w, ']');
 }
 
-/* A description may have several lines; here it is one. */
+/* A description may have several lines, which are joined. */
 static void print_description(const char *text)
 {
 	fputs("    Description: ", stdout);

@@ -5,15 +5,14 @@
 #include "set/types.h"
 
 /*
- * What list and types print on stdout, byte for byte as mdevctl does: libvirt parses the JSON,
- * people and roles the text. JSON has no newline at its end.
+ * Prints the output of list and types, identical to that of mdevctl: libvirt parses the JSON, and
+ * users and Ansible roles parse the text. JSON output is not terminated by a newline.
  */
 
-/* A line a device, "(defined)" or "(active)" behind it if that is set and asked for by of_defined.
- */
+/* Prints one line per device, with "(defined)" or "(active)" as selected by of_defined. */
 void print_devices(const struct mdev_list *list, bool of_defined, bool verbose);
 
-/* All devices by parent; with bare, and exactly one device, only its definition. */
+/* Prints all devices by parent. With bare, and exactly one device, prints only its definition. */
 void print_devices_json(const struct mdev_list *list, bool bare);
 
 void print_types(const struct mdev_type_list *list);
