@@ -19,7 +19,8 @@ static const struct cli_use uses[] = {
 	{ 0 },
 };
 
-/* --live --auto and --live --manual get through, to be refused with mdevctl's own message. */
+/* --live --auto and --live --manual are accepted here, and rejected later with the message of
+ * mdevctl. */
 static const struct cli_rule rules[] = {
 	{ CLI_ANY_OF, 0, CLI_UUID },
 	{ CLI_ONE_OF, 0, CLI_AUTO | CLI_MANUAL | CLI_ADDATTR | CLI_DELATTR | CLI_JSONFILE },

@@ -30,7 +30,7 @@ static int run(const struct cli *cli, struct env *env, struct error *err)
 	env_open_kmsg(env);
 	if (op_start(&op, uuid, err) < 0)
 		return -1;
-	if (!op.uuid) /* libvirt takes whatever is printed for the new UUID */
+	if (!op.uuid) /* libvirt reads the UUID of the new device from stdout */
 		puts(uuid);
 	return 0;
 }

@@ -15,7 +15,7 @@ static int run(const struct cli *cli, struct env *env, struct error *err)
 {
 	_cleanup_types_ struct mdev_type_list list = { 0 };
 
-	(void)err; /* what cannot be read is left out with a warning */
+	(void)err; /* unreadable entries are skipped with a warning */
 	types_find(env, cli_value(cli, CLI_PARENT), &list);
 	if (cli->given & CLI_DUMPJSON)
 		print_types_json(&list);

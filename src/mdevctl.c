@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The front-end: knows the names of the commands and nothing of their options. `mdevctl define ...`
- * runs mdev-define in the directory that mdevctl itself is in, so that a build tree, a DESTDIR and
- * /usr/sbin work alike. Only list is linked in: libvirt runs it for every event of a device, and
- * the exec would cost as much again as all of list.
+ * The front-end. It knows the names of the commands, but not their options. `mdevctl define ...`
+ * runs mdev-define from the directory of mdevctl itself, so that it works in a build tree, in a
+ * DESTDIR and in /usr/sbin. Only list is linked in: libvirt runs it for every event of a device,
+ * and an exec would double its run time.
  */
 #include <errno.h>
 #include <limits.h>
@@ -21,7 +21,7 @@
 static const struct command {
 	const char *name;
 	const char *program;
-	const char *help; /* NULL = not shown */
+	const char *help; /* NULL = hidden */
 } commands[] = {
 	{ "define", "mdev-define", "Define a device, or make a running device persistent" },
 	{ "undefine", "mdev-undefine", "Remove a definition" },
@@ -71,10 +71,10 @@ static int unknown(const char *name)
 	return STATUS_USAGE;
 }
 
-/* main() of mdev-list.c, renamed by the Makefile. */
+/* main() of mdev-list.c, renamed in the Makefile. */
 int list_main(int argc, char *argv[]);
 
-/* argv[0] of the sibling is "mdevctl-define": it shows in --help and --version. */
+/* Sets argv[0] of the command to "mdevctl-define", which is used in --help and --version. */
 static int run(const struct command *command, int argc, char *argv[])
 {
 	char path[PATH_MAX + NAME_MAX], name[NAME_MAX];
@@ -86,7 +86,7 @@ static int run(const struct command *command, int argc, char *argv[])
 	ssize_t n = readlink("/proc/self/exe", path, PATH_MAX - 1);
 	path[n < 0 ? 0 : n] = '\0';
 	char *slash = strrchr(path, '/');
-	if (!slash) { /* no /proc: where else could it be */
+	if (!slash) { /* without /proc, use the installation directory */
 		snprintf(path, sizeof(path), "%s", SBINDIR "/");
 		slash = strrchr(path, '/');
 	}

@@ -33,9 +33,9 @@ void env_close(struct env *env);
 /* Whether the root directory is that of the host: the journal and udev are used only then. */
 bool env_is_host(const struct env *env);
 
-/* Takes the lock that all writers of definitions share: flock() on /etc/mdevctl.d/.lock, which only
- * root can open, and which is created if it does not exist. *ret_fd (owned) holds the lock until it
- * is closed. If the file system does not support locks, or the file cannot be created, *ret_fd is
- * -1 and the caller proceeds; writing the definition reports any error.
+/* Takes the lock that all writers of definitions share: flock() on /etc/mdevctl.d, which is created
+ * if it does not exist. *ret_fd (owned) holds the lock until it is closed. If the file system does
+ * not support locks, or the directory cannot be read, *ret_fd is -1 and the caller proceeds;
+ * writing the definition reports any error.
  * Errors: STATUS_TIMED_OUT if another process holds the lock for lock_limit; STATUS_FAILED. */
 int env_lock(const struct env *env, int *ret_fd, struct error *err);

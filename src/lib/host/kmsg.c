@@ -61,7 +61,7 @@ static bool names(const char *text, const char *uuid)
 	return is_word(text, uuid) || (space && is_word(space + 1, uuid));
 }
 
-/* The kernel gives one record a read, a plain file many. */
+/* The kernel returns one record per read, a regular file many. */
 static void find_last(char *records, const char *uuid, const char *parent, char last[KMSG_SIZE])
 {
 	const char *text = NULL;
@@ -80,7 +80,7 @@ static void find_last(char *records, const char *uuid, const char *parent, char 
 
 void kmsg_last(int fd, const char *uuid, const char *parent, char ret[KMSG_SIZE])
 {
-	char records[8192 + 1]; /* the kernel's own limit is 8 KiB */
+	char records[8192 + 1]; /* the limit of the kernel is 8 KiB */
 
 	*ret = '\0';
 	while (fd >= 0) {

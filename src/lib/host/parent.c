@@ -17,7 +17,7 @@
 #define PARENTS "sys/class/mdev_bus"
 #define PCI "sys/bus/pci/devices"
 
-/* The last component of what a link of this device points to. */
+/* Returns the last component of the target of a link of this parent. */
 static char *linked(const struct env *env, const char *device, const char *link)
 {
 	char path[PATH_MAX], target[PATH_MAX];

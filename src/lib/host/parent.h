@@ -37,7 +37,7 @@ struct parent_vf_list {
 void parent_find_vfs(const struct env *env, struct parent_vf_list *ret);
 void parent_free_vfs(struct parent_vf_list *list);
 
-/* Why no graphics card of this host is a parent: newer drivers of NVIDIA offer vGPUs without mdev,
- * older ones offer types of most cards only on virtual functions. Owned by the caller; NULL = no
- * card tells anything. */
+/* Explains why no graphics card of this host is a parent: newer NVIDIA drivers provide vGPUs
+ * without mdev, and older ones support types of most cards only on virtual functions. Owned by the
+ * caller; NULL = no explanation found. */
 char *parent_explain_cards(const struct env *env);

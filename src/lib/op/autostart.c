@@ -10,10 +10,10 @@
 #include "set/active.h"
 #include "set/defined.h"
 
-/* How an autostart goes on. */
+/* Progress of an autostart. */
 struct progress {
 	size_t wanted, done, failed;
-	char *names; /* owned: UUIDs of those that failed; NULL = none */
+	char *names; /* owned: UUIDs of the devices that failed; NULL = none */
 };
 
 static void note_failure(struct progress *progress, const struct mdev *dev)
@@ -43,7 +43,7 @@ static void start_automatically(const struct op *op, struct callouts *callouts, 
 		if (r < 0)
 			(void)pipeline_failed(op, ACTION_START, dev, &why);
 	}
-	if (!journal_is_stderr(op->env)) /* it has been told */
+	if (!journal_is_stderr(op->env)) /* otherwise, the journal entry is sufficient */
 		log_warning("Start of %s on %s failed: %s", dev->uuid, dev->parent, why.text);
 	note_failure(progress, dev);
 }

@@ -20,29 +20,30 @@ static const char *const actions[] = { "start",	 "stop",       "define",       "
 static const char *const events[] = { "pre", "post", "notify", "get", "live", NULL };
 static const char *const states[] = { "none", "success", "failure" };
 
-/* What a script is told when it is asked for its capabilities: both tables. */
+/* Sent to scripts when their capabilities are requested: both tables. */
 static const char provides[] =
 	"{\"provides\":{\"version\":2,\"actions\":[\"start\",\"stop\",\"define\",\"undefine\","
 	"\"modify\",\"attributes\",\"capabilities\"],"
 	"\"events\":[\"pre\",\"post\",\"notify\",\"get\",\"live\"]}}";
 
-/* Exit codes of scripts, and what stands for one if there is none to speak of. */
+/* Exit codes of scripts, and a value for scripts without a valid exit code. */
 #define NOT_MINE 2
 #define NO_ANSWER 256
 
-/* As much as the journal is given of what scripts wrote to stderr. */
+/* Maximum amount of stderr output of scripts that is sent to the journal. */
 #define SAID_LIMIT ((size_t)64 * 1024)
 
 struct callout_choice {
 	char parent[NAME_MAX + 1];
 	char type[NAME_MAX + 1];
-	char *script; /* owned: the versioned script, asked alone; NULL = every script is asked */
-	unsigned actions; /* what it supports, as bits of the tables above */
+	char *script;	  /* owned: the versioned script, which is the only one called; NULL = all
+			     scripts are called */
+	unsigned actions; /* supported actions, as bits of the table above */
 	unsigned events;
-	char *hung; /* owned: message of the "get" that took too long; it is not tried again */
+	char *hung; /* owned: error message of a "get" that timed out and is not tried again */
 };
 
-/* One event of a device, as scripts are told it. */
+/* An event of a device, as passed to scripts. */
 struct call {
 	struct callouts *all;	/* borrowed */
 	const struct mdev *dev; /* borrowed */
@@ -57,7 +58,7 @@ const char *action_name(enum action action)
 	return actions[action];
 }
 
-/* Notifiers are only told, so nobody reads what they say. */
+/* The output of notifiers is ignored. */
 static void pass_on(const struct call *call, const char *path, const char *text)
 {
 	struct callouts *all = call->all;
@@ -80,8 +81,8 @@ static const char *kind(const struct call *call)
 	return call->event == EVENT_NOTIFY ? "notifier" : "callout";
 }
 
-/* What a script that has begun its work is told must reach it: the end of a change, for it may hold
- * a lock, and the news of it. Everything else ends with a termination signal. */
+/* Events that scripts must always receive: the end of a change, as they may hold a lock, and
+ * notifications. All others are terminated by a termination signal. */
 static bool ends_with_signal(const struct call *call)
 {
 	return call->event != EVENT_POST && call->event != EVENT_NOTIFY;
@@ -94,7 +95,8 @@ static int interrupted(struct error *err)
 	return error_set(err, STATUS_FAILED, "Interrupted by signal %d (%s)", sig, strsignal(sig));
 }
 
-/* A script that is broken in itself is passed over; where we lack the means, nothing is decided. */
+/* A script that cannot be executed is skipped. If system resources are lacking, the operation
+ * fails. */
 static int not_run(const struct call *call, const char *path, int error, struct error *err)
 {
 	const char *why = error == ENOENT ? "its interpreter does not exist" : strerror(error);
@@ -106,7 +108,7 @@ static int not_run(const struct call *call, const char *path, int error, struct 
 	return NO_ANSWER;
 }
 
-/* Runs one script. Returns its exit code, NO_ANSWER if it has none (a warning says why), or -1. */
+/* Runs a script. Returns its exit code, NO_ANSWER if there is none (with a warning), or -1. */
 static int run(const struct call *call, const char *path, struct spawn_result *ret,
 	       struct error *err)
 {
@@ -147,8 +149,8 @@ static int run(const struct call *call, const char *path, struct spawn_result *r
 	return NO_ANSWER;
 }
 
-/* Asks one script for its capabilities and keeps them in choice if it has any. A script that takes
- * too long over it is taken for one that does not know the question. */
+/* Requests the capabilities of a script, and stores them in choice if it is versioned. A script
+ * that times out is treated as not versioned. */
 static int negotiate(const struct call *call, const char *path, struct callout_choice *choice,
 		     struct error *err)
 {
@@ -188,8 +190,8 @@ static void free_choice(struct callout_choice *choice)
 	free(choice);
 }
 
-/* Looks for a versioned script, once for each parent and type. Returns what was found, which
- * callouts own, or NULL on error. */
+/* Searches for a versioned script, once for each parent and type. Returns the result, which is
+ * owned by callouts, or NULL on error. */
 static struct callout_choice *choose(const struct call *about, struct error *err)
 {
 	struct callouts *all = about->all;
@@ -213,7 +215,7 @@ static struct callout_choice *choose(const struct call *about, struct error *err
 			free_choice(choice);
 			return NULL;
 		}
-	if (choice->script) { /* it is asked alone, so the others may hang */
+	if (choice->script) { /* only this one is called, so the others may hang */
 		free(choice->hung);
 		choice->hung = NULL;
 	}
@@ -222,7 +224,7 @@ static struct callout_choice *choose(const struct call *about, struct error *err
 	return choice;
 }
 
-/* A versioned script gets nothing that it did not say it knows, and nobody else gets it. */
+/* A versioned script gets only what it supports, and no other script is called instead. */
 static int check_supported(const struct callout_choice *choice, const struct call *call,
 			   struct error *err)
 {
@@ -238,11 +240,11 @@ static int check_supported(const struct callout_choice *choice, const struct cal
 	return 0;
 }
 
-/* The scripts in their order, until one does not say that the device is not its own. */
+/* Calls the scripts in order, until one handles the device. */
 static int ask_all(const struct call *call, char **ret_script, struct spawn_result *ret,
 		   struct error *err)
 {
-	const struct scripts *scripts = &call->all->callouts; /* known since choose() */
+	const struct scripts *scripts = &call->all->callouts; /* loaded by choose() */
 
 	for (size_t i = 0; i < scripts->n; i++) {
 		_cleanup_spawn_ struct spawn_result result = { 0 };
@@ -260,9 +262,9 @@ static int ask_all(const struct call *call, char **ret_script, struct spawn_resu
 	return NO_ANSWER;
 }
 
-/* Asks whom a call belongs to: the versioned script alone, or *script if an earlier call set it, or
- * all. Returns an exit code, and in *script whose (owned by the caller); NO_ANSWER if no script
- * took it; or -1. */
+/* Calls the scripts that are responsible: only the versioned script, or *script if an earlier call
+ * has set it, or all. Returns an exit code and sets *script to the script that returned it (owned
+ * by the caller); NO_ANSWER if no script handled the device; or -1. */
 static int ask(const struct call *call, const struct callout_choice *choice, char **script,
 	       struct spawn_result *ret, struct error *err)
 {
@@ -279,7 +281,7 @@ static int ask(const struct call *call, const struct callout_choice *choice, cha
 	return code;
 }
 
-/* The words are mdevctl's; people search for them. */
+/* The message is the same as in mdevctl, as users search for it. */
 static int refused(const char *script, int code, struct error *err)
 {
 	return error_set(err, STATUS_REFUSED, "Script '\"%s\"' failed with status '%d'", script,
@@ -346,7 +348,7 @@ int callout_pre(struct callout *callout, bool force, struct error *err)
 	log_warning("Forcing operation '%s' despite callout failure. Error was: %s",
 		    action_name(callout->action), err->text);
 	error_clear(err);
-	free(callout->script); /* only who said yes gets post for sure */
+	free(callout->script); /* only a script that accepted is certain to get post */
 	callout->script = NULL;
 	return 0;
 }
@@ -363,7 +365,8 @@ void callout_post(struct callout *callout, enum callout_state state)
 		refused(callout->script, code, &err);
 	if (!err.text)
 		return;
-	if (err.status == STATUS_REFUSED) /* the change is made; and post may be unsupported */
+	if (err.status ==
+	    STATUS_REFUSED) /* the change has been made, and the script may not support post */
 		log_debug("%s", err.text);
 	else
 		log_warning("%s", err.text);
@@ -427,7 +430,7 @@ int callout_attributes(struct callouts *callouts, struct mdev *dev, struct error
 	struct callout_choice *choice = choose(&call, err);
 	if (!choice)
 		return -1;
-	if (choice->hung) /* else a list of many devices takes hours */
+	if (choice->hung) /* otherwise, listing many devices could take hours */
 		return error_set(err, STATUS_TIMED_OUT, "%s", choice->hung);
 	int code = ask(&call, choice, &script, &result, err);
 	if (code < 0 && err->status == STATUS_TIMED_OUT && !choice->hung)

@@ -32,7 +32,8 @@ static int define_from_options(const struct op *op, struct mdev *dev, struct err
 	if (active < 0)
 		return -1;
 	if (active && (op->parent || !op->type))
-		*dev = running; /* promoted: what is not given is as it runs */
+		*dev = running; /* promoted: values that are not given are those of the running
+				   device */
 	op_set_device(dev, NULL, op->parent, op->type);
 	dev->autostart = op->autostart;
 	if (!*dev->parent && op->uuid && !op->type && !active)
@@ -42,7 +43,7 @@ static int define_from_options(const struct op *op, struct mdev *dev, struct err
 		return error_set(err, STATUS_FAILED, "No parent specified");
 	if (!*dev->type)
 		return error_set(err, STATUS_FAILED, "No type specified");
-	/* Only a device that runs just so can tell its attributes. */
+	/* Attributes can only be queried if the running device has the same parent and type. */
 	dev->active = dev->active && strcmp(dev->parent, running.parent) == 0 &&
 		      strcmp(dev->type, running.type) == 0;
 	if (defined_exists(op->env, dev))

@@ -7,7 +7,7 @@
 #include "set/active.h"
 #include "set/defined.h"
 
-/* A broken definition: an error if it was asked for, else a warning. */
+/* An invalid definition: an error if its UUID was specified, otherwise a warning. */
 static int broken(const struct filter *filter, const struct mdev *dev, struct error *err)
 {
 	if (filter->uuid)
@@ -38,7 +38,7 @@ static void ask_attributes(struct callouts *callouts, struct mdev *dev)
 
 	if (callout_attributes(callouts, dev, &why) == 0)
 		return;
-	/* A script need not know attributes, and can say itself why it does not. */
+	/* A script does not need to support attributes, and can print the reason itself. */
 	if (why.status == STATUS_REFUSED)
 		log_debug("Unable to get the attributes of %s: %s", dev->uuid, why.text);
 	else
@@ -55,14 +55,14 @@ int list_active(const struct env *env, const struct filter *filter, bool attribu
 	active_find(env, filter, ret);
 	for (size_t i = 0; i < ret->n; i++) {
 		if (join_definition(env, filter, &ret->v[i], err) < 0)
-			r = -1; /* the device runs all the same, and is listed */
+			r = -1; /* the device is running nevertheless, and is listed */
 		if (attributes)
 			ask_attributes(&callouts, &ret->v[i]);
 	}
 	return ret->unseen ? error_set(err, STATUS_FAILED, "%s", ret->unseen) : r;
 }
 
-/* Marks what runs. Both lists are sorted alike, so one walk finds all pairs. */
+/* Marks running devices. Both lists have the same order, so all pairs are found in one pass. */
 static void join_state(struct mdev_list *defined, const struct mdev_list *active)
 {
 	size_t j = 0;
@@ -93,7 +93,7 @@ int list_defined(const struct env *env, const struct filter *filter, bool state,
 	defined_find(env, filter, ret);
 	for (size_t i = 0; i < ret->n; i++) {
 		if (!ret->v[i].broken) {
-			struct mdev dev = ret->v[i]; /* a move */
+			struct mdev dev = ret->v[i]; /* moved */
 			ret->v[i] = (struct mdev){ 0 };
 			ret->v[kept++] = dev;
 		} else {

@@ -6,19 +6,19 @@
 #include "host/env.h"
 
 /*
- * The two sets joined, for reading. libvirt runs this for every event of a device, so nothing is
- * opened that the answer does not need. A broken definition is left out with a warning; it is an
- * error (STATUS_INVALID) only where its UUID was asked for. After an error *ret holds what could be
- * read, to be printed all the same.
+ * Lists devices by joining the two sets. libvirt runs this for every event of a device, so only the
+ * required files are opened. An invalid definition is skipped with a warning; it is an error
+ * (STATUS_INVALID) only if its UUID was specified. On error, *ret contains the devices that could
+ * be read, which should still be printed.
  */
 
-/* The running devices, each with `defined` and `autostart` of its definition. With attributes,
- * scripts are asked for those; the definition's are never shown, since they may not be what runs.
- */
+/* Returns the running devices, with `defined` and `autostart` of their definitions. With
+ * attributes, these are queried from scripts; those of the definition are never shown, since the
+ * running device may differ. */
 int list_active(const struct env *env, const struct filter *filter, bool attributes,
 		struct mdev_list *ret, struct error *err);
 
-/* The definitions; with state, marked `active` where a device runs with that UUID, parent and type.
- */
+/* Returns the definitions. With state, they are marked `active` if a device with the same UUID,
+ * parent and type is running. */
 int list_defined(const struct env *env, const struct filter *filter, bool state,
 		 struct mdev_list *ret, struct error *err);

@@ -9,13 +9,13 @@
 #include "set/active.h"
 #include "set/defined.h"
 
-/* "PARENT/UUID" or "UUID", as messages of modify name a device. */
+/* Returns "PARENT/UUID" or "UUID", as used in messages of modify. */
 static char *name_of(const struct op *op)
 {
 	return mem_printf("%s%s%s", op->parent ? op->parent : "", op->parent ? "/" : "", op->uuid);
 }
 
-/* Reads the one definition that is to be modified. */
+/* Reads the definition that is to be modified. */
 static int load_definition(const struct op *op, struct mdev *ret, struct error *err)
 {
 	_cleanup_list_ struct mdev_list found = { 0 };
@@ -45,7 +45,7 @@ static int bad_index(const struct mdev *dev, size_t index, struct error *err)
 		return -1;
 	}
 	_cleanup_free_ char *listing = json_attribute_lines(dev);
-	listing[strlen(listing) - 1] = '\0'; /* a sentence ends without a newline */
+	listing[strlen(listing) - 1] = '\0'; /* error messages have no trailing newline */
 	error_append(err, "%s", listing);
 	return -1;
 }
@@ -68,7 +68,8 @@ static int modify_attributes(struct mdev *dev, const struct modification *how, s
 	return 0;
 }
 
-/* How often a definition may change under our hands; each time somebody else got something done. */
+/* Limit for retries after concurrent changes; each retry means that another process has made
+ * progress. */
 #define TRIES 100
 
 static int apply(const struct op *op, const struct modification *how, struct mdev *dev,
@@ -80,8 +81,8 @@ static int apply(const struct op *op, const struct modification *how, struct mde
 	return modify_attributes(dev, how, err);
 }
 
-/* Changes what is defined, and starts again if it is not what was read any more when it comes to
- * writing: two writers lose nothing of each other. */
+/* Modifies the definition, and starts again if it has been changed since it was read, so that
+ * concurrent changes are not lost. */
 static int modify_definition(const struct op *op, struct callouts *callouts,
 			     const struct modification *how, struct error *err)
 {
@@ -108,7 +109,7 @@ static int modify_definition(const struct op *op, struct callouts *callouts,
 	}
 }
 
-/* Puts the definition of a file in place of what there is. */
+/* Replaces the definition with that of the file. */
 static int replace_definition(const struct op *op, struct callouts *callouts, struct mdev *new,
 			      struct error *err)
 {
@@ -118,7 +119,7 @@ static int replace_definition(const struct op *op, struct callouts *callouts, st
 	return 0;
 }
 
-/* Whether a running device can take `new` as it is: scripts change attributes, nothing else. */
+/* Checks that `new` can be applied to a running device: scripts can change only attributes. */
 static int check_live(const struct op *op, const struct modification *how, const struct mdev *new,
 		      struct error *err)
 {

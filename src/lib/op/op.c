@@ -11,7 +11,7 @@
 #include "op/op.h"
 #include "set/active.h"
 
-/* Names are checked where they come in, so they fit. */
+/* Names have been checked by the caller, so they fit. */
 static void set_name(char name[NAME_MAX + 1], const char *text)
 {
 	memcpy(name, text, strlen(text) + 1);
@@ -27,9 +27,9 @@ void op_set_device(struct mdev *dev, const char *uuid, const char *parent, const
 		set_name(dev->type, type);
 }
 
-/* Opens what is named on the command line. Standard input is read as it is: opening /dev/stdin
- * fails for a socket. O_NONBLOCK is for the open only: a FIFO that nobody writes to is an empty
- * file. */
+/* Opens a file that was given on the command line. Standard input is used directly, as opening
+ * /dev/stdin fails for a socket. O_NONBLOCK is set only while opening, so that a FIFO without a
+ * writer is read as an empty file. */
 static int open_file(const char *path)
 {
 	bool standard = strcmp(path, "/dev/stdin") == 0 || strcmp(path, "-") == 0;
@@ -39,7 +39,7 @@ static int open_file(const char *path)
 	if (fd < 0)
 		return -errno;
 	if (!standard)
-		(void)fcntl(fd, F_SETFL, 0); /* cannot fail on a fresh descriptor */
+		(void)fcntl(fd, F_SETFL, 0); /* cannot fail for a new file descriptor */
 	return fd;
 }
 

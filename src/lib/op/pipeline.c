@@ -18,8 +18,8 @@
 #include "set/active.h"
 #include "set/defined.h"
 
-/* Only for the write itself: a callout may take minutes, and another writer's callout may wait for
- * what ours holds. So a definition may have changed since `was` was read. */
+/* The lock is held only while writing: a callout may take minutes, and a callout of another writer
+ * may wait for it. The definition may therefore have changed since `was` was read. */
 static int change_defined(const struct op *op, enum action action, const struct mdev *dev,
 			  const char *was, struct error *err)
 {
@@ -86,7 +86,7 @@ static int pipeline(const struct op *op, struct callouts *callouts, enum action 
 	return r;
 }
 
-/* Runs the pipeline with termination put off until its end. */
+/* Runs the pipeline and defers termination until its end. */
 int pipeline_run(const struct op *op, struct callouts *callouts, enum action action,
 		 struct mdev *dev, const char *was, struct error *err)
 {
@@ -95,8 +95,8 @@ int pipeline_run(const struct op *op, struct callouts *callouts, enum action act
 	callouts->quiet = journal_is_stderr(op->env);
 	signal_block(&old);
 	int r = pipeline(op, callouts, action, dev, was, err);
-	/* Who lost against another writer tries again: no failure yet. What scripts said is kept.
-	 */
+	/* A writer that lost against another one tries again, which is not a failure yet. The
+	 * output of scripts is kept. */
 	if (r == 0 || !was || err->status != STATUS_EXISTS) {
 		_cleanup_free_ char *said = callout_take_said(callouts);
 		journal_change(op->env, dev, action_name(action), r < 0 ? err : NULL, said);
@@ -163,7 +163,7 @@ int pipeline_start(const struct op *op, struct callouts *callouts, struct mdev *
 		if (r == 0 && (tries == 1 || mark_is_left(op->env, dev->uuid) != 1))
 			return -1;
 		error_clear(err);
-		if (r > 0) /* somebody else started it meanwhile, just so */
+		if (r > 0) /* another process has started it in the meantime */
 			return 0;
 	}
 }
@@ -185,7 +185,7 @@ int pipeline_live(const struct op *op, struct callouts *callouts, const struct m
 	callout_begin(&callout, callouts, ACTION_MODIFY, dev);
 	signal_block(&old);
 	int r = callout_live(&callout, err);
-	if (callout.script) /* as mdevctl: live has neither success nor failure */
+	if (callout.script) /* like in mdevctl, live has neither success nor failure */
 		callout_notify(&callout, CALLOUT_NONE);
 	_cleanup_free_ char *said = callout_take_said(callouts);
 	journal_change(op->env, dev, action_name(ACTION_MODIFY), r < 0 ? err : NULL, said);

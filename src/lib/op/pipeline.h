@@ -8,28 +8,27 @@
 
 /*
  * The pipeline that every change of a device runs through: pre callouts, the change, post callouts,
- * notifiers, journal. Once pre has succeeded, post runs on every path out; SIGTERM, SIGINT and
- * SIGHUP take effect after it.
+ * notifiers, journal. If pre has succeeded, post always runs; SIGTERM, SIGINT and SIGHUP take
+ * effect afterwards.
  */
 
-/* Runs the pipeline for one device, and tells the journal. Scripts are asked for their capabilities
- * once for each of `callouts`. `was` (NULL = does not matter) is the text of the definition that
- * dev was made from: nothing is written (STATUS_EXISTS) if that is not what is there any more, and
- * the journal is not told: the caller tries again, or calls pipeline_failed(). No lock is held
- * while scripts run, so they may call mdevctl again. */
+/* Runs the pipeline for a device and logs the result to the journal. The capabilities of scripts
+ * are requested once for each `callouts`. `was` (NULL = any) is the text of the definition that dev
+ * was created from: if the definition has changed, nothing is written (STATUS_EXISTS) or logged,
+ * and the caller tries again or calls pipeline_failed(). No lock is held while scripts are running,
+ * so they can call mdevctl. */
 int pipeline_run(const struct op *op, struct callouts *callouts, enum action action,
 		 struct mdev *dev, const char *was, struct error *err);
 
-/* Starts a device that does not run. With op->ensure it is success, too, if somebody else was
- * faster, and what an interrupted start has left of the device is removed first. As
- * pipeline_run(). */
+/* Starts a device that is not running. With op->ensure, it also succeeds if another process has
+ * started the device in the meantime. Errors as for pipeline_run(). */
 int pipeline_start(const struct op *op, struct callouts *callouts, struct mdev *dev,
 		   struct error *err);
 
-/* Tells the journal of a change that failed outside of pipeline_run(). Returns -1. */
+/* Logs a change that failed outside of pipeline_run() to the journal. Returns -1. */
 int pipeline_failed(const struct op *op, enum action action, const struct mdev *dev,
 		    const struct error *err);
 
-/* Hands new attributes to the script of a running device; no change of ours is part of it. */
+/* Passes new attributes to the script of a running device, which applies them. */
 int pipeline_live(const struct op *op, struct callouts *callouts, const struct mdev *dev,
 		  struct error *err);

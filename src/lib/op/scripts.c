@@ -73,7 +73,7 @@ static char *exposed(int fd)
 	return exposed_path(path);
 }
 
-/* Links are followed: administrators link scripts from elsewhere. */
+/* Symbolic links are followed, as administrators use them to install scripts. */
 static bool is_executable(const struct env *env, const char *path)
 {
 	struct stat st;

@@ -7,18 +7,18 @@
 #include "host/env.h"
 
 /*
- * Which scripts there are: those of packages in /usr/lib/mdevctl/scripts.d, then those in
- * /etc/mdevctl.d/scripts.d, mdevctl's old place. What editors and package managers leave behind,
- * hidden files and files that may not be executed are none. A script that others than root and the
- * caller could change is passed over with a warning, since it runs with our rights.
+ * Finds scripts: those of packages in /usr/lib/mdevctl/scripts.d, then those in
+ * /etc/mdevctl.d/scripts.d, the deprecated directory of mdevctl. Files left behind by editors and
+ * package managers, hidden files, and files that are not executable are ignored.
  */
 struct scripts {
-	bool known; /* they have been looked for */
+	bool known; /* they have been searched for */
 	char **v;   /* owned: full paths, in the order in which they are run */
 	size_t n;
 };
 
-/* Looks for the scripts of a kind, "callouts" or "notifiers", unless they are known. A directory
- * that cannot be read is passed over with a warning; a missing one is empty. */
+/* Searches for the scripts of a kind, "callouts" or "notifiers", unless this has been done. A
+ * directory that cannot be read is skipped with a warning; one that does not exist is treated as
+ * empty. */
 void scripts_find(const struct env *env, const char *kind, struct scripts *scripts);
 void scripts_free(struct scripts *scripts);

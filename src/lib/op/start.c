@@ -10,10 +10,10 @@
 #include "set/active.h"
 #include "set/defined.h"
 
-/* Seconds that udev gets for a device where no --wait says otherwise. */
+/* Time limit for udev in seconds, unless --wait specifies another one. */
 #define SETTLE_LIMIT 30
 
-/* Finds what is to be started: the definition, or for a transient device the arguments. */
+/* Loads the device to start: its definition, or for a transient device, the arguments. */
 static int load_start(const struct op *op, struct mdev *ret, struct error *err)
 {
 	_cleanup_list_ struct mdev_list found = { 0 };
@@ -59,7 +59,8 @@ static int load_start(const struct op *op, struct mdev *ret, struct error *err)
 	return 0;
 }
 
-/* Waits until the device could be created. What cannot change by waiting is left to the start. */
+/* Waits until the device can be created. Errors that waiting cannot change are left to the start.
+ */
 static int wait_for_parent(const struct op *op, struct settle *settle, const struct mdev *dev,
 			   struct error *err)
 {
@@ -74,7 +75,7 @@ static int wait_for_parent(const struct op *op, struct settle *settle, const str
 	}
 }
 
-/* Waits until udev is done with a device that runs; since: as settle_is_done(). */
+/* Waits until udev has finished processing a running device; since: as for settle_is_done(). */
 static int wait_for_udev(const struct op *op, const struct mdev *dev, uint64_t since,
 			 struct error *err)
 {
@@ -120,19 +121,19 @@ static bool is_hidden(const struct op *op, const struct mdev *dev)
 	return active_get(op->env, dev->uuid, &running, &why) == 0;
 }
 
-/* Whether it may be another matter soon: the parent went (drivers register more than once as they
- * come up), somebody else took the last instance, or the kernel is not done with removing an older
- * device of this UUID, which it does not show any more. */
+/* Whether a retry may succeed: the parent was removed (drivers may register more than once during
+ * initialization), another process took the last instance, or the kernel is still removing an older
+ * device with this UUID, which is already invisible. */
 static bool may_change(const struct op *op, const struct mdev *dev, enum status status)
 {
 	return status == STATUS_NOT_FOUND || status == STATUS_NO_INSTANCES ||
 	       (status == STATUS_EXISTS && is_hidden(op, dev));
 }
 
-/* Seconds from one try to the next: scripts take part in each. */
+/* Seconds between retries, each of which runs scripts. */
 #define TRY_AGAIN 1
 
-/* Starts the device once its parent is there. */
+/* Starts the device when its parent is available. */
 static int start_with_wait(const struct op *op, struct callouts *callouts, struct mdev *dev,
 			   struct error *err)
 {
@@ -156,7 +157,7 @@ static int start_with_wait(const struct op *op, struct callouts *callouts, struc
 	}
 }
 
-/* What is to be started, into dev, of which only the UUID is known. */
+/* Loads the device to start into dev, of which only the UUID is set. */
 static int load(const struct op *op, struct mdev *dev, struct error *err)
 {
 	if (!op->jsonfile)

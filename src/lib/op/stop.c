@@ -10,7 +10,7 @@
 #include "op/pipeline.h"
 #include "set/active.h"
 
-/* Refuses to stop what somebody uses, or waits for them. */
+/* Fails if the device is in use, or waits until it is not. */
 static int wait_for_holder(const struct op *op, struct error *err)
 {
 	_cleanup_free_ char *who = holder_find(op->env, op->uuid);
@@ -31,8 +31,8 @@ static int wait_for_holder(const struct op *op, struct error *err)
 			 who, op->wait);
 }
 
-/* A device that udev is not done with came after the one whose removal made systemd stop its unit.
- */
+/* A device that udev is still processing was created after the one whose removal made systemd stop
+ * its unit. */
 static bool is_new(const struct env *env, const char *uuid)
 {
 	_cleanup_settle_ struct settle settle;
@@ -65,6 +65,6 @@ int op_stop(const struct op *op, struct error *err)
 		return 0;
 	if (!op->ensure || err->status != STATUS_NOT_FOUND)
 		return -1;
-	error_clear(err); /* somebody else stopped it meanwhile */
+	error_clear(err); /* another process has stopped it in the meantime */
 	return 0;
 }

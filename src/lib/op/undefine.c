@@ -30,7 +30,7 @@ int op_undefine(const struct op *op, struct error *err)
 			error_set(err, why.status, "Undefine failed");
 		failed = true;
 	}
-	if (!failed && found.unseen) /* there may be more of them */
+	if (!failed && found.unseen) /* there may be more definitions */
 		return error_set(err, STATUS_FAILED, "%s", found.unseen);
 	return failed ? -1 : 0;
 }

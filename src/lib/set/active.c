@@ -113,7 +113,7 @@ int active_runs(const struct env *env, const struct mdev *dev, struct error *err
 		return 0;
 	if (mark_find(env, dev->uuid, env->lock_limit, &mark, err) < 0)
 		return -1;
-	return !mark.set && is_running(env, dev); /* a refused attribute may have ended it */
+	return !mark.set && is_running(env, dev); /* a rejected attribute may have removed it */
 }
 
 static void add(int dirfd, const char *uuid, const char *parent, struct mdev_list *ret)
@@ -374,8 +374,7 @@ struct outcome {
 	char said[KMSG_SIZE]; /* by the kernel, about an attribute */
 };
 
-/* Writes the attributes of a new device, or removes it again. Nothing in here allocates memory, and
- * each descriptor is closed before the next is opened: the caller had more of them. */
+/* Writes the attributes of a new device, and removes it on failure. */
 static struct outcome configure(const struct env *env, const struct mdev *dev)
 {
 	struct outcome outcome = { 0 };

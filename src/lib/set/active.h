@@ -24,10 +24,9 @@ int active_get(const struct env *env, const char *uuid, struct mdev *ret, struct
  * (STATUS_TIMED_OUT: the start takes longer). */
 int active_runs(const struct env *env, const struct mdev *dev, struct error *err);
 
-/* Creates the device and writes its attributes in order; when one is refused the device is removed
- * again. A program that is killed meanwhile leaves a mark (host/mark.h). Errors: STATUS_NOT_FOUND
- * (parent, type), STATUS_EXISTS, STATUS_NO_INSTANCES, STATUS_TIMED_OUT (another program has been
- * starting the device for longer than lock_limit), STATUS_FAILED. */
+/* Creates the device and writes its attributes in order. If an attribute is rejected, the device is
+ * removed again. Errors: STATUS_NOT_FOUND (parent, type), STATUS_EXISTS, STATUS_NO_INSTANCES,
+ * STATUS_FAILED. */
 int active_put(const struct env *env, const struct mdev *dev, struct error *err);
 
 /* Removes the device that a start which was interrupted has left incomplete. Returns 1 if it did
@@ -35,7 +34,8 @@ int active_put(const struct env *env, const struct mdev *dev, struct error *err)
  * STATUS_FAILED. */
 int active_discard(const struct env *env, const char *uuid, struct mdev *ret, struct error *err);
 
-/* Removes the device. The kernel blocks while somebody holds it open. Errors: STATUS_NOT_FOUND. */
+/* Removes the device. The kernel blocks while it is in use. Errors: STATUS_NOT_FOUND,
+ * STATUS_FAILED. */
 int active_drop(const struct env *env, const struct mdev *dev, struct error *err);
 
 /* Checks whether dev could be created now, as far as sysfs shows: the parent, the type and a free
