@@ -122,6 +122,18 @@ shaped() {
 	same ""
 }
 
+@test "libvirt: nodedev-destroy keeps the group open, in which it has looked for a guest" {
+	mkdir -p "$SYS/kernel/iommu_groups/7" "$ROOT/dev/vfio"
+	: >"$ROOT/dev/vfio/7"
+	running mtty "$U1" mtty-1
+	ln -s "$SYS/kernel/iommu_groups/7" "$DEVICES/$U1/iommu_group"
+	exec {group}<>"$ROOT/dev/vfio/7"
+	# shellcheck disable=SC2031 # set above
+	quiet mdevctl stop "--uuid=$U1" {group}<&- </dev/null
+	exec {group}<&-
+	[[ ! -e $DEVICES/$U1 ]]
+}
+
 @test "libvirt: the check whether modify can --live and --defined" {
 	run -0 --separate-stderr mdevctl modify --defined --live --jsonfile b --help </dev/null
 	[[ ${lines[0]} == "Usage: mdevctl modify --uuid=UUID {--auto | --manual | --addattr=ATTRIBUTE | --delattr} [OPTIONS]" ]]

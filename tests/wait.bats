@@ -240,6 +240,43 @@ Try 'mdevctl start --help' for more information."
 	same "$U1 mtty mtty-1 manual"
 }
 
+# A group of its own, of which the fake kernel lets one process open the node.
+start_with_group() {
+	mdevctl start -u "$U1" -p mtty -t mtty-1
+	mkdir -p "$SYS/kernel/iommu_groups/7" "$ROOT/dev/vfio"
+	ln -s "$SYS/kernel/iommu_groups/7" "$DEVICES/$U1/iommu_group"
+	: >"$ROOT/dev/vfio/7"
+}
+
+@test "stop refuses a device whose group another process has open" {
+	start_with_group
+	hold "$ROOT/dev/vfio/7"
+	fails 6 "Error: Device $U1 is in use by sleep (PID $holder)" mdevctl stop -u "$U1"
+	run -0 mdevctl list
+	same "$U1 mtty mtty-1 manual"
+}
+
+@test "stop takes a group that its caller has open for no use of the device" {
+	start_with_group
+	exec {fd}<"$ROOT/dev/vfio/7"
+	run -0 --separate-stderr mdevctl stop -u "$U1"
+	same ""
+	same_stderr ""
+	exec {fd}<&-
+	[[ ! -e $DEVICES/$U1 ]]
+}
+
+@test "stop refuses a device that its caller has open" {
+	start_with_node
+	mkdir -p "$ROOT/dev/vfio/devices"
+	: >"$ROOT/dev/vfio/devices/vfio7"
+	# shellcheck disable=SC2016 # for the inner shell
+	run -6 bash -c 'exec 9<"$1"; mdevctl stop -u "$2" 9<&-; status=$?; echo "$$"; exit $status' - \
+		"$ROOT/dev/vfio/devices/vfio7" "$U1"
+	same "Error: Device $U1 is in use by bash (PID ${lines[1]})
+${lines[1]}"
+}
+
 @test "a file of the same name in a namespace of somebody's own keeps no device" {
 	local node=$ROOT/dev/vfio/devices/vfio7
 	start_with_node

@@ -7,6 +7,7 @@
  *   UUID/remove                       removes them;
  *   any other file                    gets the value instead of its old content.
  * A new device gets copies of the files in TYPE/.attributes, and power/control.
+ * open() of .../dev/vfio/GROUP fails with EBUSY while any process has it open.
  *
  * FAKEKERNEL_FAIL=FILE[:VALUE]=ERRNO[,...] refuses writes, e.g.
  * "create=EIO,assign_adapter:9=EINVAL"; ERRNO "NOTHING" takes the value and does nothing, "KILL"
@@ -372,4 +373,45 @@ ssize_t write(int fd, const void *buf, size_t n)
 		return -1;
 	}
 	return (ssize_t)n;
+}
+
+/* Whether any process has this file open. */
+static bool is_open(const char *path)
+{
+	DIR *processes = opendir("/proc");
+	bool found = false;
+
+	for (struct dirent *p; processes && !found && (p = readdir(processes));) {
+		char dir[PATH_MAX], target[PATH_MAX];
+		snprintf(dir, sizeof(dir), "/proc/%s/fd", p->d_name);
+		DIR *fds = *p->d_name >= '0' && *p->d_name <= '9' ? opendir(dir) : NULL;
+		for (struct dirent *fd; fds && !found && (fd = readdir(fds));) {
+			ssize_t len = readlinkat(dirfd(fds), fd->d_name, target, PATH_MAX - 1);
+			target[len < 0 ? 0 : len] = '\0';
+			found = strcmp(target, path) == 0;
+		}
+		if (fds)
+			closedir(fds);
+	}
+	if (processes)
+		closedir(processes);
+	return found;
+}
+
+int open(const char *path, int flags, ...)
+{
+	static int (*next)(const char *path, int flags, ...);
+	const char *group = strstr(path, "/dev/vfio/");
+	va_list args;
+
+	if (!next)
+		next = (int (*)(const char *, int, ...))dlsym(RTLD_NEXT, "open");
+	va_start(args, flags);
+	mode_t mode = flags & O_CREAT ? va_arg(args, mode_t) : 0;
+	va_end(args);
+	if (group && group[10] >= '0' && group[10] <= '9' && is_open(path)) {
+		errno = EBUSY;
+		return -1;
+	}
+	return next(path, flags, mode);
 }

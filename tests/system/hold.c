@@ -1,50 +1,148 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * hold group GROUP UUID    holds /dev/vfio/GROUP open, no more
- * hold device GROUP UUID   holds a descriptor of the device, as a guest has it
+ * hold WHAT NODE UUID [COMMAND...]
  *
- * Prints "holding" when it does, and holds until end of input or a signal.
+ * Holds a mediated device in one of the ways that there are:
+ *   group     /dev/vfio/NODE is open, no more
+ *   device    a descriptor of the device, from the group in a container, as a guest has it
+ *   closed    the same, with group and container closed again
+ *   handed    a child has the descriptor of the device, this process the group and the container
+ *   cdev      /dev/vfio/devices/NODE is open
+ *   iommufd   the same, bound to an iommufd
+ *
+ * Prints "holding" when it does, and holds until end of input or a signal. With a COMMAND that is
+ * run instead, as a child that inherits none of this, and its exit status is that of hold.
  */
+#define _GNU_SOURCE
 #include <err.h>
 #include <fcntl.h>
 #include <linux/vfio.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-static void attach_container(int group)
-{
-	int container = open("/dev/vfio/vfio", O_RDWR);
+/* From <linux/vfio.h>, which is older in some systems. */
+#define VFIO_DEVICE_BIND_IOMMUFD_ _IO(VFIO_TYPE, VFIO_BASE + 18)
+struct bind_iommufd {
+	__u32 argsz, flags;
+	__s32 iommufd;
+	__u32 out_devid;
+};
 
-	if (container < 0)
-		err(1, "/dev/vfio/vfio");
+static int open_node(const char *dir, const char *name)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		err(1, "%s", path);
+	return fd;
+}
+
+static int attach_container(int group)
+{
+	int container = open_node("/dev/vfio", "vfio");
+
 	if (ioctl(group, VFIO_GROUP_SET_CONTAINER, &container) < 0)
 		err(1, "VFIO_GROUP_SET_CONTAINER");
 	if (ioctl(container, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU) < 0)
 		err(1, "VFIO_SET_IOMMU");
+	return container;
 }
 
-int main(int argc, char **argv)
+static void wait_for_end(void)
 {
-	char path[64];
 	char byte;
-	int group;
 
-	if (argc != 4 || (strcmp(argv[1], "group") && strcmp(argv[1], "device")))
-		errx(2, "Usage: hold group|device GROUP UUID");
-	snprintf(path, sizeof(path), "/dev/vfio/%s", argv[2]);
-	group = open(path, O_RDWR);
-	if (group < 0)
-		err(1, "%s", path);
-	if (!strcmp(argv[1], "device")) {
-		attach_container(group);
-		if (ioctl(group, VFIO_GROUP_GET_DEVICE_FD, argv[3]) < 0)
-			err(1, "VFIO_GROUP_GET_DEVICE_FD");
-	}
 	puts("holding");
 	fflush(stdout);
 	while (read(STDIN_FILENO, &byte, 1) > 0)
 		;
+}
+
+/* The child keeps all but what it is told to close, and ends with this process. */
+static void hand_over(int group, int container, int device)
+{
+	int ready[2];
+	char byte;
+
+	if (pipe2(ready, O_CLOEXEC) < 0)
+		err(1, "pipe");
+	if (fork() == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		close(group);
+		close(container);
+		close(ready[0]);
+		close(ready[1]);
+		for (;;)
+			pause();
+	}
+	close(device);
+	close(ready[1]);
+	if (read(ready[0], &byte, 1) != 0)
+		err(1, "the child");
+	close(ready[0]);
+}
+
+static void hold_group(const char *what, const char *node, const char *uuid)
+{
+	int group = open_node("/dev/vfio", node), container, device;
+
+	if (!strcmp(what, "group"))
+		return;
+	container = attach_container(group);
+	device = ioctl(group, VFIO_GROUP_GET_DEVICE_FD, uuid);
+	if (device < 0)
+		err(1, "VFIO_GROUP_GET_DEVICE_FD");
+	fcntl(device, F_SETFD, FD_CLOEXEC);
+	if (!strcmp(what, "handed"))
+		hand_over(group, container, device);
+	if (!strcmp(what, "closed")) {
+		close(group);
+		close(container);
+	}
+}
+
+static void bind_iommufd(int device)
+{
+	struct bind_iommufd bind = { .argsz = sizeof(bind), .iommufd = open_node("/dev", "iommu") };
+
+	if (ioctl(device, VFIO_DEVICE_BIND_IOMMUFD_, &bind) < 0)
+		err(1, "VFIO_DEVICE_BIND_IOMMUFD");
+}
+
+static int run(char **command)
+{
+	int status;
+	pid_t child = fork();
+
+	if (child == 0) {
+		execvp(*command, command);
+		err(127, "%s", *command);
+	}
+	if (child < 0 || waitpid(child, &status, 0) < 0)
+		err(1, "%s", *command);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc < 4)
+		errx(2, "Usage: hold WHAT NODE UUID [COMMAND...]");
+	if (!strcmp(argv[1], "iommufd"))
+		bind_iommufd(open_node("/dev/vfio/devices", argv[2]));
+	else if (!strcmp(argv[1], "cdev"))
+		open_node("/dev/vfio/devices", argv[2]);
+	else
+		hold_group(argv[1], argv[2], argv[3]);
+	if (argc > 4)
+		return run(argv + 4);
+	wait_for_end();
 	return 0;
 }

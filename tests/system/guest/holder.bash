@@ -2,18 +2,20 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # A device in use is never pulled: neither from under who holds its group alone, where the kernel would
-# do so, nor from a guest, where the kernel's removal would hang.
+# do so, nor from a guest, where the kernel's removal would hang. Only whoever stops a device may have
+# its group open, as libvirt has.
 set -eu
 . "${0%/*}/lib.bash"
 
 u1=11111111-1111-4111-8111-111111111111
+u2=22222222-2222-4222-8222-222222222222
 modprobe mtty
 modprobe vfio_iommu_type1
 mdevctl define -u $u1 -p mtty -t mtty-1
 mdevctl start -u $u1
 settle
 
-for what in group device; do
+for what in group device closed; do
 	hold $what $u1
 	started=$SECONDS status=0
 	output=$(mdevctl stop -u $u1 2>&1) || status=$?
@@ -34,6 +36,44 @@ for what in group device; do
 	mdevctl start -u $u1
 	settle
 done
+
+# The caller has the group open, while a guest has another device. Without pidfd_getfd() the group
+# cannot be asked whether it is in use.
+mdevctl start -u $u2 -p mtty -t mtty-1
+settle
+hold device $u2
+unable=(systemd-run --quiet --pipe --wait -p SystemCallFilter=~pidfd_getfd -p SystemCallErrorNumber=EPERM)
+stop_from() # WHAT COMMAND...: "STATUS OUTPUT", with every PID as N
+{
+	local output status=0
+
+	output=$("${@:2}" "$here/hold" "$1" "$(node_of "$1" $u1)" $u1 timeout -s KILL "$patience" mdevctl stop -u $u1 2>&1) || status=$?
+	echo "$status $output" | sed 's/PID [0-9]*/PID N/'
+}
+refused="6 Error: Device $u1 is in use by hold (PID N)"
+for able in '' unable; do
+	prefix=()
+	[ -z "$able" ] || prefix=("${unable[@]}")
+	check "stop refuses a device that its caller has open${able:+ ($able)}" "$refused" \
+		"$(stop_from device "${prefix[@]}")"
+	check "and one that its caller has handed on${able:+ ($able)}" "$refused" \
+		"$(stop_from handed "${prefix[@]}")"
+	check "and one whose group its caller has closed${able:+ ($able)}" "$refused" \
+		"$(stop_from closed "${prefix[@]}")"
+	check "the device still runs${able:+ ($able)}" "$u1"$'\n'"$u2" "$(devices)"
+	check "stop removes a device of which its caller has the group open${able:+ ($able)}" "0 " \
+		"$(stop_from group "${prefix[@]}")"
+	check "the device is gone${able:+ ($able)}" "$u2" "$(devices)"
+	mdevctl start -u $u1
+	settle
+done
+node=$(node_of group $u1)
+check_cmd "and so where the caller passes the descriptor on" \
+	bash -c "exec 9<>/dev/vfio/$node; mdevctl stop -u $u1"
+release
+mdevctl stop -u $u2 --wait=$patience
+mdevctl start -u $u1
+settle
 
 # Somebody else did pull it: the kernel shows the device no more, but is not done with it.
 hold device $u1

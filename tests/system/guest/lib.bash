@@ -120,13 +120,19 @@ unit_state() # UNIT: for example "active exited" or "inactive dead"
 	systemctl show --value -p ActiveState -p SubState "$1" | paste -sd' '
 }
 
-# Holds a device's VFIO group ("group") or a device descriptor ("device") until release is called.
-hold() # group|device UUID
+# What hold takes for a device: its group's node, or its own
+node_of() # WHAT UUID
 {
-	local group
+	case $1 in
+	cdev | iommufd) ls "/sys/bus/mdev/devices/$2/vfio-dev" ;;
+	*) basename "$(readlink "/sys/bus/mdev/devices/$2/iommu_group")" ;;
+	esac
+}
 
-	group=$(basename "$(readlink "/sys/bus/mdev/devices/$2/iommu_group")")
-	coproc holder { exec "$here/hold" "$1" "$group" "$2"; }
+# Holds a device in this way (see hold.c) until release is called.
+hold() # WHAT UUID
+{
+	coproc holder { exec "$here/hold" "$1" "$(node_of "$1" "$2")" "$2"; }
 	# shellcheck disable=SC2034 # for the scenario
 	holder_pid=$!
 	read -r -t "$patience" _ <&"${holder[0]}"
