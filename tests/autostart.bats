@@ -9,7 +9,7 @@ setup() {
 	TYPES=devices/virtual/mtty/mtty/mdev_supported_types
 }
 
-@test "start-parent-mdevs starts the auto devices of that parent, by UUID" {
+@test "start-parent-mdevs starts the auto devices of a parent in the order of their UUIDs" {
 	definition mtty "$U3" mtty-1 auto
 	definition mtty "$U1" mtty-2 auto
 	definition mtty "$U2" mtty-1 manual
@@ -47,7 +47,7 @@ $U3 mtty mtty-1 auto (defined)"
 	[[ ! -e $FAKEKERNEL_LOG ]]
 }
 
-@test "start-parent-mdevs counts what runs already as started, and runs no script for it" {
+@test "start-parent-mdevs counts running devices as started, and runs no script for them" {
 	definition mtty "$U1" mtty-1 auto
 	mdevctl start -u "$U1"
 	rm "$FAKEKERNEL_LOG"
@@ -59,7 +59,7 @@ echo \"\$*\" >>'$BATS_TEST_TMPDIR/calls'"
 	[[ ! -e $FAKEKERNEL_LOG && ! -e $BATS_TEST_TMPDIR/calls ]]
 }
 
-@test "start-parent-mdevs goes on after a failure, names it, and fails at the end" {
+@test "start-parent-mdevs continues after a failure, reports it, and finally fails" {
 	definition mtty "$U1" mtty-9 auto
 	definition mtty "$U2" mtty-2 auto
 	definition mtty "$U3" mtty-1 auto
@@ -71,14 +71,14 @@ Error: 2 of 3 devices on mtty could not be started: $U1, $U2" mdevctl start-pare
 	same "$U3 mtty mtty-1 auto (defined)"
 }
 
-@test "start-parent-mdevs reports a device that runs otherwise" {
+@test "start-parent-mdevs reports a device that is running with a different type" {
 	running mtty "$U1" mtty-2
 	definition mtty "$U1" mtty-1 auto
 	fails 1 "Warning: Start of $U1 on mtty failed: Device exists with different type
 Error: 1 of 1 devices on mtty could not be started: $U1" mdevctl start-parent-mdevs mtty
 }
 
-@test "start-parent-mdevs starts the siblings of a broken definition" {
+@test "start-parent-mdevs starts the other devices if a definition is invalid" {
 	definition mtty "$U2" mtty-1 auto
 	: >"$D/mtty/$U1"
 	fails 1 "Warning: Start of $U1 on mtty failed: Invalid JSON in /etc/mdevctl.d/mtty/$U1: unexpected end at line 1 column 1
@@ -87,7 +87,7 @@ Error: 1 of 2 devices on mtty could not be started: $U1" mdevctl start-parent-md
 	same "$U2 mtty mtty-1 auto (defined)"
 }
 
-@test "start-parent-mdevs does not mind broken definitions of other parents" {
+@test "start-parent-mdevs ignores invalid definitions of other parents" {
 	definition mtty "$U2" mtty-1 auto
 	mkdir "$D/matrix"
 	: >"$D/matrix/$U1"
@@ -96,7 +96,7 @@ Error: 1 of 2 devices on mtty could not be started: $U1" mdevctl start-parent-md
 	[[ -e $DEVICES/$U2 ]]
 }
 
-@test "start-parent-mdevs stops creating when instances run out, and says for which" {
+@test "start-parent-mdevs reports the devices for which no instances are available" {
 	echo 1 >"$SYS/$TYPES/mtty-1/available_instances"
 	definition mtty "$U1" mtty-1 auto
 	definition mtty "$U2" mtty-1 auto
@@ -106,7 +106,7 @@ Error: 1 of 2 devices on mtty could not be started: $U2" mdevctl start-parent-md
 	same "$U1 mtty mtty-1 auto (defined)"
 }
 
-@test "start-parent-mdevs of a parent that is gone names each device" {
+@test "start-parent-mdevs of a parent that does not exist reports each device" {
 	definition gone "$U1" mtty-1 auto
 	fails 1 "Warning: Start of $U1 on gone failed: Unable to find parent device 'gone'
 Error: 1 of 1 devices on gone could not be started: $U1" mdevctl start-parent-mdevs gone

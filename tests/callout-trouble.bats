@@ -22,7 +22,7 @@ FOREVER=': >"$ROOT/ready"; exec sleep 1000'
 
 # Scripts that cannot be run
 
-@test "a script whose interpreter is missing is passed over, with a warning each time" {
+@test "a script whose interpreter does not exist is skipped with a warning each time" {
 	printf '#!/missing/interpreter\n' >"$CALLOUTS/a"
 	printf '#!/missing/interpreter\n' >"$NOTIFIERS/n"
 	chmod 755 "$CALLOUTS/a" "$NOTIFIERS/n"
@@ -36,7 +36,7 @@ b pre define
 b post define success"
 }
 
-@test "an executable file that is neither program nor script is passed over, with a warning" {
+@test "an executable file that is neither a program nor a script is skipped with a warning" {
 	echo 'exit 1' >"$CALLOUTS/a"
 	chmod 755 "$CALLOUTS/a"
 	script "$CALLOUTS" b
@@ -48,7 +48,7 @@ b pre define
 b post define success"
 }
 
-@test "a script that cannot be run for want of means is not passed over" {
+@test "a script that cannot be run for lack of resources is not skipped" {
 	script "$CALLOUTS" a
 	exec 8>>"$CALLOUTS/a" # a program that is open for writing cannot be run
 	run -1 mdevctl define -u "$U1" -p mtty -t mtty-1
@@ -58,7 +58,7 @@ b post define success"
 	exec 8>&-
 }
 
-@test "a versioned script that cannot be run any more has refused" {
+@test "a versioned script that can no longer be run is a refusal" {
 	versioned a '"define"' '"pre"'
 	sed -i '/echo .{"supports/a sed -i 1s,bash,missing, "$0"' "$CALLOUTS/a"
 	script "$CALLOUTS" b
@@ -70,7 +70,7 @@ Error: No reply from callout script \"$CALLOUTS/a\""
 
 # Scripts that die of a signal
 
-@test "a script that dies of a signal has not answered: a warning, and the next one is asked" {
+@test "if a script is terminated by a signal, a warning is printed and the next one is called" {
 	script "$CALLOUTS" a '[[ $event == get ]] || kill -SEGV $$'
 	script "$CALLOUTS" b
 	run -0 mdevctl define -u "$U1" -p mtty -t mtty-1
@@ -82,7 +82,7 @@ b pre define
 b post define success"
 }
 
-@test "a script that dies of a signal when asked for capabilities is not versioned" {
+@test "a script that is terminated by a signal in capabilities is not versioned" {
 	versioned a '"define"' '"pre"'
 	sed -i '/echo .{"supports/a kill -KILL $$' "$CALLOUTS/a"
 	script "$CALLOUTS" b '[[ $event == get ]] || exit 1'
@@ -94,7 +94,7 @@ a pre define
 a post define success"
 }
 
-@test "a versioned script that dies of a signal has refused" {
+@test "a versioned script that is terminated by a signal is a refusal" {
 	versioned a '"define"' '"pre"' 'kill -KILL $$'
 	script "$CALLOUTS" b
 	run -7 mdevctl define -u "$U1" -p mtty -t mtty-1
@@ -103,7 +103,7 @@ Error: No reply from callout script \"$CALLOUTS/a\""
 	[[ ! -e $D/mtty ]]
 }
 
-@test "a script or notifier that dies of a signal after the change gets a warning" {
+@test "a script or notifier that is terminated by a signal after the change causes a warning" {
 	script "$CALLOUTS" a '[[ $event != post ]] || kill -KILL $$'
 	script "$NOTIFIERS" n 'kill -TERM $$'
 	run -0 mdevctl define -u "$U1" -p mtty -t mtty-1
@@ -112,7 +112,7 @@ Warning: notifier script \"$NOTIFIERS/n\" was terminated by a signal (Terminated
 	[[ -e $D/mtty/$U1 ]]
 }
 
-@test "an attribute answer of a script that died of a signal does not count" {
+@test "an attribute reply of a script that was terminated by a signal is ignored" {
 	mdevctl start -u "$U1" -p mtty -t mtty-1
 	script "$CALLOUTS" a '[[ $action != attributes ]] || { echo "[{\"a\":\"1\"}]"; kill -KILL $$; }'
 	run -0 mdevctl list -v
@@ -122,7 +122,7 @@ $U1 mtty mtty-1 manual"
 
 # Scripts that never end
 
-@test "a script that never ends in pre is ended, and has refused" {
+@test "a script that hangs in pre is terminated, which is a refusal" {
 	script "$CALLOUTS" a "[[ \$event != pre ]] || { echo busy >&2; $FOREVER; }"
 	script "$CALLOUTS" b
 	script "$NOTIFIERS" n
@@ -136,7 +136,7 @@ a pre define
 n notify define"
 }
 
-@test "a script that never ends in pre can be forced past" {
+@test "a script that hangs in pre can be overridden with --force" {
 	script "$CALLOUTS" a "[[ \$event != pre ]] || { $FOREVER; }"
 	MDEVCTL_CALLOUT_TIMEOUT=2 run -0 mdevctl define -u "$U1" -p mtty -t mtty-1 --force
 	same "Warning: Forcing operation 'define' despite callout failure. Error was: Timed out after 2 s waiting for callout script \"$CALLOUTS/a\""
@@ -145,7 +145,7 @@ a pre define
 a post define success"
 }
 
-@test "a script that agrees only when its time is over has refused" {
+@test "a script that accepts only after its time limit has refused" {
 	script "$CALLOUTS" a '[[ $event != pre ]] || {
 		exec 2>/dev/null # bash tells how sleep ended
 		trap "exit 0" TERM
@@ -155,7 +155,7 @@ a post define success"
 	same "Error: Timed out after 2 s waiting for callout script \"$CALLOUTS/a\""
 }
 
-@test "a script that ignores TERM is killed, with its children" {
+@test "a script that ignores SIGTERM is killed with its children" {
 	script "$CALLOUTS" a '[[ $event != pre ]] || { trap "" TERM; sleep 1000 & echo $! >"$ROOT/pids"; wait; }'
 	MDEVCTL_CALLOUT_TIMEOUT=2 run -9 mdevctl define -u "$U1" -p mtty -t mtty-1
 	same "Error: Timed out after 2 s waiting for callout script \"$CALLOUTS/a\""
@@ -165,7 +165,7 @@ a post define success"
 	[[ ! -e /proc/$pid ]] || grep -q '^State:.*\(Z\|X\)' "/proc/$pid/status"
 }
 
-@test "a script that never ends in post or notify gets a warning, the change is made" {
+@test "a script that hangs in post or notify causes a warning, and the change is made" {
 	script "$CALLOUTS" a "[[ \$event != post ]] || { $FOREVER; }"
 	printf '#!/bin/sh\nexec sleep 1000\n' >"$NOTIFIERS/m"
 	chmod 755 "$NOTIFIERS/m"
@@ -181,7 +181,7 @@ a post define success
 n notify define success"
 }
 
-@test "a script that never ends when asked for capabilities is taken for unversioned" {
+@test "a script that hangs in capabilities is treated as unversioned" {
 	script "$CALLOUTS" a "[[ \$event != get ]] || { $FOREVER; }"
 	versioned b '"define"' '"pre"'
 	MDEVCTL_CALLOUT_TIMEOUT=2 run -0 mdevctl define -u "$U1" -p mtty -t mtty-1
@@ -191,7 +191,7 @@ b get capabilities
 b pre define"
 }
 
-@test "a script that never ends when asked for capabilities does not keep a versioned one from reporting" {
+@test "a script that hangs in capabilities does not prevent a versioned one from reporting attributes" {
 	mdevctl start -u "$U1" -p mtty -t mtty-1
 	script "$CALLOUTS" a "$FOREVER"
 	versioned b '"attributes"' '"get"' 'echo "[{\"a\":\"1\"}]"'
@@ -202,7 +202,7 @@ $U1 mtty mtty-1 manual
     @{0}: {\"a\":\"1\"}"
 }
 
-@test "a script that never reports attributes is asked once, not for each device of a list" {
+@test "a script that hangs when reporting attributes is called once, not for each device of a list" {
 	mdevctl start -u "$U1" -p mtty -t mtty-1
 	mdevctl start -u "$U2" -p mtty -t mtty-1
 	script "$CALLOUTS" a "[[ \$action != attributes ]] || { $FOREVER; }"
@@ -216,7 +216,7 @@ Warning: Unable to get the attributes of $U2: $limit"
 a get attributes"
 }
 
-@test "if capabilities take too long and no script is versioned, list does not ask for attributes" {
+@test "if capabilities time out and no script is versioned, list does not request attributes" {
 	mdevctl start -u "$U1" -p mtty -t mtty-1
 	script "$CALLOUTS" a "[[ \$event != get ]] || { $FOREVER; }"
 	MDEVCTL_CALLOUT_TIMEOUT=2 run -0 mdevctl list -v
@@ -227,7 +227,7 @@ $U1 mtty mtty-1 manual"
 	called "a get capabilities"
 }
 
-@test "modify --live that takes too long fails" {
+@test "modify --live fails if it times out" {
 	mdevctl start -u "$U1" -p mtty -t mtty-1
 	echo '{"mdev_type":"mtty-1","start":"auto"}' >"$ROOT/json"
 	versioned a '"modify"' '"live"' "$FOREVER"
@@ -248,7 +248,7 @@ long_json() {
 	} >"$ROOT/json"
 }
 
-@test "a script that never reads its stdin is no problem, whatever the size" {
+@test "a script does not need to read its stdin, regardless of its size" {
 	local body
 	long_json
 	for body in ':' 'exec <&-' 'exec <&- >&- 2>&-' 'head -c 1 >/dev/null'; do
@@ -265,7 +265,7 @@ notify"
 	done
 }
 
-@test "a script gets all of a long stdin" {
+@test "a script can read a large stdin completely" {
 	long_json
 	script "$CALLOUTS" a 'printf "%s" "$input" >"$ROOT/$event"'
 	run -0 mdevctl define -u "$U1" -p mtty --jsonfile "$ROOT/json"
@@ -273,7 +273,7 @@ notify"
 	cmp "$ROOT/json" "$ROOT/post"
 }
 
-@test "a script may write a gigabyte to stdout, and megabytes to stderr are cut" {
+@test "a script may write a gigabyte to stdout, and megabytes on stderr are truncated" {
 	script "$CALLOUTS" a '[[ $event != pre ]] || { head -c 1G /dev/zero; head -c 5M /dev/zero >&2; exit 1; }'
 	script "$NOTIFIERS" n 'head -c 5M /dev/zero; head -c 5M /dev/zero >&2'
 	mdevctl define -u "$U1" -p mtty -t mtty-1 2>"$ROOT/stderr" || code=$?
@@ -285,7 +285,7 @@ a pre define
 n notify define"
 }
 
-@test "a child in the background that holds the pipes is not waited for" {
+@test "a background process that keeps the pipes open is not waited for" {
 	local body='sleep 1000 & echo $! >>"$ROOT/pids"'
 	script "$CALLOUTS" a "$body"
 	script "$NOTIFIERS" n "$body"
@@ -301,13 +301,13 @@ n notify define success"
 	done <"$ROOT/pids"
 }
 
-@test "a child in the background that writes for ever is not waited for" {
+@test "a background process that writes forever is not waited for" {
 	script "$CALLOUTS" a '[[ $event != pre ]] || { yes & echo $! >"$ROOT/pids"; }'
 	run -0 mdevctl define -u "$U1" -p mtty -t mtty-1
 	same ""
 }
 
-@test "NULs on stderr do not hide what is behind them" {
+@test "NULs on stderr do not hide the text that follows" {
 	script "$CALLOUTS" a '[[ $event != pre ]] || printf "a\0b" >&2'
 	run -0 mdevctl define -u "$U1" -p mtty -t mtty-1
 	same "a: a?b"
@@ -329,7 +329,7 @@ ended() {
 	output=$code same "$1"
 }
 
-@test "a signal during pre ends the script, the change is not made, and notifiers hear of it" {
+@test "a signal during pre terminates the script, the change is not made, and notifiers are run" {
 	local signal number
 	script "$CALLOUTS" a "[[ \$event != pre ]] || { $FOREVER; }"
 	script "$CALLOUTS" b
@@ -352,7 +352,7 @@ HUP 1
 END
 }
 
-@test "a signal that a script survives in pre ends the change all the same, and post runs" {
+@test "a signal that a script survives in pre still aborts the change, and post is run" {
 	script "$CALLOUTS" a '[[ $event != pre ]] || {
 		trap "exit 0" TERM
 		: >"$ROOT/ready"
@@ -370,7 +370,7 @@ a post start failure
 n notify start failure"
 }
 
-@test "after a signal in pre no other script is asked, though the first says that it is not its own" {
+@test "after a signal in pre, no other script is called, even if the first one does not handle the device" {
 	script "$CALLOUTS" a '[[ $event != pre ]] || {
 		trap "exit 2" TERM
 		: >"$ROOT/ready"
@@ -386,7 +386,7 @@ b get capabilities
 a pre start"
 }
 
-@test "a signal while capabilities are asked for ends it before pre" {
+@test "a signal during capabilities aborts the change before pre" {
 	script "$CALLOUTS" a "[[ \$event != get ]] || { $FOREVER; }"
 	script "$NOTIFIERS" n
 	in_background mdevctl start -u "$U1" -p mtty -t mtty-1
@@ -397,7 +397,7 @@ a pre start"
 n notify start"
 }
 
-@test "a signal during the change: the change is finished, post and notify run" {
+@test "after a signal during the change, the change is completed, and post and notify are run" {
 	local signal number
 	script "$CALLOUTS" a
 	script "$NOTIFIERS" n
@@ -425,7 +425,7 @@ HUP 1
 END
 }
 
-@test "a signal during post does not reach the script, which may hold a lock" {
+@test "a signal during post is not forwarded to the script, which may hold a lock" {
 	script "$CALLOUTS" a '[[ $event != post ]] || {
 		: >"$ROOT/ready"
 		until [[ -e $ROOT/go ]]; do sleep 0.02; done
@@ -444,7 +444,7 @@ a post define success
 n notify define success"
 }
 
-@test "with nohup SIGHUP changes nothing" {
+@test "with nohup, SIGHUP has no effect" {
 	script "$CALLOUTS" a '[[ $event != pre ]] || {
 		: >"$ROOT/ready"
 		until [[ -e $ROOT/go ]]; do sleep 0.02; done
@@ -457,13 +457,13 @@ n notify define success"
 	[[ -e $D/mtty/$U1 ]]
 }
 
-@test "a caller that ignores SIGCHLD gets exit codes all the same" {
+@test "exit statuses are collected even if the caller ignores SIGCHLD" {
 	script "$CALLOUTS" a '[[ $event != pre ]] || exit 1'
 	run -7 env --ignore-signal=CHLD mdevctl define -u "$U1" -p mtty -t mtty-1
 	same "Error: Script '\"$CALLOUTS/a\"' failed with status '1'"
 }
 
-@test "ap-check: the lock is given back after a signal during the change" {
+@test "ap-check: the lock is released after a signal during the change" {
 	versioned ap-check '"start"' '"pre","post"' 'if [[ $event == pre ]]; then
 	echo $PPID >"$ROOT/ap.lock"
 else

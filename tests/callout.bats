@@ -18,7 +18,7 @@ PROVIDES='{"provides":{"version":2,"actions":["start","stop","define","undefine"
 
 # What scripts are told
 
-@test "start tells twelve words and the device on stdin, in the order capabilities, pre, post, notify" {
+@test "start calls scripts with twelve arguments and the device on stdin: capabilities, pre, post, notify" {
 	definition matrix "$U1" vfio_ap-passthrough auto '[{"assign_adapter":"5"}]'
 	script "$CALLOUTS" one
 	script "$NOTIFIERS" two
@@ -32,7 +32,7 @@ two: $(words vfio_ap-passthrough notify start success "$U1" matrix) <>
 "
 }
 
-@test "pre comes before the change, post and notify after it" {
+@test "pre is called before the change, and post and notify are called after it" {
 	local look='{ echo "$event"; ls "$ROOT/sys/bus/mdev/devices"; } >>"$ROOT/seen"'
 	script "$CALLOUTS" one "$look"
 	script "$NOTIFIERS" two "$look"
@@ -46,7 +46,7 @@ $U1
 "
 }
 
-@test "stop tells scripts no attributes and start manual, whatever the definition says" {
+@test "stop passes scripts no attributes and start mode manual, regardless of the definition" {
 	definition matrix "$U1" vfio_ap-passthrough auto '[{"assign_adapter":"5"}]'
 	mdevctl start -u "$U1"
 	script "$CALLOUTS" one
@@ -61,7 +61,7 @@ two: $(words vfio_ap-passthrough notify stop success "$U1" matrix) <>
 "
 }
 
-@test "define tells scripts the new definition, with values escaped as JSON" {
+@test "define passes scripts the new definition, with values escaped for JSON" {
 	printf '{"mdev_type":"mtty-1","start":"auto","attrs":[{"a":"say \\"ä\\"\\n"}]}' >"$ROOT/json"
 	script "$CALLOUTS" one
 	script "$NOTIFIERS" two
@@ -75,7 +75,7 @@ two: $(words mtty-1 notify define success "$U1" mtty) <>
 "
 }
 
-@test "modify tells scripts the definition as it will be" {
+@test "modify passes scripts the new definition" {
 	definition mtty "$U1" mtty-1 auto '[{"a":"1"}]'
 	script "$CALLOUTS" one
 	script "$NOTIFIERS" two
@@ -89,7 +89,7 @@ two: $(words mtty-1 notify modify success "$U1" mtty) <>
 "
 }
 
-@test "undefine tells scripts of each definition" {
+@test "undefine calls scripts for each definition" {
 	definition matrix "$U1" vfio_ap-passthrough
 	definition mtty "$U1" mtty-1 auto '[{"a":"1"}]'
 	script "$CALLOUTS" one
@@ -109,7 +109,7 @@ two: $(words mtty-1 notify undefine success "$U1" mtty) <>
 "
 }
 
-@test "capabilities are asked for once a process for each parent and type" {
+@test "capabilities are requested once per process for each parent and type" {
 	definition mtty "$U1" mtty-1 auto
 	definition mtty "$U2" mtty-1 auto
 	definition mtty "$U3" mtty-2 auto
@@ -126,7 +126,7 @@ one pre start
 one post start success"
 }
 
-@test "capabilities for one parent say nothing for another with the same type" {
+@test "capabilities for one parent do not apply to another parent with the same type" {
 	definition matrix "$U1" mtty-1
 	definition mtty "$U1" mtty-1
 	script "$CALLOUTS" one
@@ -155,7 +155,7 @@ b pre start
 b post start success"
 }
 
-@test "a script gets the caller's directory and environment, and no descriptor but the standard ones" {
+@test "a script inherits the working directory and environment, and no file descriptors except the standard ones" {
 	printf '#!/bin/sh\necho "$PWD $CUSTOM" >"$ROOT/seen"\nexec ls /proc/self/fd >&2\n' >"$CALLOUTS/one"
 	chmod 755 "$CALLOUTS/one"
 	cd "$ROOT/etc"
@@ -167,7 +167,7 @@ b post start success"
 "
 }
 
-@test "what scripts write to stdout is dropped, to stderr shown behind their names, on success too" {
+@test "stdout of scripts is discarded, and stderr is shown with their names, also on success" {
 	script "$CALLOUTS" one 'echo "out $event"; printf "err $event\n more" >&2'
 	run -0 --separate-stderr mdevctl define -p mtty -t mtty-1
 	[[ $output =~ ^[0-9a-f-]{36}$ ]]
@@ -194,7 +194,7 @@ one: err post
     @{1}: {\"notify\":\"1\"}"
 }
 
-@test "a script may call mdevctl in pre, too, and what it changed is kept" {
+@test "a script may also call mdevctl in pre, and its changes are kept" {
 	definition mtty "$U1" mtty-1
 	script "$CALLOUTS" one '[[ $event == pre && ! -e $ROOT/again ]] || exit 0; : >"$ROOT/again"
 env -u LD_PRELOAD mdevctl modify -u "$uuid" --addattr pre --value 1'
@@ -214,7 +214,7 @@ one pre modify
 one post modify success"
 }
 
-@test "a definition that changes each time before it is written is left as it is" {
+@test "a definition that is changed each time before it is written is not modified" {
 	definition mtty "$U1" mtty-1
 	script "$CALLOUTS" one '[[ $event == pre ]] || exit 0; echo >>"$ROOT/times"
 printf "{\"mdev_type\":\"mtty-1\",\"start\":\"manual\",\"times\":%d}" "$(wc -l <"$ROOT/times")" \
@@ -225,7 +225,7 @@ printf "{\"mdev_type\":\"mtty-1\",\"start\":\"manual\",\"times\":%d}" "$(wc -l <
 	same_file "$D/mtty/$U1" '{"mdev_type":"mtty-1","start":"manual","times":100}'
 }
 
-@test "a callout that takes its time keeps no other writer waiting" {
+@test "a slow callout does not block other writers" {
 	definition mtty "$U1" mtty-1
 	script "$CALLOUTS" one '[[ $event == pre && $uuid == 1* ]] || exit 0
 : >"$ROOT/reached"; until [[ -e $ROOT/go ]]; do sleep 0.02; done'
@@ -240,7 +240,7 @@ printf "{\"mdev_type\":\"mtty-1\",\"start\":\"manual\",\"times\":%d}" "$(wc -l <
 $U2 mtty mtty-1 manual"
 }
 
-@test "a callout's post is run though nobody reads what it says" {
+@test "post is run even if nobody reads its output" {
 	script "$CALLOUTS" one 'echo "on $event" >&2'
 	{ mdevctl start -u "$U1" -p mtty -t mtty-1 2>&1 3>&-; echo "$?" >"$ROOT/status"; } | true
 	same_file "$ROOT/status" "0
@@ -251,7 +251,7 @@ one pre start
 one post start success"
 }
 
-@test "a notifier may call mdevctl after a refusal, too" {
+@test "a notifier may also call mdevctl after a refusal" {
 	definition mtty "$U1" mtty-1
 	script "$CALLOUTS" one '[[ $event != pre || -n $AGAIN ]] || exit 1'
 	script "$NOTIFIERS" two '[[ -z $AGAIN ]] || exit 0
@@ -266,7 +266,7 @@ env -u LD_PRELOAD mdevctl modify -u "$uuid" --addattr "$event" --value 1'
 
 # Which scripts, in which order
 
-@test "callouts are asked in byte order, those in /usr/lib before those in /etc, until one takes it" {
+@test "callouts are called in bytewise order, /usr/lib before /etc, until one handles the device" {
 	script "$CALLOUTS" b 'exit 2'
 	script "$CALLOUTS" B 'exit 2'
 	script "$CALLOUTS" a10 'exit 2'
@@ -289,7 +289,7 @@ b pre define
 0 post define success"
 }
 
-@test "if no script takes the device, the change is made and post is offered to all" {
+@test "if no script handles the device, the change is made and post is sent to all scripts" {
 	script "$CALLOUTS" a 'exit 2'
 	script "$CALLOUTS" b 'exit 2'
 	run -0 mdevctl define -u "$U1" -p mtty -t mtty-1
@@ -302,7 +302,7 @@ a post define success
 b post define success"
 }
 
-@test "post goes to the script that took pre, not to one before it" {
+@test "post is sent to the script that accepted pre, not to a preceding one" {
 	script "$CALLOUTS" a '[[ $event == post ]] || exit 2'
 	script "$CALLOUTS" b
 	run -0 mdevctl define -u "$U1" -p mtty -t mtty-1
@@ -320,7 +320,7 @@ b post define success"
 	same ""
 }
 
-@test "a script directory that is none is named in a warning" {
+@test "a file in place of a script directory is reported in a warning" {
 	rm -r "$NOTIFIERS"
 	: >"$NOTIFIERS"
 	run -0 mdevctl define -u "$U1" -p mtty -t mtty-1
@@ -346,7 +346,7 @@ a.sh post define success
 orig notify define success"
 }
 
-@test "a link to a script is run" {
+@test "a symbolic link to a script is run" {
 	script "$ROOT" real
 	ln -s "$ROOT/real" "$CALLOUTS/link"
 	run -0 mdevctl define -u "$U1" -p mtty -t mtty-1
@@ -358,7 +358,7 @@ real post define success"
 
 # What answers mean
 
-@test "a refused change is not made, post does not run, notifiers get the state none" {
+@test "a refused change is not made, post is not run, and notifiers get the state none" {
 	script "$CALLOUTS" a '[[ $event != pre ]] || { echo "not today" >&2; exit 1; }'
 	script "$CALLOUTS" b
 	script "$NOTIFIERS" n
@@ -374,7 +374,7 @@ n notify define"
 	[[ ! -e $DEVICES/$U1 ]]
 }
 
-@test "every exit code but 0 and 2 refuses, and is named" {
+@test "every exit status except 0 and 2 is a refusal and is reported" {
 	local code
 	for code in 3 126 127 255; do
 		script "$CALLOUTS" a "[[ \$event != pre ]] || exit $code"
@@ -408,7 +408,7 @@ refused() {
 $U3 mtty mtty-1 manual"
 }
 
-@test "undefine goes on after a refusal, and can be forced" {
+@test "undefine continues after a refusal, and can be forced" {
 	definition matrix "$U1" vfio_ap-passthrough
 	definition mtty "$U1" mtty-1
 	script "$CALLOUTS" a '[[ $event != pre || $parent != matrix ]] || exit 1'
@@ -424,7 +424,7 @@ Error: Undefine failed"
 	same ""
 }
 
-@test "a forced change is followed by post, to the first script that takes it, and by notify" {
+@test "after a forced change, post is sent to the first script that handles it, followed by notify" {
 	script "$CALLOUTS" a '[[ $event == post ]] || exit 2'
 	script "$CALLOUTS" b '[[ $event != pre ]] || exit 1'
 	script "$CALLOUTS" c
@@ -439,7 +439,7 @@ a post define success
 n notify define success"
 }
 
-@test "post and notify hear that the change failed" {
+@test "post and notify are informed that the change failed" {
 	definition mtty "$U1" mtty-1
 	script "$CALLOUTS" a
 	script "$NOTIFIERS" n
@@ -450,14 +450,14 @@ a post start failure
 n notify start failure"
 }
 
-@test "the exit code of post is ignored" {
+@test "the exit status of post is ignored" {
 	script "$CALLOUTS" a '[[ $event != post ]] || exit 1'
 	run -0 mdevctl define -u "$U1" -p mtty -t mtty-1
 	same ""
 	[[ -e $D/mtty/$U1 ]]
 }
 
-@test "MDEVCTL_LOG=debug names each script that is run, passed over, or failing in post" {
+@test "MDEVCTL_LOG=debug logs each script that is run, is ignored, or fails in post" {
 	script "$CALLOUTS" a '[[ $event != post ]] || exit 1'
 	: >"$CALLOUTS/README"
 	MDEVCTL_LOG=debug run -0 mdevctl define -u "$U1" -p mtty -t mtty-1
@@ -470,7 +470,7 @@ Debug: Script '\"$CALLOUTS/a\"' failed with status '1'"
 
 # Versioned scripts
 
-@test "a versioned script is asked alone, even if an unversioned one sorts before it" {
+@test "a versioned script is the only one called, even if an unversioned one precedes it" {
 	script "$CALLOUTS" a 'exit 1'
 	versioned b
 	versioned c
@@ -482,7 +482,7 @@ b pre define
 b post define success"
 }
 
-@test "an answer to capabilities counts with any exit code but 2" {
+@test "a reply to capabilities is accepted with any exit status except 2" {
 	local answer='{"supports":{"version":2,"actions":["define"],"events":["pre"]}}'
 	script "$CALLOUTS" a "[[ \$action != capabilities ]] || { echo '$answer'; exit 2; }; exit 1"
 	script "$CALLOUTS" b "[[ \$action != capabilities ]] || { echo '$answer'; exit 1; }"
@@ -494,7 +494,7 @@ b get capabilities
 b pre define"
 }
 
-@test "an answer to capabilities that is none makes a script unversioned, and is no error" {
+@test "an invalid reply to capabilities is not an error and makes a script unversioned" {
 	local answer
 	for answer in '' 'usage: a' '{"supports":{}}' '{"supports":{"version":2,"actions":["define"]}}' \
 		'{"supports":{"version":"2","actions":["define"],"events":["pre"]}}' \
@@ -513,7 +513,7 @@ b post define success"
 	done
 }
 
-@test "NULs behind the answer to capabilities are no matter" {
+@test "trailing NULs in the reply to capabilities are ignored" {
 	local answer='{"supports":{"version":2,"actions":["define"],"events":["pre"]}}'
 	script "$CALLOUTS" a "[[ \$action != capabilities ]] || printf '$answer\\0\\0'"
 	script "$CALLOUTS" b
@@ -523,7 +523,7 @@ b post define success"
 a pre define"
 }
 
-@test "names of actions and events that are not known get a warning" {
+@test "unknown names of actions and events cause a warning" {
 	versioned a '"define","migrate","reset"' '"pre","sing"'
 	run -0 mdevctl define -u "$U1" -p mtty -t mtty-1
 	same "Warning: Callout script \"$CALLOUTS/a\" provides unknown Action type: migrate, reset
@@ -532,7 +532,7 @@ Warning: Callout script \"$CALLOUTS/a\" provides unknown Event type: sing"
 a pre define"
 }
 
-@test "an action that a versioned script does not list is refused, whatever other scripts would say" {
+@test "an action that a versioned script does not list is refused, regardless of other scripts" {
 	definition mtty "$U1" mtty-1
 	versioned a '"start","stop"' '"pre","post"'
 	script "$CALLOUTS" b
@@ -544,7 +544,7 @@ a pre define"
 a get capabilities"
 }
 
-@test "an event that a versioned script does not list is refused, the action being looked at first" {
+@test "an event that a versioned script does not list is refused, after the action has been checked" {
 	definition mtty "$U1" mtty-1
 	versioned a '"modify"' '"post"'
 	run -7 mdevctl modify -u "$U1" --auto
@@ -554,7 +554,7 @@ a get capabilities"
 	same "Error: Script \"$CALLOUTS/a\" does not support action 'Modify'"
 }
 
-@test "a versioned script that does not list post is not told" {
+@test "post is not sent to a versioned script that does not list it" {
 	versioned a '"define"' '"pre"'
 	run -0 mdevctl define -u "$U1" -p mtty -t mtty-1
 	same ""
@@ -562,7 +562,7 @@ a get capabilities"
 a pre define"
 }
 
-@test "a versioned script that exits with 2 has refused" {
+@test "exit status 2 of a versioned script is a refusal" {
 	versioned a '"define"' '"pre"' 'exit 2'
 	script "$CALLOUTS" b
 	run -7 mdevctl define -u "$U1" -p mtty -t mtty-1
@@ -577,7 +577,7 @@ live_world() {
 	printf '{"mdev_type":"mtty-1","start":"auto","attrs":[{"a":"1"}]}' >"$ROOT/json"
 }
 
-@test "modify --live hands the new attributes to the versioned script, and tells notifiers none" {
+@test "modify --live passes the new attributes to the versioned script, and notifiers get the state none" {
 	live_world
 	versioned a
 	script "$NOTIFIERS" n
@@ -590,7 +590,7 @@ n: $(words mtty-1 notify modify none "$U1" mtty) <>
 	[[ ! -e $D/mtty/$U1 ]]
 }
 
-@test "modify --live needs a versioned script" {
+@test "modify --live requires a versioned script" {
 	live_world
 	script "$CALLOUTS" a
 	script "$NOTIFIERS" n # nothing was tried, so there is no news
@@ -599,14 +599,14 @@ n: $(words mtty-1 notify modify none "$U1" mtty) <>
 	called "a get capabilities"
 }
 
-@test "modify --live is refused for a script that does not list the event, and --force does not help" {
+@test "modify --live fails if the script does not list the event, even with --force" {
 	live_world
 	versioned a '"modify"' '"pre"'
 	run -7 mdevctl modify -u "$U1" -p mtty --live --jsonfile "$ROOT/json" --force
 	same "Error: Script \"$CALLOUTS/a\" does not support event 'Live'"
 }
 
-@test "modify --live is refused by any exit code but 0, and --force does not help" {
+@test "modify --live fails with any exit status except 0, even with --force" {
 	local code
 	live_world
 	definition mtty "$U1" mtty-1
@@ -646,7 +646,7 @@ attributes() {
 	script "$CALLOUTS" a "[[ \$action != attributes ]] || { printf '$1'; exit ${2:-0}; }"
 }
 
-@test "plain list runs no script, nor does a list of definitions" {
+@test "list without attributes runs no script, and neither does a list of definitions" {
 	mdevctl start -u "$U1" -p mtty -t mtty-1
 	attributes '[{"a":"1"}]'
 	definition mtty "$U1" mtty-1
@@ -688,7 +688,7 @@ a: $(words mtty-1 get attributes none "$U1" mtty) <>
 }'
 }
 
-@test "attributes are asked of scripts in order until one does not exit with 2" {
+@test "attributes are requested from scripts in order until one does not exit with 2" {
 	mdevctl start -u "$U1" -p mtty -t mtty-1
 	attributes '[{"a":"1"}]' 2
 	script "$CALLOUTS" b '[[ $action != attributes ]] || echo "[{\"b\":\"2\"}]"'
@@ -704,7 +704,7 @@ a get attributes
 b get attributes"
 }
 
-@test "answers that stand for no attributes" {
+@test "replies that mean no attributes" {
 	local answer
 	mdevctl start -u "$U1" -p mtty -t mtty-1
 	for answer in '' '\n' '[]' '[]\n' 'null\n' '[{}]' '[{}]\n' '[ ]\0\0'; do
@@ -717,7 +717,7 @@ b get attributes"
 	done
 }
 
-@test "answers that are not valid are never shown: list warns and goes on, define fails" {
+@test "invalid replies are never shown: list prints a warning and continues, define fails" {
 	local answer why head="Invalid JSON received from callout script \"$CALLOUTS/a\":"
 	mdevctl start -u "$U1" -p mtty -t mtty-1
 	mdevctl start -u "$U2" -p mtty -t mtty-1
@@ -750,14 +750,14 @@ Warning: Unable to get the attributes of $U2: $head $why"
 END
 }
 
-@test "an answer of more than a mebibyte is not valid" {
+@test "a reply of more than 1 MiB is invalid" {
 	mdevctl start -u "$U1" -p mtty -t mtty-1
 	script "$CALLOUTS" a '[[ $action != attributes ]] || head -c 5M /dev/zero | tr "\0" " "'
 	run -8 mdevctl define -u "$U1"
 	same "Error: Invalid JSON received from callout script \"$CALLOUTS/a\": Too long"
 }
 
-@test "a script that fails to report attributes: define fails, list goes on without a word of its own" {
+@test "a script fails to report attributes: define fails, list continues without a message of its own" {
 	local failed="Script '\"$CALLOUTS/a\"' failed with status '1'"
 	mdevctl start -u "$U1" -p mtty -t mtty-1
 	script "$CALLOUTS" a '[[ $action != attributes ]] || { echo "not now" >&2; exit 1; }'
@@ -783,7 +783,7 @@ $U1 mtty mtty-1 manual"
 	same "$U1 mtty mtty-1 manual"
 }
 
-@test "define of a running device asks for its attributes between pre and post, which see none" {
+@test "define of a running device requests its attributes between pre and post, which get none" {
 	mdevctl start -u "$U1" -p mtty -t mtty-1
 	attributes '[{"a":"1"}]'
 	run -0 mdevctl define -u "$U1"
@@ -807,7 +807,7 @@ a: $(words mtty-1 post define success "$U1" mtty) <$json>
 
 # Notifiers
 
-@test "all notifiers run, in byte order, those in /usr/lib before those in /etc, whatever they exit with" {
+@test "all notifiers are run in bytewise order, /usr/lib before /etc, regardless of their exit status" {
 	script "$NOTIFIERS" b 'exit 1'
 	script "$NOTIFIERS" B 'exit 2'
 	script "$OLD/notifiers" A
@@ -818,13 +818,13 @@ b notify define success
 A notify define success"
 }
 
-@test "what notifiers write is dropped" {
+@test "the output of notifiers is discarded" {
 	script "$NOTIFIERS" a 'echo out; echo err >&2'
 	run -0 mdevctl define -u "$U1" -p mtty -t mtty-1
 	same ""
 }
 
-@test "list and types tell notifiers nothing" {
+@test "list and types do not run notifiers" {
 	mdevctl start -u "$U1" -p mtty -t mtty-1
 	script "$NOTIFIERS" a
 	run -0 mdevctl list -v
@@ -862,7 +862,7 @@ quietly() {
 	[[ ! -e $ROOT/ap.lock ]]
 }
 
-@test "ap-check: the lock taken in the name of the parent process at pre is given back at post" {
+@test "ap-check: the lock taken for the parent process in pre is released in post" {
 	ap_check
 	quietly start -u "$U1" -p matrix -t vfio_ap-passthrough
 	quietly define -u "$U1" # asks for attributes while it holds the lock
@@ -873,7 +873,7 @@ quietly() {
 	output=$(grep -c ' post ' "$ROOT/calls") same 6
 }
 
-@test "ap-check: the lock is given back when the change fails" {
+@test "ap-check: the lock is released if the change fails" {
 	definition matrix "$U1" vfio_ap-passthrough auto '[{"assign_adapter":"5"}]'
 	definition matrix "$U2" vfio_ap-passthrough auto
 	ap_check
@@ -887,7 +887,7 @@ ap-check pre start
 ap-check post start success"
 }
 
-@test "ap-check: another process is kept out between pre and post" {
+@test "ap-check: another process is locked out between pre and post" {
 	echo 1 >"$ROOT/ap.lock"
 	ap_check
 	run -7 mdevctl start -u "$U1" -p matrix -t vfio_ap-passthrough
@@ -909,14 +909,14 @@ example() {
 		found && $0 == ".Bd -literal" { text = 1 }' "$TOP/man/mdevctl-callout.7"
 }
 
-@test "the manual page shows the examples as they ship" {
+@test "the manual page shows the examples as distributed" {
 	run -0 example callout
 	same "$(cat "$TOP/man/examples/callout")"
 	run -0 example notifier
 	same "$(cat "$TOP/man/examples/notifier")"
 }
 
-@test "the example callout looks after its own type and leaves others alone" {
+@test "the example callout handles only its own type" {
 	install -m 755 "$TOP/man/examples/callout" "$CALLOUTS/mtty"
 	mkdir -p "$ROOT/run/maintenance"
 	add_attribute mtty mtty-2 speed 9600
@@ -933,7 +933,7 @@ Error: Script '\"$CALLOUTS/mtty\"' failed with status '1'"
 	run -0 mdevctl stop -u "$U1"
 }
 
-@test "the example notifier writes changes that succeeded to the system log" {
+@test "the example notifier logs successful changes to the system log" {
 	install -m 755 "$TOP/man/examples/notifier" "$NOTIFIERS/log"
 	mkdir "$ROOT/bin"
 	printf '#!/bin/sh\necho "$@" >>"$ROOT/log"\n' >"$ROOT/bin/logger"

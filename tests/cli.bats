@@ -15,18 +15,18 @@ accepts_uuid() {
 	same "$U1 mtty mtty-1 manual"
 }
 
-@test "a short option takes its value from the same word, behind =, or from the next word" {
+@test "the value of a short option is appended, follows =, or is the next argument" {
 	accepts_uuid "-u$U1"
 	accepts_uuid "-u=$U1"
 	accepts_uuid -u "$U1"
 }
 
-@test "a long option takes its value behind = or from the next word" {
+@test "the value of a long option follows = or is the next argument" {
 	accepts_uuid "--uuid=$U1"
 	accepts_uuid --uuid "$U1"
 }
 
-@test "a UUID may be written without hyphens, in braces, as a URN and in capitals" {
+@test "a UUID may be given without hyphens, in braces, as a URN and in upper case" {
 	local plain=${U1//-/}
 	accepts_uuid -u "$plain"
 	accepts_uuid -u "{$U1}"
@@ -41,7 +41,7 @@ accepts_uuid() {
 	[[ -f $D/mtty/aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee ]]
 }
 
-@test "UUID:PARENT names the parent, too" {
+@test "UUID:PARENT specifies the parent as well" {
 	definition mtty "$U1" mtty-1
 	definition matrix "$U1" vfio_ap-passthrough
 	run -0 mdevctl list -d -u "$U1:matrix"
@@ -50,16 +50,16 @@ accepts_uuid() {
 	same "$U1 matrix vfio_ap-passthrough manual"
 }
 
-@test "UUID:PARENT and --parent must not disagree" {
+@test "UUID:PARENT and --parent must not conflict" {
 	wrong_usage "Options --uuid and --parent specify different parents" list -u "$U1:matrix" -p mtty
 }
 
-@test "the parent in UUID:PARENT is checked as any other" {
+@test "the parent in UUID:PARENT is validated" {
 	wrong_usage "Invalid parent name '../x'" list -u "$U1:../x"
 	wrong_usage "Invalid parent name ''" list -u "$U1:"
 }
 
-@test "what is no UUID is wrong usage" {
+@test "an invalid UUID is a usage error" {
 	local bad
 	for bad in "" x 1111 "$U1-" "${U1%?}" "{$U1" "$U1}" "{$U1)" "${U1%?}g" "urn:uuid:" "-$U1" " $U1" \
 		"11111111-1111-4111-81111-11111111111" "{${U1//-/}}" "URN:uuid:$U1"; do
@@ -67,7 +67,7 @@ accepts_uuid() {
 	done
 }
 
-@test "flags cluster, and the last letter of a cluster may take a value" {
+@test "short options can be combined, and the last one may take a value" {
 	definition mtty "$U1" mtty-1 manual '[
     {
       "a": "b"
@@ -89,19 +89,19 @@ $U1 mtty mtty-1 manual
 	same ""
 }
 
-@test "a flag takes no value" {
+@test "a flag does not take a value" {
 	wrong_usage "Option '--auto' does not take a value" define -u "$U1" --auto=yes
 	wrong_usage "Option '--help' does not take a value" list --help=all
 	wrong_usage "Unknown option '-='" list -d=x
 }
 
-@test "an option without its value is wrong usage" {
+@test "a missing value of an option is a usage error" {
 	wrong_usage "Option '--uuid' requires a value (--uuid=UUID)" define --uuid
 	wrong_usage "Option '--parent' requires a value (--parent=PARENT)" define -p
 	wrong_usage "Option '--jsonfile' requires a value (--jsonfile=FILE)" define -p mtty --jsonfile
 }
 
-@test "a value that starts with - needs the = form" {
+@test "a value that begins with - requires =" {
 	definition mtty "$U1" mtty-1
 	wrong_usage "Option '--value' requires a value (--value=VALUE)" modify -u "$U1" --addattr=a --value -1
 	run -0 mdevctl modify -u "$U1" --addattr=a --value=-1
@@ -122,19 +122,19 @@ $U1 mtty mtty-1 manual
     @{1}: {\"b\":\"\"}"
 }
 
-@test "options are not abbreviated" {
+@test "options cannot be abbreviated" {
 	wrong_usage "Unknown option '--dump'. Did you mean '--dumpjson'?" list --dump
 	wrong_usage "Unknown option '--par'. Did you mean '--parent'?" types --par=mtty
 	wrong_usage "Unknown option '--dumpjsonx'. Did you mean '--dumpjson'?" list --dumpjsonx
 }
 
-@test "an option is not given twice" {
+@test "an option cannot be given twice" {
 	wrong_usage "Option '--defined' cannot be used multiple times" list -d --defined
 	wrong_usage "Option '--uuid' cannot be used multiple times" list -u "$U1" -u "$U1"
 	wrong_usage "Option '--verbose' cannot be used multiple times" list -vv
 }
 
-@test "programs know only their own options" {
+@test "programs accept only their own options" {
 	wrong_usage "Unknown option '--manual'" define -u "$U1" --manual
 	wrong_usage "Unknown option '-m'" define -u "$U1" -m
 	wrong_usage "Unknown option '--auto'" start -u "$U1" --auto
@@ -159,7 +159,7 @@ $U1 mtty mtty-1 manual
 	[[ $output =~ ^mdev-list\ [0-9]+\.[0-9]+\.[0-9]+$ ]]
 }
 
-@test "words that are no options are wrong usage" {
+@test "unexpected arguments are a usage error" {
 	wrong_usage "Unexpected argument 'mtty'" list mtty
 	wrong_usage "Unexpected argument 'mtty'" list -- mtty
 	wrong_usage "Unexpected argument '-d'" list -- -d
@@ -168,7 +168,7 @@ $U1 mtty mtty-1 manual
 	wrong_usage "Unexpected argument 'b'" start-parent-mdevs a b
 }
 
-@test "-- alone ends the options" {
+@test "-- ends the options" {
 	definition mtty "$U1" mtty-1
 	run -0 mdevctl list -d --
 	same "$U1 mtty mtty-1 manual"
@@ -176,11 +176,11 @@ $U1 mtty mtty-1 manual
 	same ""
 }
 
-@test "an argument that must be given is asked for" {
+@test "a missing operand is reported" {
 	wrong_usage "Argument PARENT is required" start-parent-mdevs
 }
 
-@test "options that must be given are asked for" {
+@test "missing options are reported" {
 	wrong_usage "Option --uuid or --parent is required" define
 	wrong_usage "Option --uuid or --parent is required" define -t mtty-1
 	wrong_usage "Option --uuid or --parent is required" start
@@ -190,14 +190,14 @@ $U1 mtty mtty-1 manual
 	wrong_usage "Option --uuid is required" stop
 }
 
-@test "a JSON file excludes what it says itself" {
+@test "--jsonfile excludes the options for values that it contains" {
 	wrong_usage "Option --jsonfile cannot be used with --type" define -p mtty --jsonfile=x -t mtty-1
 	wrong_usage "Option --jsonfile cannot be used with --auto" define -p mtty --jsonfile=x -a
 	wrong_usage "Option --jsonfile cannot be used with --type" start -p mtty --jsonfile=x -t mtty-1
 	wrong_usage "Option --type cannot be used with --jsonfile" modify -u "$U1" -p mtty --jsonfile=x -t mtty-1
 }
 
-@test "modify wants exactly one thing to do" {
+@test "modify requires exactly one change" {
 	local text="Exactly one of the options --auto, --manual, --addattr, --delattr or --jsonfile is required"
 	local one two
 	wrong_usage "$text" modify -u "$U1"
@@ -211,13 +211,13 @@ $U1 mtty mtty-1 manual
 	done
 }
 
-@test "modify wants attributes and values together" {
+@test "modify requires attributes and values together" {
 	wrong_usage "Option --addattr requires --value" modify -u "$U1" --addattr=a
 	wrong_usage "Option --value requires --addattr" modify -u "$U1" --delattr --value=v
 	wrong_usage "Option --value requires --addattr" modify -u "$U1" --auto --value=v
 }
 
-@test "modify refuses an index where there is no attribute to place" {
+@test "modify rejects an index without an attribute option" {
 	wrong_usage "Option --index cannot be used with --auto" modify -u "$U1" --auto -i 0
 	wrong_usage "Option --index cannot be used with --manual" modify -u "$U1" --manual -i 0
 	wrong_usage "Option --index cannot be used with --jsonfile" modify -u "$U1" --jsonfile=x -i 0
@@ -225,12 +225,12 @@ $U1 mtty mtty-1 manual
 	wrong_usage "Option --value cannot be used with --live" modify -u "$U1" --live --addattr=a --value=v
 }
 
-@test "modify --live goes with a JSON file only" {
+@test "modify --live requires --jsonfile" {
 	wrong_usage "Option --live requires --auto, --manual or --jsonfile" modify -u "$U1" --delattr --live
 	wrong_usage "Option --type cannot be used with --live" modify -u "$U1" --live --auto -t mtty-1
 }
 
-@test "an index is a number of 32 bits" {
+@test "an index is a 32-bit number" {
 	definition mtty "$U1" mtty-1
 	local bad
 	for bad in "" x 1x 0x1 -1 +1 " 1" 1.0 4294967296 99999999999999999999; do
@@ -241,13 +241,13 @@ $U1 mtty mtty-1 manual
 Device $U1 has no attributes" mdevctl modify -u "$U1" --delattr --index=4294967295
 }
 
-@test "a time to wait is a number of seconds, given with = or not at all" {
+@test "the time of --wait is a number of seconds, given with = or omitted" {
 	wrong_usage "Invalid value 'x' for --wait: not a number from 0 to 4294967295" start -u "$U1" --wait=x
 	wrong_usage "Invalid value '' for --wait: not a number from 0 to 4294967295" stop -u "$U1" --wait=
 	wrong_usage "Unexpected argument '5'" stop -u "$U1" --wait 5
 }
 
-@test "a parent's name is one directory" {
+@test "a parent name is a single path component" {
 	local bad shown
 	for bad in "" . .. / /etc a/b ../../x "$(printf 'a%.0s' {1..256})" $'a\nb' $'a\x7f' $'\xff'; do
 		shown=${bad//[$'\x7f\xff']/?} # no terminal gets what is no text
@@ -258,7 +258,7 @@ Device $U1 has no attributes" mdevctl modify -u "$U1" --delattr --index=42949672
 	same ""
 }
 
-@test "a parent's name may have 255 bytes, blanks and letters of all languages" {
+@test "a parent name may have 255 bytes, spaces and non-ASCII letters" {
 	local name
 	for name in "$(printf 'a%.0s' {1..255})" "a b" "größe" "0000:00:02.0" ...; do
 		run -0 mdevctl list -p "$name"
@@ -266,7 +266,7 @@ Device $U1 has no attributes" mdevctl modify -u "$U1" --delattr --index=42949672
 	done
 }
 
-@test "a type's name is one directory" {
+@test "a type name is a single path component" {
 	local bad shown
 	for bad in "" . .. ../mtty-1 mtty/1 $'\t' $'\xc0\x80'; do
 		shown=${bad/$'\xc0\x80'/??}
@@ -275,7 +275,7 @@ Device $U1 has no attributes" mdevctl modify -u "$U1" --delattr --index=42949672
 	done
 }
 
-@test "an attribute's name stays below the device" {
+@test "an attribute name cannot leave the device directory" {
 	definition mtty "$U1" mtty-1
 	local bad
 	for bad in "" . .. ../x x/../y /etc/passwd x/ x//y power/.. $'a\nb'; do
@@ -284,12 +284,12 @@ Device $U1 has no attributes" mdevctl modify -u "$U1" --delattr --index=42949672
 	run -0 mdevctl modify -u "$U1" --addattr=power/control --value=on
 }
 
-@test "an attribute's value must be text that JSON can hold" {
+@test "an attribute value must be representable in JSON" {
 	definition mtty "$U1" mtty-1
 	wrong_usage "Invalid value for --value: not valid UTF-8" modify -u "$U1" --addattr=a $'--value=\xff'
 }
 
-@test "--help wins over everything that is missing or clashes" {
+@test "--help takes precedence over missing and conflicting options" {
 	local words
 	for words in "define" "undefine" "modify" "start" "stop" "list" "types" "start-parent-mdevs" \
 		"define --jsonfile b --type x --auto" "modify --defined --live --jsonfile b" \
@@ -301,7 +301,7 @@ Device $U1 has no attributes" mdevctl modify -u "$U1" --delattr --index=42949672
 	done
 }
 
-@test "--help is taken where it is reached, from left to right" {
+@test "--help takes effect where it is reached, from left to right" {
 	wrong_usage "Unknown option '--bogus'" modify --bogus --help
 	wrong_usage "Unexpected argument 'x'" modify x --help
 	wrong_usage "Option '--live' cannot be used multiple times" modify --live --live --help
@@ -311,11 +311,11 @@ Device $U1 has no attributes" mdevctl modify -u "$U1" --delattr --index=42949672
 	[[ ${lines[0]} == "Usage: mdevctl list [OPTIONS]" ]]
 }
 
-@test "--help behind an option that needs a value is no value" {
+@test "--help after an option that requires a value is not a value" {
 	wrong_usage "Option '--uuid' requires a value (--uuid=UUID)" define --uuid --help
 }
 
-@test "help names the program as it was called" {
+@test "help uses the name by which the program was called" {
 	run -0 mdev-stop -h
 	same "Usage: mdev-stop --uuid=UUID [OPTIONS]
 
@@ -358,7 +358,7 @@ Options:
 See mdev-types(8)."
 }
 
-@test "programs work on their own as behind mdevctl" {
+@test "programs work both standalone and when run by mdevctl" {
 	run -0 mdev-define -u "$U1" -p mtty -t mtty-1
 	run -0 mdev-modify -u "$U1" --auto
 	run -0 mdev-list -d
@@ -379,7 +379,7 @@ See mdev-types(8)."
     Name: VFIO AP Passthrough Device"
 }
 
-@test "wrong usage names the program as it was called" {
+@test "usage errors use the name by which the program was called" {
 	run -2 mdev-stop
 	same "Error: Option --uuid is required
 Try 'mdev-stop --help' for more information."

@@ -21,28 +21,28 @@ setup() {
 	offers "mdevctl help st" start stop
 }
 
-@test "start: what is defined and does not run" {
+@test "start: defined devices that are not running" {
 	offers "mdevctl start -u " "$U2"
 	offers "mdevctl start --uuid=" "$U2"
 	offers "mdev-start --uuid 2" "$U2"
 }
 
-@test "stop: what runs" {
+@test "stop: running devices" {
 	offers "mdevctl stop --uuid " "$U1" "$U3"
 	offers "mdev-stop --uuid=3" "$U3"
 }
 
-@test "define: what runs and is not defined" {
+@test "define: running devices that are not defined" {
 	offers "mdevctl define -u " "$U3"
 }
 
-@test "undefine and modify: what is defined, with --live what runs" {
+@test "undefine and modify: defined devices; with --live, running devices" {
 	offers "mdevctl undefine -u " "$U1" "$U2"
 	offers "mdevctl modify --auto --uuid=" "$U1" "$U2"
 	offers "mdevctl modify --live --uuid=" "$U1" "$U3"
 }
 
-@test "list: what runs, or what is defined" {
+@test "list: running devices, or defined devices" {
 	offers "mdevctl list -u " "$U1" "$U3"
 	offers "mdevctl list -dv -u " "$U1" "$U2"
 	offers "lsmdev --defined --uuid=" "$U1" "$U2"
@@ -57,7 +57,7 @@ setup() {
 	offers "mdevctl start-parent-mdevs mt" mtty
 }
 
-@test "parents whose names have colons" {
+@test "parents whose names contain colons" {
 	add_type 0000:00:02.0 i915-GVTg_V5_4 1 vfio-pci
 	add_type 0000:00:03.0 i915-GVTg_V5_8 1 vfio-pci
 	offers "mdevctl types -p 0" 0000:00:02.0 0000:00:03.0
@@ -66,7 +66,7 @@ setup() {
 		"mdevctl types -p 0000:00:02" 2>/dev/null) == "mdevctl types -p 0000:00:02.0 " ]]
 }
 
-@test "types: of the parent that is given, of the device's parent, of all" {
+@test "types: of the given parent, of the parent of the device, or of all parents" {
 	offers "mdevctl start -p mtty -t " mtty-1 mtty-2
 	offers "mdevctl define --parent=matrix --type=" vfio_ap-passthrough
 	offers "mdevctl modify -u $U1 --type=" mtty-1 mtty-2
@@ -74,7 +74,7 @@ setup() {
 	offers "mdevctl define -t " mtty-1 mtty-2 vfio_ap-passthrough
 }
 
-@test "attributes: files in the directory of the device, or of one like it" {
+@test "attributes: files in the directory of the device, or of a similar one" {
 	touch "$DEVICES/$U1/uevent" "$DEVICES/$U1/read-only"
 	chmod 444 "$DEVICES/$U1/read-only"
 	offers "mdevctl modify -u $U1 --addattr=" speed power/control
@@ -92,12 +92,12 @@ setup() {
 	offers "mdevctl define -p matrix --jsonfile=ca" card.json
 }
 
-@test "options that do not fit the program are not offered" {
+@test "options that the program does not accept are not offered" {
 	offers "mdev-types --" --parent --dumpjson --help
 	offers "mdevctl types --d" --dumpjson
 }
 
-@test "a host without devices, parents and directories offers nothing and says nothing" {
+@test "on a host without devices, parents and directories, nothing is offered or printed" {
 	rm -r "${ROOT:?}"/*
 	offers "mdevctl start -u "
 	offers "mdevctl stop -u "

@@ -18,7 +18,7 @@ json_file() {
 	cat >"$BATS_TEST_TMPDIR/json"
 }
 
-@test "define writes the definition as mdevctl does, without a newline at its end" {
+@test "define writes the definition like mdevctl, without a trailing newline" {
 	run -0 --separate-stderr mdevctl define -u "$U1" -p mtty -t mtty-2 --auto
 	same ""
 	same_stderr ""
@@ -29,7 +29,7 @@ json_file() {
 }'
 }
 
-@test "define makes devices manual unless told otherwise" {
+@test "define uses start mode manual by default" {
 	mdevctl define -u "$U1" -p mtty -t mtty-2
 	same_file "$D/mtty/$U1" '{
   "mdev_type": "mtty-2",
@@ -38,7 +38,7 @@ json_file() {
 }'
 }
 
-@test "define makes up a UUID and prints it, and nothing else" {
+@test "define generates and prints a UUID, and nothing else" {
 	run -0 --separate-stderr mdevctl define -p mtty -t mtty-1
 	[[ $output =~ $UUID_PATTERN ]]
 	same_stderr ""
@@ -50,13 +50,13 @@ json_file() {
 	((${#lines[@]} == 2))
 }
 
-@test "define takes a parent and a type that are not there, for hardware to come" {
+@test "define accepts a parent and a type that do not exist yet" {
 	run -0 mdevctl define -u "$U1" -p 0000:00:02.0 -t i915-GVTg_V4_2
 	run -0 mdevctl list -d
 	same "$U1 0000:00:02.0 i915-GVTg_V4_2 manual"
 }
 
-@test "define refuses a device that is already defined" {
+@test "define fails if the device is already defined" {
 	definition mtty "$U1" mtty-1
 	fails 4 "Error: Device $U1 on mtty already defined" mdevctl define -u "$U1" -p mtty -t mtty-2
 	same_file "$D/mtty/$U1" '{
@@ -66,7 +66,7 @@ json_file() {
 }'
 }
 
-@test "define does not overwrite a broken definition" {
+@test "define does not overwrite an invalid definition" {
 	definition mtty "$U1" mtty-1
 	echo nonsense >"$D/mtty/$U1"
 	fails 4 "Error: Device $U1 on mtty already defined" mdevctl define -u "$U1" -p mtty -t mtty-2
@@ -74,7 +74,7 @@ json_file() {
 "
 }
 
-@test "define does not write through a link" {
+@test "define does not follow a symbolic link" {
 	mkdir "$D/mtty"
 	ln -s "$BATS_TEST_TMPDIR/target" "$D/mtty/$U1"
 	fails 4 "Error: Device $U1 on mtty already defined" mdevctl define -u "$U1" -p mtty -t mtty-2
@@ -89,18 +89,18 @@ json_file() {
 $U1 mtty mtty-1 manual"
 }
 
-@test "define needs a parent" {
+@test "define requires a parent" {
 	fails 1 "Error: No parent specified, and device $U1 is not running" mdevctl define -u "$U1"
 	fails 1 "Error: No parent specified" mdevctl define -u "$U1" -t mtty-1
 }
 
-@test "define needs a type" {
+@test "define requires a type" {
 	fails 1 "Error: No type specified" mdevctl define -u "$U1" -p mtty
 	fails 1 "Error: No type specified" mdevctl define -p mtty
 	[[ ! -e $D/mtty ]]
 }
 
-@test "define promotes a running device" {
+@test "define makes a running device persistent" {
 	running mtty "$U1" mtty-2
 	run -0 --separate-stderr mdevctl define -u "$U1"
 	same ""
@@ -108,14 +108,14 @@ $U1 mtty mtty-1 manual"
 	same "$U1 mtty mtty-2 manual (active)"
 }
 
-@test "define can make a promoted device auto" {
+@test "define can set start mode auto for a running device" {
 	running mtty "$U1" mtty-2
 	run -0 mdevctl define -u "$U1" -a
 	run -0 mdevctl list
 	same "$U1 mtty mtty-2 auto (defined)"
 }
 
-@test "define takes parent and type of the arguments before those of the running device" {
+@test "define prefers the given parent and type over those of the running device" {
 	running mtty "$U1" mtty-2
 	run -0 mdevctl define -u "$U1" -p matrix
 	run -0 mdevctl define -u "$U1" -p mtty -t mtty-1
@@ -124,12 +124,12 @@ $U1 mtty mtty-1 manual"
 $U1 mtty mtty-1 manual"
 }
 
-@test "define promotes no device whose type is given without a parent" {
+@test "define of a running device fails if a type is given without a parent" {
 	running mtty "$U1" mtty-2
 	fails 1 "Error: No parent specified" mdevctl define -u "$U1" -t mtty-2
 }
 
-@test "define promotes no device twice" {
+@test "define of a running device fails if it is already defined" {
 	running mtty "$U1" mtty-2
 	mdevctl define -u "$U1"
 	fails 4 "Error: Device $U1 on mtty already defined" mdevctl define -u "$U1"
@@ -157,14 +157,14 @@ $U1 mtty mtty-1 manual"
 }'
 }
 
-@test "define --jsonfile makes up a UUID if none is given" {
+@test "define --jsonfile generates a UUID if none is given" {
 	json_file <<<'{"mdev_type":"mtty-2","start":"manual"}'
 	run -0 --separate-stderr mdevctl define -p mtty --jsonfile "$BATS_TEST_TMPDIR/json"
 	[[ $output =~ $UUID_PATTERN ]]
 	[[ -f $D/mtty/$output ]]
 }
 
-@test "define --jsonfile keeps what the file has beyond mdevctl" {
+@test "define --jsonfile preserves unknown members of the file" {
 	json_file <<<'{"comment":{"by":"me"},"mdev_type":"mtty-2","start":"manual"}'
 	mdevctl define -u "$U1" -p mtty --jsonfile "$BATS_TEST_TMPDIR/json"
 	same_file "$D/mtty/$U1" '{
@@ -175,27 +175,27 @@ $U1 mtty mtty-1 manual"
 }'
 }
 
-@test "define --jsonfile needs a parent" {
+@test "define --jsonfile requires a parent" {
 	json_file <<<'{"mdev_type":"mtty-2","start":"manual"}'
 	fails 1 "Error: Parent device required to define device via \"$BATS_TEST_TMPDIR/json\"" \
 		mdevctl define -u "$U1" --jsonfile "$BATS_TEST_TMPDIR/json"
 }
 
-@test "define --jsonfile does not take the parent of a running device" {
+@test "define --jsonfile does not use the parent of a running device" {
 	running mtty "$U1" mtty-2
 	json_file <<<'{"mdev_type":"mtty-2","start":"manual"}'
 	fails 1 "Error: Parent device required to define device via \"$BATS_TEST_TMPDIR/json\"" \
 		mdevctl define -u "$U1" --jsonfile "$BATS_TEST_TMPDIR/json"
 }
 
-@test "define --jsonfile refuses a device that is already defined" {
+@test "define --jsonfile fails if the device is already defined" {
 	definition mtty "$U1" mtty-1
 	json_file <<<'{"mdev_type":"mtty-2","start":"manual"}'
 	fails 4 "Error: Cowardly refusing to overwrite existing config for mtty/$U1" \
 		mdevctl define -u "$U1" -p mtty --jsonfile "$BATS_TEST_TMPDIR/json"
 }
 
-@test "define --jsonfile says which file cannot be read, and why" {
+@test "define --jsonfile reports which file cannot be read, and why" {
 	fails 1 "Error: Unable to read file \"/nowhere/json\": No such file or directory" \
 		mdevctl define -p mtty --jsonfile /nowhere/json
 	fails 1 "Error: Unable to read file \"/\": Is a directory" mdevctl define -p mtty --jsonfile /
@@ -207,7 +207,7 @@ $U1 mtty mtty-1 manual"
 		weak mdevctl define -p mtty --jsonfile "$BATS_TEST_TMPDIR/json"
 }
 
-@test "define --jsonfile reads no more than a mebibyte" {
+@test "define --jsonfile reads at most 1 MiB" {
 	{
 		printf '{"mdev_type":"mtty-1","start":"manual","x":"'
 		head -c 1048576 /dev/zero | tr '\0' x
@@ -219,13 +219,13 @@ $U1 mtty mtty-1 manual"
 		mdevctl define -p mtty --jsonfile /dev/zero
 }
 
-@test "define --jsonfile waits for no writer of a FIFO" {
+@test "define --jsonfile does not wait for a writer of a FIFO" {
 	mkfifo "$BATS_TEST_TMPDIR/json"
 	fails 8 "Error: Invalid JSON in $BATS_TEST_TMPDIR/json: unexpected end at line 1 column 1" \
 		mdevctl define -p mtty --jsonfile "$BATS_TEST_TMPDIR/json"
 }
 
-@test "define --jsonfile reads a pipe, by whatever name" {
+@test "define --jsonfile reads a pipe, regardless of its name" {
 	local json='{"mdev_type":"mtty-2","start":"manual"}'
 	printf %s "$json" | mdevctl define -u "$U1" -p mtty --jsonfile=/dev/stdin
 	printf %s "$json" | mdevctl define -u "$U2" -p mtty --jsonfile -
@@ -236,7 +236,7 @@ $U2 mtty mtty-2 manual
 $U3 mtty mtty-2 manual"
 }
 
-@test "define --jsonfile reads a pipe to its end, however slowly it comes" {
+@test "define --jsonfile reads a slow pipe to its end" {
 	{
 		printf '{"mdev_type":"mtty-2",'
 		mdevctl list -d
@@ -246,7 +246,7 @@ $U3 mtty mtty-2 manual"
 	same "$U1 mtty mtty-2 manual"
 }
 
-@test "define --jsonfile says so when standard input is closed" {
+@test "define --jsonfile reports that standard input is closed" {
 	fails 1 "Error: Unable to read file \"/dev/stdin\": Bad file descriptor" \
 		bash -c 'exec mdevctl define -p mtty --jsonfile /dev/stdin <&-'
 }
@@ -259,7 +259,7 @@ invalid() {
 	[[ ! -e $D/mtty ]]
 }
 
-@test "define --jsonfile says what is wrong with the file" {
+@test "define --jsonfile reports what is invalid in the file" {
 	invalid "invalid json, not an object. A list of definitions is for 'mdevctl apply'" '[]'
 	invalid "invalid json, not an object" '"x"'
 	invalid "invalid json, 'mdev_type' is missing" '{}'
@@ -291,7 +291,7 @@ no_json() {
 		mdevctl define -p mtty --jsonfile "$BATS_TEST_TMPDIR/json"
 }
 
-@test "define --jsonfile says where a file is no JSON" {
+@test "define --jsonfile reports where a file is invalid JSON" {
 	no_json "unexpected end at line 1 column 1" ''
 	no_json "unexpected end at line 1 column 10" '{"a": "b"'
 	no_json "unexpected text at line 2 column 2" '{\n}}'
@@ -304,7 +304,7 @@ no_json() {
 	no_json "not valid UTF-8" '{"a":1}\0000'
 }
 
-@test "define leaves nothing behind when it cannot write" {
+@test "define leaves nothing behind if it cannot write" {
 	mkdir "$D/matrix"
 	chmod 555 "$D"
 	fails 1 "Error: Unable to write /etc/mdevctl.d/mtty/$U1: Permission denied" \
@@ -315,7 +315,7 @@ no_json() {
 $D/matrix"
 }
 
-@test "define leaves nothing behind when the parent's directory takes no file" {
+@test "define leaves nothing behind if no file can be created in the directory of the parent" {
 	mkdir "$D/mtty"
 	chmod 555 "$D/mtty"
 	fails 1 "Error: Unable to write /etc/mdevctl.d/mtty/$U1: Permission denied" \
@@ -324,20 +324,20 @@ $D/matrix"
 	same "$D/mtty"
 }
 
-@test "define says so when the parent's directory is a file" {
+@test "define reports that the directory of the parent is a file" {
 	: >"$D/mtty"
 	fails 1 "Error: Unable to write /etc/mdevctl.d/mtty/$U1: Not a directory" \
 		mdevctl define -u "$U1" -p mtty -t mtty-1
 }
 
-@test "define refuses parents whose definitions nobody would find" {
+@test "define rejects parents whose definitions would not be found" {
 	fails 8 "Error: Invalid parent name 'scripts.d'" mdevctl define -u "$U1" -p scripts.d -t mtty-1
 	fails 8 "Error: Invalid parent name '.hidden'" mdevctl define -u "$U1" -p .hidden -t mtty-1
 	run -0 find "$D" -mindepth 1 ! -name .lock
 	same ""
 }
 
-@test "define refuses a definition that would be too large to be read again" {
+@test "define rejects a definition that would be too large to read" {
 	{
 		printf '{"mdev_type":"mtty-1","start":"manual","attrs":[{"a":"'
 		head -c 1048000 /dev/zero | tr '\0' x
@@ -350,7 +350,7 @@ $D/matrix"
 	[[ ! -e $D/mtty ]]
 }
 
-@test "define does what its umask says" {
+@test "define honours the umask" {
 	(umask 027 && mdevctl define -u "$U1" -p mtty -t mtty-1)
 	run -0 stat -c %a "$D/mtty" "$D/mtty/$U1"
 	same "750
@@ -361,7 +361,7 @@ $D/matrix"
 644"
 }
 
-@test "define keeps letters of all languages and escapes only what JSON wants escaped" {
+@test "define preserves non-ASCII letters and escapes only what JSON requires" {
 	json_file <<<'{"mdev_type":"größe","start":"manual","attrs":[{"ä/b":"\u00e4 \" \\ \/ \b\f\n\r\t \u0001\u001F 日本"}]}'
 	mdevctl define -u "$U1" -p mtty --jsonfile "$BATS_TEST_TMPDIR/json"
 	same_file "$D/mtty/$U1" '{
@@ -375,7 +375,7 @@ $D/matrix"
 }'
 }
 
-@test "define says so when the UUID it made up cannot be printed" {
+@test "define fails if the generated UUID cannot be printed" {
 	run -1 bash -c "mdevctl define -p mtty -t mtty-1 >/dev/full"
 	same "Error: Failed to write to standard output: No space left on device"
 }

@@ -28,14 +28,14 @@ broken_as() {
 	fails 8 "Error: $1" mdevctl modify -u "$U1" -a
 }
 
-@test "a definition may be written in any layout and order of members" {
+@test "a definition may have any layout and order of members" {
 	printf '\n{"attrs" :[ {"a":"1"}\t],\r\n"start":"auto","mdev_type":"mtty-1"}  \n' >"$FILE"
 	reads_as "$U1 mtty mtty-1 auto
   Attrs:
     @{0}: {\"a\":\"1\"}"
 }
 
-@test "a definition needs no attributes" {
+@test "a definition does not require attributes" {
 	echo '{"mdev_type":"mtty-1","start":"auto"}' >"$FILE"
 	reads_as "$U1 mtty mtty-1 auto"
 	echo '{"mdev_type":"mtty-1","start":"auto","attrs":null}' >"$FILE"
@@ -44,14 +44,14 @@ broken_as() {
 	reads_as "$U1 mtty mtty-1 auto"
 }
 
-@test "the last of two members of one name counts" {
+@test "the last of two members with the same name is used" {
 	echo '{"mdev_type":"x","start":"auto","mdev_type":"mtty-1","start":"manual","attrs":[{"a":"1"}],"attrs":[]}' >"$FILE"
 	reads_as "$U1 mtty mtty-1 manual"
 	echo '{"mdev\u005ftype":"mtty-2","start":"\u0061uto"}' >"$FILE"
 	reads_as "$U1 mtty mtty-2 auto"
 }
 
-@test "an unknown start on disk reads as manual, with a warning" {
+@test "an unknown start mode in a stored definition is treated as manual, with a warning" {
 	local value
 	for value in '"bogus"' 3 true '"AUTO"' '[]' '""'; do
 		printf '{"mdev_type":"mtty-1","start":%s}' "$value" >"$FILE"
@@ -62,42 +62,42 @@ broken_as() {
 	[[ ! -e $DEVICES/$U1 ]]
 }
 
-@test "a definition that is no JSON is broken" {
+@test "a definition that is not JSON is invalid" {
 	echo 'nonsense' >"$FILE"
 	broken_as "Invalid JSON in /etc/mdevctl.d/mtty/$U1: unexpected text at line 1 column 1"
 }
 
-@test "an empty definition is broken" {
+@test "an empty definition is invalid" {
 	: >"$FILE"
 	broken_as "Invalid JSON in /etc/mdevctl.d/mtty/$U1: unexpected end at line 1 column 1"
 }
 
-@test "a definition with text behind it is broken" {
+@test "a definition followed by text is invalid" {
 	printf '{"mdev_type":"t",\n"start":"auto"} {}' >"$FILE"
 	broken_as "Invalid JSON in /etc/mdevctl.d/mtty/$U1: unexpected text at line 2 column 17"
 }
 
-@test "a definition that is no UTF-8 is broken" {
+@test "a definition that is not UTF-8 is invalid" {
 	printf '{"mdev_type":"t","start":"auto","x":"\xe9"}' >"$FILE"
 	broken_as "Invalid JSON in /etc/mdevctl.d/mtty/$U1: not valid UTF-8"
 }
 
-@test "a definition without a type is broken" {
+@test "a definition without a type is invalid" {
 	echo '{"start":"auto"}' >"$FILE"
 	broken_as "Invalid /etc/mdevctl.d/mtty/$U1: invalid json, 'mdev_type' is missing"
 }
 
-@test "a definition with attributes of two names in one is broken" {
+@test "a definition with two members in one attribute is invalid" {
 	echo '{"mdev_type":"t","start":"auto","attrs":[{"a":"1","b":"2"}]}' >"$FILE"
 	broken_as "Invalid /etc/mdevctl.d/mtty/$U1: invalid JSON format for attribute: too many fields"
 }
 
-@test "a definition that would write outside the device is broken" {
+@test "a definition with an attribute outside the device is invalid" {
 	echo '{"mdev_type":"t","start":"auto","attrs":[{"../../x":"1"}]}' >"$FILE"
 	broken_as "Invalid /etc/mdevctl.d/mtty/$U1: invalid attribute name '../../x'"
 }
 
-@test "a definition nested beyond reason is broken, and nothing worse" {
+@test "an excessively nested definition is invalid, and does no other harm" {
 	{
 		printf '{"mdev_type":"t","start":"auto","x":'
 		head -c 100000 /dev/zero | tr '\0' '['
@@ -107,17 +107,17 @@ broken_as() {
 	output=${output%column *} same "Warning: Invalid JSON in /etc/mdevctl.d/mtty/$U1: unexpected text at line 1 "
 }
 
-@test "a directory in place of a definition is broken" {
+@test "a directory in place of a definition is invalid" {
 	mkdir "$FILE"
 	broken_as "Unable to read /etc/mdevctl.d/mtty/$U1: not a regular file"
 }
 
-@test "a FIFO in place of a definition is broken, and nobody waits for it" {
+@test "a FIFO in place of a definition is invalid, and is not waited for" {
 	mkfifo "$FILE"
 	broken_as "Unable to read /etc/mdevctl.d/mtty/$U1: not a regular file"
 }
 
-@test "a definition of more than a mebibyte is broken" {
+@test "a definition of more than 1 MiB is invalid" {
 	{
 		echo '{"mdev_type":"mtty-1","start":"auto"}'
 		head -c 1048576 /dev/zero | tr '\0' ' '
@@ -128,7 +128,7 @@ broken_as() {
 	same "$U1 mtty mtty-1 auto"
 }
 
-@test "a link in place of a definition is none" {
+@test "a symbolic link in place of a definition is ignored" {
 	definition matrix "$U2" vfio_ap-passthrough
 	ln -s "../matrix/$U2" "$FILE"
 	ln -s nowhere "$D/mtty/$U3"
@@ -142,14 +142,14 @@ broken_as() {
 		mdevctl start -u "$U1"
 }
 
-@test "a linked directory is a parent" {
+@test "a symbolic link to a directory is a parent" {
 	definition mtty "$U1" mtty-1
 	ln -s mtty "$D/alias"
 	reads_as "$U1 alias mtty-1 manual
 $U1 mtty mtty-1 manual"
 }
 
-@test "files whose names are no UUIDs are named and passed over" {
+@test "files whose names are not UUIDs are ignored with a warning" {
 	definition mtty "$U1" mtty-1
 	: >"$D/mtty/README"
 	: >"$D/mtty/$U2~"
@@ -158,7 +158,7 @@ $U1 mtty mtty-1 manual"
 Warning: Can't determine uuid for file 'README' in /etc/mdevctl.d/mtty"
 }
 
-@test "a file named by a UUID in capitals is no definition, and list says what to do" {
+@test "a file named after an upper-case UUID is ignored, and list says what to do" {
 	definition mtty AAAAAAAA-0000-4000-8000-000000000000 mtty-1 auto
 	reads_as "" "Warning: Ignoring /etc/mdevctl.d/mtty/AAAAAAAA-0000-4000-8000-000000000000: rename it to aaaaaaaa-0000-4000-8000-000000000000"
 	run -0 --separate-stderr mdevctl list -d --dumpjson
@@ -167,7 +167,7 @@ Warning: Can't determine uuid for file 'README' in /etc/mdevctl.d/mtty"
 		mdevctl undefine -u AAAAAAAA-0000-4000-8000-000000000000
 }
 
-@test "files beside the parents, hidden directories and scripts are no definitions" {
+@test "files next to the parents, hidden directories and scripts are not definitions" {
 	definition mtty "$U1" mtty-1
 	: >"$D/README"
 	mkdir -p "$D/scripts.d/callouts" "$D/.git"
@@ -184,7 +184,7 @@ Warning: Can't determine uuid for file 'README' in /etc/mdevctl.d/mtty"
 	same ""
 }
 
-@test "a directory whose name is no parent's is passed over" {
+@test "a directory whose name is not a valid parent name is ignored" {
 	mkdir "$D/"$'a\nb' "$D/"$'\xff'
 	reads_as "" "Warning: Ignoring a directory in /etc/mdevctl.d: its name is not a valid parent name
 Warning: Ignoring a directory in /etc/mdevctl.d: its name is not a valid parent name"
@@ -192,7 +192,7 @@ Warning: Ignoring a directory in /etc/mdevctl.d: its name is not a valid parent 
 
 # --- what is kept ----------------------------------------------------------------------------------
 
-@test "modify keeps members that mdevctl does not know, byte for byte" {
+@test "modify preserves unknown members byte for byte" {
 	cat >"$FILE" <<'EOF'
 {
   "x-big": 12345678901234567890.123456789000e+5,
@@ -225,7 +225,7 @@ EOF
 	cmp "$FILE" "$BATS_TEST_TMPDIR/once"
 }
 
-@test "members that mdevctl does not know are in no output, and for no script" {
+@test "unknown members are not printed, and are not passed to scripts" {
 	echo '{"mdev_type":"mtty-1","start":"manual","x":{"y":1}}' >"$FILE"
 	add_script callouts note <<EOF
 #!/bin/sh
@@ -242,7 +242,7 @@ EOF
 	same_file "$BATS_TEST_TMPDIR/stdin" '{"mdev_type":"mtty-1","start":"auto","attrs":[]}'
 }
 
-@test "what one command writes another one reads back, whatever the text" {
+@test "any text that one command writes can be read by another" {
 	definition mtty "$U1" mtty-1
 	local value=$'quote " backslash \\ slash / tab \t newline \n bell \a del \x7f é 日本 😀 '
 	mdevctl modify -u "$U1" --addattr=a --value="$value"
@@ -256,7 +256,7 @@ EOF
 
 # --- several at a time -----------------------------------------------------------------------------
 
-@test "of several definers of one device one wins, and the others say so" {
+@test "if several processes define the same device, one succeeds and the others report it" {
 	local i
 	for i in {1..8}; do
 		mdevctl define -u "$U2" -p new -t "type-$i" 2>"$BATS_TEST_TMPDIR/err.$i" &&
@@ -272,7 +272,7 @@ EOF
 	same "7 Error: Device $U2 on new already defined"
 }
 
-@test "of several modifications at a time none is lost" {
+@test "concurrent modifications are not lost" {
 	definition mtty "$U1" mtty-1
 	local i
 	for i in {1..20}; do
@@ -283,7 +283,7 @@ EOF
 	same "[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20]"
 }
 
-@test "defining and undefining under one parent at a time does not disturb each other" {
+@test "concurrent define and undefine under one parent do not disturb each other" {
 	local i uuid
 	for i in {10..25}; do
 		uuid=000000$i-0000-4000-8000-000000000000
@@ -298,7 +298,7 @@ EOF
 mtty"
 }
 
-@test "writers remove temporary files that a crash left, and only those" {
+@test "writers remove temporary files left by a crash, and only those" {
 	definition mtty "$U1" mtty-1
 	: >"$D/.mdevctl.tmp.1"
 	: >"$D/.mdevctl.tmp.4711"
@@ -312,13 +312,13 @@ mtty"
 mtty"
 }
 
-@test "readers pass over a writer's temporary file" {
+@test "readers ignore the temporary file of a writer" {
 	definition mtty "$U1" mtty-1
 	echo '{"mdev' >"$D/.mdevctl.tmp.1"
 	reads_as "$U1 mtty mtty-1 manual"
 }
 
-@test "a new definition is a new file: who has the old one open goes on reading it" {
+@test "a new definition is a new file, and the old one can still be read by processes that have it open" {
 	definition mtty "$U1" mtty-1
 	exec {old}<"$FILE"
 	mdevctl modify -u "$U1" -a
@@ -341,7 +341,7 @@ syncs() {
 		sed 's|tmp\.[0-9]*|tmp.PID|')
 }
 
-@test "define has all of its change on disk when it ends: file, directories, names" {
+@test "when define exits, its changes are on disk: file, directories, names" {
 	syncs "$BUILD/mdev-define" -u "$U1" -p new -t t
 	same "mkdir etc/mdevctl.d/new
 fsync etc/mdevctl.d/.mdevctl.tmp.PID
@@ -350,7 +350,7 @@ fsync etc/mdevctl.d/new
 fsync etc/mdevctl.d"
 }
 
-@test "modify has its file and the name on disk when it ends" {
+@test "when modify exits, the file and its name are on disk" {
 	definition mtty "$U1" mtty-1
 	syncs "$BUILD/mdev-modify" -u "$U1" -a
 	same "fsync etc/mdevctl.d/.mdevctl.tmp.PID
@@ -358,7 +358,7 @@ rename etc/mdevctl.d/.mdevctl.tmp.PID etc/mdevctl.d/mtty/$U1
 fsync etc/mdevctl.d/mtty"
 }
 
-@test "undefine has the removal on disk when it ends" {
+@test "when undefine exits, the removal is on disk" {
 	definition mtty "$U1" mtty-1
 	definition mtty "$U2" mtty-1
 	syncs "$BUILD/mdev-undefine" -u "$U1"

@@ -3,7 +3,7 @@
 bats_require_minimum_version 1.5.0
 load lib/world.bash
 
-@test "the demo runs to its end, and leaves nothing behind" {
+@test "the demo succeeds and leaves nothing behind" {
 	mkdir "$BATS_TEST_TMPDIR/tmp"
 	TMPDIR=$BATS_TEST_TMPDIR/tmp run -0 "$TOP/tests/demo"
 	[[ $output == *"Finally, show a definition"* ]]

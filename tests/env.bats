@@ -13,7 +13,7 @@ teardown() {
 	chmod -R u+rwX "$ROOT"
 }
 
-@test "nothing is needed: an empty root has no devices, definitions, types or scripts" {
+@test "an empty root directory has no devices, definitions, types or scripts" {
 	mkdir "$BATS_TEST_TMPDIR/empty"
 	export MDEVCTL_ENV_ROOT=$BATS_TEST_TMPDIR/empty
 	local words
@@ -33,7 +33,7 @@ teardown() {
 	same "$MDEVCTL_ENV_ROOT"
 }
 
-@test "define makes /etc/mdevctl.d where it is missing" {
+@test "define creates /etc/mdevctl.d if it does not exist" {
 	rm -r "${ROOT:?}/etc/mdevctl.d" "${ROOT:?}/usr"
 	run -0 --separate-stderr mdevctl define -u "$U1" -p mtty -t mtty-1
 	same_stderr ""
@@ -43,13 +43,13 @@ teardown() {
 	same 755
 }
 
-@test "define cannot make /etc" {
+@test "define does not create /etc" {
 	rm -r "${ROOT:?}/etc"
 	fails 1 "Error: Unable to write /etc/mdevctl.d/mtty/$U1: No such file or directory" \
 		mdevctl define -u "$U1" -p mtty -t mtty-1
 }
 
-@test "help and version need no root at all" {
+@test "help and version do not require a root directory" {
 	export MDEVCTL_ENV_ROOT=/nowhere
 	local words
 	for words in "--help" "--version" "version" "list --help" "list --version" "define --help" \
@@ -62,7 +62,7 @@ teardown() {
 	done
 }
 
-@test "a root that is not there is an error" {
+@test "a root directory that does not exist is an error" {
 	local program
 	for program in "list" "types" "define -p p -t t" "undefine -u $U1" "modify -u $U1 -a" \
 		"start -u $U1" "stop -u $U1" "start-parent-mdevs p"; do
@@ -77,14 +77,14 @@ teardown() {
 		mdevctl list
 }
 
-@test "a root may be relative" {
+@test "the root directory may be a relative path" {
 	definition mtty "$U1" mtty-1
 	cd "$BATS_TEST_TMPDIR"
 	MDEVCTL_ENV_ROOT=root run -0 mdevctl list -d
 	same "$U1 mtty mtty-1 manual"
 }
 
-@test "definitions that may not be read are named, and list goes on" {
+@test "unreadable definitions are reported, and list continues" {
 	definition mtty "$U1" mtty-1
 	definition matrix "$U2" vfio_ap-passthrough
 	chmod 000 "$D/mtty"
@@ -102,7 +102,7 @@ teardown() {
 	same_stderr "Warning: Unable to read /etc/mdevctl.d: Permission denied"
 }
 
-@test "a definition that may not be read is an error where it was asked for" {
+@test "an unreadable definition is an error if it was specified" {
 	definition mtty "$U1" mtty-1
 	chmod 000 "$D/mtty/$U1"
 	local text="Error: Unable to read /etc/mdevctl.d/mtty/$U1: Permission denied"
@@ -111,7 +111,7 @@ teardown() {
 	fails 8 "$text" weak mdevctl modify -u "$U1" -a
 }
 
-@test "the device of a definition that may not be read is listed, and the definition named" {
+@test "a running device with an unreadable definition is listed, and the definition is reported" {
 	definition mtty "$U1" mtty-1 auto
 	mdevctl start -u "$U1"
 	chmod 000 "$D/mtty/$U1"
@@ -122,7 +122,7 @@ teardown() {
 
 # --- what is said on stderr ------------------------------------------------------------------------
 
-@test "MDEVCTL_LOG=debug tells what is written where" {
+@test "MDEVCTL_LOG=debug logs what is written to which file" {
 	definition matrix "$U1" vfio_ap-passthrough manual '[
     {
       "assign_adapter": "5"
@@ -134,7 +134,7 @@ teardown() {
 Debug: Writing '5' to attribute assign_adapter"
 }
 
-@test "MDEVCTL_LOG takes mdevctl's filters" {
+@test "MDEVCTL_LOG accepts the filters of mdevctl" {
 	mkdir -p "$D/mtty"
 	: >"$D/mtty/odd"
 	local warning="Warning: Can't determine uuid for file 'odd' in /etc/mdevctl.d/mtty" filter
@@ -149,11 +149,11 @@ Debug: Writing '5' to attribute assign_adapter"
 	done
 }
 
-@test "the error that ends a program is always told" {
+@test "the final error is always printed" {
 	MDEVCTL_LOG=off fails 3 "Error: No devices match the specified uuid" mdevctl undefine -u "$U1"
 }
 
-@test "there are no colours in a pipe" {
+@test "no colours are used in a pipe" {
 	mkdir -p "$D/mtty"
 	: >"$D/mtty/odd"
 	TERM=xterm run -3 --separate-stderr mdevctl undefine -u "$U1"
@@ -169,7 +169,7 @@ on_terminal() {
 	output=${output//$'\033'/^}
 }
 
-@test "there are colours on a terminal, but none with NO_COLOR or a dumb one" {
+@test "colours are used on a terminal, but not with NO_COLOR or on a dumb terminal" {
 	local plain="Error: No devices match the specified uuid"
 	local coloured="^[1;31mError:^[0m No devices match the specified uuid"
 	export TERM=xterm
@@ -185,14 +185,14 @@ on_terminal() {
 	same "$plain"
 }
 
-@test "MDEVCTL_LOG_STYLE=always colours a pipe, unless NO_COLOR" {
+@test "MDEVCTL_LOG_STYLE=always uses colours in a pipe, but not with NO_COLOR" {
 	MDEVCTL_LOG_STYLE=always fails 3 $'\033[1;31mError:\033[0m No devices match the specified uuid' \
 		mdevctl undefine -u "$U1"
 	NO_COLOR=1 MDEVCTL_LOG_STYLE=always fails 3 "Error: No devices match the specified uuid" \
 		mdevctl undefine -u "$U1"
 }
 
-@test "a closed stderr changes no exit status and no file" {
+@test "a closed stderr changes neither the exit status nor any file" {
 	definition mtty "$U1" mtty-1
 	run -4 bash -c "mdevctl define -u $U1 -p mtty -t mtty-2 2>&-"
 	run -0 bash -c "mdevctl define -u $U2 -p mtty -t mtty-2 <&- >&- 2>&-"
@@ -205,7 +205,7 @@ on_terminal() {
 
 # --- time limits and the lock ----------------------------------------------------------------------
 
-@test "a time limit that is no number of seconds is passed over with a warning" {
+@test "an invalid time limit is ignored with a warning" {
 	local name value
 	for name in MDEVCTL_CALLOUT_TIMEOUT MDEVCTL_NOTIFIER_TIMEOUT MDEVCTL_LOCK_TIMEOUT; do
 		for value in "" x 0 -1 1x 86401 99999999999999999999; do
@@ -221,7 +221,7 @@ on_terminal() {
 	done
 }
 
-@test "writers give up when another program keeps the lock" {
+@test "writers time out if another process holds the lock" {
 	definition mtty "$U1" mtty-1
 	export MDEVCTL_LOCK_TIMEOUT=1
 	local text="Another process has held the lock on /etc/mdevctl.d/.lock for more than 1 s; use 'fuser -v /etc/mdevctl.d/.lock' to find it"
@@ -236,7 +236,7 @@ Error: Undefine failed" mdevctl undefine -u "$U1"
 	exec {lock}<&-
 }
 
-@test "readers, start and stop do not care about the lock" {
+@test "readers, start and stop do not take the lock" {
 	definition mtty "$U1" mtty-1
 	export MDEVCTL_LOCK_TIMEOUT=1
 	exec {lock}>"$D/.lock"
@@ -248,7 +248,7 @@ Error: Undefine failed" mdevctl undefine -u "$U1"
 	exec {lock}<&-
 }
 
-@test "a writer gets the lock as soon as it is free" {
+@test "a writer gets the lock as soon as it is released" {
 	definition mtty "$U1" mtty-1
 	exec {lock}>"$D/.lock"
 	flock "$lock"
@@ -259,7 +259,7 @@ Error: Undefine failed" mdevctl undefine -u "$U1"
 	same "$U1 mtty mtty-1 auto"
 }
 
-@test "a script may call mdevctl again after the change" {
+@test "a script may call mdevctl after the change" {
 	# Told of its own modify it does nothing.
 	add_script notifiers list <<EOF
 #!/bin/sh

@@ -139,33 +139,33 @@ undefine=(mdev-undefine -u "$U1" -p mtty)
 writing="^(mkdirat|openat|write|fsync|renameat|renameat2)$"
 using="^(mkdirat|openat|read|write|getdents64|newfstatat|flock|fsync|renameat|renameat2|unlinkat)$"
 
-@test "define whose disk is full says so and defines nothing" {
+@test "define reports a full disk and defines nothing" {
 	survives_errors ENOSPC "$writing" "${define[@]}"
 }
 
-@test "define with a broken disk says so and defines nothing" {
+@test "define reports an I/O error and defines nothing" {
 	survives_errors EIO "$using" "${define[@]}"
 }
 
-@test "modify whose disk is full says so and changes nothing" {
+@test "modify reports a full disk and changes nothing" {
 	survives_errors ENOSPC "$writing" "${modify[@]}"
 }
 
-@test "modify with a broken disk says so and changes nothing" {
+@test "modify reports an I/O error and changes nothing" {
 	survives_errors EIO "$using" "${modify[@]}"
 }
 
-@test "modify interrupted goes on or says so" {
+@test "an interrupted modify continues or reports it" {
 	survives_errors EINTR "^(read|write|flock|fsync)$" "${modify[@]}"
 }
 
-@test "define and undefine interrupted go on or say so" {
+@test "interrupted define and undefine continue or report it" {
 	survives_errors EINTR "^(read|write|flock|fsync)$" "${define[@]}"
 	fresh
 	survives_errors EINTR "^(read|write|flock|fsync)$" "${undefine[@]}"
 }
 
-@test "a file that cannot be opened for want of descriptors leaves all as it was" {
+@test "a lack of file descriptors changes nothing" {
 	survives_errors EMFILE "^openat$" "${define[@]}"
 	fresh
 	survives_errors EMFILE "^openat$" "${modify[@]}"
@@ -173,17 +173,17 @@ using="^(mkdirat|openat|read|write|getdents64|newfstatat|flock|fsync|renameat|re
 	survives_errors EMFILE "^openat$" "${undefine[@]}"
 }
 
-@test "undefine with a broken disk says so and removes nothing" {
+@test "undefine reports an I/O error and removes nothing" {
 	survives_errors EIO "$using" "${undefine[@]}"
 }
 
-@test "a definition whose writing cannot be made to last is written, with a warning" {
+@test "a definition that cannot be synced is written with a warning" {
 	run -0 --separate-stderr inject fsync 2 error=EIO "${modify[@]}"
 	same_stderr "Warning: Unable to sync /etc/mdevctl.d/mtty, so a power failure may revert this change: Input/output error"
 	[[ $(<"$D/mtty/$U1") == *'"a": "b"'* ]]
 }
 
-@test "a definition that cannot be written is as before, and no temporary file is left" {
+@test "a definition that cannot be written is unchanged, and no temporary file is left" {
 	local before
 	before=$(state)
 	fails 1 "Error: Unable to write /etc/mdevctl.d/mtty/$U1: No space left on device" \
@@ -191,7 +191,7 @@ using="^(mkdirat|openat|read|write|getdents64|newfstatat|flock|fsync|renameat|re
 	[[ $(state) == "$before" && -z $(find "$D" -name ".mdevctl.*") ]]
 }
 
-@test "a write lock that cannot be opened stops the writer" {
+@test "a writer fails if it cannot open the lock" {
 	strace -o "$BATS_TEST_TMPDIR/calls" -e trace=openat "${modify[@]}"
 	fresh
 	n=$(grep -n '"etc/mdevctl.d/.lock", O' "$BATS_TEST_TMPDIR/calls" | sed -n '1s/:.*//p')
@@ -199,7 +199,7 @@ using="^(mkdirat|openat|read|write|getdents64|newfstatat|flock|fsync|renameat|re
 		inject openat "$n" error=EMFILE "${modify[@]}"
 }
 
-@test "forty writers of one definition lose no change, and readers never see half of one" {
+@test "forty concurrent writers of a definition lose no change, and readers never see partial changes" {
 	local i writers=()
 	(
 		while [[ ! -e $BATS_TEST_TMPDIR/done ]]; do
@@ -224,7 +224,7 @@ using="^(mkdirat|openat|read|write|getdents64|newfstatat|flock|fsync|renameat|re
 	[[ $(jq -r '.attrs[] | keys[]' "$D/mtty/$U1" | sort -u | wc -l) == 41 ]]
 }
 
-@test "of forty that define one device, one does" {
+@test "of forty processes that define the same device, one succeeds" {
 	local i writers=() done=0
 	for i in {1..40}; do
 		mdevctl define -u "$U3" -p mtty -t "type$i" 2>>"$BATS_TEST_TMPDIR/err" &
@@ -238,7 +238,7 @@ using="^(mkdirat|openat|read|write|getdents64|newfstatat|flock|fsync|renameat|re
 	same "Error: Device $U3 on mtty already defined"
 }
 
-@test "define and undefine that race for a parent's directory both work" {
+@test "define and undefine that race for the directory of a parent both succeed" {
 	local i pids
 	for i in {1..10}; do
 		mdevctl define -u "$U3" -p raced -t t
@@ -254,7 +254,7 @@ using="^(mkdirat|openat|read|write|getdents64|newfstatat|flock|fsync|renameat|re
 	done
 }
 
-@test "define works on file systems that cannot rename without replacing, as NFS" {
+@test "define works on file systems without RENAME_NOREPLACE, such as NFS" {
 	run -0 inject renameat2 1 error=EINVAL mdev-define -u "$U2" -p mtty -t mtty-2
 	same ""
 	run -0 mdev-list -d -u "$U2" -p mtty
@@ -285,7 +285,7 @@ in_mounts() {
 	unshare "${maybe[@]}" --mount bash -euc "$1"
 }
 
-@test "on a full disk nothing is lost, and all works again when there is room" {
+@test "on a full disk nothing is lost, and commands succeed again after space is freed" {
 	need_mounts
 	export D
 	run -0 in_mounts '
@@ -310,7 +310,7 @@ $U1 mtty old manual
 $U1 mtty old auto"
 }
 
-@test "on a read-only disk readers work and writers say why not" {
+@test "on a read-only disk, readers work and writers report the reason" {
 	need_mounts
 	export D
 	run -0 in_mounts '
@@ -334,7 +334,7 @@ Error: Undefine failed
 exit status 1"
 }
 
-@test "nobody may read definitions where root may, and changes none" {
+@test "ordinary users can read definitions, but cannot change them" {
 	((EUID == 0)) || skip "needs root to become nobody"
 	local before nobody=(setpriv --reuid=65534 --regid=65534 --clear-groups)
 	chmod 711 "$BATS_RUN_TMPDIR" "$BATS_FILE_TMPDIR" "$BATS_TEST_TMPDIR" "${BATS_TEST_TMPDIR%/*}"
@@ -353,7 +353,7 @@ Error: Undefine failed"
 	[[ $(state) == "$before" ]]
 }
 
-@test "a parent's directory that nobody may read is named, the others are listed" {
+@test "an unreadable directory of a parent is reported, and the others are listed" {
 	chmod 000 "$D/mtty"
 	run -0 --separate-stderr weak mdev-list -d
 	same "$U2 matrix vfio_ap-passthrough auto"
@@ -361,7 +361,7 @@ Error: Undefine failed"
 	chmod 755 "$D/mtty"
 }
 
-@test "a program with no descriptor left says so and changes nothing" {
+@test "a program without free file descriptors reports it and changes nothing" {
 	local n told=0 before
 	before=$(state)
 	for n in {4..12}; do # bats has some open, the loader needs one, too
@@ -395,7 +395,7 @@ ap() {
 	export LD_PRELOAD=$BUILD/fakekernel.so
 }
 
-@test "a type that is not there for a moment is not registered, and waited for" {
+@test "a type that temporarily does not exist is waited for" {
 	local calls=$BATS_TEST_TMPDIR/calls start=(mdev-start -u "$U1" -p matrix)
 	ap
 	strace -E LD_PRELOAD="$LD_PRELOAD" -o "$calls" -e trace=openat "${start[@]}"
@@ -410,7 +410,7 @@ ap() {
 	[[ -e $DEVICES/$U1 ]]
 }
 
-@test "start killed before the device is created leaves none" {
+@test "start that is killed before the device is created leaves no device" {
 	ap
 	FAKEKERNEL_FAIL=create=KILL run -137 mdev-start -u "$U1" -p matrix
 	run -0 mdevctl list
@@ -418,7 +418,7 @@ ap() {
 	mdevctl start -u "$U1" -p matrix
 }
 
-@test "a device that vanishes while its attributes are written is reported, and nothing is left" {
+@test "a device that is removed while its attributes are written is reported, and nothing is left" {
 	ap
 	FAKEKERNEL_FAIL=assign_domain=VANISH fails 3 \
 		"Error: Device $U1 was removed while it was being started" \
@@ -429,7 +429,7 @@ ap() {
 "
 }
 
-@test "a start that is too late for its own device leaves alone the one that was made anew" {
+@test "a start whose device was removed does not remove a new device with the same UUID" {
 	ap
 	FAKEKERNEL_FAIL=assign_domain=REPLACE fails 3 \
 		"Error: Device $U1 was removed while it was being started" mdevctl start -u "$U1" -p matrix
@@ -437,20 +437,20 @@ ap() {
 	same "$U1 matrix vfio_ap-passthrough manual (defined)"
 }
 
-@test "start --wait starts a device again that vanished while its attributes were written" {
+@test "start --wait retries if the device is removed while its attributes are written" {
 	ap
 	FAKEKERNEL_FAIL=assign_domain=VANISH_ONCE run -0 mdevctl start --wait=60 -u "$U1" -p matrix
 	same_file "$DEVICES/$U1/assign_domain" 6
 }
 
-@test "a device that vanishes before it is removed is reported" {
+@test "a device that disappears before it is removed is reported" {
 	ap
 	running matrix "$U1" vfio_ap-passthrough
 	FAKEKERNEL_FAIL=remove=VANISH fails 3 "Error: Device $U1 is not an active mdev" \
 		mdevctl stop -u "$U1"
 }
 
-@test "devices that come and go during list are listed or not, whole" {
+@test "devices that come and go during list are listed completely or not at all" {
 	local i
 	export LD_PRELOAD=$BUILD/fakekernel.so
 	mdev-start -u "$U3" -p mtty -t mtty-2
@@ -469,7 +469,7 @@ ap() {
 	wait
 }
 
-@test "instances that race to zero: as many start as there are, the others say so" {
+@test "when starts race for instances, as many succeed as are available, and the others report it" {
 	local i pids=() started=0 type=$SYS/class/mdev_bus/mtty/mdev_supported_types/mtty-2
 	export LD_PRELOAD=$BUILD/fakekernel.so
 	echo 3 >"$type/available_instances"
@@ -488,7 +488,7 @@ ap() {
 	((${#lines[@]} == 5))
 }
 
-@test "of ten starts of one device one wins, and it gets its attributes" {
+@test "of ten starts of one device one succeeds, and the device gets its attributes" {
 	local i pids=() started=0
 	ap
 	for i in {1..10}; do

@@ -52,7 +52,7 @@ kinds() {
 	python3 -c 'import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])' "$T/socket"
 }
 
-@test "a JSON file of any kind but text is refused in one sentence, at once" {
+@test "a JSON file that is not a text file is rejected immediately with one sentence" {
 	local command
 	kinds
 	for command in define start; do
@@ -74,12 +74,12 @@ kinds() {
 	[[ -z $(ls "$D") ]]
 }
 
-@test "standard input without end is refused" {
+@test "endless standard input is rejected" {
 	refused 1 "Unable to read file \"/dev/stdin\": File too large" \
 		mdevctl define -p mtty --jsonfile /dev/stdin </dev/zero
 }
 
-@test "a definition of any kind but a file is named and passed over" {
+@test "a definition that is not a regular file is ignored with a warning" {
 	local kind
 	kinds
 	mkdir -p "$D/mtty"
@@ -97,7 +97,7 @@ kinds() {
 	done
 }
 
-@test "a link in place of a definition is neither read nor written through" {
+@test "a symbolic link in place of a definition is followed neither for reading nor for writing" {
 	mkdir -p "$D/mtty"
 	echo secret >"$BATS_TEST_TMPDIR/secret"
 	ln -s "$BATS_TEST_TMPDIR/secret" "$D/mtty/$U1"
@@ -110,7 +110,7 @@ kinds() {
 "
 }
 
-@test "a planted temporary file does not lead a writer elsewhere" {
+@test "a planted temporary file does not redirect a writer" {
 	local n
 	echo secret >"$BATS_TEST_TMPDIR/secret"
 	for n in {1..400}; do # whatever number the writer will have
@@ -124,7 +124,7 @@ kinds() {
 mtty"
 }
 
-@test "files of sysfs of any kind do not stop types" {
+@test "unexpected kinds of files in sysfs do not make types fail" {
 	local type=$SYS/class/mdev_bus/mtty/mdev_supported_types/mtty-1 kind file
 	kinds
 	for file in available_instances device_api name description; do
@@ -141,7 +141,7 @@ mtty"
 	done
 }
 
-@test "devices of sysfs that make no sense are passed over" {
+@test "invalid devices in sysfs are ignored" {
 	ln -s / "$DEVICES/$U1"
 	ln -s "../../../devices/virtual/mtty/$U2" "$DEVICES/$U2"
 	mkdir "$DEVICES/$U3"
@@ -168,7 +168,7 @@ tame() {
 	}
 }
 
-@test "texts of drivers do not reach a terminal raw" {
+@test "text from drivers is not printed raw on a terminal" {
 	local type=$SYS/class/mdev_bus/mtty/mdev_supported_types/mtty-1
 	echo "$ESCAPES" >"$type/name"
 	echo "$ESCAPES" >"$type/description"
@@ -179,7 +179,7 @@ tame() {
 	tame
 }
 
-@test "what a definition says does not reach a terminal raw" {
+@test "text from definitions is not printed raw on a terminal" {
 	definition mtty "$U1" mtty-1 manual '[{"a\u001b[2J": "b"}]'
 	definition mtty "$U2" mtty-1 manual '[{"b": "\u001b[2J \u009b31m \u007f"}]'
 	run -0 --separate-stderr mdevctl list -d -v
@@ -191,7 +191,7 @@ tame() {
 	tame
 }
 
-@test "names in messages do not reach a terminal raw" {
+@test "names in messages are not printed raw on a terminal" {
 	mkdir "$D/$ESCAPES"
 	: >"$D/mtty-$ESCAPES"
 	mkdir -p "$D/mtty/$ESCAPES" "$DEVICES/$ESCAPES"
@@ -209,7 +209,7 @@ tame() {
 names=(.. . "" / /etc/passwd ../../../tmp/x a/../b $'a\nb' $'a\033[31m' $'\x7f' $'\xff\xfe'
 	"$(printf 'a%.0s' {1..256})")
 
-@test "no name leads out: wrong usage, nothing is written" {
+@test "names cannot leave their directory: they are a usage error, and nothing is written" {
 	local before name
 	before=$(outside)
 	for name in "${names[@]}"; do
@@ -227,7 +227,7 @@ names=(.. . "" / /etc/passwd ../../../tmp/x a/../b $'a\nb' $'a\033[31m' $'\x7f' 
 	[[ $(outside) == "$before" && -z $(ls "$D") && -z $(ls "$DEVICES") ]]
 }
 
-@test "no attribute leads out, from an option or a file" {
+@test "attributes cannot leave the device directory, neither from an option nor from a file" {
 	local before name json=$BATS_TEST_TMPDIR/json
 	definition mtty "$U1" mtty-1
 	touch "$json"
@@ -245,7 +245,7 @@ names=(.. . "" / /etc/passwd ../../../tmp/x a/../b $'a\nb' $'a\033[31m' $'\x7f' 
 	[[ $(outside | grep -v "$json") == "$before" && -z $(ls "$DEVICES") ]]
 }
 
-@test "an attribute behind a link out of the device is not written" {
+@test "an attribute behind a symbolic link out of the device is not written" {
 	mkdir "$BATS_TEST_TMPDIR/elsewhere"
 	echo safe >"$BATS_TEST_TMPDIR/elsewhere/file"
 	definition mtty "$U1" mtty-1 manual '[{"way/file":"evil"}]'
@@ -258,7 +258,7 @@ names=(.. . "" / /etc/passwd ../../../tmp/x a/../b $'a\nb' $'a\033[31m' $'\x7f' 
 	[[ -z $(ls "$DEVICES") ]]
 }
 
-@test "directories with hostile names are passed over, and no name is a format" {
+@test "directories with hostile names are ignored, and names are not used as formats" {
 	mkdir "$D"/$'new\nline' "$D"/$'\033[31m' "$D"/$'\xff' "$D/%n%s%n"
 	definition "%n%s%n" "$U1" "%s%n"
 	mdevctl modify -u "$U1" --addattr "%n" --value "%s%n%1000000d"
@@ -272,7 +272,7 @@ names=(.. . "" / /etc/passwd ../../../tmp/x a/../b $'a\nb' $'a\033[31m' $'\x7f' 
 
 # --- JSON ----------------------------------------------------------------------------------------------
 
-@test "JSON made to take time or memory stays within 64 MiB" {
+@test "JSON designed to consume time or memory stays within 64 MiB" {
 	local json=$BATS_TEST_TMPDIR/json text
 	# Just below the limit of a mebibyte each.
 	for text in '"[" + "1," * 520000 + "1]"' '"[" + "[]," * 340000 + "1]"' '"[" * 1000000' \
@@ -297,7 +297,7 @@ names=(.. . "" / /etc/passwd ../../../tmp/x a/../b $'a\nb' $'a\033[31m' $'\x7f' 
 
 # --- Environment and arguments ---------------------------------------------------------------------------
 
-@test "no environment does harm" {
+@test "no environment variable does harm" {
 	local long
 	long=$(printf 'x%.0s' {1..100000})
 	for variable in MDEVCTL_LOG MDEVCTL_LOG_STYLE MDEVCTL_CALLOUT_TIMEOUT MDEVCTL_NOTIFIER_TIMEOUT \
@@ -311,7 +311,7 @@ names=(.. . "" / /etc/passwd ../../../tmp/x a/../b $'a\nb' $'a\033[31m' $'\x7f' 
 	run -0 env -i "$BUILD/mdev-list" -V
 }
 
-@test "programs without any argument, even their name, say what they want" {
+@test "programs without any argument, even argv[0], report a usage error" {
 	local program
 	for program in mdevctl mdev-define mdev-undefine mdev-modify mdev-start mdev-stop mdev-autostart; do
 		run -2 python3 -c 'import ctypes, os, sys
@@ -322,7 +322,7 @@ ctypes.CDLL(None).execve(sys.argv[1].encode(), argv, env)' "$BUILD/$program"
 	done
 }
 
-@test "many and long arguments are refused or taken, without harm" {
+@test "many and long arguments are accepted or rejected without harm" {
 	local long
 	long=$(printf 'x%.0s' {1..100000})
 	run -2 guarded mdevctl "$long"
@@ -337,7 +337,7 @@ ctypes.CDLL(None).execve(sys.argv[1].encode(), argv, env)' "$BUILD/$program"
 	[[ $(jq -r '.attrs[0].a' "$D/mtty/$U1") == "$long" ]]
 }
 
-@test "a program that runs with more rights than its caller trusts no environment" {
+@test "a program with more privileges than its caller ignores the environment" {
 	((EUID == 0)) || skip "needs root to give rights"
 	local trap=$BATS_TEST_TMPDIR/bin
 	mkdir "$trap"
@@ -352,7 +352,7 @@ ctypes.CDLL(None).execve(sys.argv[1].encode(), argv, env)' "$BUILD/$program"
 	[[ $output != *"$U1"* && $output != *Debug* ]]
 }
 
-@test "getenv() is secure, but for what chooses where and how messages look" {
+@test "secure_getenv() is used, except for variables that affect only messages" {
 	run -0 bash -c "grep -hoE '[a-z_]*getenv\(\"[A-Z_]+' '$TOP'/src/*.c '$TOP'/src/lib/*/*.c |
 		grep -v '^secure_' | LC_ALL=C sort -u"
 	same 'getenv("JOURNAL_STREAM
@@ -377,7 +377,7 @@ getenv("TERM'
 	done
 }
 
-@test "valgrind finds nothing in a sample of commands" {
+@test "valgrind reports no errors for a sample of commands" {
 	! sanitized || skip "valgrind cannot run sanitizers"
 	unset LD_PRELOAD
 	printf '{"mdev_type":"mtty-2","start":"auto","attrs":[{"a":"1"}],"x":[1]}' >"$BATS_TEST_TMPDIR/json"

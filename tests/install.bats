@@ -57,7 +57,7 @@ files() {
 	same "" # no link leads to nothing
 }
 
-@test "install makes the directories of definitions and scripts" {
+@test "install creates the directories of definitions and scripts" {
 	run_make install
 	run -0 stat -c '%A %n' "$T"/etc/mdevctl.d "$T"/usr/lib/mdevctl/scripts.d/{callouts,notifiers}
 	same "drwxr-xr-x $T/etc/mdevctl.d
@@ -73,14 +73,14 @@ drwxr-xr-x $T/usr/lib/mdevctl/scripts.d/notifiers"
 	output=$(cd "$T" && find . ! -type d -exec cksum {} + | sort) same "$before"
 }
 
-@test "install does not mind a narrow umask" {
+@test "install ignores a restrictive umask" {
 	umask 077
 	run_make install
 	run -0 find "$T" -mindepth 1 ! -type l ! -perm -o=r
 	same ""
 }
 
-@test "uninstall leaves nothing" {
+@test "uninstall leaves nothing behind" {
 	run_make install
 	run_make uninstall
 	run -0 files
@@ -89,7 +89,7 @@ drwxr-xr-x $T/usr/lib/mdevctl/scripts.d/notifiers"
 	same ""
 }
 
-@test "uninstall leaves definitions and scripts of others" {
+@test "uninstall keeps definitions and third-party scripts" {
 	run_make install
 	mkdir "$T/etc/mdevctl.d/mtty"
 	echo '{}' >"$T/etc/mdevctl.d/mtty/$U1"
@@ -100,7 +100,7 @@ drwxr-xr-x $T/usr/lib/mdevctl/scripts.d/notifiers"
 -rw-r--r-- usr/lib/mdevctl/scripts.d/callouts/theirs"
 }
 
-@test "uninstall without an installation is no error" {
+@test "uninstall without an installation succeeds" {
 	run_make uninstall
 }
 
@@ -137,7 +137,7 @@ paths_inside() {
 	[[ -x $T/opt/mdev/sbin/mdevctl && -d $T/etc/mdevctl.d && ! -e $T/usr/sbin ]]
 }
 
-@test "install takes every directory as a variable" {
+@test "every directory can be set by a make variable" {
 	local dirs=(SBINDIR=/a MANDIR=/b RULESDIR=/c UNITDIR=/d CONFDIR=/e SCRIPTDIR=/f
 		BASHCOMPDIR=/g ZSHCOMPDIR=/h FISHCOMPDIR=/i)
 	run_make "${dirs[@]}" install

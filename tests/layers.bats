@@ -44,7 +44,7 @@ only_in() {
 	same "$(printf '%s\n' "$@" | LC_ALL=C sort)"
 }
 
-@test "layers: the library consists of the folders that are its layers" {
+@test "layers: the library consists of the folders of its layers" {
 	run -0 bash -c 'find lib -mindepth 1 -maxdepth 1 | sed s,^lib/,, | LC_ALL=C sort'
 	same "$(printf '%s\n' "${LAYERS[@]}" | LC_ALL=C sort)"
 	run -0 find lib -mindepth 2 ! -name '*.[ch]'
@@ -59,7 +59,7 @@ only_in() {
 	output=$(printf '%s\n' "${bad[@]}") same ""
 }
 
-@test "layers: a file includes headers of its own folder or of those below" {
+@test "layers: a file includes headers of its own folder or of lower ones" {
 	local file header bad=()
 	while read -r file header; do
 		(($(level "$header") <= $(level "$file"))) || bad+=("$file includes $header")
@@ -67,7 +67,7 @@ only_in() {
 	output=$(printf '%s\n' "${bad[@]}") same ""
 }
 
-@test "layers: the modules of set do not know each other" {
+@test "layers: the modules of set do not include each other" {
 	local file header bad=()
 	while read -r file header; do
 		[[ $file != set/* || $header != set/* || ${file%.*} == "${header%.*}" ]] ||
@@ -86,11 +86,11 @@ only_in() {
 	output="${bad[*]}" same ""
 }
 
-@test "layers: print knows what it prints, not how it is done" {
+@test "layers: print includes no operation" {
 	run -1 grep -nE '"op/(op|pipeline)\.h"' lib/ui/print.c lib/ui/print.h
 }
 
-@test "layers: a program is its options and one call, in 60 lines at most" {
+@test "layers: a program has options and one function, in at most 60 lines" {
 	local file bad=()
 	for file in mdev-*.c; do
 		(($(wc -l <"$file") <= 60)) || bad+=("$file")
@@ -98,11 +98,11 @@ only_in() {
 	output="${bad[*]}" same ""
 }
 
-@test "layers: no source file includes a .c file or climbs with .." {
+@test "layers: no source file includes a .c file or a path with .." {
 	run -1 grep -rnE '#[[:space:]]*include[[:space:]]*["<]([^">]*\.c|\.\./[^">]*)[">]' .
 }
 
-@test "layers: each external library is known to one file" {
+@test "layers: each external library is used by one file" {
 	run -0 grep -rlE '<(cjson/)?cJSON' .
 	same ./lib/device/json.c
 	run -0 grep -rlE '<uuid/' .
@@ -122,13 +122,13 @@ only_in() {
 #include <uuid/uuid.h>'
 }
 
-@test "layers: the environment is read in env, log and journal alone" {
+@test "layers: only env, log and journal read the environment" {
 	only_in '(secure_)?getenv|environ' host/env.c base/log.c host/journal.c base/spawn.c
 	# A script inherits the environment as it is: spawn passes it on, unread.
 	only_in '(secure_)?getenv' host/env.c base/log.c host/journal.c
 }
 
-@test "layers: only cli and mem end the program" {
+@test "layers: only cli and mem call exit()" {
 	only_in '_?exit|_Exit|quick_exit|abort' ui/cli.c base/mem.c
 }
 

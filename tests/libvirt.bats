@@ -94,7 +94,7 @@ shaped() {
 }'
 }
 
-@test "libvirt: nodedev-define of what is defined already" {
+@test "libvirt: nodedev-define of a device that is already defined" {
 	definition mtty "$U1" mtty-2 auto '[
     {
       "a": "1"
@@ -217,7 +217,7 @@ EOF
 	quiet mdevctl undefine -u "$uuid"
 }
 
-@test "libvirt: lists of nothing" {
+@test "libvirt: empty lists" {
 	run -0 --separate-stderr mdevctl list --dumpjson --defined </dev/null
 	same "[]"
 	same_stderr ""
@@ -231,7 +231,7 @@ EOF
 	same "[]"
 }
 
-@test "libvirt: lists have the shape it wants" {
+@test "libvirt: lists have the expected structure" {
 	definition mtty "$U1" mtty-1 auto
 	definition mtty "$U2" mtty-1
 	definition matrix "$U1" vfio_ap-passthrough manual '[
@@ -254,7 +254,7 @@ EOF
 	same '["auto","manual"]'
 }
 
-@test "libvirt: lists survive what a script says of attributes that would crash it" {
+@test "libvirt: lists do not contain script replies that would crash it" {
 	running matrix "$U1" vfio_ap-passthrough
 	local answer
 	for answer in '[{"a":"1","b":"2"}]' '[{}]' '["a"]' '[{"a":1}]' '{"a":"1"}' '' 'null' "$(printf '\377')"; do
@@ -270,7 +270,7 @@ EOF
 	done
 }
 
-@test "libvirt: lists survive a broken definition, a temporary file and odd names" {
+@test "libvirt: lists are not affected by an invalid definition, a temporary file and unusual names" {
 	definition mtty "$U1" mtty-1
 	mkdir "$D/matrix" "$D/scripts.d"
 	: >"$D/mtty/$U2"
@@ -299,7 +299,7 @@ Warning: Invalid JSON in /etc/mdevctl.d/mtty/$U2: unexpected end at line 1 colum
 Warning: Invalid /etc/mdevctl.d/mtty/$U3: invalid JSON format for attribute: too many fields"
 }
 
-@test "libvirt: what scripts print does not become a UUID" {
+@test "libvirt: output of scripts is not taken as a UUID" {
 	add_script callouts chatty <<EOF
 #!/bin/sh
 cat >/dev/null
@@ -314,7 +314,7 @@ echo "Look, a device"'
 	quiet mdevctl start "--uuid=$U1"
 }
 
-@test "libvirt: a notifier's child in the background does not keep its pipes" {
+@test "libvirt: a background process of a notifier does not keep its pipes open" {
 	add_script notifiers background <<EOF
 #!/bin/sh
 sleep 60 &
@@ -326,7 +326,7 @@ EOF
 	kill "$(cat "$BATS_TEST_TMPDIR/pid")"
 }
 
-@test "libvirt: errors are one text on stderr, as users and tests know them" {
+@test "libvirt: errors are single messages on stderr, as expected by users and tests" {
 	definition mtty "$U1" mtty-1
 	definition matrix "$U1" vfio_ap-passthrough
 	definition mtty "$U2" mtty-1
@@ -354,7 +354,7 @@ EOF
 	same ""
 }
 
-@test "libvirt: lists while definitions are written never see half of one" {
+@test "libvirt: lists never contain partially written definitions" {
 	definition mtty "$U1" mtty-1 auto
 	local i auto manual stop=$BATS_TEST_TMPDIR/stop
 	auto=$(mdevctl list --dumpjson --defined)

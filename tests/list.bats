@@ -31,7 +31,7 @@ printf '%s' '$1'
 EOF
 }
 
-@test "list of nothing prints nothing" {
+@test "list without devices prints nothing" {
 	run -0 --separate-stderr mdevctl list
 	same ""
 	same_stderr ""
@@ -40,14 +40,14 @@ EOF
 	same_stderr ""
 }
 
-@test "list --dumpjson of nothing prints an empty array, without a newline" {
+@test "list --dumpjson without devices prints an empty array, without a newline" {
 	mdevctl list --dumpjson >"$OUT"
 	same_file "$OUT" "[]"
 	mdevctl list --dumpjson -d >"$OUT"
 	same_file "$OUT" "[]"
 }
 
-@test "list prints what runs, by parent and UUID, and whether it is defined" {
+@test "list prints running devices by parent and UUID, and whether they are defined" {
 	running mtty "$U3" mtty-2
 	running mtty "$U1" mtty-1
 	running matrix "$U2" vfio_ap-passthrough
@@ -61,7 +61,7 @@ $U3 mtty mtty-2 manual"
 	same_stderr ""
 }
 
-@test "list -d prints what is defined, by parent and UUID, and whether it runs" {
+@test "list -d prints defined devices by parent and UUID, and whether they are running" {
 	definition mtty "$U3" mtty-2
 	definition mtty "$U1" mtty-1 auto
 	definition matrix "$U2" vfio_ap-passthrough
@@ -75,7 +75,7 @@ $U3 mtty mtty-2 manual"
 	same_stderr ""
 }
 
-@test "list finds the pairs among many devices" {
+@test "list joins the two sets for many devices" {
 	local i uuid
 	for i in {10..39}; do
 		uuid=$(printf '%08d-0000-4000-8000-000000000000' "$i")
@@ -107,7 +107,7 @@ $U3 mtty mtty-2 manual"
 $U1 mtty mtty-1 manual"
 }
 
-@test "list shows the running type, though another one is defined" {
+@test "list shows the running type, even if another one is defined" {
 	definition mtty "$U1" mtty-1 auto
 	running mtty "$U2" mtty-2
 	mdevctl start -u "$U1"
@@ -117,7 +117,7 @@ $U1 mtty mtty-1 manual"
 $U2 mtty mtty-2 manual"
 }
 
-@test "list shows no definition of another parent" {
+@test "list does not use the definition of another parent" {
 	definition matrix "$U1" vfio_ap-passthrough auto
 	running mtty "$U1" mtty-2
 	run -0 mdevctl list
@@ -152,7 +152,7 @@ $U1 mtty mtty-1 manual (active)"
 	same "$U1 matrix vfio_ap-passthrough manual"
 }
 
-@test "list of what does not exist is no error" {
+@test "list of a device that does not exist succeeds" {
 	definition mtty "$U1" mtty-1
 	local filter
 	for filter in "-u $U2" "-p matrix" "-p nosuch" "-u $U1 -p matrix" "-u $U2 -d" "-p nosuch -d" \
@@ -178,7 +178,7 @@ $U1 mtty mtty-1 manual (active)"
 $U2 mtty mtty-1 manual"
 }
 
-@test "list -v escapes attributes as JSON does" {
+@test "list -v escapes attributes like JSON" {
 	definition mtty "$U1" mtty-1 auto '[
     {
       "a\"b": "\\ \n \u0001 é"
@@ -233,7 +233,7 @@ $U2 mtty mtty-1 manual"
 ]'
 }
 
-@test "list --dumpjson -u with one match is the bare definition, ready for --jsonfile" {
+@test "list --dumpjson -u with one match prints only the definition, as used for --jsonfile" {
 	definition mtty "$U1" mtty-1 auto "$ATTRS"
 	mdevctl list -d --dumpjson -u "$U1" >"$OUT"
 	cmp "$OUT" "$D/mtty/$U1"
@@ -241,7 +241,7 @@ $U2 mtty mtty-1 manual"
 	cmp "$D/mtty/$U2" "$D/mtty/$U1"
 }
 
-@test "list --dumpjson -u with several matches is the array" {
+@test "list --dumpjson -u with several matches prints the array" {
 	definition mtty "$U1" mtty-1
 	definition matrix "$U1" vfio_ap-passthrough
 	mdevctl list -d --dumpjson -u "$U1" >"$OUT"
@@ -269,7 +269,7 @@ $U2 mtty mtty-1 manual"
 ]'
 }
 
-@test "list --dumpjson without -u is the array, also with one device" {
+@test "list --dumpjson without -u prints the array, also for one device" {
 	definition mtty "$U1" mtty-1
 	mdevctl list -d --dumpjson -p mtty >"$OUT"
 	same_file "$OUT" '[
@@ -294,7 +294,7 @@ $U2 mtty mtty-1 manual"
 	cmp "$OUT" "$OUT.v"
 }
 
-@test "list --dumpjson of what runs has the start of the definition, not its attributes" {
+@test "list --dumpjson of running devices has the start mode of the definition, not its attributes" {
 	definition matrix "$U1" vfio_ap-passthrough auto '[
     {
       "assign_adapter": "5"
@@ -317,7 +317,7 @@ $U2 mtty mtty-1 manual"
 ]'
 }
 
-@test "list shows the attributes of what runs as a script reports them" {
+@test "list shows the attributes of running devices that a script reports" {
 	attributes_script '[{"assign_adapter":"7"},{"assign_domain":"0xab"}]'
 	running matrix "$U1" vfio_ap-passthrough
 	run -0 mdevctl list -v
@@ -340,7 +340,7 @@ $U2 mtty mtty-1 manual"
 }'
 }
 
-@test "list runs no script for attributes that it does not print" {
+@test "list runs no script if it does not print attributes" {
 	running matrix "$U1" vfio_ap-passthrough
 	definition matrix "$U1" vfio_ap-passthrough
 	add_script callouts note <<<"#!/bin/sh
@@ -352,7 +352,7 @@ echo \"\$*\" >>'$BATS_TEST_TMPDIR/calls'"
 	[[ ! -e $BATS_TEST_TMPDIR/calls ]]
 }
 
-@test "list goes on without attributes when a script refuses to report them" {
+@test "list continues without attributes if a script refuses to report them" {
 	running matrix "$U1" vfio_ap-passthrough
 	add_script callouts broken <<<'#!/bin/sh
 exit 1'
@@ -361,7 +361,7 @@ exit 1'
 	same_stderr ""
 }
 
-@test "list goes on with a warning when a script reports what are no attributes" {
+@test "list continues with a warning if a script reports invalid attributes" {
 	running matrix "$U1" vfio_ap-passthrough
 	running mtty "$U2" mtty-1
 	attributes_script '[{"a":1}]'
@@ -373,7 +373,7 @@ $U2 mtty mtty-1 manual"
 Warning: Unable to get the attributes of $U2: Invalid JSON received from callout script \"$script\": Invalid answer: invalid JSON format for attribute \"a\": value must be of type str"
 }
 
-@test "list is lsmdev, by the name of the program" {
+@test "list is run if the program is called lsmdev" {
 	definition mtty "$U1" mtty-1
 	run -0 lsmdev -d
 	same "$U1 mtty mtty-1 manual"
@@ -385,7 +385,7 @@ Warning: Unable to get the attributes of $U2: Invalid JSON received from callout
 }'
 }
 
-@test "list fails when its output cannot be written" {
+@test "list fails if its output cannot be written" {
 	definition mtty "$U1" mtty-1
 	run -1 bash -c "mdevctl list -d >/dev/full"
 	same "Error: Failed to write to standard output: No space left on device"
@@ -399,7 +399,7 @@ Warning: Unable to get the attributes of $U2: Invalid JSON received from callout
 	same "Error: Failed to write to standard output: Bad file descriptor"
 }
 
-@test "list fails when long output cannot be written" {
+@test "list fails if long output cannot be written" {
 	definition mtty "$U1" mtty-1 manual "[
     {
       \"a\": \"$(head -c 100000 /dev/zero | tr '\0' x)\"
@@ -409,7 +409,7 @@ Warning: Unable to get the attributes of $U2: Invalid JSON received from callout
 	same "Error: Failed to write to standard output: No space left on device"
 }
 
-@test "list passes over names in sysfs that are no UUIDs" {
+@test "list ignores names in sysfs that are not UUIDs" {
 	running mtty "$U1" mtty-1
 	mkdir "$DEVICES/odd"
 	run -0 --separate-stderr mdevctl list
@@ -417,7 +417,7 @@ Warning: Unable to get the attributes of $U2: Invalid JSON received from callout
 	same_stderr "Warning: Can't determine uuid for 'odd' in /sys/bus/mdev/devices"
 }
 
-@test "list passes over devices that vanish meanwhile" {
+@test "list skips devices that are removed in the meantime" {
 	running mtty "$U1" mtty-1
 	running mtty "$U2" mtty-1
 	rm "$DEVICES/$U2/mdev_type"
@@ -429,7 +429,7 @@ Warning: Unable to get the attributes of $U2: Invalid JSON received from callout
 	same ""
 }
 
-@test "list takes parent and type from where the links lead" {
+@test "list reads parent and type from the targets of links" {
 	mkdir -p "$SYS/devices/pci0000:00/0000:00:02.0/$U1" "$SYS/devices/pci0000:00/0000:00:02.0/mdev_supported_types/i915-GVTg_V4_2"
 	ln -s ../mdev_supported_types/i915-GVTg_V4_2 "$SYS/devices/pci0000:00/0000:00:02.0/$U1/mdev_type"
 	ln -s "../../../devices/pci0000:00/0000:00:02.0/$U1" "$DEVICES/$U1"
@@ -437,7 +437,7 @@ Warning: Unable to get the attributes of $U2: Invalid JSON received from callout
 	same "$U1 0000:00:02.0 i915-GVTg_V4_2 manual"
 }
 
-@test "list fails when sysfs cannot be read" {
+@test "list fails if sysfs cannot be read" {
 	chmod 000 "$DEVICES"
 	fails 1 "Error: Unable to read /sys/bus/mdev/devices: Permission denied" weak mdevctl list
 }

@@ -8,21 +8,21 @@ setup() {
 	man_world
 }
 
-@test "every program and both kinds of file have a page" {
+@test "every program and both file formats have a manual page" {
 	for program in mdevctl lsmdev "${PROGRAMS[@]}"; do
 		[[ -f $TOP/man/$program.8 ]]
 	done
 	[[ -f $TOP/man/mdevctl.d.5 && -f $TOP/man/mdev@.service.5 ]]
 }
 
-@test "pages refer to pages that exist" {
+@test "manual pages refer only to existing pages" {
 	# shellcheck disable=SC2013 # no blanks in references
 	for ref in $(sed -n 's/^\.Xr \(mdev[^ ]*\|lsmdev\) \([0-9]\).*/\1.\2/p' "$TOP"/man/*.[578]); do
 		[[ -f $TOP/man/$ref ]] || { echo "no page $ref"; return 1; }
 	done
 }
 
-@test "pages give every exit status the meaning that mdevctl(8) gives it" {
+@test "exit statuses have the same meaning in all manual pages" {
 	for page in "$TOP"/man/{lsmdev,mdev}*.8; do
 		while IFS=$'\t' read -r status meaning; do
 			[[ $(exit_statuses "$TOP/man/mdevctl.8") == *"$status	$meaning"* ]] ||

@@ -85,7 +85,7 @@ $BOTH $GPU i915-GVTg_V4_8 manual (active)
 $AUTO $GPU i915-GVTg_V4_8 auto"
 }
 
-@test "manual: stop a running device, start one that is not defined, promote it" {
+@test "manual: stop a running device, start a transient device, and define it" {
 	gpu_machine
 	mdevctl modify --uuid $BOTH --manual
 	run -0 mdevctl stop -u $BOTH

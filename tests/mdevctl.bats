@@ -38,18 +38,18 @@ UNKNOWN="Try 'mdevctl --help' for more information."
 	same "$HELP"
 }
 
-@test "mdevctl alone prints its help on stderr and is wrong usage" {
+@test "mdevctl without arguments prints its help on stderr, which is a usage error" {
 	run -2 --separate-stderr mdevctl
 	same ""
 	same_stderr "$HELP"
 }
 
-@test "mdevctl without even a name for itself is wrong usage, too" {
+@test "mdevctl without argv[0] is a usage error" {
 	run -2 bash -c "exec -a '' mdevctl"
 	same "$HELP"
 }
 
-@test "mdevctl version prints the version, as --version and -V do" {
+@test "mdevctl version prints the version, like --version and -V" {
 	local word
 	for word in version --version -V; do
 		run -0 --separate-stderr mdevctl $word
@@ -58,14 +58,14 @@ UNKNOWN="Try 'mdevctl --help' for more information."
 	done
 }
 
-@test "mdevctl and its programs are of one version" {
+@test "mdevctl and its programs have the same version" {
 	run -0 mdevctl version
 	local version=${output#mdevctl }
 	run -0 mdevctl list --version
 	same "mdevctl-list $version"
 }
 
-@test "mdevctl refuses commands that it does not know" {
+@test "mdevctl rejects unknown commands" {
 	fails 2 "Error: Unknown command 'frobnicate'
 $UNKNOWN" mdevctl frobnicate
 	fails 2 "Error: Unknown command ''
@@ -94,20 +94,20 @@ $UNKNOWN" mdevctl autostart
 $UNKNOWN" mdevctl help frobnicate
 }
 
-@test "mdevctl help says what to do where there is no man" {
+@test "mdevctl help says what to do if man is not installed" {
 	fails 1 "Error: Unable to run man: No such file or directory; see 'mdevctl define --help'" \
 		env PATH=/nowhere "$BUILD/mdevctl" help define
 	fails 1 "Error: Unable to run man: No such file or directory; see 'mdevctl --help'" \
 		env PATH=/nowhere "$BUILD/mdevctl" help
 }
 
-@test "mdevctl passes words on as they are, and the exit status back" {
+@test "mdevctl passes arguments unchanged, and returns the exit status" {
 	fails 2 "Error: Unexpected argument 'a  b'
 Try 'mdevctl list --help' for more information." mdevctl list 'a  b'
 	fails 3 "Error: No devices match the specified uuid" mdevctl undefine -u "$U1"
 }
 
-@test "mdevctl finds its siblings where it is itself, whatever PATH says" {
+@test "mdevctl runs programs from its own directory, regardless of PATH" {
 	mkdir "$BATS_TEST_TMPDIR/sbin"
 	cp "$BUILD/mdevctl" "$BATS_TEST_TMPDIR/sbin"
 	printf '#!/bin/sh\necho "sibling $*"\n' >"$BATS_TEST_TMPDIR/sbin/mdev-types"
@@ -119,21 +119,21 @@ Try 'mdevctl list --help' for more information." mdevctl list 'a  b'
 	same "sibling -p x"
 }
 
-@test "mdevctl says which sibling is missing" {
+@test "mdevctl reports which program is missing" {
 	mkdir "$BATS_TEST_TMPDIR/sbin"
 	cp "$BUILD/mdevctl" "$BATS_TEST_TMPDIR/sbin"
 	fails 1 "Error: Unable to run $BATS_TEST_TMPDIR/sbin/mdev-define: No such file or directory" \
 		"$BATS_TEST_TMPDIR/sbin/mdevctl" define -p mtty -t mtty-1
 }
 
-@test "mdevctl fails when its output cannot be written" {
+@test "mdevctl fails if its output cannot be written" {
 	run -1 bash -c "mdevctl --help >/dev/full"
 	same "Error: Failed to write to standard output: No space left on device"
 	run -1 bash -c "mdevctl version >/dev/full"
 	same "Error: Failed to write to standard output: No space left on device"
 }
 
-@test "mdevctl list needs no sibling" {
+@test "mdevctl list does not run another program" {
 	mkdir "$BATS_TEST_TMPDIR/sbin"
 	cp "$BUILD/mdevctl" "$BATS_TEST_TMPDIR/sbin"
 	definition mtty "$U1" mtty-1

@@ -17,7 +17,7 @@ suggests() {
 	same "$wanted"
 }
 
-@test "a command that is misspelt gets the nearest one" {
+@test "the most similar command is suggested for a misspelt one" {
 	suggests start mdevctl strat
 	suggests undefine mdevctl undefin
 	suggests types mdevctl TYPES
@@ -28,7 +28,7 @@ suggests() {
 	suggests "" mdevctl ""
 }
 
-@test "an option that is misspelt gets the nearest one that the program takes" {
+@test "the most similar option of the program is suggested for a misspelt one" {
 	suggests --parent mdevctl types --parnet=mtty
 	suggests --dumpjson mdevctl list --dump
 	suggests --settle mdevctl start --setle
@@ -36,7 +36,7 @@ suggests() {
 	suggests "" mdevctl list --x
 }
 
-@test "a parent that is misspelt gets the nearest one" {
+@test "the most similar parent is suggested for a misspelt one" {
 	add_type 0000:41:00.4 nvidia-63 4 vfio-pci
 	suggests matrix mdevctl start -p matirx -t x
 	suggests 0000:41:00.4 mdevctl start -p 0000:41:00.5 -t x
@@ -46,14 +46,14 @@ suggests() {
 	suggests "" mdevctl start -p t -t x
 }
 
-@test "a type that is misspelt gets the nearest one of the parent" {
+@test "the most similar type of the parent is suggested for a misspelt one" {
 	suggests vfio_ap-passthrough mdevctl start -p matrix -t vfio-ap-passthrough
 	suggests mtty-2 mdevctl start -p mtty -t mty-2
 	suggests "" mdevctl start -p matrix -t mtty-1
 	suggests "" mdevctl start -p mtty -t "$(printf 'x%.0s' {1..255})"
 }
 
-@test "no instances left: devices of the parent are named, three of them" {
+@test "if no instances are available, three devices of the parent are listed" {
 	local type=$SYS/class/mdev_bus/mtty/mdev_supported_types/mtty-1
 	for i in 1 2 3 4 5; do
 		mdevctl start -u "${U1%1}$i" -p mtty -t mtty-2
@@ -85,7 +85,7 @@ hint_once() {
 	same_stderr "Hint: $1"
 }
 
-@test "types: nothing on stdout comes with a hint for people" {
+@test "types: if nothing is printed on stdout, a hint explains why" {
 	mkdir -p "$SYS/class/iommu/dmar0"
 	hint "Parent 'mtyt' does not exist. Did you mean 'mtty'?" mdevctl types -p mtyt
 	hint "Parent 'other' does not exist" mdevctl types -p other
@@ -104,7 +104,7 @@ hint_once() {
 	same "[]"
 }
 
-@test "types: NVIDIA's driver that does without mediated devices" {
+@test "types: an NVIDIA driver that does not use mediated devices" {
 	local card=$SYS/bus/pci/devices/0000:41:00.4
 	rm "$SYS/class/mdev_bus"/*
 	mkdir -p "$card/nvidia"
@@ -129,7 +129,7 @@ hint_once() {
 	hint "The loaded drivers have no device that supports types" mdevctl types
 }
 
-@test "what only root may do says so" {
+@test "operations that require root report it" {
 	local nobody=(setpriv --reuid=65534 --regid=65534 --clear-groups)
 	chmod 755 "$BATS_RUN_TMPDIR" # bats keeps it to itself
 	((UID == 0)) && "${nobody[@]}" test -x "$ROOT" -a -r "$BUILD/mdevctl" || skip "needs root, and paths for all"
@@ -147,7 +147,7 @@ Error: Undefine failed" "${nobody[@]}" mdevctl undefine -u "$U1"
 	same "$U1 mtty mtty-1 manual (defined)"
 }
 
-@test "what nobody may read is not called defined" {
+@test "an unreadable definition is not reported as defined" {
 	local nobody=(setpriv --reuid=65534 --regid=65534 --clear-groups)
 	chmod 755 "$BATS_RUN_TMPDIR"
 	((UID == 0)) && "${nobody[@]}" test -x "$ROOT" -a -r "$BUILD/mdevctl" || skip "needs root, and paths for all"
@@ -160,7 +160,7 @@ Error: Undefine failed" "${nobody[@]}" mdevctl undefine -u "$U1"
 	same_stderr "Warning: Unable to read /etc/mdevctl.d/mtty: Permission denied (root privileges required)"
 }
 
-@test "modify: a type that is not there is only hinted at" {
+@test "modify: a type that does not exist causes only a hint" {
 	definition mtty "$U1" mtty-1
 	hint_once "The device cannot be started yet: Parent mtty does not support mdev type mtty-7. Did you mean 'mtty-1'?" \
 		mdevctl modify -u "$U1" -t mtty-7 --auto
@@ -171,12 +171,12 @@ Error: Undefine failed" "${nobody[@]}" mdevctl undefine -u "$U1"
 	same_stderr ""
 }
 
-@test "start-parent-mdevs: that nothing is defined as auto is hinted at" {
+@test "start-parent-mdevs: a hint says that no device is defined as auto" {
 	definition mtty "$U1" mtty-1
 	hint_once "No device is defined as auto on mtty" mdevctl start-parent-mdevs mtty
 }
 
-@test "define: a parent or type that is not there is only hinted at" {
+@test "define: a parent or type that does not exist causes only a hint" {
 	hint_once "The device cannot be started yet: Parent mtty does not support mdev type mtyt-1. Did you mean 'mtty-1'?" \
 		mdevctl define -u "$U1" -p mtty -t mtyt-1
 	hint_once "The device cannot be started yet: Unable to find parent device '0000:41:00.4'" \

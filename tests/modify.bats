@@ -35,7 +35,7 @@ has() {
 	same "$wanted"
 }
 
-@test "modify --auto and --manual keep type and attributes, and print nothing" {
+@test "modify --auto and --manual preserve type and attributes, and print nothing" {
 	attributes a=1 b=2
 	run -0 --separate-stderr mdevctl modify -u "$U1" --auto
 	same ""
@@ -56,21 +56,21 @@ has() {
 	has a=1 b=2
 }
 
-@test "modify --auto of an auto device is success" {
+@test "modify --auto of an auto device succeeds" {
 	definition mtty "$U1" mtty-1 auto
 	run -0 mdevctl modify -u "$U1" -a
 	run -0 mdevctl list -d
 	same "$U1 mtty mtty-1 auto"
 }
 
-@test "modify --defined says what is so anyway" {
+@test "modify --defined is the default" {
 	definition mtty "$U1" mtty-1
 	run -0 mdevctl modify -u "$U1" -a -d
 	run -0 mdevctl list -d
 	same "$U1 mtty mtty-1 auto"
 }
 
-@test "modify changes the type together with something else" {
+@test "modify changes the type together with another change" {
 	definition mtty "$U1" mtty-1
 	run -0 mdevctl modify -u "$U1" -t mtty-2 -a
 	run -0 mdevctl modify -u "$U1" -t mtty-3 --addattr=a --value=1
@@ -83,7 +83,7 @@ has() {
 	same "$U1 mtty mtty-4 auto"
 }
 
-@test "modify leaves what runs as it is" {
+@test "modify does not change the running device" {
 	definition mtty "$U1" mtty-1
 	mdevctl start -u "$U1"
 	mdevctl modify -u "$U1" -t mtty-2 -a
@@ -93,12 +93,12 @@ has() {
 	same "$U1 mtty mtty-2 auto"
 }
 
-@test "modify --addattr appends, also a name that is there already" {
+@test "modify --addattr appends an attribute, also with an existing name" {
 	attributes a=1 b=2 a=3
 	has a=1 b=2 a=3
 }
 
-@test "modify --addattr --index inserts before that place" {
+@test "modify --addattr --index inserts before that index" {
 	attributes b=2
 	mdevctl modify -u "$U1" --addattr=a --value=1 --index=0
 	mdevctl modify -u "$U1" --addattr=d --value=4 -i 2
@@ -106,7 +106,7 @@ has() {
 	has a=1 b=2 c=3 d=4
 }
 
-@test "modify --addattr refuses a place behind the end and shows the attributes" {
+@test "modify --addattr rejects an index beyond the end and shows the attributes" {
 	attributes a=1 'b=2 "x"'
 	cp "$D/mtty/$U1" "$BATS_TEST_TMPDIR/before"
 	fails 1 "Error: Attribute index 3 is invalid
@@ -116,7 +116,7 @@ has() {
 	cmp "$D/mtty/$U1" "$BATS_TEST_TMPDIR/before"
 }
 
-@test "modify --addattr says so when there are no attributes to count" {
+@test "modify --addattr reports that there are no attributes" {
 	attributes
 	fails 1 "Error: Attribute index 1 is invalid
 Device $U1 has no attributes" mdevctl modify -u "$U1" --addattr=c --value=3 -i 1
@@ -130,7 +130,7 @@ Device $U1 has no attributes" mdevctl modify -u "$U1" --addattr=c --value=3 -i 1
 	has a=1 b=2
 }
 
-@test "modify --delattr --index removes that one" {
+@test "modify --delattr --index removes the attribute at that index" {
 	attributes a=1 b=2 c=3
 	mdevctl modify -u "$U1" --delattr --index=1
 	has a=1 c=3
@@ -140,7 +140,7 @@ Device $U1 has no attributes" mdevctl modify -u "$U1" --addattr=c --value=3 -i 1
 	has
 }
 
-@test "modify --delattr refuses a place where there is none and shows the attributes" {
+@test "modify --delattr rejects an invalid index and shows the attributes" {
 	attributes a=1
 	fails 1 "Error: Attribute index 1 is invalid
   Attrs:
@@ -148,7 +148,7 @@ Device $U1 has no attributes" mdevctl modify -u "$U1" --addattr=c --value=3 -i 1
 	has a=1
 }
 
-@test "modify --delattr without any attribute is success unless one is named" {
+@test "modify --delattr without any attributes succeeds unless an index is given" {
 	attributes
 	run -0 --separate-stderr mdevctl modify -u "$U1" --delattr
 	same ""
@@ -157,7 +157,7 @@ Device $U1 has no attributes" mdevctl modify -u "$U1" --addattr=c --value=3 -i 1
 Device $U1 has no attributes" mdevctl modify -u "$U1" --delattr -i 0
 }
 
-@test "modify of what is not defined fails and names it as it was given" {
+@test "modify of an undefined device fails and prints it as it was given" {
 	fails 3 "Error: Mediated device $U1 is not defined" mdevctl modify -u "$U1" -a
 	definition mtty "$U1" mtty-1
 	fails 3 "Error: Mediated device matrix/$U1 is not defined" mdevctl modify -u "$U1" -p matrix -a
@@ -169,7 +169,7 @@ Device $U1 has no attributes" mdevctl modify -u "$U1" --delattr -i 0
 	fails 3 "Error: Mediated device $U1 is not defined" mdevctl modify -u "$U1" -a
 }
 
-@test "modify wants a parent where there are several" {
+@test "modify requires a parent if there are several definitions" {
 	definition mtty "$U1" mtty-1
 	definition matrix "$U1" vfio_ap-passthrough
 	fails 1 "Error: Multiple definitions found for $U1, specify a parent" mdevctl modify -u "$U1" -a
@@ -179,7 +179,7 @@ Device $U1 has no attributes" mdevctl modify -u "$U1" --delattr -i 0
 $U1 mtty mtty-1 manual"
 }
 
-@test "modify refuses a broken definition, and leaves it" {
+@test "modify rejects an invalid definition and does not change it" {
 	mkdir "$D/mtty"
 	printf '{"mdev_type":"t"}' >"$D/mtty/$U1"
 	fails 8 "Error: Invalid /etc/mdevctl.d/mtty/$U1: invalid json, 'start' is missing" \
@@ -187,14 +187,14 @@ $U1 mtty mtty-1 manual"
 	same_file "$D/mtty/$U1" '{"mdev_type":"t"}'
 }
 
-@test "modify does not mind broken definitions of others" {
+@test "modify ignores invalid definitions of other devices" {
 	definition mtty "$U1" mtty-1
 	: >"$D/mtty/$U2"
 	run -0 mdevctl modify -u "$U1" -a
 	same ""
 }
 
-@test "modify --jsonfile replaces all of the definition" {
+@test "modify --jsonfile replaces the whole definition" {
 	attributes a=1
 	mdevctl modify -u "$U1" --auto
 	echo '{"mdev_type":"mtty-2","start":"manual"}' >"$JSON"
@@ -208,14 +208,14 @@ $U1 mtty mtty-1 manual"
 }'
 }
 
-@test "modify --jsonfile makes a definition where there was none" {
+@test "modify --jsonfile creates a definition if there is none" {
 	echo '{"mdev_type":"mtty-2","start":"auto"}' >"$JSON"
 	run -0 mdevctl modify -u "$U1" -p mtty --jsonfile="$JSON"
 	run -0 mdevctl list -d
 	same "$U1 mtty mtty-2 auto"
 }
 
-@test "modify --jsonfile repairs a broken definition" {
+@test "modify --jsonfile replaces an invalid definition" {
 	mkdir "$D/mtty"
 	echo nonsense >"$D/mtty/$U1"
 	echo '{"mdev_type":"mtty-2","start":"auto"}' >"$JSON"
@@ -225,7 +225,7 @@ $U1 mtty mtty-1 manual"
 	same "$U1 mtty mtty-2 auto"
 }
 
-@test "modify --jsonfile drops what the old definition had beyond mdevctl" {
+@test "modify --jsonfile removes unknown members of the old definition" {
 	mkdir "$D/mtty"
 	echo '{"mdev_type":"t","start":"auto","comment":1}' >"$D/mtty/$U1"
 	echo '{"mdev_type":"t","start":"auto"}' >"$JSON"
@@ -237,14 +237,14 @@ $U1 mtty mtty-1 manual"
 }'
 }
 
-@test "modify --jsonfile needs a parent" {
+@test "modify --jsonfile requires a parent" {
 	definition mtty "$U1" mtty-1
 	echo '{"mdev_type":"mtty-2","start":"manual"}' >"$JSON"
 	fails 1 "Error: Parent device required to modify device via json file" \
 		mdevctl modify -u "$U1" --jsonfile="$JSON"
 }
 
-@test "modify --jsonfile leaves the definition when the file is bad" {
+@test "modify --jsonfile does not change the definition if the file is invalid" {
 	attributes a=1
 	fails 1 "Error: Unable to read file \"$JSON\": No such file or directory" \
 		mdevctl modify -u "$U1" -p mtty --jsonfile="$JSON"
@@ -254,7 +254,7 @@ $U1 mtty mtty-1 manual"
 	has a=1
 }
 
-@test "modify keeps mode and owner of the file it replaces" {
+@test "modify preserves the mode and owner of the file it replaces" {
 	definition mtty "$U1" mtty-1
 	chmod 640 "$D/mtty/$U1"
 	((EUID > 0)) || chown 65534:65534 "$D/mtty/$U1"
@@ -265,7 +265,7 @@ $U1 mtty mtty-1 manual"
 	same "$before"
 }
 
-@test "modify gives a link that it replaces no say over the new file's mode" {
+@test "modify ignores the mode of a symbolic link that it replaces" {
 	mkdir "$D/mtty"
 	echo target >"$BATS_TEST_TMPDIR/target"
 	chmod 600 "$BATS_TEST_TMPDIR/target"
@@ -279,7 +279,7 @@ $U1 mtty mtty-1 manual"
 "
 }
 
-@test "modify leaves the old definition when it cannot write" {
+@test "modify keeps the old definition if it cannot write" {
 	attributes a=1
 	cp "$D/mtty/$U1" "$BATS_TEST_TMPDIR/before"
 	chmod 555 "$D" "$D/mtty"
@@ -295,7 +295,7 @@ $U1 mtty mtty-1 manual"
 mtty"
 }
 
-@test "modify refuses a definition that would become too large" {
+@test "modify rejects a definition that would be too large" {
 	attributes a=1
 	local big
 	big=$(head -c 100000 /dev/zero | tr '\0' x)
@@ -318,19 +318,19 @@ mtty"
 	fails 1 "Error: 'manual' cannot be changed on active mdev" mdevctl modify -u "$U1" --live --manual
 }
 
-@test "modify --live needs a parent, too" {
+@test "modify --live requires a parent as well" {
 	fails 1 "Error: Parent device required to modify device via json file" \
 		mdevctl modify -u "$U1" --live --jsonfile="$JSON"
 }
 
-@test "modify --live needs a running device" {
+@test "modify --live requires a running device" {
 	definition mtty "$U1" mtty-1
 	echo '{"mdev_type":"mtty-1","start":"manual"}' >"$JSON"
 	fails 3 "Error: Mediated device mtty/$U1 is not active" \
 		mdevctl modify -u "$U1" -p mtty --live --jsonfile="$JSON"
 }
 
-@test "modify --live needs the running device to have this parent" {
+@test "modify --live requires that the device is running on this parent" {
 	running mtty "$U1" mtty-1
 	echo '{"mdev_type":"mtty-1","start":"manual"}' >"$JSON"
 	fails 3 "Error: Mediated device matrix/$U1 is not active" \
@@ -344,14 +344,14 @@ mtty"
 		mdevctl modify -u "$U1" -p mtty --live --jsonfile="$JSON"
 }
 
-@test "modify --live --defined needs a definition" {
+@test "modify --live --defined requires a definition" {
 	running mtty "$U1" mtty-1
 	echo '{"mdev_type":"mtty-1","start":"manual"}' >"$JSON"
 	fails 3 "Error: Mediated device mtty/$U1 is not defined" \
 		mdevctl modify -u "$U1" -p mtty --live --defined --jsonfile="$JSON"
 }
 
-@test "modify --live --defined needs a definition of the running type" {
+@test "modify --live --defined requires a definition with the running type" {
 	running mtty "$U1" mtty-1
 	definition mtty "$U1" mtty-2
 	echo '{"mdev_type":"mtty-1","start":"manual"}' >"$JSON"
@@ -359,7 +359,7 @@ mtty"
 		mdevctl modify -u "$U1" -p mtty --live --defined --jsonfile="$JSON"
 }
 
-@test "modify --live needs a script that can do it" {
+@test "modify --live requires a script that supports it" {
 	running mtty "$U1" mtty-1
 	definition mtty "$U1" mtty-1
 	echo '{"mdev_type":"mtty-1","start":"auto"}' >"$JSON"

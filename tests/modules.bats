@@ -12,7 +12,7 @@ load lib/world.bash
 	((found))
 }
 
-@test "modules: every fuzz target holds for its corpus" {
+@test "modules: every fuzz target passes for its corpus" {
 	local target name found=0
 	for target in "$TOP"/tests/fuzz/fuzz_*.c; do
 		name=$(basename "$target" .c)

@@ -27,7 +27,7 @@ long_names() {
 	sed "s/^-[^ ]* //; s/=.*//; s/\\[\$//" | sort
 }
 
-@test "every option of --help is in the manual page, and the other way round" {
+@test "--help and the manual page list the same options" {
 	local program
 	for program in mdevctl lsmdev "${PROGRAMS[@]}"; do
 		run -0 help_options "$program"
@@ -36,7 +36,7 @@ long_names() {
 	done
 }
 
-@test "every option of --help is offered by the shells, and the other way round" {
+@test "--help and shell completion list the same options" {
 	local program
 	for program in mdevctl lsmdev "${PROGRAMS[@]}"; do
 		mapfile -t names < <(help_options "$program" | long_names)
@@ -44,7 +44,7 @@ long_names() {
 	done
 }
 
-@test "mdevctl COMMAND completes as mdev-COMMAND does" {
+@test "mdevctl COMMAND is completed like mdev-COMMAND" {
 	local program
 	for program in define undefine modify start stop list types; do
 		mapfile -t names < <(help_options "mdev-$program" | long_names)
@@ -52,7 +52,7 @@ long_names() {
 	done
 }
 
-@test "every command of mdevctl --help is in its page and has a program or is built in" {
+@test "every command of mdevctl --help is in the manual page and has a program or is built in" {
 	local command
 	while read -r command; do
 		grep -q "^\.It Cm $command" "$TOP/man/mdevctl.8"
@@ -60,7 +60,7 @@ long_names() {
 	done < <(mdevctl --help | sed -n 's/^  \([a-z]*\)  *[A-Z].*/\1/p')
 }
 
-@test "every environment variable that programs read is in mdevctl(8), and the other way round" {
+@test "the programs read exactly the environment variables in mdevctl(8)" {
 	run -0 sed -n 's/^\.It Ev \([A-Z_]*\)$/\1/p' "$TOP/man/mdevctl.8"
 	output=$(sort -u <<<"$output")
 	# What the system gives to any program is not ours to explain.

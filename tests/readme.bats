@@ -20,7 +20,7 @@ load lib/world.bash
 	done < <(grep "^| \`[A-Z]*\` |" "$TOP/README.md")
 }
 
-@test "README.md names no module that is not there, and all that are" {
+@test "README.md lists exactly the existing modules" {
 	local name
 	run -0 sed -n '/^## Layout/,/^## Contributing/p' "$TOP/README.md"
 	for name in "$TOP"/src/lib/*/*.c; do
@@ -35,7 +35,7 @@ load lib/world.bash
 		done
 }
 
-@test "README.md's transcript is what the commands print" {
+@test "the transcript in README.md shows the output of the commands" {
 	local command line first second
 	make_world "$BATS_TEST_TMPDIR/root"
 	rm -r "$SYS/class/mdev_bus/matrix"

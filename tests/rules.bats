@@ -61,13 +61,13 @@ start="/usr/bin/systemctl --no-block start mdev-autostart@${PCI##*/}.service"
 restart="/usr/bin/systemctl --no-block restart mdev-autostart@${PCI##*/}.service"
 direct="/usr/sbin/mdevctl start-parent-mdevs ${PCI##*/}"
 
-@test "rules: udev understands every line" {
+@test "rules: udev accepts every line" {
 	event change "$PCI" >"$T/said"
 	grep -q 'Reading rules file: .*/60-mdevctl.rules' "$T/said"
 	run -1 grep -iE '60-mdevctl.rules:.*(invalid|unknown|ignor|missing|unexpected|fail|style)' "$T/said"
 }
 
-@test "rules: udevadm verify has nothing to say" {
+@test "rules: udevadm verify reports nothing" {
 	udevadm verify --help >/dev/null 2>&1 || skip "this udev has no verify"
 	run -0 udevadm verify "$TOP"/rules.d/*.rules
 }
@@ -86,11 +86,11 @@ direct="/usr/sbin/mdevctl start-parent-mdevs ${PCI##*/}"
 	runs change "$PCI" "$restart"
 }
 
-@test "rules: a parent that was there before udev starts its autostart unit" {
+@test "rules: a parent that existed before udev starts its autostart unit" {
 	runs add "$PCI" "$start"
 }
 
-@test "rules: the first add is remembered, so that a trigger starts nothing again" {
+@test "rules: the first add is remembered, so that a trigger does not start devices again" {
 	runs add "$PCI" "$start"
 	grep -qx 'E:MDEV_AUTOSTART=1' "$T/run/udev/data/+pci:${PCI##*/}"
 	runs add "$PCI" ""
@@ -99,7 +99,7 @@ direct="/usr/sbin/mdevctl start-parent-mdevs ${PCI##*/}"
 	runs add "$PCI" ""
 }
 
-@test "rules: what a registration started is not started again by add" {
+@test "rules: devices started by a registration are not started again by add" {
 	device "$PCI" pci MDEV_STATE=registered
 	runs change "$PCI" "$restart"
 	device "$PCI" pci
@@ -107,7 +107,7 @@ direct="/usr/sbin/mdevctl start-parent-mdevs ${PCI##*/}"
 	runs change "$PCI" ""
 }
 
-@test "rules: a parent that went and came is started again" {
+@test "rules: a parent that is removed and added again starts its unit again" {
 	runs add "$PCI" "$start"
 	device "$PCI" pci
 	runs remove "$PCI" ""
@@ -129,20 +129,20 @@ direct="/usr/sbin/mdevctl start-parent-mdevs ${PCI##*/}"
 		run -1 grep MDEV_AUTOSTART "$T/run/udev/data/+pci:${PCI##*/}"
 }
 
-@test "rules: definitions made after the first add are started by the next one" {
+@test "rules: definitions created after the first add are started by the next one" {
 	rmdir "$T/etc/mdevctl.d/${PCI##*/}"
 	runs add "$PCI" ""
 	mkdir "$T/etc/mdevctl.d/${PCI##*/}"
 	runs add "$PCI" "$start"
 }
 
-@test "rules: a device that is no parent starts nothing, whatever its name" {
+@test "rules: a device that is not a parent starts nothing, regardless of its name" {
 	rmdir "$T$PCI/mdev_supported_types"
 	runs add "$PCI" ""
 	runs change "$PCI" ""
 }
 
-@test "rules: a parent of any subsystem is known by its name" {
+@test "rules: a parent of any subsystem is recognized by its name" {
 	device /sys/devices/virtual/mtty/mtty mtty MDEV_STATE=registered
 	mkdir -p "$T/etc/mdevctl.d/mtty" "$T/sys/bus/mtty"
 	runs change /sys/devices/virtual/mtty/mtty \
@@ -157,7 +157,7 @@ direct="/usr/sbin/mdevctl start-parent-mdevs ${PCI##*/}"
 	runs change "$PCI" "$direct"
 }
 
-@test "rules: a device is a unit of systemd, and starts nothing" {
+@test "rules: a device gets a systemd device unit, and starts nothing" {
 	device "$DEVICE" mdev
 	local action
 	for action in add bind change; do
@@ -167,19 +167,19 @@ direct="/usr/sbin/mdevctl start-parent-mdevs ${PCI##*/}"
 	done
 }
 
-@test "rules: a device that went stops its unit" {
+@test "rules: removal of a device stops its unit" {
 	device "$DEVICE" mdev
 	runs remove "$DEVICE" "/usr/bin/timeout 10 /usr/bin/systemctl --job-mode=fail stop mdev@$U1*.service"
 	run -1 grep -E '^(SYSTEMD_ALIAS|TAGS)=' "$T/said"
 }
 
-@test "rules: a device that went and came again keeps its unit" {
+@test "rules: a device that was removed and created again does not stop its unit" {
 	device "$DEVICE" mdev
 	ln -s "../../../devices/${DEVICE#/sys/devices/}" "$T/sys/bus/mdev/devices/$U1"
 	runs remove "$DEVICE" ""
 }
 
-@test "rules: a device that went without systemd runs nothing" {
+@test "rules: without systemd, removal of a device runs nothing" {
 	rm -r "$T/run/systemd"
 	device "$DEVICE" mdev
 	runs remove "$DEVICE" ""

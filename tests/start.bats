@@ -36,7 +36,7 @@ nothing_runs() {
 	same 65536
 }
 
-@test "start of a defined device creates it, writes its attributes in order, prints nothing" {
+@test "start of a defined device creates it, writes its attributes in order, and prints nothing" {
 	definition matrix "$U1" vfio_ap-passthrough manual "$ATTRS"
 	run -0 --separate-stderr mdevctl start -u "$U1"
 	same ""
@@ -49,7 +49,7 @@ $THIS/assign_adapter 6"
 	same "$U1 matrix vfio_ap-passthrough manual (defined)"
 }
 
-@test "start writes values without a newline, also empty ones" {
+@test "start writes values without a newline, including empty ones" {
 	definition matrix "$U1" vfio_ap-passthrough manual '[
     {
       "assign_adapter": "5"
@@ -65,7 +65,7 @@ $THIS/assign_adapter 5
 $THIS/assign_domain "
 }
 
-@test "start makes a transient device of a type on a parent" {
+@test "start creates a transient device of a type on a parent" {
 	run -0 --separate-stderr mdevctl start -u "$U1" -p mtty -t mtty-2
 	same ""
 	same_stderr ""
@@ -75,7 +75,7 @@ $THIS/assign_domain "
 	same ""
 }
 
-@test "start makes up a UUID and prints it, and nothing else" {
+@test "start generates and prints a UUID, and nothing else" {
 	run -0 --separate-stderr mdevctl start -p mtty -t mtty-2
 	[[ $output =~ ^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$ ]]
 	same_stderr ""
@@ -84,18 +84,18 @@ $THIS/assign_domain "
 	same "$uuid mtty mtty-2 manual"
 }
 
-@test "start prints no UUID when it fails" {
+@test "start prints no UUID if it fails" {
 	fails 3 "Error: Parent mtty does not support mdev type mtty-9. Did you mean 'mtty-1'?" mdevctl start -p mtty -t mtty-9
 }
 
-@test "start of a defined device takes its parent and type as arguments, too" {
+@test "start of a defined device also accepts its parent and type" {
 	definition mtty "$U1" mtty-2
 	run -0 mdevctl start -u "$U1" -p mtty -t mtty-2
 	run -0 mdevctl list
 	same "$U1 mtty mtty-2 manual (defined)"
 }
 
-@test "start refuses another type than the defined one" {
+@test "start rejects a type that differs from the defined one" {
 	definition mtty "$U1" mtty-2
 	fails 4 "Error: Device $U1 already exists on parent mtty with type mtty-2" \
 		mdevctl start -u "$U1" -t mtty-1
@@ -103,7 +103,7 @@ $THIS/assign_domain "
 		mdevctl start -u "$U1" -p mtty -t mtty-1
 }
 
-@test "start on another parent than the defined one makes a transient device" {
+@test "start on a parent other than the defined one creates a transient device" {
 	definition mtty "$U1" mtty-2
 	fails 3 "Error: Device is insufficiently specified: $U1 is not defined on matrix, so parent and type are required" \
 		mdevctl start -u "$U1" -p matrix
@@ -112,7 +112,7 @@ $THIS/assign_domain "
 	same "$U1 matrix vfio_ap-passthrough manual"
 }
 
-@test "start wants a parent where there are several definitions" {
+@test "start requires a parent if there are several definitions" {
 	definition mtty "$U1" mtty-1
 	definition matrix "$U1" vfio_ap-passthrough
 	fails 1 "Error: Multiple definitions found for device $U1. Please specify a parent." \
@@ -122,7 +122,7 @@ $THIS/assign_domain "
 	same "$U1 mtty mtty-1 manual (defined)"
 }
 
-@test "start UUID:PARENT takes that definition" {
+@test "start UUID:PARENT uses that definition" {
 	definition mtty "$U1" mtty-1
 	definition matrix "$U1" vfio_ap-passthrough
 	run -0 mdevctl start -u "$U1:matrix"
@@ -130,7 +130,7 @@ $THIS/assign_domain "
 	same "$U1 matrix vfio_ap-passthrough manual (defined)"
 }
 
-@test "start wants parent and type of what is not defined" {
+@test "start of an undefined device requires parent and type" {
 	fails 3 "Error: Device is insufficiently specified: $U1 is not defined, so parent and type are required" \
 		mdevctl start -u "$U1"
 	fails 3 "Error: Device is insufficiently specified: $U1 is not defined on mtty, so parent and type are required" \
@@ -139,21 +139,21 @@ $THIS/assign_domain "
 	fails 1 "Error: can't provide type without parent" mdevctl start -u "$U1" -t mtty-1
 }
 
-@test "start refuses a broken definition that was asked for" {
+@test "start rejects an invalid definition of the specified device" {
 	mkdir "$D/mtty"
 	echo '{"mdev_type":7,"start":"auto"}' >"$D/mtty/$U1"
 	fails 8 "Error: Invalid /etc/mdevctl.d/mtty/$U1: 'mdev_type' must be a string" \
 		mdevctl start -u "$U1"
 }
 
-@test "start does not mind broken definitions of others" {
+@test "start ignores invalid definitions of other devices" {
 	definition mtty "$U1" mtty-1
 	: >"$D/mtty/$U2"
 	run -0 --separate-stderr mdevctl start -u "$U1"
 	same_stderr ""
 }
 
-@test "start --jsonfile takes type and attributes from a file, not from the definition" {
+@test "start --jsonfile reads type and attributes from the file, not from the definition" {
 	definition matrix "$U1" other manual "$ATTRS"
 	echo '{"mdev_type":"vfio_ap-passthrough","start":"auto","attrs":[{"assign_domain":"7"}]}' \
 		>"$BATS_TEST_TMPDIR/json"
@@ -163,26 +163,26 @@ $THIS/assign_domain "
 $THIS/assign_domain 7"
 }
 
-@test "start --jsonfile makes up a UUID if none is given" {
+@test "start --jsonfile generates a UUID if none is given" {
 	echo '{"mdev_type":"mtty-1","start":"manual"}' >"$BATS_TEST_TMPDIR/json"
 	run -0 mdevctl start -p mtty --jsonfile "$BATS_TEST_TMPDIR/json"
 	[[ -e $DEVICES/$output ]]
 	((${#output} == 36))
 }
 
-@test "start --jsonfile needs a parent" {
+@test "start --jsonfile requires a parent" {
 	fails 1 "Error: Parent device required to start device via json file" \
 		mdevctl start -u "$U1" --jsonfile /dev/null
 }
 
-@test "start --jsonfile says what is wrong with the file" {
+@test "start --jsonfile reports what is invalid in the file" {
 	fails 1 "Error: Unable to read file \"/nowhere\": No such file or directory" \
 		mdevctl start -p mtty --jsonfile /nowhere
 	fails 8 "Error: Invalid JSON in /dev/null: unexpected end at line 1 column 1" \
 		mdevctl start -p mtty --jsonfile /dev/null
 }
 
-@test "start of a device that runs fails, and says how it runs" {
+@test "start of a running device fails, and reports how it is running" {
 	running mtty "$U1" mtty-1
 	fails 4 "Error: Device already exists" mdevctl start -u "$U1" -p mtty -t mtty-1
 	fails 4 "Error: Device exists with different type" mdevctl start -u "$U1" -p mtty -t mtty-2
@@ -190,7 +190,7 @@ $THIS/assign_domain 7"
 		mdevctl start -u "$U1" -p matrix -t vfio_ap-passthrough
 }
 
-@test "start --ensure of a device that runs so already is success" {
+@test "start --ensure of a device that is already running as defined succeeds" {
 	running mtty "$U1" mtty-1
 	rm "$FAKEKERNEL_LOG"
 	run -0 --separate-stderr mdevctl start -u "$U1" -p mtty -t mtty-1 --ensure
@@ -199,7 +199,7 @@ $THIS/assign_domain 7"
 	[[ ! -e $FAKEKERNEL_LOG ]]
 }
 
-@test "start --ensure refuses a device that runs otherwise" {
+@test "start --ensure fails if the device is running differently" {
 	running mtty "$U1" mtty-1
 	fails 4 "Error: Device exists with different type" \
 		mdevctl start -u "$U1" -p mtty -t mtty-2 --ensure
@@ -207,13 +207,13 @@ $THIS/assign_domain 7"
 		mdevctl start -u "$U1" -p matrix -t vfio_ap-passthrough --ensure
 }
 
-@test "start --ensure starts what does not run" {
+@test "start --ensure starts a device that is not running" {
 	definition mtty "$U1" mtty-1
 	run -0 mdevctl start -u "$U1" --ensure
 	[[ -e $DEVICES/$U1 ]]
 }
 
-@test "start on a parent that is not there fails" {
+@test "start on a parent that does not exist fails" {
 	fails 3 "Error: Unable to find parent device '0000:99:00.0'" \
 		mdevctl start -u "$U1" -p 0000:99:00.0 -t x
 }
@@ -223,34 +223,34 @@ $THIS/assign_domain 7"
 		mdevctl start -u "$U1" -p MTTY -t mtty-1
 }
 
-@test "start on a parent that offers no types fails" {
+@test "start on a parent without types fails" {
 	rm -r "$SYS/class/mdev_bus/mtty/mdev_supported_types"
 	fails 3 "Error: Parent mtty is not currently registered for mdev support" \
 		mdevctl start -u "$U1" -p mtty -t mtty-1
 }
 
-@test "start of a type that the parent does not offer fails" {
+@test "start of a type that the parent does not support fails" {
 	fails 3 "Error: Parent mtty does not support mdev type mtty-9. Did you mean 'mtty-1'?" \
 		mdevctl start -u "$U1" -p mtty -t mtty-9
 	fails 3 "Error: Parent mtty does not support mdev type MTTY-1. Did you mean 'mtty-1'?" \
 		mdevctl start -u "$U1" -p mtty -t MTTY-1
 }
 
-@test "start fails when no instance is left, without asking the kernel" {
+@test "start fails if no instance is available, without trying" {
 	echo 0 >"$SYS/class/mdev_bus/mtty/mdev_supported_types/mtty-1/available_instances"
 	fails 5 "Error: No available instances of mtty-1 on mtty" \
 		mdevctl start -u "$U1" -p mtty -t mtty-1
 	[[ ! -e $FAKEKERNEL_LOG ]]
 }
 
-@test "start leaves the decision to the kernel where a driver counts no instances" {
+@test "start lets the kernel decide if the driver does not count instances" {
 	rm "$SYS/class/mdev_bus/mtty/mdev_supported_types/mtty-1/available_instances"
 	run -0 mdevctl start -u "$U1" -p mtty -t mtty-1
 	run -0 mdevctl list
 	same "$U1 mtty mtty-1 manual"
 }
 
-@test "start says why the kernel refuses to create" {
+@test "start reports why the kernel fails to create a device" {
 	FAKEKERNEL_FAIL=create=EIO fails 1 \
 		"Error: Failed to create mdev $U1, type mtty-1 on mtty: Input/output error" \
 		mdevctl start -u "$U1" -p mtty -t mtty-1
@@ -259,20 +259,20 @@ $THIS/assign_domain 7"
 		mdevctl start -u "$U1" -p mtty -t mtty-1
 }
 
-@test "start says the same when somebody was faster as when it looked first" {
+@test "start reports the same error if another process was faster" {
 	FAKEKERNEL_FAIL=create=EEXIST fails 4 "Error: Device already exists" \
 		mdevctl start -u "$U1" -p mtty -t mtty-1
 	FAKEKERNEL_FAIL=create=EUSERS fails 5 "Error: No available instances of mtty-1 on mtty" \
 		mdevctl start -u "$U1" -p mtty -t mtty-1
 }
 
-@test "start says so when the type cannot be written to" {
+@test "start reports that the file create cannot be written" {
 	chmod 444 "$SYS/class/mdev_bus/mtty/mdev_supported_types/mtty-1/create"
 	fails 1 "Error: Failed to create mdev $U1, type mtty-1 on mtty: Permission denied" \
 		weak mdevctl start -u "$U1" -p mtty -t mtty-1
 }
 
-@test "start removes the device again when an attribute is refused" {
+@test "start removes the device again if an attribute is rejected" {
 	definition matrix "$U1" vfio_ap-passthrough manual "$ATTRS"
 	FAKEKERNEL_FAIL=assign_adapter:6=EINVAL fails 1 \
 		"Error: Failed to write 6 to attribute assign_adapter: Invalid argument" \
@@ -285,7 +285,7 @@ $THIS/remove 1"
 	nothing_runs
 }
 
-@test "start writes no further attribute after one is refused" {
+@test "start writes no further attributes after one is rejected" {
 	definition matrix "$U1" vfio_ap-passthrough manual "$ATTRS"
 	FAKEKERNEL_FAIL=assign_adapter:5=EBUSY fails 1 \
 		"Error: Failed to write 5 to attribute assign_adapter: Device or resource busy" \
@@ -296,7 +296,7 @@ $THIS/remove 1"
 	nothing_runs
 }
 
-@test "start removes the device again when it has no such attribute" {
+@test "start removes the device again if an attribute does not exist" {
 	definition matrix "$U1" vfio_ap-passthrough manual '[
     {
       "nosuch": "1"
@@ -306,7 +306,7 @@ $THIS/remove 1"
 	nothing_runs
 }
 
-@test "start reports the cause first when the device cannot be removed again" {
+@test "start reports the cause first if the device cannot be removed again" {
 	definition matrix "$U1" vfio_ap-passthrough manual "$ATTRS"
 	FAKEKERNEL_FAIL=assign_domain=EINVAL,remove=EBUSY fails 1 \
 		"Error: Failed to write 0xab to attribute assign_domain: Invalid argument; and the device could not be removed again: Device or resource busy" \
@@ -314,7 +314,7 @@ $THIS/remove 1"
 	[[ -e $DEVICES/$U1 ]]
 }
 
-@test "start does not complain about a removal that somebody else made" {
+@test "start does not report an error if another process removes the device first" {
 	definition matrix "$U1" vfio_ap-passthrough manual "$ATTRS"
 	FAKEKERNEL_FAIL=assign_domain=EINVAL,remove=ENODEV fails 1 \
 		"Error: Failed to write 0xab to attribute assign_domain: Invalid argument" \
@@ -333,7 +333,7 @@ $THIS/remove 1"
 $THIS/power/control on"
 }
 
-@test "start follows no link out of the device's directory" {
+@test "start follows no symbolic link out of the device directory" {
 	definition matrix "$U1" vfio_ap-passthrough manual '[
     {
       "mdev_type/available_instances": "9"
@@ -343,7 +343,7 @@ $THIS/power/control on"
 	nothing_runs
 }
 
-@test "start refuses a directory as an attribute" {
+@test "start rejects a directory as an attribute" {
 	definition matrix "$U1" vfio_ap-passthrough manual '[
     {
       "mdev_type": "9"
@@ -353,7 +353,7 @@ $THIS/power/control on"
 	nothing_runs
 }
 
-@test "start refuses an attribute in a definition that would leave the device" {
+@test "start rejects an attribute in a definition that is outside the device" {
 	mkdir "$D/matrix"
 	local bad
 	for bad in ../x /etc/passwd a/../../b ''; do
@@ -364,7 +364,7 @@ $THIS/power/control on"
 	[[ ! -e $FAKEKERNEL_LOG ]]
 }
 
-@test "start names a value that the kernel finds too long" {
+@test "start reports a value that is too long for the kernel" {
 	local long
 	long=$(head -c 5000 /dev/zero | tr '\0' x)
 	definition matrix "$U1" vfio_ap-passthrough manual '[
@@ -377,7 +377,7 @@ $THIS/power/control on"
 	nothing_runs
 }
 
-@test "start works where nothing is defined and no script directory exists" {
+@test "start works without definitions and script directories" {
 	rm -r "${ROOT:?}/etc" "${ROOT:?}/usr"
 	run -0 --separate-stderr mdevctl start -u "$U1" -p mtty -t mtty-1
 	same_stderr ""
@@ -389,7 +389,7 @@ $THIS/power/control on"
 	fails 3 "Error: Unable to find parent device 'mtty'" mdevctl start -u "$U1" -p mtty -t mtty-1
 }
 
-@test "two starts of one device: one of them runs it" {
+@test "of two starts of one device, one succeeds" {
 	local i
 	for i in 1 2 3 4; do
 		mdevctl start -u "$U1" -p mtty -t mtty-1 2>"$BATS_TEST_TMPDIR/err.$i" &&
@@ -402,7 +402,7 @@ $THIS/power/control on"
 	same "Error: Device already exists"
 }
 
-@test "a signal while a callout agrees ends the start before anything is changed" {
+@test "a signal while a callout is running ends the start before anything is changed" {
 	add_script callouts slow <<EOF
 #!/bin/sh
 trap '' TERM

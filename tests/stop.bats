@@ -20,7 +20,7 @@ setup() {
 	same ""
 }
 
-@test "stop leaves other devices and all definitions alone" {
+@test "stop does not change other devices or definitions" {
 	definition mtty "$U1" mtty-1
 	mdevctl start -u "$U1"
 	running mtty "$U2" mtty-1
@@ -31,21 +31,21 @@ setup() {
 	same "$U1 mtty mtty-1 manual"
 }
 
-@test "stop of a device that does not run fails" {
+@test "stop of a device that is not running fails" {
 	definition mtty "$U1" mtty-1
 	fails 3 "Error: Device $U1 is not an active mdev" mdevctl stop -u "$U1"
 	fails 3 "Error: Device $U1 is not an active mdev" mdevctl stop -u "$U1" --force
 	fails 3 "Error: Device $U2 is not an active mdev" mdevctl stop -u "$U2"
 }
 
-@test "stop --ensure of a device that does not run is success" {
+@test "stop --ensure of a device that is not running succeeds" {
 	run -0 --separate-stderr mdevctl stop -u "$U1" --ensure
 	same ""
 	same_stderr ""
 	[[ ! -e $FAKEKERNEL_LOG ]]
 }
 
-@test "stop UUID:PARENT stops the device on that parent only" {
+@test "stop UUID:PARENT stops the device only on that parent" {
 	running mtty "$U1" mtty-1
 	fails 3 "Error: Device $U1 is not an active mdev" mdevctl stop -u "$U1:matrix"
 	run -0 mdevctl stop -u "$U1:matrix" --ensure
@@ -54,14 +54,14 @@ setup() {
 	[[ ! -e $DEVICES/$U1 ]]
 }
 
-@test "stop says why the kernel refuses" {
+@test "stop reports why the kernel fails to remove a device" {
 	running mtty "$U1" mtty-1
 	FAKEKERNEL_FAIL=remove=EBUSY fails 1 \
 		"Error: Failed to remove mdev $U1: Device or resource busy" mdevctl stop -u "$U1"
 	[[ -e $DEVICES/$U1 ]]
 }
 
-@test "stop says so when the device vanished meanwhile" {
+@test "stop reports that the device was removed in the meantime" {
 	running mtty "$U1" mtty-1
 	FAKEKERNEL_FAIL=remove=ENODEV fails 3 "Error: Device $U1 is not an active mdev" \
 		mdevctl stop -u "$U1"
@@ -69,14 +69,14 @@ setup() {
 		mdevctl stop -u "$U1"
 }
 
-@test "stop --ensure is content when somebody else was faster" {
+@test "stop --ensure succeeds if another process was faster" {
 	running mtty "$U1" mtty-1
 	FAKEKERNEL_FAIL=remove=VANISH run -0 --separate-stderr mdevctl stop -u "$U1" --ensure
 	same_stderr ""
 	[[ ! -e $DEVICES/$U1 ]]
 }
 
-@test "stop works where nothing is defined and no script directory exists" {
+@test "stop works without definitions and script directories" {
 	running mtty "$U1" mtty-1
 	rm -r "${ROOT:?}/etc" "${ROOT:?}/usr"
 	run -0 --separate-stderr mdevctl stop -u "$U1"

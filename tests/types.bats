@@ -20,7 +20,7 @@ MATRIX='matrix
     Device API: vfio-ap
     Name: VFIO AP Passthrough Device'
 
-@test "types prints parents and types in byte order" {
+@test "types prints parents and types in bytewise order" {
 	add_type mtty mtty-10 5 vfio-pci
 	add_type 0000:00:02.0 i915-GVTg_V4_2 1 vfio-pci
 	run -0 --separate-stderr mdevctl types
@@ -106,7 +106,7 @@ two"
 ]'
 }
 
-@test "types leaves out an empty name and description" {
+@test "types omits an empty name and description" {
 	add_type gpu V4_2 1 vfio-pci
 	echo >"$SYS/class/mdev_bus/gpu/mdev_supported_types/V4_2/name"
 	: >"$SYS/class/mdev_bus/gpu/mdev_supported_types/V4_2/description"
@@ -130,7 +130,7 @@ two"
 ]'
 }
 
-@test "types of nothing prints nothing" {
+@test "types without parents prints nothing" {
 	run -0 --separate-stderr mdevctl types -p nosuch
 	same ""
 	same_stderr ""
@@ -144,21 +144,21 @@ two"
 	same_file "$OUT" "[]"
 }
 
-@test "types counts what runs" {
+@test "types shows fewer available instances for running devices" {
 	running mtty "$U1" mtty-2
 	run -0 bash -c "mdevctl types -p mtty | grep -A1 mtty-2"
 	same "  mtty-2
     Available instances: 11"
 }
 
-@test "types passes over a parent that offers none, with a warning" {
+@test "types skips a parent without types, with a warning" {
 	rm -r "$MTTY"
 	run -0 --separate-stderr mdevctl types
 	same "$MATRIX"
 	same_stderr "Warning: Ignoring parent mtty: Unable to read mdev_supported_types: No such file or directory"
 }
 
-@test "types passes over a type without an API, with a warning" {
+@test "types skips a type without an API, with a warning" {
 	rm "$MTTY/mtty-1/device_api"
 	run -0 --separate-stderr mdevctl types -p mtty
 	same "mtty
@@ -169,7 +169,7 @@ two"
 	same_stderr "Warning: Ignoring type mtty-1 of mtty: Unable to read device_api"
 }
 
-@test "types passes over a type without a number of instances, with a warning" {
+@test "types skips a type without a number of instances, with a warning" {
 	local bad
 	for bad in x -1 "" "1 2" 4294967296 99999999999999999999; do
 		echo "$bad" >"$MTTY/mtty-1/available_instances"
@@ -182,7 +182,7 @@ two"
 	same_stderr "Warning: Ignoring type mtty-1 of mtty: Unable to read available_instances"
 }
 
-@test "types leaves out a name that is no UTF-8" {
+@test "types omits a name that is not UTF-8" {
 	printf 'caf\xe9\n' >"$MTTY/mtty-1/name"
 	run -0 --separate-stderr mdevctl types -p mtty --dumpjson
 	[[ ${lines[5]} == *'"available_instances": 24,' ]]
@@ -190,21 +190,21 @@ two"
 	same_stderr ""
 }
 
-@test "types says so when sysfs cannot be read" {
+@test "types reports that sysfs cannot be read" {
 	chmod 000 "$SYS/class/mdev_bus"
 	run -0 --separate-stderr weak mdevctl types
 	same ""
 	same_stderr "Warning: Unable to read /sys/class/mdev_bus: Permission denied"
 }
 
-@test "types says so when the types of a parent cannot be read" {
+@test "types reports that the types of a parent cannot be read" {
 	chmod 000 "$MTTY"
 	run -0 --separate-stderr weak mdevctl types
 	same "$MATRIX"
 	same_stderr "Warning: Ignoring parent mtty: Unable to read mdev_supported_types: Permission denied"
 }
 
-@test "types fails when its output cannot be written" {
+@test "types fails if its output cannot be written" {
 	run -1 bash -c "mdevctl types >/dev/full"
 	same "Error: Failed to write to standard output: No space left on device"
 	run -1 bash -c "mdevctl types --dumpjson >/dev/full"

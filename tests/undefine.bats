@@ -29,7 +29,7 @@ teardown() {
 	same ""
 }
 
-@test "undefine leaves a directory that holds something else" {
+@test "undefine keeps a directory that contains other files" {
 	definition mtty "$U1" mtty-1
 	echo mine >"$D/mtty/notes"
 	mdevctl undefine -u "$U1"
@@ -47,7 +47,7 @@ teardown() {
 	same "$U2 matrix vfio_ap-passthrough manual"
 }
 
-@test "undefine --parent removes that one only" {
+@test "undefine --parent removes only that definition" {
 	definition mtty "$U1" mtty-1
 	definition matrix "$U1" vfio_ap-passthrough
 	run -0 mdevctl undefine -u "$U1" -p mtty
@@ -55,7 +55,7 @@ teardown() {
 	same "$U1 matrix vfio_ap-passthrough manual"
 }
 
-@test "undefine of what is not defined fails" {
+@test "undefine of an undefined device fails" {
 	fails 3 "Error: No devices match the specified uuid" mdevctl undefine -u "$U1"
 	definition mtty "$U1" mtty-1
 	fails 3 "Error: No devices match the specified uuid" mdevctl undefine -u "$U1" -p matrix
@@ -63,7 +63,7 @@ teardown() {
 	[[ -f $D/mtty/$U1 ]]
 }
 
-@test "undefine leaves a running device alone" {
+@test "undefine does not stop a running device" {
 	definition mtty "$U1" mtty-1
 	mdevctl start -u "$U1"
 	run -0 mdevctl undefine -u "$U1"
@@ -71,7 +71,7 @@ teardown() {
 	same "$U1 mtty mtty-1 manual"
 }
 
-@test "undefine removes a broken definition" {
+@test "undefine removes an invalid definition" {
 	mkdir "$D/mtty"
 	echo '{' >"$D/mtty/$U1"
 	run -0 mdevctl undefine -u "$U1"
@@ -79,7 +79,7 @@ teardown() {
 	[[ ! -e $D/mtty ]]
 }
 
-@test "undefine does not mind broken definitions of others" {
+@test "undefine ignores invalid definitions of other devices" {
 	definition mtty "$U1" mtty-1
 	echo '{' >"$D/mtty/$U2"
 	run -0 mdevctl undefine -u "$U1"
@@ -88,7 +88,7 @@ teardown() {
 	same "$U2"
 }
 
-@test "undefine goes on after a failure, names it and fails at the end" {
+@test "undefine continues after a failure, reports it and finally fails" {
 	definition matrix "$U1" vfio_ap-passthrough
 	definition mtty "$U1" mtty-1
 	chmod 555 "$D/matrix"
@@ -104,7 +104,7 @@ Error: Undefine failed" weak mdevctl undefine -u "$U1"
 Error: Undefine failed" mdevctl undefine -u "$U1"
 }
 
-@test "undefine removes other writers' temporary files of old" {
+@test "undefine removes old temporary files of other writers" {
 	definition mtty "$U1" mtty-1
 	: >"$D/.mdevctl.tmp.1"
 	mdevctl undefine -u "$U1"

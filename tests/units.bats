@@ -21,12 +21,12 @@ words() {
 	read -ra COMMAND <<<"${line//%i/$3}"
 }
 
-@test "units: systemd-analyze verify has nothing to say" {
+@test "units: systemd-analyze verify reports nothing" {
 	run -0 systemd-analyze verify --man=no "$UNITS/mdev@.service" "$UNITS/mdev-autostart@.service"
 	same ""
 }
 
-@test "units: UUIDs, UUID:PARENT and PCI addresses are instances as they are" {
+@test "units: UUIDs, UUID:PARENT and PCI addresses are instance names without escaping" {
 	local instance
 	for instance in "$U1" "$U1:0000:00:01.0"; do
 		run -0 systemd-analyze verify --man=no "$UNITS/mdev@.service:mdev@$instance.service"
@@ -39,7 +39,7 @@ words() {
 	done
 }
 
-@test "units: every manual page that they name is there" {
+@test "units: every manual page that they refer to exists" {
 	local page missing=()
 	while read -r page; do
 		[[ -e $TOP/man/$page ]] || missing+=("$page")
@@ -48,11 +48,11 @@ words() {
 	output="${missing[*]}" same ""
 }
 
-@test "units: no shell, no unescaped instance, nothing that stops devices with a lost unit" {
+@test "units: they use no shell and no unescaped instance, and are not bound to device units" {
 	run -1 grep -nE '^[^#]*(%I|/bin/(ba|da)?sh|BindsTo=|PartOf=|StopWhenUnneeded=)' "$TOP"/units/*.service
 }
 
-@test "units: both stay active, and give callouts the time that ap-check may take" {
+@test "units: both remain active, and their timeouts are sufficient for ap-check" {
 	local unit seconds
 	for unit in "$TOP"/units/*.service; do
 		grep -qx Type=oneshot "$unit"
@@ -64,7 +64,7 @@ words() {
 	done
 }
 
-@test "units: both come before libvirt, and before it goes" {
+@test "units: both are ordered before libvirt and shutdown" {
 	local unit before name
 	for unit in "$TOP"/units/*.service; do
 		before=" $(sed -n 's/^Before=//p' "$unit" | tr '\n' ' ')"
@@ -103,7 +103,7 @@ words() {
 	[[ ! -e $DEVICES/$U1 ]]
 }
 
-@test "units: mdev-autostart@ starts what is defined as auto" {
+@test "units: mdev-autostart@ starts the devices that are defined as auto" {
 	make_world "$BATS_TEST_TMPDIR/root"
 	definition mtty "$U1" mtty-1 auto
 	definition mtty "$U2" mtty-1 manual

@@ -9,7 +9,7 @@ setup() {
 	denied="Unable to read /etc/mdevctl.d/mtty: Permission denied"
 }
 
-@test "start does not take a definition that may not be read for none" {
+@test "start does not treat an unreadable definition as missing" {
 	chmod 000 "$D/mtty"
 	fails 1 "Error: $denied" weak mdevctl start -u "$U1"
 	fails 1 "Error: $denied" weak mdevctl start -u "$U1" -p mtty -t mtty-1
@@ -17,7 +17,7 @@ setup() {
 	same ""
 }
 
-@test "start of a device that is defined elsewhere only warns of a directory that may not be read" {
+@test "start of a device that is defined elsewhere only warns about an unreadable directory" {
 	definition matrix "$U2" vfio_ap-passthrough
 	chmod 000 "$D/mtty"
 	run -0 --separate-stderr weak mdevctl start -u "$U2"
@@ -26,7 +26,7 @@ setup() {
 	same "$U2 matrix vfio_ap-passthrough manual (defined)"
 }
 
-@test "undefine and modify do not take a definition that may not be read for none" {
+@test "undefine and modify do not treat an unreadable definition as missing" {
 	chmod 000 "$D/mtty"
 	fails 1 "Error: $denied" weak mdevctl undefine -u "$U1"
 	fails 1 "Error: $denied" weak mdevctl modify -u "$U1" --manual
@@ -35,7 +35,7 @@ setup() {
 	same "$U1 mtty mtty-1 auto"
 }
 
-@test "undefine removes what it sees and fails if there may be more" {
+@test "undefine removes the definitions it finds and fails if there may be more" {
 	definition matrix "$U1" vfio_ap-passthrough
 	chmod 000 "$D/mtty"
 	fails 1 "Error: $denied" weak mdevctl undefine -u "$U1"
@@ -44,7 +44,7 @@ setup() {
 	same "$U1 mtty mtty-1 auto"
 }
 
-@test "autostart fails when it cannot read the definitions" {
+@test "autostart fails if it cannot read the definitions" {
 	chmod 000 "$D/mtty"
 	fails 1 "Error: $denied" weak mdev-autostart mtty
 	chmod 755 "$D/mtty"
@@ -53,7 +53,7 @@ setup() {
 	chmod 755 "$D"
 }
 
-@test "autostart fails when the directory cannot be read for want of a descriptor or of a working disk" {
+@test "autostart fails if the directory cannot be read for lack of file descriptors or due to an I/O error" {
 	local errno text call
 	for errno in EIO EMFILE ENOMEM; do
 		case $errno in
@@ -72,7 +72,7 @@ setup() {
 	done
 }
 
-@test "list as an ordinary user does not call a device defined that it may not look up" {
+@test "list as an ordinary user does not report a device as defined if it cannot tell" {
 	running mtty "$U2" mtty-1
 	chmod 000 "$D/mtty"
 	run -0 --separate-stderr weak mdevctl list
@@ -80,13 +80,13 @@ setup() {
 	same_stderr "Warning: Unable to tell whether $U2 is defined on mtty: Permission denied"
 }
 
-@test "list -d of a device fails when it cannot tell whether that is defined" {
+@test "list -d of a device fails if it cannot tell whether the device is defined" {
 	chmod 000 "$D/mtty"
 	fails 1 "Error: $denied" weak mdevctl list -d -u "$U1"
 	fails 1 "Error: $denied" weak mdevctl list -d -u "$U1" -p mtty
 }
 
-@test "list -d warns of a directory that may not be read, and lists the others" {
+@test "list -d warns about an unreadable directory and lists the others" {
 	definition matrix "$U2" vfio_ap-passthrough
 	chmod 000 "$D/mtty"
 	run -0 --separate-stderr weak mdevctl list -d
@@ -94,7 +94,7 @@ setup() {
 	same_stderr "Warning: $denied"
 }
 
-@test "a broken definition does not hide its running device from list -u" {
+@test "an invalid definition does not hide its running device from list -u" {
 	running mtty "$U1" mtty-1
 	echo '{' >"$D/mtty/$U1"
 	run -8 --separate-stderr mdevctl list -u "$U1"
@@ -102,14 +102,14 @@ setup() {
 	[[ $stderr == "Error: Invalid JSON in /etc/mdevctl.d/mtty/$U1: "* ]]
 }
 
-@test "stop --ensure does not take a device for stopped that it cannot look up" {
+@test "stop --ensure does not treat a device as stopped if it cannot look it up" {
 	running mtty "$U1" mtty-1
 	run -1 --separate-stderr strace -qqq -o /dev/null -E LD_PRELOAD="$LD_PRELOAD" -e trace=readlinkat \
 		-e "inject=readlinkat:error=ENOMEM" mdev-stop --ensure --uuid="$U1"
 	same_stderr "Error: Unable to read /sys/bus/mdev/devices/$U1: Cannot allocate memory"
 }
 
-@test "start --ensure does not take a device for stopped that it cannot look up" {
+@test "start --ensure does not treat a device as stopped if it cannot look it up" {
 	running mtty "$U1" mtty-1
 	run -1 --separate-stderr strace -qqq -o /dev/null -E LD_PRELOAD="$LD_PRELOAD" -e trace=readlinkat \
 		-e "inject=readlinkat:error=ENOMEM" mdev-start --ensure --uuid="$U1"

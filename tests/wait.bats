@@ -33,7 +33,7 @@ start_with_node() {
 	echo 511:7 >"$DEVICES/$U1/vfio-dev/vfio7/dev"
 }
 
-@test "start --ensure succeeds without any write when the device runs as defined" {
+@test "start --ensure succeeds without writing anything if the device is running as defined" {
 	definition mtty "$U1" mtty-1
 	mdevctl start -u "$U1"
 	rm "$FAKEKERNEL_LOG"
@@ -42,7 +42,7 @@ start_with_node() {
 	[[ ! -e $FAKEKERNEL_LOG ]]
 }
 
-@test "start --ensure refuses a device that runs with another type" {
+@test "start --ensure fails if the device is running with another type" {
 	definition mtty "$U1" mtty-1
 	mdevctl start -u "$U1"
 	definition mtty "$U1" mtty-2
@@ -50,21 +50,21 @@ start_with_node() {
 	same "Error: Device exists with different type"
 }
 
-@test "start --ensure refuses a device that runs on another parent" {
+@test "start --ensure fails if the device is running on another parent" {
 	mdevctl start -u "$U1" -p matrix -t vfio_ap-passthrough
 	definition mtty "$U1" mtty-1
 	run -4 mdevctl start --ensure -u "$U1"
 	same "Error: Device exists under different parent"
 }
 
-@test "start without --ensure refuses a device that runs" {
+@test "start without --ensure fails if the device is running" {
 	definition mtty "$U1" mtty-1
 	mdevctl start -u "$U1"
 	run -4 mdevctl start -u "$U1"
 	same "Error: Device already exists"
 }
 
-@test "start --wait says what it waited for in vain, and for how long" {
+@test "start --wait reports what it waited for, and for how long" {
 	run -9 mdevctl start -u "$U1" -p absent -t some-type --wait=1
 	same "Error: Unable to find parent device 'absent' (waited 1 s)"
 	run -9 mdevctl start -u "$U1" -p mtty -t mtty-9 --wait=1
@@ -79,7 +79,7 @@ start_with_node() {
 	same "Error: Unable to find parent device 'absent'"
 }
 
-@test "start --wait goes on when the parent appears" {
+@test "start --wait continues when the parent appears" {
 	mdevctl start -u "$U1" -p late -t late-1 --wait=60 3>&- &
 	add_type late late-1 1 vfio-pci
 	wait $!
@@ -87,7 +87,7 @@ start_with_node() {
 	same "$U1 late late-1 manual"
 }
 
-@test "start --wait goes on when an instance gets free" {
+@test "start --wait continues when an instance becomes available" {
 	add_type small small-1 1 vfio-pci
 	mdevctl start -u "$U1" -p small -t small-1
 	mdevctl start -u "$U2" -p small -t small-1 --wait=60 3>&- &
@@ -97,18 +97,18 @@ start_with_node() {
 	same "$U2 small small-1 manual"
 }
 
-@test "start --wait does not wait where the device exists" {
+@test "start --wait does not wait if the device exists" {
 	mdevctl start -u "$U1" -p mtty -t mtty-1
 	run -4 mdevctl start -u "$U1" -p mtty -t mtty-1 --wait=600
 	same "Error: Device already exists"
 }
 
-@test "start says that the parent went while the device was created" {
+@test "start reports that the parent was removed while the device was being created" {
 	FAKEKERNEL_FAIL=create=ENODEV run -3 mdevctl start -u "$U1" -p mtty -t mtty-1
 	same "Error: Parent mtty is not currently registered for mdev support"
 }
 
-@test "start --ensure is content when somebody else was faster" {
+@test "start --ensure succeeds if another process was faster" {
 	definition mtty "$U1" mtty-1
 	add_script callouts rival <<-EOF
 		#!/bin/sh
@@ -146,7 +146,7 @@ locked() {
 	output=$(<"$order")
 }
 
-@test "start --ensure adopts a device only when its start is over, attributes and all" {
+@test "start --ensure adopts a device only after its start has completed, including its attributes" {
 	definition mtty "$U1" mtty-1
 	mdevctl start -u "$U1"
 	locked mdev-start --ensure -u "$U1"
@@ -170,7 +170,7 @@ busy() {
 	until [[ -e $BATS_TEST_TMPDIR/busy ]]; do :; done
 }
 
-@test "a start that takes longer than the lock limit is not adopted" {
+@test "a start that takes longer than the lock timeout is not adopted" {
 	definition mtty "$U1" mtty-1 auto
 	mdevctl start -u "$U1"
 	export MDEVCTL_LOCK_TIMEOUT=1
@@ -183,19 +183,19 @@ Error: 1 of 1 devices on mtty could not be started: $U1" mdevctl start-parent-md
 	[[ -e $DEVICES/$U1 && -e $MARKS/$U1 ]]
 }
 
-@test "a start that takes long keeps no other device from starting" {
+@test "a slow start does not block the start of other devices" {
 	export MDEVCTL_LOCK_TIMEOUT=1
 	busy
 	run -0 mdev-start -u "$U2" -p mtty -t mtty-1
 	same ""
 }
 
-@test "start --settle returns where there is no udev to wait for" {
+@test "start --settle returns if udev is not running" {
 	run -0 mdevctl start -u "$U1" -p mtty -t mtty-1 --settle
 	same ""
 }
 
-@test "start takes UUID:PARENT for a UUID that is defined under several parents" {
+@test "start accepts UUID:PARENT if the UUID is defined under several parents" {
 	definition mtty "$U1" mtty-1
 	definition matrix "$U1" vfio_ap-passthrough
 	run -1 mdevctl start -u "$U1"
@@ -205,13 +205,13 @@ Error: 1 of 1 devices on mtty could not be started: $U1" mdevctl start-parent-md
 	same "$U1 matrix vfio_ap-passthrough manual (defined)"
 }
 
-@test "UUID:PARENT and another --parent contradict each other" {
+@test "UUID:PARENT and a different --parent conflict" {
 	run -2 mdevctl start -u "$U1:matrix" -p mtty
 	same "Error: Options --uuid and --parent specify different parents
 Try 'mdevctl start --help' for more information."
 }
 
-@test "stop --ensure succeeds when the device does not run, or not on this parent" {
+@test "stop --ensure succeeds if the device is not running, or not on this parent" {
 	run -0 mdevctl stop --ensure -u "$U1"
 	same ""
 	mdevctl start -u "$U1" -p mtty -t mtty-1
@@ -221,7 +221,7 @@ Try 'mdevctl start --help' for more information."
 	same "$U1 mtty mtty-1 manual"
 }
 
-@test "stop of UUID:PARENT refuses a device that runs on another parent" {
+@test "stop of UUID:PARENT fails if the device is running on another parent" {
 	mdevctl start -u "$U1" -p mtty -t mtty-1
 	run -3 mdevctl stop -u "$U1:matrix"
 	same "Error: Device $U1 is not an active mdev"
@@ -229,7 +229,7 @@ Try 'mdevctl start --help' for more information."
 	same ""
 }
 
-@test "stop refuses at once a device that somebody holds, and names them" {
+@test "stop fails immediately if the device is in use, and reports by which process" {
 	start_with_node
 	hold "$ROOT/dev/vfio/devices/vfio7"
 	run -6 mdevctl stop -u "$U1"
@@ -277,7 +277,7 @@ start_with_group() {
 ${lines[1]}"
 }
 
-@test "a file of the same name in a namespace of somebody's own keeps no device" {
+@test "a file with the same name in another mount namespace does not count as use of a device" {
 	local node=$ROOT/dev/vfio/devices/vfio7
 	start_with_node
 	mkdir -p "${node%/*}"
@@ -294,7 +294,7 @@ ${lines[1]}"
 	same ""
 }
 
-@test "the name that a holder gave itself does not reach the terminal as it is" {
+@test "the name of a process that uses a device is not printed raw" {
 	start_with_node
 	cp "$(command -v sleep)" "$BATS_TEST_TMPDIR/"$'\e[31mevil'
 	mkdir -p "$ROOT/dev/vfio/devices"
@@ -307,7 +307,7 @@ ${lines[1]}"
 	same "Error: Device $U1 is in use by ?[31mevil (PID $holder)"
 }
 
-@test "start --wait waits where the kernel is not done with removing an older device" {
+@test "start --wait waits while the kernel is still removing an older device" {
 	FAKEKERNEL_FAIL=create=EEXIST run -4 mdevctl start -u "$U1" -p mtty -t mtty-1 --wait=3
 	same "Error: Device already exists"
 	local tries # about once a second
@@ -315,7 +315,7 @@ ${lines[1]}"
 	((tries >= 2 && tries <= 4))
 }
 
-@test "a signal ends a writer that waits for the lock, and nothing is changed" {
+@test "a signal terminates a writer that waits for the lock, and nothing is changed" {
 	exec {lock}>"$D/.lock"
 	LD_PRELOAD='' flock "$lock"
 	mdevctl define -u "$U1" -p mtty -t mtty-1 {lock}<&- 3>&- 2>"$BATS_TEST_TMPDIR/stderr" &
@@ -327,7 +327,7 @@ ${lines[1]}"
 	[[ ! -e $D/mtty ]]
 }
 
-@test "a signal ends a start that waits for another one, and no device is made" {
+@test "a signal terminates a start that waits for another one, and no device is created" {
 	busy
 	mdev-start -u "$U1" -p mtty -t mtty-1 3>&- &
 	until puts_off_term $! mdev-start; do :; done
@@ -337,14 +337,14 @@ ${lines[1]}"
 	[[ ! -e $FAKEKERNEL_LOG && ! -e $DEVICES/$U1 ]]
 }
 
-@test "stop --wait gives up when its time is over" {
+@test "stop --wait times out" {
 	start_with_node
 	hold "$ROOT/dev/vfio/devices/vfio7"
 	run -9 mdevctl stop --wait=1 -u "$U1"
 	same "Error: Device $U1 is in use by sleep (PID $holder) (waited 1 s)"
 }
 
-@test "stop --wait goes on when the device is let go" {
+@test "stop --wait continues when the device is released" {
 	start_with_node
 	hold "$ROOT/dev/vfio/devices/vfio7"
 	mdevctl stop --wait=60 -u "$U1" 3>&- &
@@ -354,14 +354,14 @@ ${lines[1]}"
 	same ""
 }
 
-@test "a refusal of the driver is told in the driver's own words" {
+@test "the message of a driver that rejects an operation is quoted" {
 	mkdir -p "$ROOT/dev"
 	echo '3,1,1,-;fake: an older message' >"$ROOT/dev/kmsg"
 	FAKEKERNEL_FAIL=create=EIO run -1 mdevctl start -u "$U1" -p mtty -t mtty-1
 	same "Error: Failed to create mdev $U1, type mtty-1 on mtty: Input/output error (kernel: fake: $U1 refused)"
 }
 
-@test "the driver's reason for refusing an attribute is quoted, not the removal that follows" {
+@test "the reason of a driver for rejecting an attribute is quoted, not the removal that follows" {
 	mkdir -p "$ROOT/dev"
 	: >"$ROOT/dev/kmsg"
 	definition matrix "$U1" vfio_ap-passthrough manual '[{"assign_domain": "6"}, {"assign_adapter": "9"}]'
@@ -371,7 +371,7 @@ ${lines[1]}"
 	same 2
 }
 
-@test "a driver that gives no reason is not quoted with the device's coming and going" {
+@test "if a driver logs no reason, creation and removal of the device are not quoted" {
 	mkdir -p "$ROOT/dev"
 	: >"$ROOT/dev/kmsg"
 	definition matrix "$U1" vfio_ap-passthrough manual '[{"nothing": "6"}]'
@@ -389,32 +389,32 @@ only_the_reason_with() {
 	same "Error: Failed to create mdev $U1, type mtty-1 on mtty: Input/output error (kernel: ${2:-fake: $U1 refused})"
 }
 
-@test "a crashing process is not quoted, whatever its name" {
+@test "messages about a crashing process are not quoted, regardless of its name" {
 	only_the_reason_with "6,2,2,-;mtty[4711]: segfault at 0 ip 0000 sp 0000 error 4 in mtty[1000+1000]"
 	only_the_reason_with "6,2,2,-;traps: mtty[4711] trap invalid opcode ip:1 sp:2 error:0 in $U1[1+1]"
 	only_the_reason_with "6,2,2,-;x[1]: segfault at 0 ip 0000 sp 0000 error 4 in $U1: trust me[1+1]"
 	only_the_reason_with "4,2,2,-;process './$U1' started with executable stack"
 }
 
-@test "what processes write to the kernel's log is not quoted" {
+@test "messages that processes write to the kernel log are not quoted" {
 	only_the_reason_with "11,2,2,-;fake: $U1 is fine"
 	only_the_reason_with "12,2,2,-;$U1: is fine"$'\n DEVICE=+mdev:'"$U1"
 }
 
-@test "what the kernel says about other devices is not quoted" {
+@test "kernel messages about other devices are not quoted" {
 	only_the_reason_with "3,2,2,-;fake: $U2 refused"
 	only_the_reason_with "3,2,2,-;mtty 1: broken"$'\n SUBSYSTEM=mtty\n DEVICE=+mtty:mtty1'
 	only_the_reason_with "3,2,2,-;vfio_mdev ${U1}0: broken"
 }
 
-@test "what the kernel says about the device or its parent is quoted" {
+@test "kernel messages about the device or its parent are quoted" {
 	only_the_reason_with "3,2,2,c;broken"$'\n SUBSYSTEM=mdev\n DEVICE=+mdev:'"$U1" broken
 	only_the_reason_with "4,2,2,-,caller=T1;mtty: busy"$'\n SUBSYSTEM=mtty\n DEVICE=+mtty:mtty' "mtty: busy"
 	only_the_reason_with "3,2,2,-;[nvidia-vgpu-vfio] $U1: start failed" "[nvidia-vgpu-vfio] $U1: start failed"
 	only_the_reason_with "3,2,2,-;$U1: start failed" "$U1: start failed"
 }
 
-@test "a kernel that says nothing is not quoted" {
+@test "without a kernel message, nothing is quoted" {
 	mkdir -p "$ROOT/dev"
 	FAKEKERNEL_FAIL=create=EIO run -1 mdevctl start -u "$U1" -p mtty -t mtty-1
 	same "Error: Failed to create mdev $U1, type mtty-1 on mtty: Input/output error"
