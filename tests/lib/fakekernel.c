@@ -415,3 +415,6 @@ int open(const char *path, int flags, ...)
 	}
 	return next(path, flags, mode);
 }
+
+/* The same, by the name that it has with 64-bit file offsets. */
+int open64(const char *path, int flags, ...) __attribute__((alias("open")));
