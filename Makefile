@@ -12,16 +12,16 @@ UNITDIR      ?= $(PREFIX)/lib/systemd/system
 BASHCOMPDIR  ?= $(PREFIX)/share/bash-completion/completions
 ZSHCOMPDIR   ?= $(PREFIX)/share/zsh/site-functions
 FISHCOMPDIR  ?= $(PREFIX)/share/fish/vendor_completions.d
-# mdevctl's own places: scripts of other packages are there, so they do not move with PREFIX.
+# Directories used by mdevctl: other packages install scripts there, so they do not depend on PREFIX.
 CONFDIR      ?= /etc/mdevctl.d
 SCRIPTDIR    ?= /usr/lib/mdevctl/scripts.d
-# Programs of others that the udev rules run, by full name.
+# External programs that the udev rules run, with their full paths.
 SYSTEMCTL    ?= /usr/bin/systemctl
 TIMEOUT      ?= /usr/bin/timeout
 
 CC           ?= gcc
 BUILD        ?= build
-# V=1 shows the commands.
+# V=1 shows the build commands.
 V            ?=
 say           = $(if $(V)$(findstring s,$(firstword -$(MAKEFLAGS))),,@printf '  %-6s %s\n' $(1) $@; )
 CFLAGS       ?= -O2 -g
@@ -43,7 +43,7 @@ RULES        := $(wildcard rules.d/*.rules)
 PAGES        := $(wildcard man/*.[578])
 PAGE_PATHS   := $(foreach page,$(PAGES),$(MANDIR)/man$(subst .,,$(suffix $(page)))/$(notdir $(page))) \
                 $(MANDIR)/man5/mdev-autostart@.service.5
-# Shells look for a completion by the name of the command, zsh inside the file.
+# Shells search for completion files by command name; zsh finds the names inside the file.
 COMPLETED    := lsmdev $(PROGRAMS)
 COMPLETIONS  := $(BASHCOMPDIR)/mdevctl $(COMPLETED:%=$(BASHCOMPDIR)/%) $(ZSHCOMPDIR)/_mdevctl \
                 $(FISHCOMPDIR)/mdevctl.fish $(COMPLETED:%=$(FISHCOMPDIR)/%.fish)
@@ -64,7 +64,7 @@ $(BUILD)/libmdev.a: $(LIB_OBJECTS)
 $(PROGRAMS:%=$(BUILD)/%): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libmdev.a
 	$(call say,LINK)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libmdev.a $(LIBS)
 
-# The front-end has list inside: see mdevctl.c.
+# The front-end includes list: see mdevctl.c.
 $(BUILD)/mdevctl: $(BUILD)/mdevctl.o $(BUILD)/list-main.o $(BUILD)/libmdev.a
 	$(call say,LINK)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
@@ -77,7 +77,7 @@ $(BUILD)/lsmdev: | $(BUILD)/lib
 $(BUILD)/lib:
 	@mkdir -p $@
 
-# Rules, units and completion name the default places; what is installed names those of this make.
+# Rules, units and completion contain the default paths, which are replaced with the configured ones.
 install: all
 	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(UNITDIR) $(DESTDIR)$(RULESDIR) \
 		$(DESTDIR)$(CONFDIR) $(DESTDIR)$(SCRIPTDIR)/callouts $(DESTDIR)$(SCRIPTDIR)/notifiers
@@ -101,7 +101,7 @@ install: all
 		$(DESTDIR)$(BASHCOMPDIR)/mdevctl $(DESTDIR)$(ZSHCOMPDIR)/_mdevctl \
 		$(DESTDIR)$(FISHCOMPDIR)/mdevctl.fish
 
-# Definitions and scripts of others stay.
+# Definitions and third-party scripts are kept.
 uninstall:
 	rm -f $(PROGRAMS:%=$(DESTDIR)$(SBINDIR)/%) $(DESTDIR)$(SBINDIR)/mdevctl $(DESTDIR)$(SBINDIR)/lsmdev
 	rm -f $(UNITS:units/%=$(DESTDIR)$(UNITDIR)/%)
@@ -114,18 +114,18 @@ uninstall:
 clean:
 	rm -rf $(BUILD)
 
-# The kernel that tests and the demo run on (see tests/lib/fakekernel.c).
+# Simulates the kernel for the tests and the demo (see tests/lib/fakekernel.c).
 $(BUILD)/fakekernel.so: tests/lib/fakekernel.c | $(BUILD)/lib
 	$(call say,CC)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 $(WARNINGS) -Wno-unknown-warning-option -Wno-format-truncation \
 		-shared -fPIC -o $@ $< -ldl
 
-# C tests of pure modules: each tests/unit/X.c is a program that says what failed.
+# Unit tests in C: each tests/unit/X.c is a program that prints what failed.
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/*.c))
 $(BUILD)/unit/%: tests/unit/%.c $(BUILD)/libmdev.a
 	@mkdir -p $(@D)
 	$(call say,LINK)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libmdev.a $(LIBS)
 
-# Each fuzz target as a program that replays files; `make fuzz` looks for new ones, with libFuzzer.
+# Builds each fuzz target as a program that replays files; `make fuzz` generates new input with libFuzzer.
 FUZZ_TARGETS := $(patsubst tests/fuzz/fuzz_%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 $(BUILD)/fuzz/%: tests/fuzz/fuzz_%.c tests/fuzz/replay.c $(BUILD)/libmdev.a
 	@mkdir -p $(@D)
@@ -137,9 +137,9 @@ test-programs: all $(BUILD)/fakekernel.so $(UNIT_TESTS) $(FUZZ_TARGETS)
 .PHONY: all install uninstall clean test-programs
 -include $(wildcard $(BUILD)/*.d $(BUILD)/lib/*/*.d)
 
-# --- What developers run ---------------------------------------------------------------------------
+# --- Targets for developers ------------------------------------------------------------------------
 
-# To build: gcc make pkg-config and the libraries; the rest is for the tests.
+# Build dependencies; everything else is required only for the tests.
 DEPS_BUILD := gcc make libc6-dev libcjson-dev uuid-dev libudev-dev libsystemd-dev
 DEPS_CHECK := bats parallel python3-minimal mandoc man-db strace valgrind systemd udev jq util-linux procps zsh \
               fish bash-completion git
@@ -149,7 +149,7 @@ DEPS_TREE  := git mmdebstrap
 DEPS_FUZZ  := clang libclang-rt-dev
 DEPS_VM    := qemu-system-x86 mmdebstrap e2fsprogs busybox-static cpio zstd xz-utils bzip2 kmod
 
-# Installs what the goals beside it need and is missing, if that is possible, else says how. Alone: all.
+# Installs missing packages that the other goals require (all if there is none), or prints the command.
 DEPS_OF    := $(filter-out deps,$(MAKECMDGOALS))
 deps_if     = $(if $(DEPS_OF),$(if $(filter $(1),$(DEPS_OF)),$(2)),$(2))
 DEPS       := $(sort $(DEPS_BUILD) $(call deps_if,check bench,$(if $(SUITE),$(DEPS_TREE),$(DEPS_CHECK))) $(call deps_if,lint,$(DEPS_LINT)) \
@@ -168,7 +168,7 @@ deps:
 		echo "  sudo apt-get install --no-install-recommends $$missing"; exit 1; \
 	fi
 
-# A Debian package of what is committed, with Debian's own tools, into $(BUILD)/deb.
+# Builds a Debian package of the committed files with Debian's tools, in $(BUILD)/deb.
 DEB := $(BUILD)/deb/mdev-tools
 deb:
 	rm -rf $(BUILD)/deb
@@ -184,15 +184,15 @@ check-deb: deb
 demo: all $(BUILD)/fakekernel.so
 	@BUILD=$(abspath $(BUILD)) tests/demo
 
-# SUITE=trixie: in a tree of that release of Debian.
+# SUITE=trixie: runs the tests in a tree of that Debian release.
 check: $(if $(SUITE),,test-programs)
 	@BUILD=$(abspath $(BUILD)) $(if $(SUITE),tests/check-in $(SUITE),tests/check)
 
-# For contributors: the format and the warnings of Debian 12's compilers and analysers.
+# For contributors: checks formatting and warnings of the compilers and static analysers of Debian 12.
 lint:
 	@BUILD=$(abspath $(BUILD)) tests/check tests/lint/*.bats
 
-# The sanitizer keeps 200 bytes of each thread that fuzz_cli ends: 3 GiB in half an hour.
+# The sanitizer keeps 200 bytes for each thread that fuzz_cli ends: 3 GiB in half an hour.
 FUZZ_SECONDS ?= 1800
 FUZZ_FLAGS   := -O1 -g -fexceptions -fno-sanitize-recover=all -fsanitize=address,undefined
 fuzz:
@@ -213,7 +213,7 @@ check-vm:
 	$(MAKE) install BUILD=$(BUILD)/vm DESTDIR=$(abspath $(BUILD))/system/payload PREFIX=/usr
 	tests/system/run
 
-# Speed, size and memory against their limits, as ratios (tests/bench/run).
+# Checks speed, size and memory against their limits, as ratios (tests/bench/run).
 BENCH := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
 $(BENCH): $(BUILD)/bench/%: tests/bench/%.c
 	mkdir -p $(@D)

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# Completion for mdevctl, lsmdev and mdev-*. Commands and options are what --help prints; devices,
-# parents and types are asked for when they are needed. mdevctl.zsh and mdevctl.fish do the same.
+# Completion for mdevctl, lsmdev and mdev-*. Commands and options are read from --help; devices,
+# parents and types are queried when they are needed. mdevctl.zsh and mdevctl.fish work in the same
+# way.
 
-# The sbin directories are not on every user's PATH, but on sudo's.
+# The sbin directories are not in the PATH of all users, but in that of sudo.
 _mdevctl_run() {
 	PATH=$PATH:/usr/sbin:/sbin command "$@" 2>/dev/null </dev/null
 }
 
-# _mdevctl_given --NAME -LETTER: the value it has among the words before the cursor.
+# _mdevctl_given --NAME -LETTER: prints the value of the option in the words before the cursor.
 _mdevctl_given() {
 	local i
 	for ((i = 1; i < ${#words[@]} - 1; i++)); do
@@ -22,7 +23,7 @@ _mdevctl_given() {
 	done
 }
 
-# _mdevctl_has --NAME -LETTER: whether it is among the words before the cursor.
+# _mdevctl_has --NAME -LETTER: whether the option is among the words before the cursor.
 _mdevctl_has() {
 	local word
 	for word in "${words[@]:1:${#words[@]}-2}"; do
@@ -36,7 +37,7 @@ _mdevctl_commands() {
 	_mdevctl_run mdevctl --help | sed -n 's/^  \([a-z]*\)  *[A-Z].*/\1/p'
 }
 
-# The long options that are not given yet, with "=" if they need a value.
+# Prints the long options that have not been given, with "=" if they require a value.
 _mdevctl_options() {
 	local line name
 	while IFS= read -r line; do
@@ -49,7 +50,7 @@ _mdevctl_options() {
 	done < <(_mdevctl_run "$@" --help)
 }
 
-# The devices that a command may be about.
+# Prints the UUIDs that a command can be used for.
 _mdevctl_uuids() {
 	case $1 in
 	undefine) _mdevctl_run mdevctl list -d ;;
@@ -83,15 +84,16 @@ _mdevctl_parents() {
 	esac | sort -u
 }
 
-# _mdevctl_types UUID PARENT: of the parent, or else of the parent that the device has.
+# _mdevctl_types UUID PARENT: prints the types of the given parent, or else of the parent of the
+# device.
 _mdevctl_types() {
 	local parent=$2
 	[[ $parent || ! $1 ]] || parent=$(_mdevctl_run mdevctl list -d -u "$1" | cut -d ' ' -f 2)
 	_mdevctl_run mdevctl types ${parent:+-p "$parent"} | sed -n 's/^  \([^ ].*\)/\1/p' | sort -u
 }
 
-# _mdevctl_attributes UUID PARENT: what can be written in the directory of the device, or of one like it
-# if it does not run.
+# _mdevctl_attributes UUID PARENT: prints the writable files in the directory of the device, or of a
+# similar one if the device is not running.
 _mdevctl_attributes() {
 	local uuid=$1 parent=$2 type dir=${MDEVCTL_ENV_ROOT-}/sys/bus/mdev/devices
 	if [[ $uuid && ! -e $dir/$uuid ]]; then
@@ -107,7 +109,7 @@ _mdevctl_indices() {
 	_mdevctl_run mdevctl list -dv -u "$1" ${2:+-p "$2"} | sed -n 's/^    @{\([0-9]*\)}.*/\1/p'
 }
 
-# _mdevctl_values COMMAND OPTION: what may stand behind it.
+# _mdevctl_values COMMAND OPTION: prints possible values of the option.
 _mdevctl_values() {
 	local uuid parent
 	uuid=$(_mdevctl_given --uuid -u)
@@ -122,9 +124,9 @@ _mdevctl_values() {
 	esac
 }
 
-# Sets COMPREPLY to those of the candidates (a line each) that the word at the cursor may become.
-# $before is the part of the word in front of what is completed. What stands before a "=" or ":" is a
-# word of its own to bash, which it does not replace.
+# Sets COMPREPLY to the candidates (one per line) that match the word at the cursor. $before is the
+# part of the word before the completed one. bash treats text before "=" or ":" as a separate word,
+# which it does not replace.
 _mdevctl_reply() {
 	local before=$1 line break skip=
 	for break in = :; do
@@ -142,7 +144,7 @@ _mdevctl_reply() {
 _mdevctl() {
 	local words cur command option before=
 	COMPREPLY=()
-	# Words as people see them, from the name of the program on.
+	# Split into words as the user sees them, starting with the name of the program.
 	read -ra words <<<"${COMP_LINE:0:COMP_POINT}"
 	[[ ${COMP_LINE:0:COMP_POINT} != *[[:space:]] ]] || words+=("")
 	while ((${#words[@]} > 2)) && [[ ${words[0]##*/} != "${1##*/}" ]]; do

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Completion for mdevctl, lsmdev and mdev-*. Commands and options are what --help prints; devices,
-# parents and types are asked for when they are needed. mdevctl.bash and mdevctl.zsh do the same.
+# Completion for mdevctl, lsmdev and mdev-*. Commands and options are read from --help; devices, parents and
+# types are queried when they are needed. mdevctl.bash and mdevctl.zsh work in the same way.
 
-# The sbin directories are not on every user's path, but on sudo's.
+# The sbin directories are not in the path of all users, but in that of sudo.
 function __mdevctl_run
     set -lx PATH $PATH /usr/sbin /sbin
     command $argv 2>/dev/null </dev/null
 end
 
-# __mdevctl_given NAME LETTER: the value it has among the words before the cursor.
+# __mdevctl_given NAME LETTER: prints the value of the option in the words before the cursor.
 function __mdevctl_given
     set -l words (commandline -opc)
     for i in (seq 2 (count $words))
@@ -26,7 +26,7 @@ function __mdevctl_given
     end
 end
 
-# UUID, then PARENT if it is known; --uuid=UUID:PARENT is both.
+# Prints the UUID, and the parent if it is known; --uuid=UUID:PARENT specifies both.
 function __mdevctl_given_device
     set -l uuid (__mdevctl_given uuid u)
     set -q uuid[1]; or return
@@ -39,7 +39,7 @@ function __mdevctl_has
     string match -qr -- "^(--$argv[1]|-[a-z]*$argv[2][a-z]*)\$" (commandline -opc)
 end
 
-# The devices that a command may be about, with the rest of their line as description.
+# Prints the UUIDs that a command can be used for, with the rest of their line as description.
 function __mdevctl_uuid
     set -l lines
     switch $argv[1]
@@ -90,7 +90,7 @@ function __mdevctl_parent
     end | sort -u
 end
 
-# Of the parent, or else of the parent that the device has; with how many are left.
+# Prints the types of the given parent, or else of the parent of the device, with the available instances.
 function __mdevctl_type
     set -l device (__mdevctl_given_device)
     set -l parent $device[2] (__mdevctl_given parent p)
@@ -107,7 +107,7 @@ function __mdevctl_type
     end | sort -u
 end
 
-# What can be written in the directory of the device, or of one like it if it does not run.
+# Prints the writable files in the directory of the device, or of a similar one if it is not running.
 function __mdevctl_attribute
     set -l device (__mdevctl_given_device)
     set -q device[1]; or return
@@ -135,13 +135,13 @@ function __mdevctl_commands
     __mdevctl_run mdevctl --help | string replace -rf '^  ([a-z]+) +([A-Z].*)' '$1\t$2'
 end
 
-# The command among the words of mdevctl, e.g. for "mdevctl sta".
+# Whether this is the command of mdevctl, e.g. for "mdevctl sta".
 function __mdevctl_command
     set -l words (commandline -opc)
     test "$words[2]" = "$argv[1]"
 end
 
-# __mdevctl_options COMMAND COMPLETE-OPTIONS...: tells fish what "mdev-COMMAND --help" prints.
+# __mdevctl_options COMMAND COMPLETE-OPTIONS...: defines the options printed by "mdev-COMMAND --help".
 function __mdevctl_options
     set -l command $argv[1]
     set -l rule complete $argv[2..]

@@ -1,19 +1,19 @@
 #compdef mdevctl lsmdev mdev-define mdev-undefine mdev-modify mdev-start mdev-stop mdev-list mdev-types mdev-autostart
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Completion for mdevctl, lsmdev and mdev-*. Commands and options are what --help prints; devices,
-# parents and types are asked for when they are needed. mdevctl.bash and mdevctl.fish do the same.
+# Completion for mdevctl, lsmdev and mdev-*. Commands and options are read from --help; devices, parents
+# and types are queried when they are needed. mdevctl.bash and mdevctl.fish work in the same way.
 
-# The sbin directories are not on every user's path, but on sudo's.
+# The sbin directories are not in the path of all users, but in that of sudo.
 _mdevctl_run() {
 	PATH=$PATH:/usr/sbin:/sbin command "$@" 2>/dev/null </dev/null
 }
 
-# _mdevctl_given --NAME -LETTER: the value among the options that _arguments has seen.
+# _mdevctl_given --NAME -LETTER: prints the value of the option as parsed by _arguments.
 _mdevctl_given() {
 	print -r -- ${${opt_args[$1]:-${opt_args[$2]}}//\\:/:}
 }
 
-# Sets uuid and parent, of which --uuid=UUID:PARENT is both.
+# Sets uuid and parent; --uuid=UUID:PARENT specifies both.
 _mdevctl_given_device() {
 	uuid=$(_mdevctl_given --uuid -u) parent=$(_mdevctl_given --parent -p)
 	[[ $uuid != *:* ]] || { parent=${uuid#*:} uuid=${uuid%%:*}; }
@@ -23,7 +23,7 @@ _mdevctl_has() {
 	(( ${+opt_args[$1]} + ${+opt_args[$2]} ))
 }
 
-# Lines of the devices that the command may be about.
+# Prints the lines of the devices that the command can be used for.
 _mdevctl_devices() {
 	case $_mdevctl_command in
 	(undefine) _mdevctl_run mdevctl list -d ;;
@@ -69,7 +69,8 @@ _mdevctl_parent() {
 	_wanted parents expl parent compadd -a parents
 }
 
-# Of the parent, or else of the parent that the device has; with how many are left.
+# Prints the types of the given parent, or else of the parent of the device, with the available
+# instances.
 _mdevctl_type() {
 	local uuid parent
 	local -aU types
@@ -82,7 +83,7 @@ _mdevctl_type() {
 	_describe -t types type types
 }
 
-# What can be written in the directory of the device, or of one like it if it does not run.
+# Prints the writable files in the directory of the device, or of a similar one if it is not running.
 _mdevctl_attribute() {
 	local uuid parent dir=$MDEVCTL_ENV_ROOT/sys/bus/mdev/devices expl
 	local -a device attributes
@@ -106,7 +107,7 @@ _mdevctl_index() {
 	_describe -V -t indices index indices
 }
 
-# Makes what _arguments wants to know of the lines that "$@ --help" prints.
+# Converts the output of "$@ --help" to specifications for _arguments.
 _mdevctl_options() {
 	local line letter name argument help
 	local -a match mbegin mend
