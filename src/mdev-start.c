@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <stdio.h>
 
+#include "base/signal.h"
 #include "op/op.h"
 #include "ui/cli.h"
 
@@ -26,13 +27,17 @@ static int run(const struct cli *cli, struct env *env, struct error *err)
 {
 	struct op op = cli_op(cli, env);
 	char uuid[UUID_SIZE];
+	sigset_t old;
 
 	env_open_kmsg(env);
-	if (op_start(&op, uuid, err) < 0)
-		return -1;
-	if (!op.uuid) /* libvirt reads the UUID of the new device from stdout */
+	signal_block(&old); /* nobody could find a device whose UUID was not printed */
+	int r = op_start(&op, uuid, err);
+	if (r == 0 && !op.uuid) { /* libvirt reads the UUID of the new device from stdout */
 		puts(uuid);
-	return 0;
+		fflush(stdout);
+	}
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	return r;
 }
 
 static const struct cli_spec spec = {

@@ -317,7 +317,8 @@ n notify define success"
 
 # in_background COMMAND...: with the dispositions of a command at a terminal, into $ROOT/output.
 in_background() {
-	env --default-signal=TERM,INT,HUP "$@" >"$ROOT/output" 2>&1 3>&- &
+	ulimit -c 0
+	env --default-signal=TERM,INT,HUP,QUIT "$@" >"$ROOT/output" 2>&1 3>&- &
 	PID=$!
 	echo "$PID" >>"$ROOT/pids"
 }
@@ -349,6 +350,13 @@ n notify start"
 TERM 15
 INT 2
 HUP 1
+QUIT 3
+ALRM 14
+USR1 10
+USR2 12
+XCPU 24
+VTALRM 26
+PROF 27
 END
 }
 
@@ -403,7 +411,7 @@ n notify start"
 	script "$NOTIFIERS" n
 	while read -r signal number; do
 		rm -f "$ROOT/log"
-		FAKEKERNEL_DELAY=1000 FAKEKERNEL_LOG=$ROOT/log \
+		FAKEKERNEL_DELAY=300 FAKEKERNEL_LOG=$ROOT/log \
 			in_background mdevctl start -u "$U1" -p mtty -t mtty-1
 		wait_for "$ROOT/log" # the kernel has been asked
 		kill -s "$signal" "$PID"
@@ -422,7 +430,37 @@ n notify stop success"
 TERM 15
 INT 2
 HUP 1
+QUIT 3
+ALRM 14
+USR1 10
+USR2 12
+XCPU 24
+VTALRM 26
+PROF 27
+PIPE 13
 END
+}
+
+@test "a file size limit is an error like any other" {
+	printf '{"mdev_type":"mtty-1","start":"manual","attrs":[{"a":"%03000d"}]}' 1 >"$ROOT/json"
+	run -1 bash -c "ulimit -f 1; exec mdev-define -u $U1 -p mtty --jsonfile '$ROOT/json'"
+	same "Error: Unable to write /etc/mdevctl.d/mtty/$U1: File too large"
+	[[ -z $(ls -A "$D/mtty") ]]
+}
+
+@test "start prints the UUID that it generated though a signal ends it" {
+	local signal
+	for signal in TERM QUIT USR1; do
+		rm -f "$ROOT/log"
+		FAKEKERNEL_DELAY=300 FAKEKERNEL_LOG=$ROOT/log \
+			in_background mdev-start -p mtty -t mtty-1
+		wait_for "$ROOT/log"
+		kill -s "$signal" "$PID"
+		ended $((128 + $(kill -l "$signal")))
+		run -0 cat "$ROOT/output"
+		[[ $output == "$(ls "$DEVICES")" && $output == ????????-*-???????????? ]]
+		mdev-stop -u "$output"
+	done
 }
 
 @test "a signal during post is not forwarded to the script, which may hold a lock" {

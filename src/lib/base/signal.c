@@ -8,7 +8,8 @@
  * but must not have any effect. */
 void signal_termination(sigset_t *ret)
 {
-	static const int all[] = { SIGINT, SIGTERM, SIGHUP };
+	static const int all[] = { SIGINT,  SIGTERM, SIGHUP,  SIGQUIT,	 SIGALRM,
+				   SIGUSR1, SIGUSR2, SIGXCPU, SIGVTALRM, SIGPROF };
 	struct sigaction action;
 
 	sigemptyset(ret);
@@ -35,5 +36,7 @@ void signal_block(sigset_t *ret_old)
 	sigset_t set;
 
 	signal_termination(&set);
+	sigaddset(&set, SIGPIPE);
 	sigprocmask(SIG_BLOCK, &set, ret_old);
+	(void)signal(SIGXFSZ, SIG_IGN);
 }

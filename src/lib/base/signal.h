@@ -4,9 +4,9 @@
 #include <signal.h>
 
 /*
- * Termination signals (SIGINT, SIGTERM, SIGHUP) during a change. They are blocked, so that the
- * program terminates only when the device and the scripts are in a known state; functions that wait
- * check whether one is pending.
+ * Termination signals during a change: those that end a program by default and that people, timers
+ * and limits send. They are blocked, so that the program terminates only when the device and the
+ * scripts are in a known state; functions that wait check whether one is pending.
  */
 
 /* Returns the termination signals that are not ignored. An ignored signal (nohup, a background job)
@@ -14,7 +14,8 @@
 void signal_termination(sigset_t *ret);
 
 /* Blocks the termination signals. *ret_old is set to the previous mask, to be restored with
- * sigprocmask(). */
+ * sigprocmask(). SIGPIPE and SIGXFSZ are answers to a write of our own, and no request to end:
+ * SIGPIPE is blocked as well, SIGXFSZ ignored for good, so that the write fails and is reported. */
 void signal_block(sigset_t *ret_old);
 
 /* Returns the termination signal that is blocked and pending in this process, or 0. */

@@ -6,6 +6,7 @@
 #include <libudev.h>
 
 #include "base/mem.h"
+#include "base/signal.h"
 #include "host/settle.h"
 #include "host/vfio.h"
 
@@ -46,7 +47,7 @@ bool settle_next(struct settle *settle)
 	struct udev_device *device;
 	uint64_t now = settle_now();
 
-	if (now >= settle->deadline)
+	if (now >= settle->deadline || signal_pending_termination())
 		return false;
 	uint64_t left = (settle->deadline - now) / 1000 + 1;
 	if (settle->monitor)

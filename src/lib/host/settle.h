@@ -30,7 +30,7 @@ void settle_close(struct settle *settle);
 #define _cleanup_settle_ __attribute__((cleanup(settle_close)))
 
 /* Waits for an event of any device, or for a short time. Returns false when the time limit has
- * expired; the condition must not be checked again then. */
+ * expired or a termination signal is pending; the condition must not be checked again then. */
 bool settle_next(struct settle *settle);
 
 /* Whether udev has finished processing the running device and its VFIO devices, so that

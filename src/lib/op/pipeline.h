@@ -8,8 +8,8 @@
 
 /*
  * The pipeline that every change of a device runs through: pre callouts, the change, post callouts,
- * notifiers, journal. If pre has succeeded, post always runs; SIGTERM, SIGINT and SIGHUP take
- * effect afterwards.
+ * notifiers, journal. If pre has succeeded, post always runs; termination signals take effect
+ * afterwards.
  */
 
 /* Runs the pipeline for a device and logs the result to the journal. The capabilities of scripts

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/signal.h"
 #include "device/uuid.h"
 #include "host/settle.h"
 #include "op/callout.h"
@@ -59,6 +60,11 @@ static int load_start(const struct op *op, struct mdev *ret, struct error *err)
 	return 0;
 }
 
+static int interrupted(struct error *err)
+{
+	return error_set(err, STATUS_FAILED, "Interrupted, nothing was changed");
+}
+
 /* Waits until the device can be created. Errors that waiting cannot change are left to the start.
  */
 static int wait_for_parent(const struct op *op, struct settle *settle, const struct mdev *dev,
@@ -69,10 +75,26 @@ static int wait_for_parent(const struct op *op, struct settle *settle, const str
 
 		if (active_check(op->env, dev, &why) == 0 || why.status == STATUS_EXISTS)
 			return 0;
-		if (!settle_next(settle))
-			return error_set(err, STATUS_TIMED_OUT, "%s (waited %u s)", why.text,
-					 op->wait);
+		if (settle_next(settle))
+			continue;
+		if (signal_pending_termination())
+			return interrupted(err);
+		return error_set(err, STATUS_TIMED_OUT, "%s (waited %u s)", why.text, op->wait);
 	}
+}
+
+/* Why udev has not been waited for to the end. After a signal nothing but this tells the user which
+ * device was started. */
+static int not_settled(const struct mdev *dev, unsigned limit, struct error *err)
+{
+	if (!signal_pending_termination())
+		return error_set(err, STATUS_TIMED_OUT,
+				 "Udev did not finish processing device %s within %u s", dev->uuid,
+				 limit);
+	error_set(err, STATUS_FAILED, "Device %s is running, but waiting for udev was interrupted",
+		  dev->uuid);
+	log_warning("%s", err->text);
+	return -1;
 }
 
 /* Waits until udev has finished processing a running device; since: as for settle_is_done(). */
@@ -85,9 +107,7 @@ static int wait_for_udev(const struct op *op, const struct mdev *dev, uint64_t s
 	settle_open(&settle, op->env, limit);
 	while (!settle_is_done(&settle, op->env, dev->uuid, since))
 		if (!settle_next(&settle))
-			return error_set(err, STATUS_TIMED_OUT,
-					 "Udev did not finish processing device %s within %u s",
-					 dev->uuid, limit);
+			return not_settled(dev, limit, err);
 	int r = active_runs(op->env, dev, err);
 	if (r == 0)
 		return error_set(err, STATUS_NOT_FOUND,
