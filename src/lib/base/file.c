@@ -1,15 +1,24 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
+
+/* musl has neither renameat2() nor its flags. */
+#ifndef RENAME_NOREPLACE
+#define RENAME_NOREPLACE 1
+#endif
+#if __has_include(<linux/openat2.h>)
+#include <linux/openat2.h>
+#endif
 
 #include "base/file.h"
 #include "base/mem.h"
@@ -29,7 +38,16 @@ int file_scan(int dirfd, const char *path, struct file_names *ret)
 {
 	struct dirent **v;
 
+#ifdef __GLIBC__
 	int n = scandirat(dirfd, path, &v, is_entry, by_bytes);
+#else /* musl has only scandir() */
+	char name[sizeof("/proc/self/fd/") + 3 * sizeof(int)];
+	_cleanup_close_ int fd = file_open_dir(dirfd, path);
+	if (fd < 0)
+		return fd;
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+	int n = scandir(name, &v, is_entry, by_bytes);
+#endif
 	if (n < 0)
 		return -errno;
 	*ret = (struct file_names){ v, n };
@@ -115,13 +133,86 @@ int file_read_attr(int dirfd, const char *path, char *buf, size_t size)
 	return 0;
 }
 
-int file_write_attr(int dirfd, const char *path, const char *value)
+int file_status(int dirfd, const char *path, struct stat *ret)
 {
-	struct open_how how = { .flags = O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
+#ifdef STATX_TYPE
+	struct statx status;
+
+	if (statx(dirfd, path, AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_INO,
+		  &status) == 0) {
+		*ret = (struct stat){ .st_mode = status.stx_mode, .st_ino = status.stx_ino };
+		ret->st_dev = makedev(status.stx_dev_major, status.stx_dev_minor);
+		ret->st_rdev = makedev(status.stx_rdev_major, status.stx_rdev_minor);
+		return 0;
+	}
+	if (errno != ENOSYS && errno != EPERM)
+		return -errno;
+#endif
+	return fstatat(dirfd, path, ret, AT_EMPTY_PATH | AT_NO_AUTOMOUNT) < 0 ? -errno : 0;
+}
+
+bool file_is_same(const struct stat *a, const struct stat *b)
+{
+	if (S_ISCHR(a->st_mode) && S_ISCHR(b->st_mode))
+		return a->st_rdev == b->st_rdev;
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+#define ATTR_FLAGS (O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
+
+/* Opens the path component by component. Stricter than openat2(): neither ".." nor any link. */
+static int open_by_steps(int dirfd, const char *path)
+{
+	_cleanup_close_ int dir = -1; /* owned: the directory reached so far; -1 = dirfd */
+	char name[NAME_MAX + 1];
+
+	if (*path == '/')
+		return -EXDEV;
+	for (;;) {
+		size_t len = strcspn(path, "/");
+		if (len > NAME_MAX)
+			return -ENAMETOOLONG;
+		memcpy(name, path, len);
+		name[len] = '\0';
+		if (strcmp(name, "..") == 0)
+			return -EXDEV;
+		bool last = path[len] == '\0';
+		path += len + strspn(path + len, "/");
+		int fd = openat(dir < 0 ? dirfd : dir, *name ? name : ".",
+				last ? O_NOFOLLOW | ATTR_FLAGS
+				     : O_NOFOLLOW | O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (fd < 0)
+			return -errno;
+		if (last)
+			return fd;
+		mem_close(&dir);
+		dir = fd;
+	}
+}
+
+/* Kernels before 5.6 have no openat2(). Older system call filters, and RestrictSUIDSGID= of
+ * systemd, reject it; if it was the file that rejected access, the steps fail with the same error.
+ */
+static int open_beneath(int dirfd, const char *path)
+{
+#ifdef RESOLVE_BENEATH
+	struct open_how how = { .flags = ATTR_FLAGS,
 				.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS };
 
-	_cleanup_close_ int fd = (int)syscall(SYS_openat2, dirfd, path, &how, sizeof(how));
-	return fd < 0 ? -errno : file_write_value(fd, value);
+	int fd = (int)syscall(SYS_openat2, dirfd, path, &how, sizeof(how));
+	if (fd >= 0)
+		return fd;
+	if (errno != ENOSYS && errno != EPERM)
+		return -errno;
+#endif
+	return open_by_steps(dirfd, path);
+}
+
+int file_write_attr(int dirfd, const char *path, const char *value)
+{
+	_cleanup_close_ int fd = open_beneath(dirfd, path);
+
+	return fd < 0 ? fd : file_write_value(fd, value);
 }
 
 int file_write_value(int fd, const char *value)
@@ -175,9 +266,9 @@ int file_sync_dir(int dirfd, const char *path)
 /* Renames a file unless the target exists. NFS does not support this, but supports link(). */
 static int rename_new(int dirfd, const char *temporary, const char *path)
 {
-	if (renameat2(dirfd, temporary, dirfd, path, RENAME_NOREPLACE) == 0)
+	if (syscall(SYS_renameat2, dirfd, temporary, dirfd, path, RENAME_NOREPLACE) == 0)
 		return 0;
-	if (errno != EINVAL)
+	if (errno != EINVAL && errno != ENOSYS)
 		return -errno;
 	if (linkat(dirfd, temporary, dirfd, path, 0) < 0)
 		return -errno;

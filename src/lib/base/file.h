@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/stat.h>
 
 /*
  * Access to files relative to a directory fd. Unless stated otherwise, all functions return 0 or
@@ -36,9 +37,18 @@ int file_read_fd(int fd, size_t limit, char **ret_text, size_t *ret_len);
 /* Reads a sysfs file of at most one page into buf, without trailing white space. */
 int file_read_attr(int dirfd, const char *path, char *buf, size_t size);
 
+/* Returns type, device and inode of the file that path refers to, following links; an empty path is
+ * dirfd itself. With statx(2), does not query the server of the file system, which may be
+ * controlled by any user (FUSE) or be unreachable (NFS). Other members of *ret are undefined. */
+int file_status(int dirfd, const char *path, struct stat *ret);
+
+/* Whether two of these are the same file. Device nodes are compared by device number: a container
+ * has nodes of its own for the same device. */
+bool file_is_same(const struct stat *a, const struct stat *b);
+
 /* Writes a value to a sysfs file below dirfd, or to an open sysfs file, with a single write(2), as
  * kernfs requires. The path cannot escape dirfd, neither through ".." nor through symbolic links
- * (openat2() with RESOLVE_BENEATH). */
+ * (openat2() with RESOLVE_BENEATH; on kernels without it, neither is allowed in the path). */
 int file_write_attr(int dirfd, const char *path, const char *value);
 int file_write_value(int fd, const char *value);
 

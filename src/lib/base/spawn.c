@@ -20,8 +20,15 @@
 #include "base/signal.h"
 #include "base/spawn.h"
 
+/* The same on all architectures; older C libraries do not define it. */
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+
 /* Time after SIGTERM until a program is killed, and after SIGKILL until we stop waiting for it. */
 #define GRACE_SECONDS 3
+/* Interval at which we check whether a program has ended if the kernel has no pidfd. */
+#define ASK_EVERY_MS 20
 
 /* The ends of a pipe; -1 = closed. */
 struct pipe {
@@ -38,7 +45,7 @@ struct text {
 /* A running program: our ends of its pipes, and the data read from them. */
 struct run {
 	pid_t pid;
-	int ended;   /* owned: a pidfd, readable when the program has ended */
+	int ended;   /* owned: a pidfd, readable when the program has ended; -1 = there is none */
 	int signals; /* owned: a signalfd, readable while a signal in `wanted` is pending; never
 			read */
 	sigset_t wanted;
@@ -115,6 +122,23 @@ static int open_signals(struct run *run, bool interruptible)
 	return run->signals < 0 ? -errno : 0;
 }
 
+/* Closes fds inherited from our caller: a background script would keep them open. glibc has a file
+ * action for this only since 2.34 (addclosefrom_np), and musl has none. */
+static int close_on_exec(void)
+{
+	_cleanup_names_ struct file_names fds = { 0 };
+
+	int r = file_scan(AT_FDCWD, "/proc/self/fd", &fds);
+	if (r < 0)
+		return r;
+	for (int i = 0; i < fds.n; i++) {
+		unsigned long fd = strtoul(fds.v[i]->d_name, NULL, 10);
+		if (fd > STDERR_FILENO) /* fails for that of the scan, which is closed */
+			(void)fcntl((int)fd, F_SETFD, FD_CLOEXEC);
+	}
+	return 0;
+}
+
 /* The order matters: the end for stdin may be fd 1 or 2 if we were started with them closed. */
 static int set_files(posix_spawn_file_actions_t *files, const struct run *run)
 {
@@ -124,9 +148,6 @@ static int set_files(posix_spawn_file_actions_t *files, const struct run *run)
 		r = posix_spawn_file_actions_adddup2(files, run->out.write, STDOUT_FILENO);
 	if (r == 0)
 		r = posix_spawn_file_actions_adddup2(files, run->err.write, STDERR_FILENO);
-	/* Close fds inherited from our caller: a background script would keep them open. */
-	if (r == 0)
-		r = posix_spawn_file_actions_addclosefrom_np(files, STDERR_FILENO + 1);
 	return r;
 }
 
@@ -260,6 +281,15 @@ static bool end(struct run *run)
 	return true;
 }
 
+/* Returns whether the program has ended, without reaping it. */
+static bool has_ended(const struct run *run)
+{
+	siginfo_t info = { 0 };
+
+	return waitid(P_PID, (id_t)run->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+	       info.si_pid == run->pid;
+}
+
 /* Serves the pipes until the program itself has ended, even if other processes keep them open. */
 static void attend(struct run *run)
 {
@@ -278,8 +308,8 @@ static void attend(struct run *run)
 				return;
 			continue;
 		}
-		if (poll(fds, sizeof(fds) / sizeof(fds[0]), left < INT_MAX ? (int)left : INT_MAX) <
-		    0)
+		int64_t most = run->ended < 0 ? ASK_EVERY_MS : INT_MAX;
+		if (poll(fds, sizeof(fds) / sizeof(fds[0]), (int)(left < most ? left : most)) < 0)
 			continue;
 		if (fds[2].revents)
 			feed(run);
@@ -289,7 +319,7 @@ static void attend(struct run *run)
 			(void)collect(&run->err.read, &run->complaint);
 		if (fds[1].revents)
 			hand_on(run);
-		if (fds[0].revents)
+		if (fds[0].revents || (run->ended < 0 && has_ended(run)))
 			return;
 	}
 }
@@ -322,7 +352,8 @@ static int run_child(struct run *run, const char *const argv[], unsigned limit_s
 {
 	int r;
 
-	if ((r = open_pipes(run)) < 0 || (r = open_signals(run, interruptible)) < 0)
+	if ((r = close_on_exec()) < 0 || (r = open_pipes(run)) < 0 ||
+	    (r = open_signals(run, interruptible)) < 0)
 		return r;
 	run->deadline = now_ms() + (int64_t)limit_seconds * 1000;
 	r = start(run, argv);
@@ -331,8 +362,9 @@ static int run_child(struct run *run, const char *const argv[], unsigned limit_s
 	close_end(&run->out.write);
 	close_end(&run->err.write);
 	run->ended = (int)syscall(SYS_pidfd_open, run->pid, 0);
-	if (run->ended <
-	    0) { /* fails only without fds or memory; the program must not run unsupervised */
+	/* Before Linux 5.3 there is none, and older system call filters reject it. Otherwise we are
+	 * out of fds or memory, and the program must not run unsupervised. */
+	if (run->ended < 0 && errno != ENOSYS && errno != EPERM) {
 		r = -errno;
 		run->stage = 1;
 		(void)reap(run);

@@ -21,7 +21,7 @@
  * a file with the same name in their own mount namespace. */
 struct node {
 	char *path; /* owned; NULL = the device has no such node */
-	struct statx status;
+	struct stat status;
 };
 
 static void free_node(struct node *node)
@@ -30,8 +30,12 @@ static void free_node(struct node *node)
 }
 #define _cleanup_node_ __attribute__((cleanup(free_node)))
 
+/* The same on all architectures; older C libraries do not define them. */
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
 #ifndef SYS_pidfd_getfd
-#define SYS_pidfd_getfd 438 /* the same on all architectures */
+#define SYS_pidfd_getfd 438
 #endif
 
 #define PID_SIZE 16
@@ -39,32 +43,14 @@ static void free_node(struct node *node)
 /* The name of a device descriptor in /proc/PID/fd if the device was opened through its group. */
 #define DEVICE_FD "anon_inode:[vfio-device]"
 
-/* Does not query the server of the file system, which may be controlled by any user (FUSE) or be
- * unreachable (NFS). An empty path is dirfd itself. */
-static bool get_status(int dirfd, const char *path, struct statx *ret)
-{
-	return statx(dirfd, path, AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_INO,
-		     ret) == 0;
-}
-
 static struct node find_node(const struct env *env, const char *dir, const char *name)
 {
 	struct node node = { .path = mem_printf("%s/dev/vfio/%s%s", env->root_path, dir, name) };
 
-	if (get_status(AT_FDCWD, node.path, &node.status))
+	if (file_status(AT_FDCWD, node.path, &node.status) == 0)
 		return node;
 	free(node.path);
 	return (struct node){ 0 };
-}
-
-static bool is_same(const struct statx *a, const struct statx *b)
-{
-	if (S_ISCHR(a->stx_mode) &&
-	    S_ISCHR(b->stx_mode)) /* in a container, it has a different inode */
-		return a->stx_rdev_major == b->stx_rdev_major &&
-		       a->stx_rdev_minor == b->stx_rdev_minor;
-	return a->stx_dev_major == b->stx_dev_major && a->stx_dev_minor == b->stx_dev_minor &&
-	       a->stx_ino == b->stx_ino;
 }
 
 /* Whether a file descriptor, dir/fd in /proc/PID/fd, refers to this name, and to this node if
@@ -72,12 +58,13 @@ static bool is_same(const struct statx *a, const struct statx *b)
 static bool is_open(int dir, const char *fd, const char *name, const struct node *node)
 {
 	char target[PATH_MAX];
-	struct statx status;
+	struct stat status;
 
 	ssize_t n = readlinkat(dir, fd, target, sizeof(target) - 1);
 	if (n <= 0 || (size_t)n != strlen(name) || memcmp(target, name, (size_t)n) != 0)
 		return false;
-	return !node || (get_status(dir, fd, &status) && is_same(&status, &node->status));
+	return !node ||
+	       (file_status(dir, fd, &status) == 0 && file_is_same(&status, &node->status));
 }
 
 /* Returns the file descriptor by which a process has this name and node open, or -1. */
@@ -101,7 +88,7 @@ static bool has_other_group(int proc, const char *pid, const struct node *group)
 	_cleanup_names_ struct file_names fds = { 0 };
 	_cleanup_free_ char *path = mem_printf("%s/fd", pid);
 	char target[PATH_MAX];
-	struct statx status;
+	struct stat status;
 
 	_cleanup_close_ int dir = openat(proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0 || file_scan(dir, ".", &fds) < 0)
@@ -110,8 +97,8 @@ static bool has_other_group(int proc, const char *pid, const struct node *group)
 		ssize_t n = readlinkat(dir, fds.v[i]->d_name, target, sizeof(target) - 1);
 		target[n < 0 ? 0 : n] = '\0';
 		if (strncmp(target, "/dev/vfio/", 10) == 0 && target[10] >= '0' &&
-		    target[10] <= '9' && get_status(dir, fds.v[i]->d_name, &status) &&
-		    !is_same(&status, &group->status))
+		    target[10] <= '9' && file_status(dir, fds.v[i]->d_name, &status) == 0 &&
+		    !file_is_same(&status, &group->status))
 			return true;
 	}
 	return false;
@@ -151,13 +138,13 @@ static int find_caller(int proc, const struct node *node, char ret_pid[PID_SIZE]
 static int is_attached(const char *pid, int fd, const struct node *group)
 {
 	struct vfio_group_status status = { .argsz = sizeof(status) };
-	struct statx same;
+	struct stat same;
 
 	_cleanup_close_ int process = (int)syscall(SYS_pidfd_open, atoi(pid), 0);
 	if (process < 0)
 		return -1;
 	_cleanup_close_ int copy = (int)syscall(SYS_pidfd_getfd, process, fd, 0);
-	if (copy < 0 || !get_status(copy, "", &same) || !is_same(&same, &group->status) ||
+	if (copy < 0 || file_status(copy, "", &same) < 0 || !file_is_same(&same, &group->status) ||
 	    ioctl(copy, VFIO_GROUP_GET_STATUS, &status) < 0)
 		return -1;
 	return (status.flags & VFIO_GROUP_FLAGS_CONTAINER_SET) != 0;

@@ -21,7 +21,7 @@
 /* A device node that somebody may have open. */
 struct node {
 	char *path; /* owned: with the root in front, as the kernel shows it */
-	struct statx status;
+	struct stat status;
 	struct holder *holder; /* borrowed */
 };
 
@@ -38,28 +38,12 @@ struct walk {
 	bool untold;   /* a process has a device open that its descriptor does not name */
 };
 
-/* Without asking the file system's server, which may be anybody's (FUSE) or gone (NFS). */
-static bool get_status(int dirfd, const char *path, struct statx *ret)
-{
-	return statx(dirfd, path, AT_STATX_DONT_SYNC, STATX_TYPE | STATX_INO, ret) == 0;
-}
-
-/* Anybody can make a file of the same name in a mount namespace of their own. */
-static bool is_same(const struct statx *a, const struct statx *b)
-{
-	if (S_ISCHR(a->stx_mode) && S_ISCHR(b->stx_mode)) /* in a container it has another inode */
-		return a->stx_rdev_major == b->stx_rdev_major &&
-		       a->stx_rdev_minor == b->stx_rdev_minor;
-	return a->stx_dev_major == b->stx_dev_major && a->stx_dev_minor == b->stx_dev_minor &&
-	       a->stx_ino == b->stx_ino;
-}
-
 static void add_node(const struct env *env, struct walk *walk, struct holder *holder,
 		     const char *path)
 {
 	struct node node = { .path = mem_printf("%s%s", env->root_path, path), .holder = holder };
 
-	if (get_status(AT_FDCWD, node.path, &node.status)) {
+	if (file_status(AT_FDCWD, node.path, &node.status) == 0) {
 		walk->nodes[walk->n++] = node;
 		return;
 	}
@@ -181,10 +165,10 @@ static void match_node(const struct walk *walk, int dir, const char *pid, const 
 		       char *target)
 {
 	struct node key = { .path = target };
-	struct statx status;
+	struct stat status;
 
 	const struct node *node = bsearch(&key, walk->nodes, walk->n, sizeof(key), by_path);
-	if (!node || !get_status(dir, fd, &status) || !is_same(&status, &node->status) ||
+	if (!node || file_status(dir, fd, &status) < 0 || !file_is_same(&status, &node->status) ||
 	    holders_is_name(walk->proc, pid, fd))
 		return;
 	while (node > walk->nodes && by_path(node - 1, node) == 0)
