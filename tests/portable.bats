@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # not with sanitizers
 # Old kernels and small systems: without openat2() (Linux 5.6), pidfd_open() (5.3) and statx() (4.11), or with
-# a filter of system calls that does not know them.
+# a filter of system calls that does not know them; and without libsystemd.
 # shellcheck disable=SC2016,SC2154 # bodies are for the scripts to expand; run sets stderr
 bats_require_minimum_version 1.5.0
 load lib/world.bash
@@ -104,6 +104,20 @@ a post start success"
 }
 
 
+@test "JOURNAL=no builds all programs without libsystemd" {
+	run -0 make -s -C "$TOP" BUILD="$BATS_TEST_TMPDIR/small" JOURNAL=no CFLAGS="-O1 -Werror" all
+	same ""
+	run -0 bash -c 'readelf -d "$1"/mdev* | grep -c "NEEDED.*libcjson"' bash "$BATS_TEST_TMPDIR/small"
+	run -1 bash -c 'readelf -d "$1"/mdev* | grep libsystemd' bash "$BATS_TEST_TMPDIR/small"
+	export LD_PRELOAD=$PRELOAD
+	PATH=$BATS_TEST_TMPDIR/small:$PATH
+	run -0 mdevctl start -u "$U1" -p mtty -t mtty-1
+	run -0 mdevctl list
+	same "$U1 mtty mtty-1 manual"
+	run -0 mdevctl stop -u "$U1"
+	same ""
+}
+
 # Headers of libraries and of the kernel are those of glibc's world, as far as musl has none.
 @test "all sources compile with musl" {
 	local file arch
@@ -114,4 +128,32 @@ a post start success"
 			-idirafter /usr/include -idirafter "/usr/include/$arch" "$file"
 		same ""
 	done
+}
+
+# Only what happens in / is told, so the test has an /etc and a /dev of its own.
+@test "JOURNAL=no tells the system log what else the journal is told" {
+	local options=-m
+	((EUID == 0)) || options=-Urm
+	unshare $options mount --bind /tmp /tmp 2>/dev/null || skip "no mount namespace of one's own here"
+	make -s -C "$TOP" BUILD="$BATS_TEST_TMPDIR/small" JOURNAL=no CFLAGS=-O1 all
+	mkdir "$ROOT/dev"
+	script "$OLD/callouts" a '[[ $action != undefine || $event != pre ]] || { echo "it is mine" >&2; exit 1; }'
+	# /dev/null and the like come last: bash and python have opened what they need.
+	run -0 env -u MDEVCTL_ENV_ROOT unshare $options python3 -c 'import re, socket, subprocess, sys
+root, program, uuid = sys.argv[1:]
+log = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+log.bind(root + "/dev/log")
+for name in "etc", "dev":
+    subprocess.run(["mount", "--bind", root + "/" + name, "/" + name], check=True)
+for words in ["define", "-u", uuid, "-p", "mtty", "-t", "mtty-1"], ["undefine", "-u", uuid]:
+    subprocess.run([program] + words, stderr=subprocess.PIPE)
+log.setblocking(False)
+try:
+    while True:
+        print(re.sub(r"^(<\d+>).{15} ", r"\1", log.recv(4096).decode().rstrip("\0")))
+except BlockingIOError:
+    pass' "$ROOT" "$BATS_TEST_TMPDIR/small/mdevctl" "$U1"
+	same "<30>mdevctl: Done: define $U1, type mtty-1 on mtty
+<29>mdevctl: undefine of $U1: a: it is mine
+<27>mdevctl: Failed to undefine $U1 on mtty: Script '\"/etc/mdevctl.d/scripts.d/callouts/a\"' failed with status '1'"
 }

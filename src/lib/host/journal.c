@@ -8,14 +8,28 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#ifndef NO_JOURNAL
 /* The source location of an entry is of no use, and each field costs time in journald. */
 #define SD_JOURNAL_SUPPRESS_LOCATION
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-journal.h>
+#endif
 
 #include "base/mem.h"
 #include "host/journal.h"
 
+#ifdef NO_JOURNAL
+/* syslog has no fields, so each line has to name the device. */
+static void send_entry(const struct mdev *dev, const char *action, int priority,
+		       const char *message)
+{
+	openlog("mdevctl", 0, LOG_DAEMON);
+	if (strstr(message, dev->uuid))
+		syslog(priority, "%s", message);
+	else
+		syslog(priority, "%s of %s: %s", action, dev->uuid, message);
+}
+#else
 static void send_entry(const struct mdev *dev, const char *action, int priority,
 		       const char *message)
 {
@@ -25,6 +39,7 @@ static void send_entry(const struct mdev *dev, const char *action, int priority,
 			      "MDEV_PARENT=%s", dev->parent, "MDEV_TYPE=%s", dev->type,
 			      "MDEV_ACTION=%s", action, NULL);
 }
+#endif
 
 void journal_change(const struct env *env, const struct mdev *dev, const char *action,
 		    const struct error *err, const char *said)
@@ -60,10 +75,14 @@ bool journal_is_stderr(const struct env *env)
 
 void journal_status(const char *format, ...)
 {
+#ifdef NO_JOURNAL
+	(void)format;
+#else
 	va_list args;
 
 	va_start(args, format);
 	_cleanup_free_ char *text = mem_vprintf(format, args);
 	va_end(args);
 	(void)sd_notifyf(0, "STATUS=%s", text); /* ignored if not run by systemd */
+#endif
 }
