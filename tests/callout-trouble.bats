@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck disable=SC2016,SC2154 # bodies are for the scripts to expand; run sets stderr
-# Scripts that do what they should not, and signals that come while scripts run.
+# Misbehaving scripts, and signals while scripts are running.
 bats_require_minimum_version 1.5.0
 load lib/world.bash
 load lib/scripts.bash
@@ -17,7 +17,7 @@ teardown() {
 	done <"$ROOT/pids"
 }
 
-# Body of a script that never ends, once it has said that it is there; exec, so that nobody is left.
+# Body of a script that hangs after it has reported that it is running; exec, so that no child is left.
 FOREVER=': >"$ROOT/ready"; exec sleep 1000'
 
 # Scripts that cannot be run
@@ -50,7 +50,7 @@ b post define success"
 
 @test "a script that cannot be run for lack of resources is not skipped" {
 	script "$CALLOUTS" a
-	exec 8>>"$CALLOUTS/a" # a program that is open for writing cannot be run
+	exec 8>>"$CALLOUTS/a" # a program that is open for writing cannot be executed
 	run -1 mdevctl define -u "$U1" -p mtty -t mtty-1
 	same "Error: Unable to run callout script \"$CALLOUTS/a\": Text file busy"
 	[[ ! -e $D/mtty ]]
@@ -68,7 +68,7 @@ Error: No reply from callout script \"$CALLOUTS/a\""
 	called "a get capabilities"
 }
 
-# Scripts that die of a signal
+# Scripts that are terminated by a signal
 
 @test "if a script is terminated by a signal, a warning is printed and the next one is called" {
 	script "$CALLOUTS" a '[[ $event == get ]] || kill -SEGV $$'
@@ -120,7 +120,7 @@ Warning: notifier script \"$NOTIFIERS/n\" was terminated by a signal (Terminated
 $U1 mtty mtty-1 manual"
 }
 
-# Scripts that never end
+# Scripts that hang
 
 @test "a script that hangs in pre is terminated, which is a refusal" {
 	script "$CALLOUTS" a "[[ \$event != pre ]] || { echo busy >&2; $FOREVER; }"
@@ -147,7 +147,7 @@ a post define success"
 
 @test "a script that accepts only after its time limit has refused" {
 	script "$CALLOUTS" a '[[ $event != pre ]] || {
-		exec 2>/dev/null # bash tells how sleep ended
+		exec 2>/dev/null # bash reports how sleep ended
 		trap "exit 0" TERM
 		while :; do sleep 0.05; done
 	}'
@@ -161,7 +161,7 @@ a post define success"
 	same "Error: Timed out after 2 s waiting for callout script \"$CALLOUTS/a\""
 	local pid
 	pid=$(cat "$ROOT/pids")
-	# A zombie is dead enough: who inherits it may not look at once.
+	# A zombie is acceptable: the process that inherits it may reap it later.
 	[[ ! -e /proc/$pid ]] || grep -q '^State:.*\(Z\|X\)' "/proc/$pid/status"
 }
 
@@ -237,7 +237,7 @@ $U1 mtty mtty-1 manual"
 
 # Scripts and their pipes
 
-# $ROOT/json: more than a pipe holds.
+# $ROOT/json: larger than the capacity of a pipe.
 long_json() {
 	local value
 	value=$(printf '%4000s' '' | tr ' ' x)
@@ -297,7 +297,7 @@ a post define success
 n notify define success"
 	local pid
 	while read -r pid; do
-		kill -0 "$pid" # it was left alone
+		kill -0 "$pid" # it was not killed
 	done <"$ROOT/pids"
 }
 
@@ -315,7 +315,8 @@ n notify define success"
 
 # Signals
 
-# in_background COMMAND...: with the dispositions of a command at a terminal, into $ROOT/output.
+# in_background COMMAND...: runs it with the signal dispositions of a command on a terminal; output to
+# $ROOT/output.
 in_background() {
 	ulimit -c 0
 	env --default-signal=TERM,INT,HUP,QUIT "$@" >"$ROOT/output" 2>&1 3>&- &
@@ -323,7 +324,7 @@ in_background() {
 	echo "$PID" >>"$ROOT/pids"
 }
 
-# ended CODE: waits for it; 128 and the signal's number if it died of one.
+# ended CODE: waits for it to exit with this status, which is 128 plus the signal if it was terminated by one.
 ended() {
 	local code=0
 	wait "$PID" || code=$?
@@ -413,7 +414,7 @@ n notify start"
 		rm -f "$ROOT/log"
 		FAKEKERNEL_DELAY=300 FAKEKERNEL_LOG=$ROOT/log \
 			in_background mdevctl start -u "$U1" -p mtty -t mtty-1
-		wait_for "$ROOT/log" # the kernel has been asked
+		wait_for "$ROOT/log" # create has been written
 		kill -s "$signal" "$PID"
 		ended $((128 + number))
 		[[ -e $DEVICES/$U1 ]]

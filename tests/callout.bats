@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck disable=SC2016,SC2154 # bodies are for the scripts to expand; run sets stderr
-# The protocol of mdevctl-callout(7): who is called, with what, in which order, and what answers mean.
+# The protocol of mdevctl-callout(7): which scripts are called, with which input, in which order, and the
+# meaning of replies.
 bats_require_minimum_version 1.5.0
 load lib/world.bash
 load lib/scripts.bash
@@ -16,7 +17,7 @@ words() {
 
 PROVIDES='{"provides":{"version":2,"actions":["start","stop","define","undefine","modify","attributes","capabilities"],"events":["pre","post","notify","get","live"]}}'
 
-# What scripts are told
+# Input of scripts
 
 @test "start calls scripts with twelve arguments and the device on stdin: capabilities, pre, post, notify" {
 	definition matrix "$U1" vfio_ap-passthrough auto '[{"assign_adapter":"5"}]'
@@ -356,7 +357,7 @@ real pre define
 real post define success"
 }
 
-# What answers mean
+# Meaning of replies
 
 @test "a refused change is not made, post is not run, and notifiers get the state none" {
 	script "$CALLOUTS" a '[[ $event != pre ]] || { echo "not today" >&2; exit 1; }'
@@ -383,7 +384,7 @@ n notify define"
 	done
 }
 
-# refused ACTION ARGUMENTS...: refused by the script a, and done with --force.
+# refused ACTION ARGUMENTS...: is refused by the script a, and succeeds with --force.
 refused() {
 	local action=$1 failed="Script '\"$CALLOUTS/a\"' failed with status '1'"
 	shift
@@ -571,7 +572,7 @@ a pre define"
 
 # Live changes
 
-# A running device and in $ROOT/json what it is to be.
+# A running device, and its new definition in $ROOT/json.
 live_world() {
 	mdevctl start -u "$U1" -p mtty -t mtty-1
 	printf '{"mdev_type":"mtty-1","start":"auto","attrs":[{"a":"1"}]}' >"$ROOT/json"
@@ -593,7 +594,7 @@ n: $(words mtty-1 notify modify none "$U1" mtty) <>
 @test "modify --live requires a versioned script" {
 	live_world
 	script "$CALLOUTS" a
-	script "$NOTIFIERS" n # nothing was tried, so there is no news
+	script "$NOTIFIERS" n # nothing was tried, so there is no notification
 	run -1 mdevctl modify -u "$U1" -p mtty --live --jsonfile "$ROOT/json"
 	same "Error: No callout script with version support found that supports live modify"
 	called "a get capabilities"
@@ -641,7 +642,7 @@ n notify modify success"
 
 # Attributes of running devices
 
-# attributes ANSWER [CODE]: a script that answers so; ANSWER is for printf.
+# attributes REPLY [CODE]: creates a script that prints this reply; REPLY is a format of printf.
 attributes() {
 	script "$CALLOUTS" a "[[ \$action != attributes ]] || { printf '$1'; exit ${2:-0}; }"
 }
@@ -834,8 +835,8 @@ A notify define success"
 
 # s390's ap-check
 
-# As ap-check does it: a lock that holds the parent's process number from pre to post; anybody else is
-# kept out. (ap-check waits then; this one refuses, so that a mistake does not take 90 seconds.)
+# Like ap-check: a lock that contains the process ID of the parent from pre to post; other processes are
+# locked out. (ap-check waits; this one fails, so that an error does not take 90 seconds.)
 ap_check() {
 	versioned ap-check "$AP" '"pre","post","get","live"' 'lock=$ROOT/ap.lock
 case $event in
@@ -855,7 +856,7 @@ esac'
 }
 AP='"start","stop","define","undefine","modify","attributes","capabilities"'
 
-# quietly ARGUMENTS...: works, nobody complains, and the lock is given back.
+# quietly ARGUMENTS...: succeeds without messages, and the lock is released.
 quietly() {
 	run -0 mdevctl "$@"
 	same ""
@@ -865,7 +866,7 @@ quietly() {
 @test "ap-check: the lock taken for the parent process in pre is released in post" {
 	ap_check
 	quietly start -u "$U1" -p matrix -t vfio_ap-passthrough
-	quietly define -u "$U1" # asks for attributes while it holds the lock
+	quietly define -u "$U1" # requests attributes while it holds the lock
 	quietly modify -u "$U1" --auto
 	quietly stop -u "$U1"
 	quietly start-parent-mdevs matrix
@@ -898,9 +899,9 @@ Error: Script '\"$CALLOUTS/ap-check\"' failed with status '1'"
 	[[ ! -e $DEVICES/$U1 ]]
 }
 
-# The examples that ship
+# The distributed examples
 
-# example NAME: the text that mdevctl-callout(7) shows for it.
+# example NAME: prints the example as shown in mdevctl-callout(7).
 example() {
 	awk -v "name=examples/$1" '
 		$1 == ".Pa" && $2 == name { found = 1 }

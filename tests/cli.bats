@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# The grammar of the command line, the same in all programs: options, rules, names, --help.
+# The command-line grammar, which is the same in all programs: options, rules, names, --help.
 bats_require_minimum_version 1.5.0
 load lib/world.bash
 
@@ -7,7 +7,7 @@ setup() {
 	make_world "$BATS_TEST_TMPDIR/root"
 }
 
-# accepts_uuid FORM...: each way to give an option works.
+# accepts_uuid FORM...: each form of the option is accepted.
 accepts_uuid() {
 	definition mtty "$U1" mtty-1
 	run -0 --separate-stderr mdevctl list -d "$@"
@@ -250,7 +250,7 @@ Device $U1 has no attributes" mdevctl modify -u "$U1" --delattr --index=42949672
 @test "a parent name is a single path component" {
 	local bad shown
 	for bad in "" . .. / /etc a/b ../../x "$(printf 'a%.0s' {1..256})" $'a\nb' $'a\x7f' $'\xff'; do
-		shown=${bad//[$'\x7f\xff']/?} # no terminal gets what is no text
+		shown=${bad//[$'\x7f\xff']/?} # control characters and invalid UTF-8 are replaced
 		wrong_usage "Invalid parent name '$shown'" define -u "$U1" -t mtty-1 "--parent=$bad"
 		wrong_usage "Invalid parent name '$shown'" start-parent-mdevs "$bad"
 	done

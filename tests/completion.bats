@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # not with sanitizers
-# src/completion: real shells are asked how a line may go on
+# src/completion: tested with real shells
 bats_require_minimum_version 1.5.0
 load lib/world.bash
 load lib/complete.bash
 
-# U1 runs and is defined as auto, U2 is defined on two parents and does not run, U3 runs only.
+# U1 is running and defined as auto, U2 is defined on two parents and not running, U3 is only running.
 setup() {
 	make_world "$BATS_TEST_TMPDIR/root"
 	add_attribute mtty mtty-1 speed

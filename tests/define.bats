@@ -7,7 +7,7 @@ setup() {
 	make_world "$BATS_TEST_TMPDIR/root"
 }
 
-# Modes that tests take away are in the way of the cleanup.
+# Restores permissions that tests have removed, so that bats can clean up.
 teardown() {
 	chmod -R u+rwX "$ROOT"
 }
@@ -251,7 +251,7 @@ $U3 mtty mtty-2 manual"
 		bash -c 'exec mdevctl define -p mtty --jsonfile /dev/stdin <&-'
 }
 
-# invalid TEXT JSON: --jsonfile is refused with this text.
+# invalid TEXT JSON: --jsonfile is rejected with this message.
 invalid() {
 	json_file <<<"$2"
 	fails 8 "Error: Invalid $BATS_TEST_TMPDIR/json: $1" \
@@ -284,7 +284,7 @@ invalid() {
 		'{"mdev_type":"t","start":"auto","attrs":[{"../../x":"1"}]}'
 }
 
-# no_json TEXT JSON: the same for a file that is no JSON.
+# no_json TEXT JSON: the same for a file that is not JSON.
 no_json() {
 	printf %b "$2" | json_file
 	fails 8 "Error: Invalid JSON in $BATS_TEST_TMPDIR/json: $1" \

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck disable=SC2030,SC2031 # each test is a shell of its own
-# The files below /etc/mdevctl.d, whoever wrote them: what is read, what is passed over, what stays as
-# it is, and what happens when several write at the same time.
+# The files below /etc/mdevctl.d: which ones are read or ignored, which parts are preserved, and what happens
+# with concurrent writers.
 bats_require_minimum_version 1.5.0
 load lib/world.bash
 
@@ -11,14 +11,14 @@ setup() {
 	FILE=$D/mtty/$U1
 }
 
-# reads_as LINE [WARNING]: what list -dv makes of $FILE.
+# reads_as LINE [WARNING]: the output of list -dv for $FILE.
 reads_as() {
 	run -0 --separate-stderr mdevctl list -dv
 	same "$1"
 	same_stderr "${2:-}"
 }
 
-# broken_as TEXT: what list makes of $FILE: a warning, and an error where it was asked for.
+# broken_as TEXT: list prints this warning for $FILE, and an error if the device is specified.
 broken_as() {
 	definition mtty "$U2" mtty-1
 	reads_as "$U2 mtty mtty-1 manual" "Warning: $1"
@@ -190,7 +190,7 @@ Warning: Can't determine uuid for file 'README' in /etc/mdevctl.d/mtty"
 Warning: Ignoring a directory in /etc/mdevctl.d: its name is not a valid parent name"
 }
 
-# --- what is kept ----------------------------------------------------------------------------------
+# --- preserved contents -----------------------------------------------------------------------------
 
 @test "modify preserves unknown members byte for byte" {
 	cat >"$FILE" <<'EOF'
@@ -254,7 +254,7 @@ EOF
 	cmp "$FILE" "$BATS_TEST_TMPDIR/once"
 }
 
-# --- several at a time -----------------------------------------------------------------------------
+# --- concurrency ------------------------------------------------------------------------------------
 
 @test "if several processes define the same device, one succeeds and the others report it" {
 	local i
@@ -331,7 +331,7 @@ mtty"
 	exec {old}<&-
 }
 
-# syncs COMMAND...: what it does to make its change last, in order, with the paths below the root.
+# syncs COMMAND...: prints the system calls that sync its changes, in order, with paths relative to the root.
 syncs() {
 	run -0 strace -f -qq -y -e trace=renameat,renameat2,unlinkat,mkdirat,fsync -e signal=none \
 		-E LD_PRELOAD= -E ASAN_OPTIONS=detect_leaks=0 "$@"

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck disable=SC2030,SC2031 # each test is a shell of its own
-# What is around the programs: missing directories, environment variables, the lock.
+# The environment of the programs: missing directories, environment variables, the lock.
 bats_require_minimum_version 1.5.0
 load lib/world.bash
 
@@ -120,7 +120,7 @@ teardown() {
 	same_stderr "Warning: Unable to read /etc/mdevctl.d/mtty/$U1: Permission denied"
 }
 
-# --- what is said on stderr ------------------------------------------------------------------------
+# --- messages on stderr -----------------------------------------------------------------------------
 
 @test "MDEVCTL_LOG=debug logs what is written to which file" {
 	definition matrix "$U1" vfio_ap-passthrough manual '[
@@ -162,7 +162,7 @@ Debug: Writing '5' to attribute assign_adapter"
 	same_stderr "Warning: Can't determine uuid for file 'odd' in /etc/mdevctl.d/mtty"
 }
 
-# on_terminal COMMAND: its output on a terminal, as one line of visible text.
+# on_terminal COMMAND: prints its output on a terminal, as one line of visible text.
 on_terminal() {
 	run script -qec "$1" /dev/null
 	output=${output//$'\r'/}
@@ -260,7 +260,7 @@ Error: Undefine failed" mdevctl undefine -u "$U1"
 }
 
 @test "a script may call mdevctl after the change" {
-	# Told of its own modify it does nothing.
+	# It does nothing when it is called for its own modify.
 	add_script notifiers list <<EOF
 #!/bin/sh
 [ "\$6" = modify ] && exit 0

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # not with sanitizers
-# Nothing lost: whatever dies, fails, fills up or vanishes in the middle, each definition is the old or
-# the new one, and who asked is told. Kills hit every system call from the opening of the root on, errors
-# those that use files; with FAULTS=long (tests/faults-long) kills hit every one from the very first, and
-# errors all kinds.
+# Nothing is lost: whatever is killed, fails, fills up or disappears, each definition is either the old or the
+# new one, and the caller is informed. Programs are killed at every system call after the root directory is
+# opened, and errors are injected into those that use files; with FAULTS=long (tests/faults-long), programs
+# are killed at every system call from the start, and all kinds of errors are injected.
 # shellcheck disable=SC2016,SC2030,SC2031,SC2154 # inner scripts; a subshell a test; bats sets stderr
 bats_require_minimum_version 1.5.0
 load lib/world.bash
@@ -14,7 +14,7 @@ setup() {
 	fresh
 }
 
-# Two parents with definitions, as before each fault.
+# Creates two parents with definitions, the state before each fault.
 fresh() {
 	rm -rf "$D"
 	mkdir "$D"
@@ -26,7 +26,7 @@ fresh() {
 	definition matrix "$U2" vfio_ap-passthrough auto
 }
 
-# All definitions with their content; nothing else counts.
+# Prints all definitions with their contents.
 state() {
 	local file
 	for file in "$D"/*/*; do
@@ -34,7 +34,7 @@ state() {
 	done
 }
 
-# calls PATTERN COMMAND...: "NAME N" for each system call it makes: the Nth of that name.
+# calls PATTERN COMMAND...: prints "NAME N" for each system call: the Nth call with that name.
 calls() {
 	local pattern=$1 all=
 	shift
@@ -52,14 +52,14 @@ calls() {
 		}' "$BATS_TEST_TMPDIR/calls"
 }
 
-# inject NAME N FAULT COMMAND...: its Nth call of that name meets the fault.
+# inject NAME N FAULT COMMAND...: injects the fault into the Nth call with that name.
 inject() {
 	local name=$1 n=$2 fault=$3
 	shift 3
 	strace -qqq -o /dev/null -e "trace=$name" -e "inject=$name:$fault:when=$n" "$@"
 }
 
-# Readers work, and the next change cleans up.
+# Readers succeed, and the next change cleans up.
 goes_on() {
 	local left
 	mdev-list -d >/dev/null 2>"$BATS_TEST_TMPDIR/err" || return 1
@@ -68,7 +68,7 @@ goes_on() {
 	[[ -z $left && ! -s $BATS_TEST_TMPDIR/err ]]
 }
 
-# survives_kills COMMAND...: killed at each system call it leaves the old state or the new one.
+# survives_kills COMMAND...: killed at any system call, it leaves either the old or the new state.
 survives_kills() {
 	local name n old new now
 	old=$(state)
@@ -87,7 +87,7 @@ survives_kills() {
 	done
 }
 
-# ended_well STATUS NOW OLD NEW STDERR: success and the new state, or one error and the old one.
+# ended_well STATUS NOW OLD NEW STDERR: success and the new state, or an error and the old state.
 ended_well() {
 	if (($1 == 0)); then
 		[[ $2 == "$4" ]]
@@ -97,8 +97,8 @@ ended_well() {
 	fi
 }
 
-# survives_errors ERRNO PATTERN COMMAND...: where a system call of such a name fails so, the command fails
-# with one sentence and changes nothing, or it does all that was asked.
+# survives_errors ERRNO PATTERN COMMAND...: if a system call whose name matches fails with this error, the
+# command either fails with one sentence and changes nothing, or succeeds completely.
 survives_errors() {
 	local errno=$1 calls=$2 name n old new now status err=$BATS_TEST_TMPDIR/stderr
 	shift 2
@@ -261,7 +261,7 @@ using="^(mkdirat|openat|read|write|getdents64|newfstatat|flock|fsync|renameat|re
 	same "$U2 mtty mtty-2 manual"
 	run -0 find "$D" -name '.mdevctl.*'
 	same ""
-	# The race that the exclusive rename is for: the name is taken behind the check's back.
+	# The race that the exclusive rename prevents: the file is created after the check.
 	add_script callouts rival <<-EOF
 		#!/bin/sh
 		[ "\$4 \$6" = "pre define" ] || exit 2
@@ -273,14 +273,14 @@ using="^(mkdirat|openat|read|write|getdents64|newfstatat|flock|fsync|renameat|re
 	same theirs
 }
 
-# Where a namespace of one's own cannot be had (/ is no mount in a plain chroot), the test is skipped.
+# If a mount namespace cannot be created (/ is not a mount point in a plain chroot), the test is skipped.
 need_mounts() {
 	maybe=()
 	((EUID == 0)) || maybe=(--map-root-user)
 	unshare "${maybe[@]}" --mount true 2>/dev/null || skip "no mount namespace of one's own here"
 }
 
-# in_mounts SCRIPT: runs it as root of a mount namespace of its own.
+# in_mounts SCRIPT: runs it as root in its own mount namespace.
 in_mounts() {
 	unshare "${maybe[@]}" --mount bash -euc "$1"
 }
@@ -364,7 +364,7 @@ Error: Undefine failed"
 @test "a program without free file descriptors reports it and changes nothing" {
 	local n told=0 before
 	before=$(state)
-	for n in {4..12}; do # bats has some open, the loader needs one, too
+	for n in {4..12}; do # bats has some open, and the loader needs one
 		run --separate-stderr bash -c "ulimit -n $n; ${modify[*]} || exit \$((\$? % 126))"
 		((status > 0)) || break
 		[[ $(state) == "$before" && $stderr == *@("Too many open files"|"Error 24")* ]]
@@ -389,7 +389,7 @@ Error: Undefine failed"
 
 # --- Devices ------------------------------------------------------------------------------------------
 
-# An AP device of two attributes, with the fake kernel.
+# An AP device with two attributes, on the fake kernel.
 ap() {
 	definition matrix "$U1" vfio_ap-passthrough manual '[{"assign_adapter":"5"},{"assign_domain":"6"}]'
 	export LD_PRELOAD=$BUILD/fakekernel.so
@@ -483,7 +483,7 @@ ap() {
 	done
 	[[ $started == 3 && $(<"$type/available_instances") == 0 ]]
 	[[ $(find "$DEVICES" -type l | wc -l) == 3 ]]
-	run -0 sed "s/; running devices: .*//" "$BATS_TEST_TMPDIR/err" # who depends on the race
+	run -0 sed "s/; running devices: .*//" "$BATS_TEST_TMPDIR/err" # the list depends on the race
 	[[ $(sort -u <<<"$output") == "Error: No available instances of mtty-2 on mtty" ]]
 	((${#lines[@]} == 5))
 }

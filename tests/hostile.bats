@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck disable=SC2030,SC2031,SC2154 # each test is a shell of its own; bats sets stderr
-# Nobody let in: names, texts, files and environments that are meant to do harm. Every one is refused with
-# one sentence, or harmless; no program crashes, hangs, or takes more than 64 MiB; nothing is written but
-# below the device's directory and /etc/mdevctl.d. What the parsers make of any bytes: tests/fuzz.
+# Malicious names, texts, files and environments. Each is either rejected with one sentence or harmless; no
+# program crashes, hangs, or uses more than 64 MiB; nothing is written outside the device directory and
+# /etc/mdevctl.d. For parsers with arbitrary bytes, see tests/fuzz.
 bats_require_minimum_version 1.5.0
 load lib/world.bash
 
@@ -10,12 +10,12 @@ setup() {
 	make_world "$BATS_TEST_TMPDIR/root"
 }
 
-# Sanitizers take address space of their own without end, and valgrind cannot run what has them.
+# Sanitizers use unlimited address space, and valgrind cannot run programs built with them.
 sanitized() {
 	[[ $BUILD == */asan ]]
 }
 
-# guarded COMMAND...: within 64 MiB of address space and 20 seconds.
+# guarded COMMAND...: runs it with 64 MiB of address space for at most 20 seconds.
 guarded() {
 	(
 		sanitized || ulimit -v 65536
@@ -23,23 +23,23 @@ guarded() {
 	)
 }
 
-# refused STATUS TEXT COMMAND...: guarded, it fails with this one sentence.
+# refused STATUS TEXT COMMAND...: runs it guarded; it fails with this single sentence.
 refused() {
 	local status_wanted=$1 text=$2
 	shift 2
 	fails "$status_wanted" "Error: $text" guarded "$@"
 }
 
-# Every file and link but definitions and devices, with content and mode.
+# Prints all files and links except definitions and devices, with contents and mode.
 outside() {
 	find "$BATS_TEST_TMPDIR" -path "$D" -prune -o -path "$ROOT/sys/devices/*-*-*-*-*" -prune -o \
 		-path "$DEVICES/*" -prune -o -name 'available_instances' -prune -o -printf '%p %m %l\n' -type f \
 		-exec cksum {} + | LC_ALL=C sort
 }
 
-# --- Files in place of files ---------------------------------------------------------------------------
+# --- Unexpected kinds of files --------------------------------------------------------------------------
 
-# Makes one of each kind in $T and names them.
+# Creates one of each kind in $T and prints their names.
 kinds() {
 	T=$BATS_TEST_TMPDIR/kinds
 	mkdir -p "$T"
@@ -113,7 +113,7 @@ kinds() {
 @test "a planted temporary file does not redirect a writer" {
 	local n
 	echo secret >"$BATS_TEST_TMPDIR/secret"
-	for n in {1..400}; do # whatever number the writer will have
+	for n in {1..400}; do # for every possible PID of the writer
 		ln -s "$BATS_TEST_TMPDIR/secret" "$D/.mdevctl.tmp.$((BASHPID + n))"
 	done
 	mdevctl define -u "$U1" -p mtty -t mtty-1
@@ -155,12 +155,12 @@ mtty"
 	same_stderr "Warning: Can't determine uuid for '-rf' in /sys/bus/mdev/devices"
 }
 
-# --- Texts that a terminal would obey --------------------------------------------------------------------
+# --- Terminal escape sequences --------------------------------------------------------------------------
 
-# Bytes that move the cursor or change what is shown: ASCII's escape, and U+009B, which is one too.
+# Bytes that move the cursor or change the display: ASCII escape, and U+009B, which is equivalent.
 ESCAPES=$'\033[2J\033]0;title\a and \xc2\x9b31m'
 
-# tame: no such byte is in what the last command printed.
+# tame: the last output contains no such bytes.
 tame() {
 	! LC_ALL=C grep -qP '[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]' <<<"$output$stderr" || {
 		printf 'raw: %q\n' "$output$stderr"
@@ -205,7 +205,7 @@ tame() {
 
 # --- Names ---------------------------------------------------------------------------------------------
 
-# Names of parents, types and attributes that are tried everywhere.
+# Names of parents, types and attributes for all tests.
 names=(.. . "" / /etc/passwd ../../../tmp/x a/../b $'a\nb' $'a\033[31m' $'\x7f' $'\xff\xfe'
 	"$(printf 'a%.0s' {1..256})")
 
@@ -274,7 +274,7 @@ names=(.. . "" / /etc/passwd ../../../tmp/x a/../b $'a\nb' $'a\033[31m' $'\x7f' 
 
 @test "JSON designed to consume time or memory stays within 64 MiB" {
 	local json=$BATS_TEST_TMPDIR/json text
-	# Just below the limit of a mebibyte each.
+	# Just below the limit of 1 MiB each.
 	for text in '"[" + "1," * 520000 + "1]"' '"[" + "[]," * 340000 + "1]"' '"[" * 1000000' \
 		'"[" * 500000 + "]" * 500000' '"\"" + "\\u00e9" * 170000 + "\""' '"{\"a\":" * 200000' \
 		'"[" + "{\"\":\"\"}," * 110000 + "{}]"' '"9" * 1000000' '" " * 1000000'; do
@@ -345,7 +345,7 @@ ctypes.CDLL(None).execve(sys.argv[1].encode(), argv, env)' "$BUILD/$program"
 	chmod 4755 "$trap/mdev-list"
 	chmod 755 "$BATS_RUN_TMPDIR" "$BATS_FILE_TMPDIR" "$BATS_TEST_TMPDIR" "${BATS_TEST_TMPDIR%/*}"
 	definition mtty "$U1" mtty-1
-	# As root it is no more than its caller: the variable counts.
+	# Run by root, it has no more privileges than its caller: the variable is used.
 	run -0 "$trap/mdev-list" -d
 	same "$U1 mtty mtty-1 manual"
 	MDEVCTL_LOG=debug run -0 setpriv --reuid=65534 --regid=65534 --clear-groups "$trap/mdev-list" -d

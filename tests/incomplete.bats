@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Incomplete devices: a start that was killed between creating the device and its last attribute leaves a
-# mark, and whoever is asked to have the device run starts it anew.
+# Incomplete devices: a start that is killed between creating the device and writing its last attribute leaves
+# a mark, and a later start with --ensure starts the device again.
 # shellcheck disable=SC2030,SC2031 # each test is a shell of its own
 bats_require_minimum_version 1.5.0
 load lib/world.bash
@@ -14,7 +14,7 @@ teardown() {
 	[[ -z ${holder:-} ]] || kill "$holder" 2>/dev/null || true
 }
 
-# The start of U1 is killed when it writes this attribute.
+# Kills the start of U1 when it writes this attribute.
 killed_at() {
 	FAKEKERNEL_FAIL=$1=KILL run -137 mdev-start -u "$U1" -p matrix
 	[[ -e $DEVICES/$U1 && -e $MARKS/$U1 ]]
@@ -26,14 +26,14 @@ complete() {
 	[[ ! -e $MARKS/$U1 ]]
 }
 
-# with_node UUID: the device has a node, as Linux 6.6 gives it.
+# with_node UUID: gives the device a node, as in Linux 6.6.
 with_node() {
 	mkdir -p "$DEVICES/$1/vfio-dev/vfio7" "$ROOT/dev/vfio/devices"
 	echo 511:7 >"$DEVICES/$1/vfio-dev/vfio7/dev"
 	: >"$ROOT/dev/vfio/devices/vfio7"
 }
 
-# A script that takes part in everything and writes down what it is told.
+# A script that handles everything and logs its calls.
 note_calls() {
 	add_script callouts note <<-EOF
 		#!/bin/sh

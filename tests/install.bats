@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # not with sanitizers
-# make install and make uninstall, as a package calls them.
+# make install and make uninstall, as called by packages.
 bats_require_minimum_version 1.5.0
 load lib/world.bash
 
@@ -15,7 +15,7 @@ run_make() {
 	make -s BUILD="$BUILD" DESTDIR="$T" "$@"
 }
 
-# Mode and path of everything below $T that is no directory.
+# Prints mode and path of everything below $T except directories.
 files() {
 	(cd "$T" && find . ! -type d -printf '%M %P\n' | LC_ALL=C sort -k 2)
 }
@@ -104,7 +104,7 @@ drwxr-xr-x $T/usr/lib/mdevctl/scripts.d/notifiers"
 	run_make uninstall
 }
 
-# The absolute paths in installed rules, units and completion, comments aside.
+# The absolute paths in installed rules, units and completion, without comments.
 paths_inside() {
 	find "$T" -type f \( -name '60-*' -o -name '*.service' -o -name '*mdevctl' -path '*comp*' -o \
 		-name '_mdevctl' -o -name '*.fish' \) -exec sed '/^ *#/d' {} + |

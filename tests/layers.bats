@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Who may include whom, and which file may call what: the layers of the sources, so that their diagram
-# cannot rot.
+# Which files may include or call which: checks the layers of the sources, so that the diagram remains
+# correct.
 bats_require_minimum_version 1.5.0
 load lib/world.bash
 
-# The folders of src/lib, each above those before it: the only list in this file.
+# The folders of src/lib, each one above those before it: the only list in this file.
 LAYERS=(base device host set op ui)
 
 setup() {
 	cd "$TOP/src" || return 1
 }
 
-# level FILE: of its folder; programs, which are in none, are above all.
+# level FILE: prints the level of its folder; programs are above all folders.
 level() {
 	local i
 	for i in "${!LAYERS[@]}"; do
@@ -20,13 +20,13 @@ level() {
 	echo "${#LAYERS[@]}"
 }
 
-# Lines "FILE HEADER" for each #include of a header of ours; both without lib/.
+# Prints "FILE HEADER" for each #include of our own headers; both without lib/.
 includes() {
 	grep -rH --include='*.[ch]' '^[[:space:]]*#[[:space:]]*include[[:space:]]*"' . |
 		sed -E 's|^\./(lib/)?([^:]*):[^"]*"([^"]*)".*|\2 \3|'
 }
 
-# callers REGEX: the files that use such a name as a word, comments and strings aside, without lib/.
+# callers REGEX: prints the files that use such a name as a word, without comments and strings, without lib/.
 callers() {
 	local file
 	for file in *.c lib/*/*.[ch]; do
@@ -36,7 +36,7 @@ callers() {
 	return 0
 }
 
-# only_in REGEX FILE...: nothing but these files, and all of these, are callers.
+# only_in REGEX FILE...: exactly these files are callers.
 only_in() {
 	local regex=$1
 	shift
@@ -124,7 +124,7 @@ only_in() {
 
 @test "layers: only env, log and journal read the environment" {
 	only_in '(secure_)?getenv|environ' host/env.c base/log.c host/journal.c base/spawn.c
-	# A script inherits the environment as it is: spawn passes it on, unread.
+	# Scripts inherit the environment: spawn passes it on without reading it.
 	only_in '(secure_)?getenv' host/env.c base/log.c host/journal.c
 }
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# The command lines of libvirt's node device driver, exactly as it runs them, and what it makes of the
-# answers: definitions on a pipe, nothing on stdout but a UUID, JSON that it can read.
+# The command lines of libvirt's node device driver, exactly as it runs them, and its requirements:
+# definitions on a pipe, only a UUID on stdout, and JSON that it can read.
 bats_require_minimum_version 1.5.0
 load lib/world.bash
 
@@ -11,7 +11,7 @@ setup() {
 	ATTRS='{"mdev_type":"vfio_ap-passthrough","start":"manual","attrs":[{"assign_adapter":"5"},{"assign_domain":"0xab"},{"assign_adapter":"6"}]}'
 }
 
-# libvirt STDIN MDEVCTL-ARGUMENT...: as virCommand does: stdin and both outputs are pipes.
+# libvirt STDIN MDEVCTL-ARGUMENT...: like virCommand: stdin, stdout and stderr are pipes.
 libvirt() {
 	local input=$1
 	shift
@@ -19,14 +19,14 @@ libvirt() {
 	return "${PIPESTATUS[1]}"
 }
 
-# quiet COMMAND...: success, and nothing on both outputs.
+# quiet COMMAND...: succeeds without any output.
 quiet() {
 	run -0 --separate-stderr "$@"
 	same ""
 	same_stderr ""
 }
 
-# prints_uuid COMMAND...: success, and nothing but a UUID, which it leaves in $uuid.
+# prints_uuid COMMAND...: succeeds and prints only a UUID, which is stored in $uuid.
 prints_uuid() {
 	run -0 --keep-empty-lines --separate-stderr "$@"
 	[[ $output =~ ^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$'\n'$ ]]
@@ -34,7 +34,7 @@ prints_uuid() {
 	uuid=${output%$'\n'}
 }
 
-# shaped JSON: what libvirt takes for a list (jq judges).
+# shaped JSON: libvirt accepts it as a list (checked with jq).
 shaped() {
 	jq -e 'type == "array" and (length == 0 or (length == 1 and (.[0] | type == "object" and
 		all(to_entries[]; .value | type == "array" and all(.[]; type == "object" and length == 1 and
@@ -154,7 +154,7 @@ shaped() {
     @{2}: {\"assign_adapter\":\"6\"}"
 }
 
-# live_script: a script that can change running devices; what it was given is in $BATS_TEST_TMPDIR/live.
+# live_script: a script that can change running devices; its input is stored in $BATS_TEST_TMPDIR/live.
 live_script() {
 	add_script callouts live <<EOF
 #!/bin/sh
@@ -320,7 +320,7 @@ echo "Look, a device"'
 sleep 60 &
 echo \$! >'$BATS_TEST_TMPDIR/pid'
 EOF
-	# cat ends only when nobody holds the pipe any more; timeout tells.
+	# cat ends only when no process has the pipe open; timeout detects otherwise.
 	run -0 timeout 20 bash -c "mdevctl define -u $U1 -p mtty -t mtty-1 2>&1 | cat"
 	same ""
 	kill "$(cat "$BATS_TEST_TMPDIR/pid")"

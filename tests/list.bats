@@ -8,7 +8,7 @@ setup() {
 	OUT=$BATS_TEST_TMPDIR/out
 }
 
-# Modes that tests take away are in the way of the cleanup.
+# Restores permissions that tests have removed, so that bats can clean up.
 teardown() {
 	chmod -R u+rwX "$ROOT"
 }
@@ -22,7 +22,7 @@ ATTRS='[
     }
   ]'
 
-# attributes_script JSON: what runs has these attributes.
+# attributes_script JSON: running devices have these attributes.
 attributes_script() {
 	add_script callouts attributes <<EOF
 #!/bin/sh

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# man/: pages are well-formed, and their examples do what they show
+# man/: manual pages are complete, and their examples produce the output shown
 bats_require_minimum_version 1.5.0
 load lib/world.bash
 load lib/man.bash

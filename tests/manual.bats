@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# The transcripts of mdevctl's old manual page, replayed. Where today's mdevctl prints something else
-# (the start mode in every list, a description in one line, types in order), that is what we print.
+# The transcripts of mdevctl's old manual page. If the current mdevctl prints something else (the start mode
+# in every list, a description on one line, sorted types), that is expected.
 bats_require_minimum_version 1.5.0
 load lib/world.bash
 
 setup() {
 	make_world "$BATS_TEST_TMPDIR/root"
-	rm -r "${SYS:?}/class/mdev_bus/mtty" # not in the manual's machine
+	rm -r "${SYS:?}/class/mdev_bus/mtty" # not on the host of the manual page
 }
 
 GPU=0000:00:02.0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# mdevctl, the front-end: names, help, version, and running its siblings.
+# The front-end mdevctl: names, help, version, and running its programs.
 bats_require_minimum_version 1.5.0
 load lib/world.bash
 

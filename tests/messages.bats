@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Messages that say what to do next; those that mdevctl has, too, are tested with their commands.
+# Messages that suggest what to do next; those that mdevctl has as well are tested with their commands.
 # shellcheck disable=SC2030,SC2031 # each test is a shell of its own
 bats_require_minimum_version 1.5.0
 load lib/world.bash
@@ -8,7 +8,7 @@ setup() {
 	make_world "$BATS_TEST_TMPDIR/root"
 }
 
-# suggests WORD... -- COMMAND: what stderr asks "Did you mean" for; nothing if WORD is empty.
+# suggests WORD COMMAND...: stderr asks "Did you mean 'WORD'?"; WORD is empty for no suggestion.
 suggests() {
 	local wanted=$1
 	shift
@@ -41,7 +41,7 @@ suggests() {
 	suggests matrix mdevctl start -p matirx -t x
 	suggests 0000:41:00.4 mdevctl start -p 0000:41:00.5 -t x
 	suggests 0000:41:00.4 mdevctl start -p 000:41:00.4 -t x
-	suggests 0000:41:00.4 mdevctl start -p 41:00.4 -t x # as lspci prints it
+	suggests 0000:41:00.4 mdevctl start -p 41:00.4 -t x # as printed by lspci
 	suggests "" mdevctl start -p 0000:c8:3b.7 -t x
 	suggests "" mdevctl start -p t -t x
 }
@@ -64,7 +64,7 @@ suggests() {
 		mdevctl start -u "$U2" -p mtty -t mtty-1
 }
 
-# hint TEXT COMMAND...: on stderr with MDEVCTL_LOG=info and on a terminal, and nothing without.
+# hint TEXT COMMAND...: prints the hint with MDEVCTL_LOG=info and on a terminal, and nothing otherwise.
 hint() {
 	local wanted=$1
 	shift
@@ -78,7 +78,7 @@ hint() {
 	[[ ${lines[*]} == *"Hint: $wanted"* ]]
 }
 
-# As the first of these, for what can be done only once.
+# Like hint with MDEVCTL_LOG=info, for commands that can be run only once.
 hint_once() {
 	run -0 --separate-stderr env MDEVCTL_LOG=info "${@:2}"
 	same ""
@@ -131,7 +131,7 @@ hint_once() {
 
 @test "operations that require root report it" {
 	local nobody=(setpriv --reuid=65534 --regid=65534 --clear-groups)
-	chmod 755 "$BATS_RUN_TMPDIR" # bats keeps it to itself
+	chmod 755 "$BATS_RUN_TMPDIR" # bats makes it private
 	((UID == 0)) && "${nobody[@]}" test -x "$ROOT" -a -r "$BUILD/mdevctl" || skip "needs root, and paths for all"
 	definition mtty "$U1" mtty-1
 	fails 1 "Error: Failed to create mdev $U1, type mtty-1 on mtty: Permission denied (root privileges required)" \

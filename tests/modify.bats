@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# mdevctl modify / mdev-modify. What scripts do in it is in callout.bats.
+# mdevctl modify / mdev-modify. For scripts, see callout.bats.
 bats_require_minimum_version 1.5.0
 load lib/world.bash
 
@@ -8,12 +8,12 @@ setup() {
 	JSON=$BATS_TEST_TMPDIR/json
 }
 
-# Modes that tests take away are in the way of the cleanup.
+# Restores permissions that tests have removed, so that bats can clean up.
 teardown() {
 	chmod -R u+rwX "$ROOT"
 }
 
-# attributes NAME=VALUE...: gives mtty/$U1 a definition with these.
+# attributes NAME=VALUE...: defines mtty/$U1 with these attributes.
 attributes() {
 	definition mtty "$U1" mtty-1
 	local attribute
@@ -22,7 +22,7 @@ attributes() {
 	done
 }
 
-# has NAME=VALUE...: these are its attributes.
+# has NAME=VALUE...: it has exactly these attributes.
 has() {
 	local wanted="$U1 mtty mtty-1 manual" line i=0 attribute
 	(($# == 0)) || wanted+=$'\n  Attrs:'

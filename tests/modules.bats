@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# What is tested in C: the unit tests of modules, and the corpus of each fuzz target.
+# Tests in C: the unit tests of modules, and the corpus of each fuzz target.
 bats_require_minimum_version 1.5.0
 load lib/world.bash
 

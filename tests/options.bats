@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # not with sanitizers
-# --help, manual page and completion of each program know the same options
+# --help, manual page and completion of each program list the same options
 bats_require_minimum_version 1.5.0
 load lib/world.bash
 load lib/complete.bash
@@ -10,12 +10,12 @@ setup() {
 	make_world "$BATS_TEST_TMPDIR/root"
 }
 
-# help_options PROGRAM...: "-u --uuid=UUID", "-- --wait[=SECONDS]", a line each, sorted.
+# help_options PROGRAM...: prints "-u --uuid=UUID", "-- --wait[=SECONDS]", one per line, sorted.
 help_options() {
 	"$@" --help | sed -n 's/^  \(-.\), \(--[^ ]*\) .*/\1 \2/p; s/^      \(--[^ ]*\) .*/-- \1/p' | sort
 }
 
-# The same from the OPTIONS of a page, where operands are in lower case.
+# The same for the OPTIONS of a manual page, where operands are in lower case.
 page_options() {
 	sed -n '/^\.Sh OPTIONS/,/^\.Sh/s/^\.It Fl //p' "$1" | sed -E 's/^(.) , (.*)/-\1 -\2/; t argument
 		s/^/-- -/
@@ -63,7 +63,7 @@ long_names() {
 @test "the programs read exactly the environment variables in mdevctl(8)" {
 	run -0 sed -n 's/^\.It Ev \([A-Z_]*\)$/\1/p' "$TOP/man/mdevctl.8"
 	output=$(sort -u <<<"$output")
-	# What the system gives to any program is not ours to explain.
+	# Variables that the system sets for all programs are not documented.
 	same "$(grep -hoE '(getenv|seconds)\("[A-Z_]+"' "$TOP"/src/*.c "$TOP"/src/lib/*/*.c |
 		grep -oE '[A-Z_]{2,}' | grep -vx -e TERM -e NOTIFY_SOCKET -e JOURNAL_STREAM | sort -u)"
 }

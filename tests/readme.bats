@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # not with sanitizers
-# README.md says what is there
+# README.md is up to date
 bats_require_minimum_version 1.5.0
 load lib/world.bash
 
@@ -46,7 +46,7 @@ load lib/world.bash
 		[[ $line == '# '* ]] || continue
 		command=${line#'# '}
 		echo "$line"
-		# UUIDs are those that the page shows.
+		# UUIDs are those shown in README.md.
 		[[ $command != *define* ]] || { command+=" --uuid=$first"; line=$first; }
 		[[ $command != *type=mtty-1* ]] || { command+=" --uuid=$second"; line=$second; }
 		$command

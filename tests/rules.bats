@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # not with sanitizers
-# What udev would run: `udevadm test` with our rules alone, in a mount namespace of its own where /sys,
-# /run and /etc are directories of the test.
+# The programs that udev would run, as printed by `udevadm test` with only our rules, in a mount namespace in
+# which /sys, /run and /etc are directories of the test.
 bats_require_minimum_version 1.5.0
 load lib/world.bash
 
@@ -20,7 +20,7 @@ setup() {
 	mkdir "$T$PCI/mdev_supported_types" "$T/etc/mdevctl.d/${PCI##*/}"
 }
 
-# device PATH SUBSYSTEM [LINE...]: a device, and what the kernel says in its uevent file.
+# device PATH SUBSYSTEM [LINE...]: creates a device with these lines in its uevent file.
 device() {
 	local path=$1 subsystem=$2
 	shift 2
@@ -29,7 +29,7 @@ device() {
 	ln -sfn "$(realpath -m --relative-to "$T$path" "$T/sys/bus/$subsystem")" "$T$path/subsystem"
 }
 
-# event ACTION PATH: all that udev says of it, without the indentation of udev 257 and later.
+# event ACTION PATH: prints the output of udevadm test, without the indentation of udev 257 and later.
 event() {
 	# shellcheck disable=SC2016 # $1, ... are for the inner shell
 	SYSTEMD_DEVICE_VERIFY_SYSFS=0 unshare "$NAMESPACE" bash -c '
@@ -38,7 +38,7 @@ event() {
 		exec udevadm test --action="$2" "$3"' bash "$T" "$1" "$2" 2>&1 | sed 's/^  //'
 }
 
-# runs ACTION PATH WANTED: what udev would run, a line each, is WANTED.
+# runs ACTION PATH WANTED: udev would run exactly WANTED, one command per line.
 runs() {
 	event "$1" "$2" >"$T/said"
 	grep -q "^ACTION=$1\$" "$T/said"
@@ -46,8 +46,8 @@ runs() {
 	output=$(sed -n "s/^run: '\(.*\)'\$/\1/p; s/^RUN{program} : //p" "$T/said") same "$3"
 }
 
-# remember PATH: writes what rules have set into the database for the next event, as udev does; from 257
-# on its test only reads that.
+# remember PATH: writes the properties set by rules to the database for the next event, like udev; since
+# version 257, udevadm test only reads it.
 remember() {
 	local file
 	file=$T/run/udev/data/+$(sed -n 's/^SUBSYSTEM=//p' "$T/said"):${1##*/}
@@ -111,7 +111,7 @@ direct="/usr/sbin/mdevctl start-parent-mdevs ${PCI##*/}"
 	runs add "$PCI" "$start"
 	device "$PCI" pci
 	runs remove "$PCI" ""
-	rm -r "$T/run/udev" # udevadm test keeps the database that udev removes
+	rm -r "$T/run/udev" # udevadm test keeps the database, while udev removes it
 	runs add "$PCI" "$start"
 }
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# mdevctl start / mdev-start. What scripts do in it is in callout.bats, waiting in wait.bats.
+# mdevctl start / mdev-start. For scripts, see callout.bats, and for waiting, wait.bats.
 bats_require_minimum_version 1.5.0
 load lib/world.bash
 
@@ -22,13 +22,13 @@ ATTRS='[
     }
   ]'
 
-# wrote LINES: these writes the kernel saw.
+# wrote LINES: the kernel received exactly these writes.
 wrote() {
 	same_file "$FAKEKERNEL_LOG" "$1
 "
 }
 
-# nothing_runs: no device is left, and the kernel counts as before.
+# nothing_runs: no device is left, and all instances are available.
 nothing_runs() {
 	run -0 mdevctl list
 	same ""
@@ -411,7 +411,8 @@ echo "\$4 \$6 \$8" >>'$BATS_TEST_TMPDIR/calls'
 [ \$4 != pre ] || kill -TERM \$PPID
 [ \$4 != get ] || exit 2
 EOF
-	# Who blocks the signal gets to read the error; all others end by the signal, with all done.
+	# A caller that blocks the signal sees the error; otherwise, the signal terminates the program after
+	# it has cleaned up.
 	fails 1 "Error: Interrupted, nothing was changed" \
 		env --block-signal=TERM mdevctl start -u "$U1" -p mtty -t mtty-1
 	same_file "$BATS_TEST_TMPDIR/calls" "get capabilities none

@@ -9,7 +9,7 @@ setup() {
 	MTTY=$SYS/class/mdev_bus/mtty/mdev_supported_types
 }
 
-# Modes that tests take away are in the way of the cleanup.
+# Restores permissions that tests have removed, so that bats can clean up.
 teardown() {
 	chmod -R u+rwX "$ROOT"
 }

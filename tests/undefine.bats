@@ -7,7 +7,7 @@ setup() {
 	make_world "$BATS_TEST_TMPDIR/root"
 }
 
-# Modes that tests take away are in the way of the cleanup.
+# Restores permissions that tests have removed, so that bats can clean up.
 teardown() {
 	chmod -R u+rwX "$ROOT"
 }

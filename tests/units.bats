@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # not with sanitizers
-# The units as systemd reads them, and their commands as the programs take them.
+# The units as parsed by systemd, and their commands.
 bats_require_minimum_version 1.5.0
 load lib/world.bash
 
-# The units with the programs of $BUILD.
+# The units, with the programs in $BUILD.
 setup() {
 	UNITS=$BATS_TEST_TMPDIR/units
 	mkdir "$UNITS"
@@ -14,7 +14,7 @@ setup() {
 	done
 }
 
-# words UNIT KEY INSTANCE: the command of ExecStart= or ExecStop= as systemd would run it.
+# words UNIT KEY INSTANCE: sets COMMAND to the command of ExecStart= or ExecStop= as systemd would run it.
 words() {
 	local line
 	line=$(sed -n "s/^$2=//p" "$UNITS/$1")
@@ -82,12 +82,12 @@ words() {
 	run -0 "${COMMAND[@]}"
 	same ""
 	[[ -d $DEVICES/$U1 ]]
-	run -0 "${COMMAND[@]}" # a second start finds it running
+	run -0 "${COMMAND[@]}" # already running
 	words mdev@.service ExecStop "$U1"
 	run -0 "${COMMAND[@]}"
 	same ""
 	[[ ! -e $DEVICES/$U1 ]]
-	run -0 "${COMMAND[@]}" # a second stop finds it gone
+	run -0 "${COMMAND[@]}" # already stopped
 }
 
 @test "units: mdev@UUID:PARENT starts and stops the device of that parent" {
@@ -112,8 +112,8 @@ words() {
 	[[ -d $DEVICES/$U1 && ! -e $DEVICES/$U2 ]]
 }
 
-# The number is what systemd 252 makes of our hardening; each directive that is left out says why in
-# the unit. Lower is better.
+# The limit is based on the rating of systemd 252; the units explain why directives are not used. Lower is
+# better.
 @test "units: systemd-analyze security rates both below 6" {
 	local unit
 	for unit in mdev@ mdev-autostart@; do

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# What an ordinary user of the machine must not be able to do: stop what root does, or have root's terminal or
-# root's programs do what the user wants.
+# Things that an ordinary user must not be able to do: block root's commands, or control root's terminal or
+# programs.
 bats_require_minimum_version 1.5.0
 load lib/world.bash
 load lib/scripts.bash
@@ -11,12 +11,12 @@ setup() {
 	chmod 755 "$BATS_RUN_TMPDIR" "$BATS_FILE_TMPDIR" "$BATS_TEST_TMPDIR" "${BATS_TEST_TMPDIR%/*}"
 }
 
-# as_user COMMAND...: runs it as nobody.
+# as_user COMMAND...: runs it as user nobody.
 as_user() {
 	LD_PRELOAD='' setpriv --reuid=65534 --regid=65534 --clear-groups "$@"
 }
 
-# clean: what $stderr and $output hold has no control character but newline and tab.
+# clean: $stderr and $output contain no control characters except newline and tab.
 clean() {
 	! LC_ALL=C grep -qP '[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]' <<<"$output$stderr"
 }
@@ -28,7 +28,7 @@ clean() {
 	same "600 0"
 	run as_user flock --nonblock "$D/.lock" true
 	[[ $status != 0 && $output == *"Permission denied"* ]]
-	# The directory can be locked by anybody, which stops nobody.
+	# Any user can lock the directory, which has no effect.
 	exec {held}<"$D"
 	as_user flock --nonblock "$held"
 	MDEVCTL_LOCK_TIMEOUT=1 run -0 mdevctl modify -u "$U1" --auto
@@ -107,7 +107,7 @@ clean() {
 	wrong_usage "Invalid attribute name 'a??b'" modify -u "$U1" --addattr $'a\302\237b' --value 1
 }
 
-# refused WHY: the callout of setup is not run, with this reason.
+# refused WHY: the callout of setup is not run, for this reason.
 refused() {
 	: >"$ROOT/calls"
 	run -0 --separate-stderr mdevctl define -p mtty -t mtty-1
@@ -153,7 +153,7 @@ mine post define success"
 	chown 65534 "$ROOT/home"
 	refused "$ROOT/home belongs to user 65534"
 	chown 0 "$ROOT/home"
-	chmod 1777 "$ROOT/home" # as /tmp: only the owner of a file there may replace it
+	chmod 1777 "$ROOT/home" # like /tmp: only the owner of a file can replace it
 	run -0 --separate-stderr mdevctl define -u "$U1" -p mtty -t mtty-1
 	same_stderr ""
 	called "mine get capabilities

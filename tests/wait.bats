@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# What units need of mdev-start and mdev-stop: --ensure, --wait, --settle, UUID:PARENT, devices in use.
+# Features of mdev-start and mdev-stop for units: --ensure, --wait, --settle, UUID:PARENT, devices in use.
 # shellcheck disable=SC2030,SC2031 # each test is a shell of its own
 bats_require_minimum_version 1.5.0
 load lib/world.bash
@@ -9,7 +9,7 @@ setup() {
 	export FAKEKERNEL_LOG=$BATS_TEST_TMPDIR/writes
 }
 
-# hold FILE: a process that has it open, until teardown.
+# hold FILE: starts a process that has it open until teardown.
 hold() {
 	mkdir -p "$(dirname "$1")"
 	: >"$1"
@@ -26,7 +26,7 @@ teardown() {
 	[[ -z ${holder:-} ]] || kill $(cat "/proc/$holder/task/$holder/children") "$holder" 2>/dev/null || true
 }
 
-# A device node of its own, as Linux 6.6 gives it.
+# Gives the device its own node, as in Linux 6.6.
 start_with_node() {
 	mdevctl start -u "$U1" -p mtty -t mtty-1
 	mkdir -p "$DEVICES/$U1/vfio-dev/vfio7"
@@ -123,8 +123,8 @@ start_with_node() {
 	same "$U1 mtty mtty-1 manual (defined)"
 }
 
-# While another program starts device U1 (holds its mark, as a start does until all attributes are
-# written): locked COMMAND...: runs it then, and tells in $order which of both ended first.
+# locked COMMAND...: runs it while another process starts device U1 (and holds its mark until all attributes
+# are written), and sets $order to the order in which they ended.
 locked() {
 	order=$BATS_TEST_TMPDIR/order
 	local go=$BATS_TEST_TMPDIR/go held=$BATS_TEST_TMPDIR/held
@@ -160,7 +160,7 @@ exit status 0"
 exit status 0"
 }
 
-# busy: another program starts device U1 until teardown.
+# busy: another process starts device U1 until teardown.
 busy() {
 	mkdir -p "$MARKS"
 	echo 1 >"$MARKS/$U1"
@@ -240,7 +240,7 @@ Try 'mdevctl start --help' for more information."
 	same "$U1 mtty mtty-1 manual"
 }
 
-# A group of its own, of which the fake kernel lets one process open the node.
+# Gives the device its own group, whose node the fake kernel lets only one process open.
 start_with_group() {
 	mdevctl start -u "$U1" -p mtty -t mtty-1
 	mkdir -p "$SYS/kernel/iommu_groups/7" "$ROOT/dev/vfio"
@@ -310,7 +310,7 @@ ${lines[1]}"
 @test "start --wait waits while the kernel is still removing an older device" {
 	FAKEKERNEL_FAIL=create=EEXIST run -4 mdevctl start -u "$U1" -p mtty -t mtty-1 --wait=3
 	same "Error: Device already exists"
-	local tries # about once a second
+	local tries # about once per second
 	tries=$(wc -l <"$FAKEKERNEL_LOG")
 	((tries >= 2 && tries <= 4))
 }
@@ -381,7 +381,7 @@ ${lines[1]}"
 	same 2
 }
 
-# Whatever is logged besides, the reason quoted for a refused start is that of the driver.
+# Regardless of other log messages, the quoted reason is that of the driver.
 only_the_reason_with() {
 	mkdir -p "$ROOT/dev"
 	: >"$ROOT/dev/kmsg"

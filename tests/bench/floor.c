@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The floor that the benchmarks compare with: the system calls that a question costs in any
- * program, in a bare loop over fixed buffers. Nothing is checked, parsed or sorted.
+ * The baseline of the benchmarks: makes the system calls that any program requires for a task, in a
+ * simple loop with fixed buffers, without checking, parsing or sorting anything.
  * usage: floor list|list-d|types ROOT
  */
 #include <dirent.h>
@@ -58,14 +58,14 @@ static void read_file(int dirfd, const char *name)
 
 	fstat(fd, &st);
 	ssize_t n = read(fd, buf, sizeof(buf));
-	(void)!read(fd, buf, sizeof(buf)); /* the end */
+	(void)!read(fd, buf, sizeof(buf)); /* end of file */
 	close(fd);
 	put(buf, n > 64 ? 64 : (size_t)n);
 }
 
 static int root;
 
-/* The name of the device's parent. */
+/* Returns the name of the parent of the device. */
 static const char *links(int dirfd, const char *name, char target[PATH_MAX])
 {
 	char type[PATH_MAX], path[PATH_MAX];

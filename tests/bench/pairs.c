@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Runs two commands in turns and prints the median time of each in microseconds, and the peak
- * memory of the first in KiB. Turns, since a noisy machine slows both alike; medians, since it
- * slows some runs a lot; processor time, since what is measured never sleeps, and waiting for a
- * processor is no cost of its own. Output of the commands goes to /dev/null.
+ * Runs two commands alternately and prints the median time of each in microseconds, and the peak
+ * memory of the first in KiB. They alternate because load on the host slows down both alike; the
+ * median is used because it slows down some runs a lot; processor time is measured because the
+ * commands never sleep, and waiting for a processor is not their cost. Output goes to /dev/null.
  * usage: pairs TURNS COMMAND [ARGUMENT...] : COMMAND [ARGUMENT...]
  */
 #include <fcntl.h>
@@ -69,7 +69,7 @@ int main(int argc, char *argv[])
 	if (!a || !b)
 		return 1;
 	for (size_t i = 0; i < turns; i++) {
-		if (i % 2) /* who comes second may find the processor's caches warmer */
+		if (i % 2) /* the second one may find the caches of the processor warmer */
 			b[i] = run(second, &ignored);
 		a[i] = run(argv + 2, &memory);
 		if (i % 2 == 0)

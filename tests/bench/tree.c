@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Builds a fake root for the benchmarks: DEFINED definitions, the first ACTIVE of them running,
- * over 16 parents of 8 types each. As the kernel's tree it is links and one-line files. usage: tree
- * ROOT ACTIVE DEFINED
+ * Creates a fake root for the benchmarks: DEFINED definitions, of which the first ACTIVE are
+ * running, on 16 parents with 8 types each, with links and one-line files like in sysfs.
+ * usage: tree ROOT ACTIVE DEFINED
  */
 #include <errno.h>
 #include <limits.h>
@@ -89,7 +89,7 @@ static void make_device(unsigned i, unsigned active)
 	char uuid[37], target[PATH_MAX];
 	unsigned parent = i % PARENTS, type = i % TYPES;
 
-	/* Directory order is not the order of names, here as anywhere. */
+	/* The order of a directory is not that of names, like in real directories. */
 	snprintf(uuid, sizeof(uuid), "%08x-0000-4000-8000-%012x", i * 2654435761u, i);
 	snprintf(target, sizeof(target),
 		 "{\n  \"mdev_type\": \"type-%u\",\n  \"start\": \"%s\",\n  \"attrs\": [\n"

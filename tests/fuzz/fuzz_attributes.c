@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Any answer to "get attributes": refused with a sentence, or text that libvirt can read again. */
+/* Any reply to "get attributes" is either rejected with a sentence, or printed as text that libvirt
+ * can read. */
 #undef NDEBUG
 #include <assert.h>
 #include <stdint.h>
@@ -33,7 +34,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	_cleanup_error_ struct error err = { 0 };
 	_cleanup_mdev_ struct mdev dev = { 0 };
-	/* As spawn_run() hands it over, with a NUL behind it. */
+	/* Like the result of spawn_run(), NUL-terminated. */
 	_cleanup_free_ char *text = mem_zero(size + 1, 1);
 
 	memcpy(text, data, size);

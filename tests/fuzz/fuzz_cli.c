@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Any command line: refused as wrong usage, answered by --help or --version, or taken with all
- * values checked. The first byte picks what the program takes, words end with a NUL. Where cli.c
- * ends the program, here a thread ends: that runs the cleanups, so that none of many tries leaks.
+ * Any command line is either rejected as incorrect usage, answered by --help or --version, or
+ * accepted with all values checked. The first byte selects the options of the program; arguments
+ * are NUL-terminated. Where cli.c would exit, a thread ends instead, which runs the cleanups, so
+ * that many iterations do not leak memory.
  */
 #undef NDEBUG
 #include <assert.h>
@@ -21,7 +22,7 @@ __attribute__((noreturn)) static void leave(int status);
 __attribute__((format(printf, 1, 2))) static int swallow(const char *format, ...);
 __attribute__((format(printf, 1, 2))) static void hear(const char *format, ...);
 
-/* The module itself, with its ways out turned to here. */
+/* The module itself, with exit() replaced. */
 #define exit leave
 #undef printf
 #define printf(...) swallow(__VA_ARGS__)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Any definition file: refused with a sentence, or read so that what we write is the same again. */
+/* Any definition file is either rejected with a sentence, or read so that writing it produces an
+ * identical definition. */
 #undef NDEBUG
 #include <assert.h>
 #include <stdint.h>
@@ -57,11 +58,11 @@ static void read_definition(const char *text, size_t size, bool strict)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	/* As file_read() hands it over, with a NUL behind it. */
+	/* Like the result of file_read(), NUL-terminated. */
 	_cleanup_free_ char *text = mem_zero(size + 1, 1);
 
 	memcpy(text, data, size);
-	setenv("MDEVCTL_LOG", "off", 1); /* warnings of each try would fill the terminal */
+	setenv("MDEVCTL_LOG", "off", 1); /* warnings would fill the terminal */
 	read_definition(text, size, true);
 	read_definition(text, size, false);
 	return 0;

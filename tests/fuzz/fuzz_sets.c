@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Any file of mdevctl apply: refused with a sentence, or sets and definitions that can be acted on.
- */
+/* Any file of mdevctl apply is either rejected with a sentence, or read as valid sets and
+ * definitions. */
 #undef NDEBUG
 #include <assert.h>
 #include <stdint.h>
@@ -43,11 +43,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	_cleanup_error_ struct error err = { 0 };
 	_cleanup_desired_ struct desired desired = { 0 };
-	/* As op_read_file() hands it over, with a NUL behind it. */
+	/* Like the result of op_read_file(), NUL-terminated. */
 	_cleanup_free_ char *text = mem_zero(size + 1, 1);
 
 	memcpy(text, data, size);
-	setenv("MDEVCTL_LOG", "off", 1); /* warnings of each try would fill the terminal */
+	setenv("MDEVCTL_LOG", "off", 1); /* warnings would fill the terminal */
 	if (desired_read(text, size, "file", &desired, &err) < 0) {
 		assert(err.status == STATUS_INVALID && err.text && *err.text);
 		assert(desired.n_sets == 0 && desired.definitions.n == 0);

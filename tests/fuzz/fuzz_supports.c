@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Any answer to "get capabilities": no versioned script, or bits that the tables have. */
+/* Any reply to "get capabilities" is either not versioned, or sets only bits that are in the
+ * tables. */
 #undef NDEBUG
 #include <assert.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Runs a fuzz target on the files of its corpus, where there is no libFuzzer: `make check`. */
+/* Runs a fuzz target on the files of its corpus, without libFuzzer: `make check`. */
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -16,7 +16,7 @@ int main(int argc, char *argv[])
 		_cleanup_free_ char *text = NULL;
 		size_t len;
 
-		fprintf(stderr, "%s\n", argv[i]); /* the last line names what it crashed on */
+		fprintf(stderr, "%s\n", argv[i]); /* the last line is the file that made it crash */
 		int r = file_read(AT_FDCWD, argv[i], &text, &len);
 		if (r < 0) {
 			fprintf(stderr, "%s\n", strerror(-r));
@@ -24,5 +24,5 @@ int main(int argc, char *argv[])
 		}
 		LLVMFuzzerTestOneInput((const uint8_t *)text, len);
 	}
-	return argc > 1 ? 0 : 1; /* a corpus that is not there must not pass */
+	return argc > 1 ? 0 : 1; /* a missing corpus must not pass */
 }

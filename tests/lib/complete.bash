@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash disable=SC2034 # bats reads output
-# How completion is asked, in each of the three shells.
+# Runs completion in each of the three shells.
 
-# candidates SHELL LINE: how the last word may go on, sorted, a word a line. An option before the value
-# and the "=" behind an option do not count. Errors that the shell shows are part of it.
+# candidates SHELL LINE: prints the completions of the last word, sorted, one per line. The option before a
+# value and the "=" after an option are removed. Error messages of the shell are included.
 candidates() {
 	local shell=$1 line=$2 file=$TOP/src/completion/mdevctl.$1
 	if [[ $shell == fish ]]; then
@@ -15,12 +15,12 @@ candidates() {
 	fi | sed 's/^--[a-z]*=\(.\)/\1/; s/=$//' | grep . | sort -u
 }
 
-# offers LINE WORD...: in every shell.
+# offers LINE WORD...: all shells offer these completions.
 offers() {
 	local line=$1 shell
 	shift
 	for shell in bash zsh fish; do
-		output=$(candidates "$shell" "$line") # may be nothing
+		output=$(candidates "$shell" "$line") # may be empty
 		same "$(printf '%s\n' "$@" | sort)" || { echo "in $shell: $line"; return 1; }
 	done
 }

@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Plays the kernel's mdev core for programs that run in a fake root (LD_PRELOAD). libc's write()
- * is wrapped. In any path .../sys/...
- *   mdev_supported_types/TYPE/create  makes the device's directory and links, counts instances;
+ * Simulates the mdev core of the kernel for programs that run in a fake root (LD_PRELOAD). It wraps
+ * write() of libc. In any path .../sys/...
+ *   mdev_supported_types/TYPE/create  creates the directory and links of the device, and counts
+ *                                     instances;
  *   UUID/remove                       removes them;
- *   any other file                    gets the value instead of its old content.
+ *   any other file                    is overwritten with the value.
  * A new device gets copies of the files in TYPE/.attributes, and power/control.
  * open() of .../dev/vfio/GROUP fails with EBUSY while any process has it open.
  *
- * FAKEKERNEL_FAIL=FILE[:VALUE]=ERRNO[,...] refuses writes, e.g.
- * "create=EIO,assign_adapter:9=EINVAL"; ERRNO "NOTHING" takes the value and does nothing, "KILL"
- * kills the program, "VANISH" has somebody else remove the device just before (VANISH_ONCE: only
- * the first time), "REPLACE" remove it and make it anew. FAKEKERNEL_DELAY=MS makes create and
- * remove take so long. With a file ROOT/dev/kmsg the kernel logs there that devices come and go,
- * and the driver "fake: VALUE refused"; FAKEKERNEL_SAY=TEXT adds TEXT before and after that.
- * FAKEKERNEL_SHORT=1 has read() and write() of plain files take seven bytes at a time.
- * FAKEKERNEL_LOG=FILE appends "PATH VALUE" for each write, path below /sys.
+ * FAKEKERNEL_FAIL=FILE[:VALUE]=ERRNO[,...] makes writes fail, e.g.
+ * "create=EIO,assign_adapter:9=EINVAL". ERRNO "NOTHING" accepts the value without effect; "KILL"
+ * kills the program; "VANISH" removes the device first, like another process would (VANISH_ONCE:
+ * only the first time); "REPLACE" removes it and creates it again. FAKEKERNEL_DELAY=MS delays
+ * create and remove. If ROOT/dev/kmsg exists, the kernel logs there when devices are created and
+ * removed, and the driver logs "fake: VALUE refused"; FAKEKERNEL_SAY=TEXT adds TEXT before and
+ * after that. FAKEKERNEL_SHORT=1 limits read() and write() of regular files to seven bytes.
+ * FAKEKERNEL_LOG=FILE appends "PATH VALUE" for each write, with the path relative to /sys.
  */
 #include <dirent.h>
 #include <dlfcn.h>
@@ -47,8 +48,8 @@ static ssize_t real_write(int fd, const void *buf, size_t n)
 	return next(fd, buf, n);
 }
 
-/* What a rule says instead of an errno. */
-#define NOTHING (-1) /* the write succeeds without any effect */
+/* Special values that a rule can have instead of an errno. */
+#define NOTHING (-1) /* the write succeeds without effect */
 #define KILL (-2)
 #define VANISH (-3)
 #define VANISH_ONCE (-4)
@@ -71,7 +72,7 @@ static int errno_of(const char *name, size_t n)
 	abort();
 }
 
-/* The errno that FAKEKERNEL_FAIL asks for, 0 for none. */
+/* Returns the errno that FAKEKERNEL_FAIL specifies, 0 for none. */
 static int refusal(const char *file, const char *value)
 {
 	const char *rules = getenv("FAKEKERNEL_FAIL");
@@ -136,7 +137,7 @@ static void copy_attributes(const char *type_dir, const char *device)
 		closedir(dir);
 }
 
-/* The mdev core serialises these too. Returns the fd that holds the lock. */
+/* The mdev core also serializes these. Returns the fd that holds the lock. */
 static int serialise(const char *type_dir)
 {
 	char path[PATH_MAX];
@@ -147,7 +148,7 @@ static int serialise(const char *type_dir)
 	return fd;
 }
 
-/* Where a running device's link is: ROOT/sys/bus/mdev/devices/UUID. */
+/* Returns the path of the link of a running device: ROOT/sys/bus/mdev/devices/UUID. */
 static void link_path(const char *path, const char *uuid, char ret[PATH_MAX])
 {
 	int root = (int)(strstr(path, "/sys/") - path);
@@ -167,7 +168,7 @@ static int create_device(const char *type_dir, const char *uuid)
 	*strstr(parent, "/mdev_supported_types/") = '\0';
 	snprintf(device, sizeof(device), "%s/%s", parent, uuid);
 	link_path(type_dir, uuid, path);
-	/* Relative, as sysfs links are. */
+	/* Relative, like links in sysfs. */
 	snprintf(text, sizeof(text), "../../..%s", strstr(device, "/sys/") + 4);
 	if (symlink(text, path) < 0)
 		return errno;
@@ -190,7 +191,7 @@ static int create_device(const char *type_dir, const char *uuid)
 	return 0;
 }
 
-/* Appends a record to the log of the fake root, if that has one. */
+/* Appends a record to the log of the fake root, if it exists. */
 static void say(const char *path, const char *format, ...)
 {
 	char log[PATH_MAX];
@@ -206,7 +207,7 @@ static void say(const char *path, const char *format, ...)
 	close(fd);
 }
 
-/* As the kernel does with each device that comes or goes. */
+/* Logged by the kernel for each device that is created or removed. */
 static void say_group(const char *path, const char *uuid, const char *what)
 {
 	say(path, "6,1,1,-;vfio_mdev %s: %s iommu group 2\n SUBSYSTEM=mdev\n DEVICE=+mdev:%s\n",
@@ -274,7 +275,8 @@ static void log_write(const char *path, const char *value)
 	close(fd);
 }
 
-/* A driver says why it refuses: with printk() at create, with dev_warn() at an attribute. */
+/* A driver logs why it rejects a write: with printk() for create, with dev_warn() for an attribute.
+ */
 static void say_refused(const char *path, const char *value, bool creates)
 {
 	const char *more = getenv("FAKEKERNEL_SAY"), *uuid = path;
@@ -288,7 +290,7 @@ static void say_refused(const char *path, const char *value, bool creates)
 	say(path, "%s", more ? more : "");
 }
 
-/* Returns 0 or the errno that the driver refuses with. */
+/* Returns 0 or the errno of the driver. */
 static int store(int fd, char *path, const char *value)
 {
 	static bool vanished;
@@ -329,7 +331,7 @@ static int store(int fd, char *path, const char *value)
 	return creates ? create(path, value) : remove_device(path);
 }
 
-/* Where the file is, if it is one of sysfs. */
+/* Returns the path of the file if it is in sysfs. */
 static bool is_sysfs(int fd, char path[PATH_MAX])
 {
 	char link[64];
@@ -416,5 +418,5 @@ int open(const char *path, int flags, ...)
 	return next(path, flags, mode);
 }
 
-/* The same, by the name that it has with 64-bit file offsets. */
+/* The same, with the name used for 64-bit file offsets. */
 int open64(const char *path, int flags, ...) __attribute__((alias("open")));

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash disable=SC2034 # names here are for the tests
-# The host that all manual pages take their examples from, and how examples are run on it.
+# The host used in the examples of all manual pages, and functions that run these examples.
 
 PROGRAMS=(mdev-define mdev-undefine mdev-modify mdev-start mdev-stop mdev-list mdev-types mdev-autostart)
 
-DEFINED=21e4e524-a62a-42e1-bf35-2f3ea8fb4c7c   # and does not run
-RUNNING=1dd5bcc7-cfd4-47f9-a3fd-8a2c945c9cd5   # and is defined as auto
-TRANSIENT=7a3214a4-c5dc-448e-8129-21d9b07d0227 # runs only
+DEFINED=21e4e524-a62a-42e1-bf35-2f3ea8fb4c7c   # not running
+RUNNING=1dd5bcc7-cfd4-47f9-a3fd-8a2c945c9cd5   # defined as auto
+TRANSIENT=7a3214a4-c5dc-448e-8129-21d9b07d0227 # not defined
 CARD=51dced85-43aa-4765-bb82-51634f446fa8      # defined, with attributes
-OTHER_CARD=c4a5e4a8-3f0e-4d7c-8f2e-90e3d5fbd4ab # and runs
+OTHER_CARD=c4a5e4a8-3f0e-4d7c-8f2e-90e3d5fbd4ab # running
 
 man_world() {
 	make_world "$BATS_TEST_TMPDIR/root"
@@ -24,7 +24,7 @@ man_world() {
 	mdevctl start -u $RUNNING
 	mdevctl start -u $OTHER_CARD
 	mdevctl start -u $TRANSIENT -p 0000:00:02.0 -t i915-GVTg_V5_4
-	# What is not ours: units are enabled in the fake root, all else only has to be called.
+	# Other programs: units are enabled in the fake root; all others only need to be callable.
 	HOST=$BATS_TEST_TMPDIR/host
 	mkdir "$HOST" "$HOST/cwd"
 	cat >"$HOST/systemctl" <<-'END'
@@ -38,13 +38,13 @@ man_world() {
 	install -D -m 644 -t "$ROOT/usr/lib/systemd/system" "$TOP"/units/*.service
 }
 
-# exit_statuses PAGE: "STATUS<TAB>MEANING" a line.
+# exit_statuses PAGE: prints "STATUS<TAB>MEANING", one per line.
 exit_statuses() {
 	awk '/^\.Sh/ { on = $3 == "STATUS" }
 		on && /^\.It/ { status = $2; getline; print status "\t" $0 }' "$1"
 }
 
-# example_blocks PAGE START: the literal blocks of EXAMPLES that begin with START, each ended by NUL.
+# example_blocks PAGE START: prints the literal blocks of EXAMPLES that begin with START, NUL-terminated.
 example_blocks() {
 	awk -v start="$2" '/^\.Sh/ { on = $2 == "EXAMPLES" }
 		on && /^\.Bd -literal/ { block = ""; inside = 1; next }
@@ -52,9 +52,9 @@ example_blocks() {
 		inside { gsub(/\\e/, "\\"); gsub(/\\&/, ""); block = block $0 "\n" }' "$1"
 }
 
-# Runs what a page shows after "# " or "$ ", as one shell session, and compares the output. Lines go on
-# while the shell wants more. A new UUID is the one that the page shows, from then on. "cat FILE" makes
-# the file if there is none.
+# Runs the commands of a page, which follow "# " or "$ ", as one shell session, and compares the output.
+# Commands may span several lines. A new UUID replaces the one shown from then on. "cat FILE" creates the file
+# if it does not exist.
 replay() {
 	local -A uuids=()
 	local block commands=0
@@ -68,13 +68,13 @@ replay() {
 }
 
 replay_block() {
-	local text command wanted at=0 # bats has a variable "lines"
+	local text command wanted at=0 # bats uses the variable
 	mapfile -t text <<<"${1%$'\n'}"
 	while ((at < ${#text[@]})); do
 		command=${text[at++]}
 		[[ $command == [#$]\ * ]] || { echo "no command: $command"; return 1; }
 		command=${command:2}
-		# Incomplete: a backslash or pipe at the end, a loop, a here-document.
+		# Incomplete: a trailing backslash or pipe, a loop, a here-document.
 		while [[ $command == *[\\\|] ]] || ! bash -n <<<"$command" 2>/dev/null ||
 			bash -n <<<"$command" 2>&1 | grep -q here-document; do
 			((at < ${#text[@]})) || { echo "incomplete: $command"; return 1; }

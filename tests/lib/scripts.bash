@@ -1,18 +1,19 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Callouts and notifiers for tests: each notes how it was called before it does anything else. Loaded
-# after world.bash.
+# Callouts and notifiers for tests, which log how they are called before they do anything else. Loaded after
+# world.bash.
 
 make_scripts_world() {
 	make_world "$1"
 	CALLOUTS=$ROOT/usr/lib/mdevctl/scripts.d/callouts
 	NOTIFIERS=$ROOT/usr/lib/mdevctl/scripts.d/notifiers
-	OLD=$ROOT/etc/mdevctl.d/scripts.d # where mdevctl had them before 1.3
+	OLD=$ROOT/etc/mdevctl.d/scripts.d # directory used by mdevctl before 1.3
 	export ROOT CALLOUTS NOTIFIERS OLD
 	: >"$ROOT/calls"
 }
 
-# script DIRECTORY NAME [BODY]: BODY is bash; it finds $type, $event, $action, $state, $uuid, $parent and
-# $input, what stdin held. $ROOT/calls gets "NAME EVENT ACTION STATE", $ROOT/full every word and stdin.
+# script DIRECTORY NAME [BODY]: creates a script. BODY is bash code that can use $type, $event, $action,
+# $state, $uuid, $parent and $input (its stdin). It appends "NAME EVENT ACTION STATE" to $ROOT/calls, and all
+# arguments and stdin to $ROOT/full.
 script() {
 	mkdir -p "$1"
 	cat >"$1/$2" <<EOF
@@ -27,7 +28,7 @@ EOF
 	chmod 755 "$1/$2"
 }
 
-# versioned NAME [ACTIONS EVENTS [BODY]]: a callout that supports these (as JSON lists); all by default.
+# versioned NAME [ACTIONS EVENTS [BODY]]: creates a callout that supports these (JSON lists; default: all).
 versioned() {
 	local actions=${2-'"start","stop","define","undefine","modify","attributes","capabilities"'}
 	local events=${3-'"pre","post","get","live"'}
@@ -38,7 +39,8 @@ fi
 ${4:-}"
 }
 
-# called LINES: the scripts that were called since the last time, in order, without the state "none".
+# called LINES: exactly these scripts have been called since the last check, in this order; the state "none"
+# is omitted.
 called() {
 	local got
 	got=$(sed 's/ none$//' "$ROOT/calls")
@@ -46,7 +48,7 @@ called() {
 	output=$got same "$1"
 }
 
-# Waits until a file is there; a program that hangs fails the test after a minute.
+# Waits until a file exists, and fails the test after a minute.
 wait_for() {
 	local i
 	for ((i = 0; i < 3000; i++)); do

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# Trees of a release of Debian, and commands in them. Packages come through apt as this machine has it
-# configured, so it is one of Debian. Needs root.
+# Creates trees of Debian releases and runs commands in them. Packages are installed with apt as configured on
+# the host, which must be Debian. Requires root.
 
 tree_path=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
-# make_tree SUITE DIRECTORY PACKAGES [OPTION...]: PACKAGES with commas, options are mmdebstrap's.
+# make_tree SUITE DIRECTORY PACKAGES [OPTION...]: PACKAGES are separated by commas; options are those of
+# mmdebstrap.
 make_tree() {
 	local suite=$1 tree=$2 packages=$3 uri conf status=0
 	shift 3
@@ -29,8 +30,8 @@ make_tree() {
 	return "$status"
 }
 
-# in_tree DIRECTORY COMMAND...: with /proc, /dev, /sys and /run of its own; nothing that it starts or
-# mounts is left over.
+# in_tree DIRECTORY COMMAND...: runs it with its own /proc, /dev, /sys and /run; no processes or mounts are
+# left behind.
 in_tree() {
 	# shellcheck disable=SC2016 # $1, ... are for the inner shell
 	unshare --mount --pid --fork --kill-child bash -c '

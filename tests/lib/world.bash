@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash disable=SC2034,SC2154 # names here are for the tests; bats sets output
-# A fake root for the programs, and short words for what tests do in it. Sourced by .bats files and by
-# the demo; the fake kernel (fakekernel.c) makes create, remove and attributes work.
+# A fake root directory for the programs, and functions for tests. Sourced by .bats files and by the demo; the
+# fake kernel (fakekernel.c) implements create, remove and attributes.
 
 TOP=${TOP:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)}
 BUILD=${BUILD:-$TOP/build}
 
-# UUIDs that sort as their names.
+# UUIDs that have the same order as their names.
 U1=11111111-1111-4111-8111-111111111111
 U2=22222222-2222-4222-8222-222222222222
 U3=33333333-3333-4333-8333-333333333333
 export U1 U2 U3
 
-# Makes $ROOT: two directories as a package makes them, and a kernel with parents mtty and matrix.
+# Creates $ROOT: two directories as created by a package, and a kernel with the parents mtty and matrix.
 make_world() {
 	ROOT=$1
 	mkdir -p "$ROOT/run" "$ROOT/etc/mdevctl.d" "$ROOT/sys/class/mdev_bus" "$ROOT/sys/bus/mdev/devices" \
@@ -46,24 +46,24 @@ add_type() {
 	: >"$dir/create"
 }
 
-# add_attribute PARENT TYPE NAME [VALUE]: devices of this type have a file of this name.
+# add_attribute PARENT TYPE NAME [VALUE]: devices of this type have this attribute.
 add_attribute() {
 	printf '%s' "${4:-}" >"$ROOT/sys/devices/virtual/$1/$1/mdev_supported_types/$2/.attributes/$3"
 }
 
-# definition PARENT UUID TYPE [START [ATTRS]]: writes a definition as mdevctl would.
+# definition PARENT UUID TYPE [START [ATTRS]]: writes a definition like mdevctl.
 definition() {
 	mkdir -p "$D/$1"
 	printf '{\n  "mdev_type": "%s",\n  "start": "%s",\n  "attrs": %s\n}' "$3" "${4:-manual}" \
 		"${5:-[]}" >"$D/$1/$2"
 }
 
-# running PARENT UUID TYPE: such a device runs.
+# running PARENT UUID TYPE: creates a running device.
 running() {
 	mdev-start --uuid="$2" --parent="$1" --type="$3"
 }
 
-# weak COMMAND...: runs it without root's right to pass over file modes.
+# weak COMMAND...: runs it without root's capability to ignore file permissions.
 weak() {
 	if ((EUID == 0)); then
 		setpriv --bounding-set=-dac_override,-dac_read_search "$@"
@@ -72,7 +72,7 @@ weak() {
 	fi
 }
 
-# puts_off_term PID NAME: it runs this program, and has SIGTERM blocked.
+# puts_off_term PID NAME: whether the process runs this program and has SIGTERM blocked.
 puts_off_term() {
 	local comm mask
 	comm=$(<"/proc/$1/comm") && [[ $comm == "$2" ]] || return 1
@@ -80,7 +80,7 @@ puts_off_term() {
 	((0x${mask:-0} & 0x4000))
 }
 
-# wrong_usage TEXT COMMAND ARGUMENT...: the command refuses its arguments with this text.
+# wrong_usage TEXT COMMAND ARGUMENT...: the command fails with this usage error.
 wrong_usage() {
 	local text=$1
 	shift
@@ -90,7 +90,7 @@ wrong_usage() {
 Try 'mdevctl $1 --help' for more information."
 }
 
-# fails STATUS TEXT COMMAND...: it fails so, with this on stderr and nothing on stdout.
+# fails STATUS TEXT COMMAND...: the command fails with this text on stderr and nothing on stdout.
 fails() {
 	local status_wanted=$1 text=$2
 	shift 2
@@ -99,14 +99,14 @@ fails() {
 	same_stderr "$text"
 }
 
-# What a script in the fake root sees: its own world, without the fake kernel's preload if asked.
+# Installs a script from stdin in the fake root; it runs without the preloaded fake kernel if requested.
 # add_script callouts|notifiers NAME < TEXT
 add_script() {
 	cat >"$ROOT/usr/lib/mdevctl/scripts.d/$1/$2"
 	chmod 755 "$ROOT/usr/lib/mdevctl/scripts.d/$1/$2"
 }
 
-# same WANTED: compares the whole of $output, and shows both if they differ.
+# same WANTED: compares all of $output, and prints both if they differ.
 same() {
 	if [[ $output != "$1" ]]; then
 		printf -- '--- wanted\n%s\n--- got\n%s\n' "$1" "$output"
@@ -119,7 +119,7 @@ same_stderr() {
 	output=$stderr same "$1"
 }
 
-# The content of a file, byte for byte: a newline at its end counts.
+# Compares the contents of a file byte for byte, including a trailing newline.
 same_file() {
 	local got
 	got=$(cat "$1"; echo .)

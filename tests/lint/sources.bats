@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# What compilers and analysers say about the sources: nothing. Run by "make lint" with the versions of
-# Debian 12; newer ones have other opinions, so "make check" does not depend on them.
+# Compilers and static analysers report nothing for the sources. Run by "make lint" with the versions of
+# Debian 12; newer ones have different warnings, so "make check" does not depend on them.
 bats_require_minimum_version 1.5.0
 load ../lib/world.bash
 
-# Looks away from $TOP/build, and from what is data.
+# Excludes $TOP/build and data files.
 sources() {
 	find src tests -name data -prune -o -name corpus -prune -o \( "$@" \) -print | LC_ALL=C sort
 }
 
-# All shell: by name, or by the first line.
+# Prints all shell scripts, recognized by name or by their first line.
 shell_files() {
 	{
 		find .ci src tests packaging -type f -name '*.ba[ts]*'
@@ -45,7 +45,7 @@ setup() {
 
 @test "lint: shellcheck has nothing to say" {
 	mapfile -t files < <(shell_files)
-	# It would be silent about no files, too.
+	# It would also report nothing without files.
 	[[ " ${files[*]} " == *" .ci/run "*" tests/check "*" tests/lint/sources.bats "* ]]
 	run -0 shellcheck -x -P SCRIPTDIR "${files[@]}"
 	same ""
@@ -55,10 +55,10 @@ setup() {
 	local options=(
 		--quiet --error-exitcode=1 --std=c11
 		--enable=warning --enable=style --enable=performance --enable=portability
-		--suppress=missingIncludeSystem # it needs none
-		--suppress=unreadVariable       # does not see that a cleanup reads it; compilers do
-		--suppress=variableScope        # variables may stand together at the top
-		# reads a minimum of two numbers as one of them
+		--suppress=missingIncludeSystem # not required
+		--suppress=unreadVariable       # does not recognize cleanup functions; compilers do
+		--suppress=variableScope        # variables may be declared together at the top
+		# mistakes the minimum of two numbers for one of them
 		--suppress=knownConditionTrueFalse:src/lib/base/spawn.c
 		-D_GNU_SOURCE -Isrc/lib '-DVERSION="2"' '-DSBINDIR="/usr/sbin"' '-DMANDIR="/usr/share/man"'
 	)
@@ -86,7 +86,7 @@ setup() {
 		shell_files
 		find rules.d units man/*.[1-9] src/completion Makefile -type f
 	)
-	# What is printed in a manual page has no room for it; a kernel module is under the kernel's.
+	# Examples in a manual page have no license line; a kernel module has the license of the kernel.
 	mapfile -t files < <(printf '%s\n' "${files[@]}" | grep -v '^man/examples/')
 	output=$(grep -LE '^[^[:alnum:]]*SPDX-License-Identifier: (LGPL-2\.1-or-later|GPL-2\.0)' \
 		"${files[@]}") || true

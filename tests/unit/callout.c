@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What the shell cannot see of lib/callout: what is said before a signal ends the program, and what
- * the journal is given. */
+/* Tests of op/callout that shell tests cannot cover: messages when a signal terminates the program,
+ * and output for the journal. */
 #undef NDEBUG
 #include <assert.h>
 #include <fcntl.h>
@@ -30,7 +30,8 @@ static void put_script(const char *body)
 	fclose(file);
 }
 
-/* No script is run once a signal is pending, not with force either; the text is for the journal. */
+/* No script is run after a signal is pending, not even with force; the message is logged to the
+ * journal. */
 static void test_interrupted(void)
 {
 	static const char text[] = "Interrupted by signal 15 (Terminated)";
@@ -61,7 +62,7 @@ static void test_interrupted(void)
 	sigprocmask(SIG_SETMASK, &old, NULL);
 }
 
-/* In the order in which it was said, each behind its script's name, and no more than 64 KiB. */
+/* In order, each line prefixed with the name of its script, and limited to 64 KiB. */
 static void test_said(void)
 {
 	_cleanup_callouts_ struct callouts callouts;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* lib/json: definitions and the answers of scripts in all their forms, and what is written. */
+/* device/json: all forms of definitions and script replies, and the output. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +9,7 @@
 
 static int failures;
 
-/* Compares two texts, says what they are of. */
+/* Compares two texts and prints what they describe. */
 static void expect(const char *got, const char *wanted, const char *of)
 {
 	if (strcmp(got, wanted) == 0)
@@ -18,7 +18,7 @@ static void expect(const char *got, const char *wanted, const char *of)
 	failures++;
 }
 
-/* A device as the line that scripts get, with the unknown members behind it. */
+/* Returns a device as the line that scripts get, followed by its unknown members. */
 static char *told(const struct mdev *dev)
 {
 	_cleanup_free_ char *line = json_definition_line(dev);
@@ -27,7 +27,7 @@ static char *told(const struct mdev *dev)
 			  dev->unknown ? dev->unknown : "");
 }
 
-/* What a definition reads as: a line, or the error. */
+/* Prints a definition as it is read: a line, or the error. */
 static void reads(const char *text, bool strict, const char *wanted)
 {
 	_cleanup_error_ struct error err = { 0 };
@@ -141,7 +141,7 @@ static void test_broken_json(void)
 	}
 }
 
-/* What an answer to "get attributes" reads as. */
+/* Checks how a reply to "get attributes" is read. */
 static void answers(const char *text, size_t len, const char *wanted)
 {
 	_cleanup_error_ struct error err = { 0 };
@@ -177,8 +177,7 @@ static void test_answers(void)
 	answers("[", 1, "Invalid JSON in answer: unexpected end at line 1 column 2");
 }
 
-/* What an answer to "get capabilities" reads as: "ACTIONS EVENTS UNKNOWN UNKNOWN" or "no".
- */
+/* Checks how a reply to "get capabilities" is read: "ACTIONS EVENTS UNKNOWN UNKNOWN" or "no". */
 static void supports(const char *text, const char *wanted)
 {
 	static const char *const actions[] = { "start", "stop", NULL };
@@ -247,7 +246,7 @@ static void test_written(void)
 	       "the line for scripts");
 }
 
-/* What is written reads back as the same device. */
+/* Output is read back as the same device. */
 static void test_round_trip(void)
 {
 	for (unsigned c = 1; c < 0x80; c++) {

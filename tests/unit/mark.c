@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* host/mark: what it tells of a start that goes on, is over, or was killed. */
+/* host/mark: distinguishes starts that are in progress, have completed, or were killed. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -32,7 +32,7 @@ static bool exists(void)
 	return faccessat(env.root, FILE_NAME, F_OK, 0) == 0;
 }
 
-/* Another program takes the mark, says so, and goes on until it is killed. */
+/* Another process takes the mark, reports it, and runs until it is killed. */
 static pid_t start_elsewhere(bool set)
 {
 	int told[2];
@@ -137,7 +137,7 @@ static void test_busy(void)
 	mark_close(&mark);
 }
 
-/* Many programs take the mark in turn; each must be alone, though each removes the file. */
+/* Many processes take the mark in turn; each must be alone, although each removes the file. */
 static void test_turns(void)
 {
 	enum { PROGRAMS = 8, ROUNDS = 200 };

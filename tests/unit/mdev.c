@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* lib/device: which names and UUIDs are taken, and lists and attributes in their order. */
+/* device/mdev: accepted names and UUIDs, and the order of lists and attributes. */
 #include <stdio.h>
 #include <string.h>
 
@@ -8,7 +8,7 @@
 
 static int failures;
 
-/* Says what failed, with the text it was about. */
+/* Prints what failed, with the text it was about. */
 static void expect(bool fact, const char *what, const char *text)
 {
 	if (fact)
@@ -210,7 +210,7 @@ static void test_attr_names(void)
 	expect(!attr_name_valid(deep), "is too deep", "a/a/a...");
 }
 
-/* The names of a device's attributes, joined. */
+/* Joins the names of the attributes of a device. */
 static void joined(const struct mdev *dev, char *ret, size_t size)
 {
 	*ret = '\0';

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What the shell cannot see of lib/spawn: our own process before and after a script, and signals.
- */
+/* Tests of base/spawn that shell tests cannot cover: our own process before and after a script, and
+ * signals. */
 #undef NDEBUG
 #include <assert.h>
 #include <errno.h>
@@ -47,7 +47,7 @@ static void test_streams(void)
 	assert(!result.timed_out && !result.out_cut);
 }
 
-/* A script may open its stdin by name, as jq and cat /dev/stdin do: it has to be a pipe. */
+/* A script may open its stdin by name, like jq and cat /dev/stdin: it must be a pipe. */
 static void test_stdin_by_name(void)
 {
 	_cleanup_spawn_ struct spawn_result result = { 0 };
@@ -74,7 +74,8 @@ static void test_nuls(void)
 	assert(strcmp(result.err, "c?d") == 0);
 }
 
-/* More than a pipe holds, both ways, and to a script that never reads or stops reading. */
+/* More data than the capacity of a pipe, in both directions, also for a script that does not read,
+ * or stops reading. */
 static void test_large_input(void)
 {
 	static char input[FILE_LIMIT + 1];
@@ -95,7 +96,7 @@ static void test_large_input(void)
 	assert(sigaction(SIGPIPE, NULL, &action) == 0 && action.sa_handler == SIG_DFL);
 }
 
-/* The memory of this process stays where it is while a script writes a gigabyte on both pipes. */
+/* The memory usage of this process does not grow while a script writes a gigabyte to both pipes. */
 static void test_gigabyte(void)
 {
 	_cleanup_spawn_ struct spawn_result result = { 0 };
@@ -116,7 +117,8 @@ static void test_pipes_closed_early(void)
 	assert(WEXITSTATUS(result.wait_status) == 5 && result.out_len == 0);
 }
 
-/* A child in the background holds all pipes, and even writes: only the script itself counts. */
+/* A background process keeps all pipes open and writes to them: only the script itself is waited
+ * for. */
 static void test_background(void)
 {
 	_cleanup_spawn_ struct spawn_result result = { 0 };
@@ -128,10 +130,10 @@ static void test_background(void)
 		     NULL, 60, &result) == 0);
 	assert(seconds() - begin < 30 && !result.timed_out);
 	assert(sscanf(result.err, "%d", &child) == 1);
-	assert(kill(child, SIGKILL) == 0); /* it is there still: it was left alone */
+	assert(kill(child, SIGKILL) == 0); /* it is still running: it was not killed */
 }
 
-/* TERM first, so that a script can clean up, and its answer does not count. */
+/* SIGTERM first, so that a script can clean up, and its reply is ignored. */
 static void test_limit(void)
 {
 	_cleanup_spawn_ struct spawn_result result = { 0 };
@@ -141,7 +143,7 @@ static void test_limit(void)
 	assert(result.timed_out && strcmp(result.out, "over\n") == 0);
 }
 
-/* Gone, or a zombie whose new parent has not looked yet. */
+/* Gone, or a zombie that its new parent has not reaped yet. */
 static bool is_gone(pid_t pid)
 {
 	_cleanup_free_ char *path = mem_printf("/proc/%d/stat", pid);
@@ -151,7 +153,7 @@ static bool is_gone(pid_t pid)
 	return fd < 0 || read(fd, text, sizeof(text) - 1) <= 0 || strstr(text, ") Z ");
 }
 
-/* KILL for what ignores TERM: the script and what it started. */
+/* SIGKILL for processes that ignore SIGTERM: the script and its children. */
 static void test_limit_kill(void)
 {
 	_cleanup_spawn_ struct spawn_result result = { 0 };
@@ -164,7 +166,7 @@ static void test_limit_kill(void)
 		assert(seconds() - begin < 20);
 }
 
-/* What a script that gave up at TERM left behind goes with it. */
+/* Processes left by a script that was terminated by SIGTERM are killed as well. */
 static void test_limit_leftover(void)
 {
 	_cleanup_spawn_ struct spawn_result result = { 0 };
@@ -202,11 +204,11 @@ static void test_not_run(void)
 		assert(result.wait_status == 1234); /* untouched */
 	}
 	unlink(path);
-	assert(waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD); /* nothing is left to reap */
+	assert(waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD); /* no child is left to reap */
 }
 
-/* The script starts as from a login shell, whatever its caller ignores or blocks, with our fds
- * gone; and its caller is as before. */
+/* The script starts with a clean state, regardless of signals that its caller ignores or blocks,
+ * and without our fds. The state of the caller does not change. */
 static void test_clean_start(void)
 {
 	static const struct sigaction ignore = { .sa_handler = SIG_IGN };
@@ -215,13 +217,13 @@ static void test_clean_start(void)
 	_cleanup_spawn_ struct spawn_result result = { 0 };
 	struct sigaction action;
 	sigset_t set, old, after;
-	int leak = open("/dev/null", O_RDONLY); /* without O_CLOEXEC, as a careless caller's */
+	int leak = open("/dev/null", O_RDONLY); /* without O_CLOEXEC, like a careless caller */
 
 	sigfillset(&set);
 	sigprocmask(SIG_BLOCK, &set, &old);
 	for (size_t i = 0; i < 4; i++)
 		sigaction(all[i], &ignore, NULL);
-	/* Not by way of dash, which empties its mask itself. */
+	/* Not with dash, which clears its signal mask itself. */
 	const char *const argv[] = { "/bin/grep", "-E", "^Sig(Blk|Ign):", "/proc/self/status",
 				     NULL };
 	assert(spawn_run(argv, NULL, 10, true, &result) == 0);
@@ -234,7 +236,7 @@ static void test_clean_start(void)
 	assert(sigismember(&after, SIGUSR1) == 1);
 	unsigned long long blocked, ignored;
 	assert(sscanf(result.out, "SigBlk: %llx SigIgn: %llx", &blocked, &ignored) == 2);
-	assert(blocked == 0 && (ignored & 0x7fffffff) == 0); /* glibc keeps 32 and 33 for itself */
+	assert(blocked == 0 && (ignored & 0x7fffffff) == 0); /* glibc reserves 32 and 33 */
 	assert(WIFEXITED(result.wait_status) && WEXITSTATUS(result.wait_status) == 0);
 
 	spawn_result_free(&result);
@@ -247,7 +249,8 @@ static void test_clean_start(void)
 	close(leak);
 }
 
-/* Sends a signal to this process once the script has made dir/ready, then lets the script end. */
+/* Sends a signal to this process after the script has created dir/ready, then lets the script end.
+ */
 static pid_t signal_later(const char *dir, int sig)
 {
 	_cleanup_free_ char *ready = mem_printf("%s/ready", dir);
@@ -259,13 +262,13 @@ static pid_t signal_later(const char *dir, int sig)
 	while (access(ready, F_OK) != 0)
 		usleep(1000);
 	kill(parent, sig);
-	usleep(300 * 1000); /* a signal that is handed on by mistake comes first */
+	usleep(300 * 1000); /* a signal that is forwarded by mistake arrives first */
 	close(open(end, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
 	_exit(0);
 }
 
-/* A blocked signal reaches the script, once, and stays with us; not one that was there before or
- * that we ignore, and not a script that must not be interrupted. */
+/* A blocked signal is forwarded to the script once, and remains pending. This excludes signals that
+ * were pending before or are ignored, and scripts that must not be interrupted. */
 static void test_hand_on(void)
 {
 	static const struct {
@@ -311,7 +314,7 @@ static void test_hand_on(void)
 	rmdir(dir);
 }
 
-/* Started with closed standard descriptors, the pipes get their numbers. */
+/* If started with closed standard descriptors, the pipes get their numbers. */
 static void test_closed_standard_fds(void)
 {
 	for (int closed = 0; closed < 8; closed++) {
@@ -333,7 +336,7 @@ static void test_closed_standard_fds(void)
 	}
 }
 
-/* No fds: an error, nothing runs. */
+/* Without free fds: an error, and nothing is run. */
 static void test_no_fds(void)
 {
 	struct rlimit old, none;
@@ -350,13 +353,13 @@ static void test_no_fds(void)
 	}
 	setrlimit(RLIMIT_NOFILE, &old);
 	int next = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	assert(next == 3); /* all were given back */
+	assert(next == 3); /* all were closed */
 	close(next);
 }
 
 int main(void)
 {
-	for (int fd = 3; fd < 64; fd++) /* the test runner's */
+	for (int fd = 3; fd < 64; fd++) /* those of the test runner */
 		close(fd);
 	test_streams();
 	test_stdin_by_name();

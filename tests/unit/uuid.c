@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* lib/device/uuid: names give the same UUID everywhere and for ever. */
+/* device/uuid: names always have the same UUID on all hosts. */
 #undef NDEBUG
 #include <assert.h>
 #include <string.h>
@@ -10,7 +10,7 @@ int main(void)
 {
 	char uuid[UUID_SIZE], other[UUID_SIZE];
 
-	/* As RFC 9562 computes it, worked out with Python's uuid.uuid5(). */
+	/* Computed with uuid.uuid5() of Python, according to RFC 9562. */
 	uuid_of_name("desktops/3", uuid);
 	assert(strcmp(uuid, "d5a59ac1-370b-518b-94f9-f454bd402b98") == 0);
 	uuid_of_name("", uuid);
