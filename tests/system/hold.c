@@ -2,16 +2,16 @@
 /*
  * hold WHAT NODE UUID [COMMAND...]
  *
- * Holds a mediated device in one of the ways that there are:
- *   group     /dev/vfio/NODE is open, no more
- *   device    a descriptor of the device, from the group in a container, as a guest has it
- *   closed    the same, with group and container closed again
- *   handed    a child has the descriptor of the device, this process the group and the container
+ * Uses a mediated device in one of these ways:
+ *   group     /dev/vfio/NODE is open
+ *   device    the device is open, through the group in a container, like a guest
+ *   closed    the same, after group and container have been closed
+ *   handed    a child process has the device open, and this process the group and the container
  *   cdev      /dev/vfio/devices/NODE is open
  *   iommufd   the same, bound to an iommufd
  *
- * Prints "holding" when it does, and holds until end of input or a signal. With a COMMAND that is
- * run instead, as a child that inherits none of this, and its exit status is that of hold.
+ * Prints "holding" when it is ready, and exits at the end of input or on a signal. If COMMAND is
+ * given, runs it as a child process that inherits none of this, and exits with its exit status.
  */
 #define _GNU_SOURCE
 #include <err.h>
@@ -25,7 +25,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* From <linux/vfio.h>, which is older in some systems. */
+/* From <linux/vfio.h>, which is too old on some systems. */
 #define VFIO_DEVICE_BIND_IOMMUFD_ _IO(VFIO_TYPE, VFIO_BASE + 18)
 struct bind_iommufd {
 	__u32 argsz, flags;
@@ -66,7 +66,7 @@ static void wait_for_end(void)
 		;
 }
 
-/* The child keeps all but what it is told to close, and ends with this process. */
+/* The child process keeps everything open except these files, and ends with this process. */
 static void hand_over(int group, int container, int device)
 {
 	int ready[2];

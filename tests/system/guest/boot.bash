@@ -1,8 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-#
-# Auto devices run after a boot, whenever their driver is loaded: before the root switch, by
-# modules-load.d after it, late by hand, or again after rmmod. Manual ones do not.
+# Auto devices are started at boot whenever their driver is loaded: before the root switch, by
+# modules-load.d after it, manually later, or again after rmmod. Manual devices are not started.
 set -eu
 . "${0%/*}/lib.bash"
 
@@ -13,14 +12,14 @@ display=44444444-4444-4444-8444-444444444444
 
 check_autostart() # WHEN
 {
-	check_soon "$1: auto devices of mtty run" "$auto1"$'\n'"$auto2" devices mtty
-	check_soon "$1: the auto device of mdpy runs" "$display" devices mdpy
+	check_soon "$1: the auto devices of mtty are running" "$auto1"$'\n'"$auto2" devices mtty
+	check_soon "$1: the auto device of mdpy is running" "$display" devices mdpy
 	check_soon "$1: the unit of mtty is active" "active exited" unit_state mdev-autostart@mtty.service
 	check_soon "$1: the unit of mdpy is active" "active exited" unit_state mdev-autostart@mdpy.service
 	check "$1: the attribute was written" on "$(cat /sys/bus/mdev/devices/$auto1/power/control)"
 	settle
-	check "$1: nothing else runs" "$auto1"$'\n'"$auto2"$'\n'"$display" "$(devices)"
-	check "$1: list tells the same" "$display mdpy mdpy-xga auto (defined)
+	check "$1: no other devices are running" "$auto1"$'\n'"$auto2"$'\n'"$display" "$(devices)"
+	check "$1: list shows the same" "$display mdpy mdpy-xga auto (defined)
 $auto1 mtty mtty-1 auto (defined)
 $auto2 mtty mtty-2 auto (defined)" "$(mdevctl list 2>&1)"
 	check "$1: no unit failed" "" "$(failed_units)"
@@ -33,7 +32,7 @@ case $boot in
 	mdevctl define -u $auto2 -p mtty -t mtty-2 --auto
 	mdevctl define -u $manual -p mtty -t mtty-1
 	mdevctl define -u $display -p mdpy -t mdpy-xga --auto
-	check "no driver, no device" "" "$(devices)"
+	check "without a driver, there are no devices" "" "$(devices)"
 	reboot_with mtty mdpy
 	;;
 2)
@@ -50,12 +49,12 @@ case $boot in
 	reboot_with
 	;;
 4)
-	check "not loaded: no device" "" "$(devices)"
+	check "without loaded drivers, there are no devices" "" "$(devices)"
 	modprobe mtty
 	modprobe mdpy
 	check_autostart "after a late modprobe"
 	rmmod mtty mdpy
-	check_soon "rmmod takes the devices" "" devices
+	check_soon "rmmod removes the devices" "" devices
 	modprobe mtty
 	modprobe mdpy
 	check_autostart "after rmmod and modprobe"

@@ -1,9 +1,8 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-#
-# A device in use is never pulled: neither from under who holds its group alone, where the kernel would
-# do so, nor from a guest, where the kernel's removal would hang. Only whoever stops a device may have
-# its group open, as libvirt has.
+# A device in use is never removed: neither if only its group is open, where the kernel would remove
+# it, nor if a guest uses it, where the removal would hang in the kernel. Only the process that stops
+# a device may have its group open, like libvirt.
 set -eu
 . "${0%/*}/lib.bash"
 
@@ -19,26 +18,26 @@ for what in group device closed; do
 	hold $what $u1
 	started=$SECONDS status=0
 	output=$(mdevctl stop -u $u1 2>&1) || status=$?
-	check "stop refuses while the $what is held" 6 "$status"
-	check "and names who holds the $what" \
+	check "stop fails while the $what is in use" 6 "$status"
+	check "and reports which process uses the $what" \
 		"Error: Device $u1 is in use by hold (PID $holder_pid)" "$output"
-	check "at once ($what)" yes "$([ $((SECONDS - started)) -lt 10 ] && echo yes)"
-	check "the device still runs ($what)" "$u1" "$(devices)"
+	check "immediately ($what)" yes "$([ $((SECONDS - started)) -lt 10 ] && echo yes)"
+	check "the device is still running ($what)" "$u1" "$(devices)"
 	output=$(mdevctl stop -u $u1 --wait=1 2>&1) && status=0 || status=$?
-	check "--wait=1 gives up after its time ($what)" \
+	check "--wait=1 times out ($what)" \
 		"9 Error: Device $u1 is in use by hold (PID $holder_pid) (waited 1 s)" "$status $output"
 	mdevctl stop -u $u1 --wait=60 &
 	waiting=$!
 	release
 	wait $waiting && status=0 || status=$?
-	check "--wait goes on when the $what is let go" 0 "$status"
-	check "the device is gone ($what)" "" "$(devices)"
+	check "--wait continues when the $what is released" 0 "$status"
+	check "the device has been removed ($what)" "" "$(devices)"
 	mdevctl start -u $u1
 	settle
 done
 
-# The caller has the group open, while a guest has another device. Without pidfd_getfd() the group
-# cannot be asked whether it is in use.
+# The caller has the group open while a guest uses another device. Without pidfd_getfd(), it is
+# impossible to tell whether the group is in use.
 mdevctl start -u $u2 -p mtty -t mtty-1
 settle
 hold device $u2
@@ -75,7 +74,8 @@ mdevctl stop -u $u2 --wait=$patience
 mdevctl start -u $u1
 settle
 
-# Somebody else did pull it: the kernel shows the device no more, but is not done with it.
+# Another process has removed it: the kernel does not show the device any longer, but is still
+# removing it.
 hold device $u1
 echo 1 >/sys/bus/mdev/devices/$u1/remove &
 removing=$!
@@ -86,12 +86,12 @@ starting=$!
 release
 wait $removing
 wait $starting && status=0 || status=$?
-check "start --wait waits until it is gone" 0 "$status"
-check "the new device runs" "$u1" "$(devices)"
+check "start --wait waits until it has been removed" 0 "$status"
+check "the new device is running" "$u1" "$(devices)"
 mdevctl stop -u $u1 --wait
 settle
 
-# The unit does not pull it either.
+# The unit does not remove it either.
 systemctl start mdev@$u1
 hold device $u1
 mkdir -p /run/systemd/system/mdev@$u1.service.d
@@ -99,9 +99,9 @@ printf '[Service]\nExecStop=\nExecStop=/usr/sbin/mdev-stop --ensure --settle --w
 	>/run/systemd/system/mdev@$u1.service.d/wait.conf
 systemctl daemon-reload
 systemctl stop mdev@$u1 || true
-check "systemctl stop leaves a device in use alone" "$u1" "$(devices)"
+check "systemctl stop does not stop a device in use" "$u1" "$(devices)"
 check_like "and its journal says who holds it" "*is in use by hold (PID $holder_pid)*" \
 	"$(journalctl -b -q -u mdev@$u1 -o cat)"
 release
 systemctl reset-failed
-check_cmd "stop succeeds when nobody holds it" mdevctl stop -u $u1
+check_cmd "stop succeeds if it is not in use" mdevctl stop -u $u1

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-#
-# The journal tells a device's whole story, and callouts can do their work inside the hardened units.
+# The journal contains the history of each device, and callouts can do their work inside the sandboxed
+# units.
 set -eu
 . "${0%/*}/lib.bash"
 
@@ -9,8 +9,8 @@ u1=11111111-1111-4111-8111-111111111111
 u2=22222222-2222-4222-8222-222222222222
 parent=mdevtest.0
 
-# A callout as ap-check is one: a lock in the name of its parent process, kept from pre to post; it
-# writes to /sys and calls mdevctl again.
+# A callout like ap-check: it takes a lock for its parent process from pre to post, writes to /sys and
+# calls mdevctl.
 mkdir -p /usr/lib/mdevctl/scripts.d/callouts
 cat >/usr/lib/mdevctl/scripts.d/callouts/check <<'EOF'
 #!/bin/bash
@@ -41,7 +41,7 @@ mdevctl define -u $u1 -p $parent -t platform-small
 systemctl start mdev@$u1
 check "a callout in the unit wrote to /sys" "05." "$(cat /sys/bus/mdev/devices/$u1/matrix)"
 check_like "and changed the definition" '*"seen": "success"*' "$(cat /etc/mdevctl.d/$parent/$u1)"
-check "and gave its lock back" "" "$(ls /run/lock/mdev-check.lock 2>/dev/null)"
+check "and released its lock" "" "$(ls /run/lock/mdev-check.lock 2>/dev/null)"
 systemctl stop mdev@$u1
 check "the unit stopped with the callout" "inactive dead" "$(unit_state mdev@$u1.service)"
 
@@ -50,7 +50,7 @@ story() # UUID
 	journalctl --sync
 	journalctl -b -q -o cat "MDEV_UUID=$1"
 }
-check "the journal tells the whole story of the device" "check: checked $u1 before define
+check "the journal contains the whole history of the device" "check: checked $u1 before define
 check: done with $u1 after define: success
 Done: define $u1, type platform-small on $parent
 check: checked $u1 before start
@@ -59,15 +59,15 @@ Done: start $u1, type platform-small on $parent
 check: checked $u1 before stop
 check: done with $u1 after stop: success
 Done: stop $u1, type platform-small on $parent" "$(story $u1 | grep -v modify)"
-check "each entry has the device's fields" "$u1 $parent platform-small start" \
+check "each entry has the fields of the device" "$u1 $parent platform-small start" \
 	"$(journalctl -b -q -o json MDEV_UUID=$u1 MDEV_ACTION=start | tail -n 1 |
 		sed -n 's/.*"MDEV_UUID":"\([^"]*\)".*/\1/p') $(journalctl -b -q -F MDEV_PARENT |
 		head -n 1) $(journalctl -b -q -F MDEV_TYPE | head -n 1) $(journalctl -b -q \
 		-F MDEV_ACTION | grep start)"
-check "what a callout said is there once" 1 \
+check "the output of a callout is logged once" 1 \
 	"$(journalctl -b -q -o cat -u mdev@$u1 | grep -c "checked $u1 before start")"
 
-# A failure, with the kernel's reason.
+# A failure, with the reason logged by the kernel.
 rm /usr/lib/mdevctl/scripts.d/callouts/check
 echo 5 >/sys/devices/platform/$parent/refuse
 mdevctl start -u $u2 -p $parent -t platform-small || true
@@ -76,7 +76,7 @@ check_like "a failed change is in the journal with its cause" \
 check "at priority err" "3" "$(journalctl -b -q -o export MDEV_UUID=$u2 | sed -n 's/^PRIORITY=//p')"
 echo 0 >/sys/devices/platform/$parent/refuse
 
-# Two writers meet: who was slower starts again, which is no failure.
+# Concurrent writers: the slower one starts again, which is not a failure.
 cat >/usr/lib/mdevctl/scripts.d/callouts/again <<'EOF'
 #!/bin/sh
 [ "$4 $6" = "pre modify" ] && [ ! -e /run/again ] || exit 0
@@ -87,13 +87,13 @@ chmod 755 /usr/lib/mdevctl/scripts.d/callouts/again
 mdevctl modify -u $u1 --auto
 check_like "two modifications that meet are both made" '*"start": "auto"*"first": "1"*' \
 	"$(cat /etc/mdevctl.d/$parent/$u1)"
-check "and the journal knows of no failure" 0 "$(story $u1 | grep -c 'Failed to modify')"
+check "and no failure is logged" 0 "$(story $u1 | grep -c 'Failed to modify')"
 rm /usr/lib/mdevctl/scripts.d/callouts/again
 
-# What failed before anything was tried.
+# Failures before the operation was tried.
 u3=33333333-3333-4333-8333-333333333333
 mdevctl start -u $u3 || true
-check "a start of what is not defined is in the journal" \
+check "a start of an undefined device is logged" \
 	"Failed to start $u3: Device is insufficiently specified: $u3 is not defined, so parent and type are required" \
 	"$(story $u3)"
 mdevctl define -u $u3 -p absent -t platform-small
@@ -105,7 +105,7 @@ echo '{' >/etc/mdevctl.d/absent/$u3
 systemctl start mdev-autostart@absent || true
 check_like "so is one whose definition is broken" \
 	"*Failed to start $u3 on absent: Invalid JSON in /etc/mdevctl.d/absent/$u3: *" "$(story $u3)"
-check "and the unit tells the reason once" 1 \
+check "and the unit logs the reason once" 1 \
 	"$(journalctl -b -q -o cat -u mdev-autostart@absent | grep -c 'Invalid JSON')"
 rm -r /etc/mdevctl.d/absent
 systemctl reset-failed
@@ -121,9 +121,9 @@ status_text()
 {
 	systemctl status mdev-autostart@mdevtest.1 | grep -o 'Starting 2 of 4: 00000002[-0-9]*' || true
 }
-check_soon "systemctl status shows how far an autostart is" \
+check_soon "systemctl status shows the progress of an autostart" \
 	"Starting 2 of 4: 00000002-0000-4000-8000-000000000000" status_text
-check_soon "and that it is done" "All 4 devices are running" \
+check_soon "and its completion" "All 4 devices are running" \
 	systemctl show --value -p StatusText mdev-autostart@mdevtest.1
 
 for unit in mdev@ mdev-autostart@; do

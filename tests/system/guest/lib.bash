@@ -1,12 +1,11 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-#
-# What scenarios use. A scenario is a bash script with set -eu that runs as root in the guest when
-# it has booted: once, or once a boot if it calls reboot_with ($boot counts from 1). Its checks are
-# reported as "ok NAME" or "FAIL NAME"; what it prints otherwise goes to the journal. Never sleep for
-# a fixed time: wait for what you need, for at most $patience.
+# Functions for scenarios. A scenario is a bash script with set -eu that is run as root in the guest
+# after booting: once, or once per boot if it calls reboot_with ($boot counts from 1). Its checks are
+# reported as "ok NAME" or "FAIL NAME"; other output goes to the journal. Never sleep for a fixed
+# time: wait for a condition, for at most $patience.
 
-patience=90 # seconds; an emulated machine beside busy neighbours is slow
+patience=90 # seconds; an emulated machine on a busy host is slow
 report=/dev/ttyS1
 : "${boot:=1}"
 here=${BASH_SOURCE[0]%/*}
@@ -73,7 +72,7 @@ check_soon() # NAME WANTED COMMAND...: the command's output becomes WANTED
 	check "$1" "$2" "$got"
 }
 
-wait_for() # COMMAND...: until it succeeds; fails when $patience is over
+wait_for() # COMMAND...: until it succeeds; fails after $patience
 {
 	local end=$((SECONDS + patience))
 
@@ -86,7 +85,7 @@ wait_for() # COMMAND...: until it succeeds; fails when $patience is over
 	done
 }
 
-settle() # until udev has nothing to do
+settle() # until udev has processed all events
 {
 	udevadm settle --timeout="$patience"
 }
@@ -120,7 +119,7 @@ unit_state() # UNIT: for example "active exited" or "inactive dead"
 	systemctl show --value -p ActiveState -p SubState "$1" | paste -sd' '
 }
 
-# What hold takes for a device: its group's node, or its own
+# The argument of hold for a device: the node of its group, or its own node
 node_of() # WHAT UUID
 {
 	case $1 in
@@ -129,7 +128,7 @@ node_of() # WHAT UUID
 	esac
 }
 
-# Holds a device in this way (see hold.c) until release is called.
+# Uses a device in this way (see hold.c) until release is called.
 hold() # WHAT UUID
 {
 	coproc holder { exec "$here/hold" "$1" "$(node_of "$1" "$2")" "$2"; }

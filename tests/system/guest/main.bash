@@ -1,15 +1,14 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-#
-# The main job with each of the kernel's sample drivers: what mdevctl says and does, compared with what
-# the kernel has.
+# The main tasks with each of the kernel's sample drivers: compares the output and results of mdevctl
+# with the state of the kernel.
 set -eu
 . "${0%/*}/lib.bash"
 
 u1=11111111-1111-4111-8111-111111111111
 u2=22222222-2222-4222-8222-222222222222
 
-lines() # COMMAND...: its output, errors too, and its exit status if that is not 0
+lines() # COMMAND...: prints its output and errors, and its exit status unless it is 0
 {
 	"$@" 2>&1 || echo "exit status $?"
 }
@@ -80,35 +79,35 @@ main_job() # PARENT TYPE
 	available=$(<"$sys/available_instances")
 
 	# Defined, with an attribute, then started
-	check "$p: define says nothing" "" "$(lines mdevctl define -u $u1 -p "$p" -t "$t")"
-	check "$p: addattr says nothing" "" \
+	check "$p: define prints nothing" "" "$(lines mdevctl define -u $u1 -p "$p" -t "$t")"
+	check "$p: addattr prints nothing" "" \
 		"$(lines mdevctl modify -u $u1 --addattr power/control --value on)"
 	check "$p: a definition is not a device" "" "$(devices "$p")"
 	check "$p: list -d" "$u1 $p $t manual" "$(lines mdevctl list -d -p "$p")"
-	check "$p: start says nothing" "" "$(lines mdevctl start -u $u1)"
+	check "$p: start prints nothing" "" "$(lines mdevctl start -u $u1)"
 	check "$p: the kernel has the device" "$u1" "$(devices "$p")"
 	check "$p: and its type" "$t" "$(kernel_type $u1)"
 	check "$p: the attribute was written" on "$(cat /sys/bus/mdev/devices/$u1/power/control)"
-	check "$p: an instance less is available" $((available - 1)) "$(<"$sys/available_instances")"
+	check "$p: one instance less is available" $((available - 1)) "$(<"$sys/available_instances")"
 	check "$p: list" "$u1 $p $t manual (defined)" "$(lines mdevctl list -p "$p")"
-	check "$p: list -d of what runs" "$u1 $p $t manual (active)" \
+	check "$p: list -d of a running device" "$u1 $p $t manual (active)" \
 		"$(lines mdevctl list -d -p "$p")"
 	check_like "$p: starting it again is refused" "Error: Device already exists*exit status 4" \
 		"$(lines mdevctl start -u $u1)"
 
-	# Started, then promoted: defined from what runs
-	check "$p: start of a transient device says nothing" "" \
+	# Started, then made persistent: defined from the running device
+	check "$p: start of a transient device prints nothing" "" \
 		"$(lines mdevctl start -u $u2 -p "$p" -t "$t")"
 	check "$p: list shows both" "$u1 $p $t manual (defined)"$'\n'"$u2 $p $t manual" \
 		"$(lines mdevctl list -p "$p")"
-	check "$p: promotion says nothing" "" "$(lines mdevctl define -u $u2)"
-	check "$p: list -d shows the promoted device" \
+	check "$p: define of a running device prints nothing" "" "$(lines mdevctl define -u $u2)"
+	check "$p: list -d shows the device that was made persistent" \
 		"$u1 $p $t manual (active)"$'\n'"$u2 $p $t manual (active)" \
 		"$(lines mdevctl list -d -p "$p")"
 
 	# Stopped, undefined
-	check "$p: stop says nothing" "" "$(lines mdevctl stop -u $u1)"
-	check "$p: stop of the promoted device says nothing" "" "$(lines mdevctl stop -u $u2)"
+	check "$p: stop prints nothing" "" "$(lines mdevctl stop -u $u1)"
+	check "$p: stop of the other device prints nothing" "" "$(lines mdevctl stop -u $u2)"
 	check "$p: the kernel has no device" "" "$(devices "$p")"
 	check "$p: all instances are available" "$available" "$(<"$sys/available_instances")"
 	check_like "$p: stopping it again is refused" "Error: *$u1*exit status 3" \
@@ -116,20 +115,20 @@ main_job() # PARENT TYPE
 
 	# As units
 	check_cmd "$p: systemctl start mdev@UUID" systemctl start mdev@$u1
-	check "$p: the device runs" "$u1" "$(devices "$p")"
+	check "$p: the device is running" "$u1" "$(devices "$p")"
 	check "$p: its attribute was written" on "$(cat /sys/bus/mdev/devices/$u1/power/control)"
 	check "$p: the unit is active" "active exited" "$(unit_state mdev@$u1.service)"
 	check_cmd "$p: systemctl stop mdev@UUID" systemctl stop mdev@$u1
-	check "$p: the device is gone" "" "$(devices "$p")"
+	check "$p: the device has been removed" "" "$(devices "$p")"
 	check "$p: the unit is inactive" "inactive dead" "$(unit_state mdev@$u1.service)"
 
-	check "$p: undefine says nothing" "" "$(lines mdevctl undefine -u $u1)"
-	check "$p: undefine of the promoted device says nothing" "" "$(lines mdevctl undefine -u $u2)"
+	check "$p: undefine prints nothing" "" "$(lines mdevctl undefine -u $u1)"
+	check "$p: undefine of the other device prints nothing" "" "$(lines mdevctl undefine -u $u2)"
 	check "$p: nothing is defined" "" "$(lines mdevctl list -d)"
 }
 
 check "without a driver there are no types" "" "$(lines mdevctl types)"
-check "nor devices" "" "$(lines mdevctl list)"
+check "and no devices" "" "$(lines mdevctl list)"
 modprobe mtty
 modprobe mdpy
 modprobe mbochs
@@ -141,9 +140,9 @@ check "types of all parents" "$(types mbochs; types mdpy; types mtty)" "$(lines 
 generated=$(lines mdevctl start -p mtty -t mtty-1)
 check "start prints the UUID that it generated" "$(devices)" "$generated"
 check "lsmdev lists it" "$generated mtty mtty-1 manual" "$(lines lsmdev)"
-check "stop says nothing" "" "$(lines mdevctl stop -u "$generated")"
+check "stop prints nothing" "" "$(lines mdevctl stop -u "$generated")"
 
-# The limit of the driver, and what it refuses
+# The limit of the driver, and values that it rejects
 for i in 1 2 3 4; do
 	mdevctl start -u "0000000$i-0000-4000-8000-000000000000" -p mdpy -t mdpy-hd
 done
@@ -166,7 +165,7 @@ check_like "a refused attribute is named, with the kernel's reason" \
 	"$(lines mdevctl start -u $u2)"
 mdevctl modify -u $u2 --delattr
 mdevctl modify -u $u2 --addattr assign_domain --value 300
-check "where the driver gives none, no other line of the log is told as one" \
+check "if the driver logs no reason, no other line of the log is quoted" \
 	"Error: Failed to write 300 to attribute assign_domain: Invalid argument"$'\n'"exit status 1" \
 	"$(lines mdevctl start -u $u2)"
 check "and the device is removed again" "$u1" "$(devices)"

@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-#
-# The administrator is obeyed: what was stopped by hand stays stopped, what runs is not stopped,
-# whatever udev and systemd are made to do; only a real new registration starts all again.
+# The actions of the administrator are respected: a device that was stopped manually remains stopped,
+# and running devices are not stopped, whatever udev and systemd do; only a new registration of the
+# parent starts all devices again.
 set -eu
 . "${0%/*}/lib.bash"
 
@@ -13,10 +13,10 @@ for u in $u1 $u2 $u3; do
 	mdevctl define -u "$u" -p mtty -t mtty-1 --auto
 done
 modprobe mtty
-check_soon "all three auto devices run" "$u1"$'\n'"$u2"$'\n'"$u3" devices mtty
+check_soon "all three auto devices are running" "$u1"$'\n'"$u2"$'\n'"$u3" devices mtty
 systemctl start mdev@$u3
 mdevctl stop -u $u2
-check_soon "one is stopped by hand" "$u1"$'\n'"$u3" devices mtty
+check_soon "one is stopped manually" "$u1"$'\n'"$u3" devices mtty
 
 state()
 {
@@ -34,11 +34,11 @@ for action in add change bind unbind online offline move remove add change; do
 done
 udevadm trigger
 settle
-check "nothing changes after udevadm trigger of everything" "$left" "$(state)"
+check "nothing changes after udevadm trigger for all devices" "$left" "$(state)"
 udevadm control --reload
 udevadm trigger --action=add
 settle
-check "nothing changes after udev's reload" "$left" "$(state)"
+check "nothing changes after a reload of udev" "$left" "$(state)"
 systemctl daemon-reload
 check "nothing changes after daemon-reload" "$left" "$(state)"
 systemctl daemon-reexec
@@ -53,8 +53,8 @@ settle
 check "nothing changes after a restart of udevd" "$left" "$(state)"
 
 rmmod mtty
-check_soon "the unit of a device is inactive after its driver went" "inactive dead" \
+check_soon "the unit of a device is inactive after its driver was removed" "inactive dead" \
 	unit_state mdev@$u3.service
 modprobe mtty
-check_soon "a real new registration starts all again" "$u1"$'\n'"$u2"$'\n'"$u3" devices mtty
+check_soon "a new registration starts all devices again" "$u1"$'\n'"$u2"$'\n'"$u3" devices mtty
 check "no unit failed" "" "$(failed_units)"

@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-#
-# A parent that stays while its registration goes and comes: in any order and at any speed every auto
-# device runs in the end, and what cannot be started keeps nobody else from it.
+# A parent whose driver unregisters and registers it again: in any order and at any speed, all auto
+# devices are running in the end, and a device that cannot be started does not prevent others from
+# being started.
 set -eu
 . "${0%/*}/lib.bash"
 
@@ -20,7 +20,7 @@ for u in $all; do
 	mdevctl define -u "$u" -p "$parent" -t platform-small --auto
 done
 
-# The devices that run, the unit, and what failed: one line of each.
+# Prints the running devices, the unit, and failures: one line each.
 outcome()
 {
 	devices "$parent"
@@ -33,9 +33,9 @@ modprobe mdevtest capacity=16
 check_soon "a late modprobe starts all auto devices" "$good" outcome
 
 echo 0 >$sys/registered
-check "the driver took its devices when it unregistered" "" "$(devices)"
+check "the driver removed its devices when it unregistered" "" "$(devices)"
 echo 1 >$sys/registered
-check_soon "registered again: all auto devices run" "$good" outcome
+check_soon "registered again: all auto devices are running" "$good" outcome
 
 storm() # SECONDS of the longest pause
 {
@@ -46,24 +46,25 @@ storm() # SECONDS of the longest pause
 	done
 }
 storm 0
-check_soon "ten fast re-registrations: all auto devices run" "$good" outcome
+check_soon "ten fast re-registrations: all auto devices are running" "$good" outcome
 storm 0.4
-check_soon "ten re-registrations with pauses: all auto devices run" "$good" outcome
+check_soon "ten re-registrations with pauses: all auto devices are running" "$good" outcome
 echo 150 >$sys/delay
 storm 0.6
-check_soon "ten re-registrations of a slow driver: all auto devices run" "$good" outcome
+check_soon "ten re-registrations of a slow driver: all auto devices are running" "$good" outcome
 for u in $all; do
 	systemctl start --no-block "mdev@$u"
 done
 storm 0.3
 echo 0 >$sys/delay
-check_soon "ten re-registrations with units on the devices: all run" "$all" devices "$parent"
+check_soon "ten re-registrations with units for the devices: all are running" "$all" devices "$parent"
 settle
-check_soon "and stay" "$good" outcome
+check_soon "and remain running" "$good" outcome
 
-# One creation refused, one broken definition, one callout that says no: the rest runs.
+# One device rejected by the driver, one invalid definition, one refused by a callout: the others are
+# started.
 echo 0 >$sys/registered
-check_soon "nothing runs while the driver is not registered" "" devices
+check_soon "no device is running while the driver is not registered" "" devices
 echo "5 $(uuid 2)" >$sys/refuse
 echo '{ "mdev_type": "platform-small", ' >"/etc/mdevctl.d/$parent/$(uuid 6)"
 mkdir -p /usr/lib/mdevctl/scripts.d/callouts
@@ -74,25 +75,25 @@ exit 2
 EOF
 chmod 755 /usr/lib/mdevctl/scripts.d/callouts/no-4
 echo 1 >$sys/registered
-check_soon "one refused, one broken, one denied: the others run" \
+check_soon "one rejected, one invalid, one refused: the others are running" \
 	"$(uuid 1; uuid 3; uuid 5; echo failed failed; echo "$unit")" outcome
-check "the failed unit says how many of how many, and which" \
+check "the status of the failed unit shows how many devices failed, and which" \
 	"3 of 6 devices on $parent could not be started: $(uuid 2), $(uuid 4), $(uuid 6)" \
 	"$(systemctl show --value -p StatusText "$unit")"
 
-# A trigger is no reason to try again; a registration is.
+# A trigger does not cause another attempt; a registration does.
 echo 0 >$sys/refuse
 rm "/etc/mdevctl.d/$parent/$(uuid 6)" /usr/lib/mdevctl/scripts.d/callouts/no-4
 mdevctl stop -u "$(uuid 1)"
 udevadm trigger --action=add "$sys"
 settle
-check "what was stopped stays stopped after a trigger though the unit had failed" \
+check "a stopped device remains stopped after a trigger even if the unit had failed" \
 	"$(uuid 3; uuid 5)" "$(devices)"
 echo 0 >$sys/registered
 echo 1 >$sys/registered
-check_soon "with the causes gone the next registration starts all" "$good" outcome
+check_soon "after the causes have been fixed, the next registration starts all devices" "$good" outcome
 
-# Left behind: nothing, after many of them.
+# Nothing is left behind after many of them.
 ours()
 {
 	pgrep '^mdev' -l || true
@@ -101,8 +102,8 @@ for _ in {1..200}; do
 	echo 0 >$sys/registered
 	echo 1 >$sys/registered
 done
-patience=900 settle # so many events take udev its time here
-check_soon "200 reloads: all auto devices run" "$good" outcome
+patience=900 settle # udev needs a long time for so many events
+check_soon "200 reloads: all auto devices are running" "$good" outcome
 check_soon "200 reloads leave no process behind" "" ours
 check "200 reloads leave no temporary file behind" "" \
 	"$(find /etc/mdevctl.d /run /tmp -name '*mdevctl*tmp*' 2>/dev/null)"

@@ -1,12 +1,11 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-#
-# 64 devices on mbochs: autostart costs little more than the kernel's own work.
+# 64 devices on mbochs: autostart takes little longer than the kernel itself.
 set -eu
 . "${0%/*}/lib.bash"
 
-# Percent of the time of 64 bare writes to create. The aim is what is wanted, and met in most runs; the
-# limit, with room for the noise of a busy machine, is to notice when it gets worse.
+# Percentage of the time of 64 plain writes to create. The goal is reached in most runs; the limit,
+# which allows for the noise of a busy host, detects regressions.
 aim=110
 limit=125
 rounds=15
@@ -18,7 +17,7 @@ for u in $uuids; do
 	mdevctl define -u "$u" -p mbochs -t mbochs-small --auto
 done
 
-# Sets $now, in milliseconds, without a process that would count.
+# Sets $now in milliseconds, without starting a process.
 look()
 {
 	now=$((${EPOCHREALTIME/./} / 1000))
@@ -41,7 +40,7 @@ bare()
 	done
 }
 
-# Adds the time of one of them to the array of its name.
+# Adds the time of one run to the array with its name.
 measure() # bare|automatic
 {
 	local -n times=$1_times
@@ -66,9 +65,9 @@ median()
 	printf '%s\n' "$@" | sort -n | sed -n "$((($# + 1) / 2))p"
 }
 
-# In turns, and each first in every other round: an emulated machine is noisy, and who waits for udev's
-# processes is chance. Medians of 15 rounds are still off by some percent: if they miss the aim, more
-# rounds are added to them.
+# Alternately, and in alternating order: an emulated machine is noisy, and which run waits for udev's
+# processes is random. Medians of 15 rounds still vary by some percent: if they miss the goal, more
+# rounds are added.
 bare_times=() automatic_times=()
 for ((i = 1; i <= most; i++)); do
 	if ((i % 2)); then
@@ -85,7 +84,7 @@ done
 echo "64 devices: bare writes ${bare_times[*]} ms, autostart ${automatic_times[*]} ms" | tee "$report"
 echo "medians: $b ms and $a ms, $percent percent; the aim of $aim is" \
 	"$([ "$percent" -le "$aim" ] && echo met || echo MISSED)" | tee "$report"
-check "autostart of 64 devices takes at most $limit percent of bare writes" yes \
+check "autostart of 64 devices takes at most $limit percent of plain writes" yes \
 	"$([ "$percent" -le "$limit" ] && echo yes || echo "$percent percent")"
 
 look
@@ -93,7 +92,7 @@ start=$now
 systemctl restart mdev-autostart@mbochs.service
 look
 echo "the unit, systemd and its sandbox included: $((now - start)) ms" | tee "$report"
-check "all 64 run" 64 "$(devices mbochs | wc -l)"
+check "all 64 are running" 64 "$(devices mbochs | wc -l)"
 
 look
 start=$now
@@ -102,6 +101,6 @@ look
 echo "list of 64 devices: $((now - start)) ms" | tee "$report"
 rmmod mbochs
 modprobe mbochs
-check_soon "after a new registration all 64 run again" 64 sh -c "mdevctl list -p mbochs | wc -l"
+check_soon "after a new registration, all 64 are running again" 64 sh -c "mdevctl list -p mbochs | wc -l"
 check_soon "the unit is active" "active exited" unit_state mdev-autostart@mbochs.service
 check "no unit failed" "" "$(failed_units)"
