@@ -945,3 +945,51 @@ Error: Script '\"$CALLOUTS/mtty\"' failed with status '1'"
 	same_file "$ROOT/log" "-t mdevctl define of device $U1 on mtty
 "
 }
+
+@test "a script that answers not mine is not asked again for that event, parent and type" {
+	local uuid
+	for uuid in "$U1" "$U2" "$U3"; do
+		definition mtty "$uuid" mtty-1 auto
+	done
+	script "$CALLOUTS" 1 'exit 2'
+	script "$CALLOUTS" 2 'exit 2'
+	run -0 --separate-stderr mdev-autostart mtty
+	same_stderr ""
+	called "1 get capabilities
+2 get capabilities
+1 pre start
+2 pre start
+1 post start success
+2 post start success"
+	run -0 mdevctl list -v
+	called "1 get capabilities
+2 get capabilities
+1 get attributes
+2 get attributes"
+}
+
+@test "a script that answers not mine for one type is asked for another" {
+	definition mtty "$U1" mtty-1 auto
+	definition mtty "$U2" mtty-2 auto
+	definition mtty "$U3" mtty-2 auto
+	script "$CALLOUTS" 1 '[[ $type == mtty-1 ]] || exit 2'
+	mdev-autostart mtty
+	called "1 get capabilities
+1 pre start
+1 post start success
+1 get capabilities
+1 pre start
+1 post start success"
+}
+
+@test "a script that is killed or fails is asked again, unlike one that answers not mine" {
+	definition mtty "$U1" mtty-1 auto
+	definition mtty "$U2" mtty-1 auto
+	script "$CALLOUTS" 1 '[[ $event == get ]] || kill -KILL $$'
+	run -0 mdev-autostart mtty
+	called "1 get capabilities
+1 pre start
+1 post start success
+1 pre start
+1 post start success"
+}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <ctype.h>
 #include <errno.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -41,6 +42,8 @@ struct callout_choice {
 	unsigned actions; /* supported actions, as bits of the table above */
 	unsigned events;
 	char *hung; /* owned: error message of a "get" that timed out and is not tried again */
+	uint64_t *not_mine; /* owned: for each script, the call_bit()s of the calls that it answered
+			       with "not mine"; they are not repeated for this parent and type */
 };
 
 /* An event of a device, as passed to scripts. */
@@ -52,6 +55,12 @@ struct call {
 	enum callout_state state;
 	const char *input; /* borrowed; NULL = empty stdin */
 };
+
+static uint64_t call_bit(const struct call *call)
+{
+	_Static_assert((EVENT_LIVE + 1) * (ACTION_CAPABILITIES + 1) <= 64, "a bit a call");
+	return (uint64_t)1 << (call->event * (ACTION_CAPABILITIES + 1) + call->action);
+}
 
 const char *action_name(enum action action)
 {
@@ -187,6 +196,7 @@ static void free_choice(struct callout_choice *choice)
 {
 	free(choice->script);
 	free(choice->hung);
+	free(choice->not_mine);
 	free(choice);
 }
 
@@ -215,6 +225,7 @@ static struct callout_choice *choose(const struct call *about, struct error *err
 			free_choice(choice);
 			return NULL;
 		}
+	choice->not_mine = mem_zero(all->callouts.n + 1, sizeof(*choice->not_mine));
 	if (choice->script) { /* only this one is called, so the others may hang */
 		free(choice->hung);
 		choice->hung = NULL;
@@ -241,15 +252,19 @@ static int check_supported(const struct callout_choice *choice, const struct cal
 }
 
 /* Calls the scripts in order, until one handles the device. */
-static int ask_all(const struct call *call, char **ret_script, struct spawn_result *ret,
-		   struct error *err)
+static int ask_all(const struct call *call, struct callout_choice *choice, char **ret_script,
+		   struct spawn_result *ret, struct error *err)
 {
 	const struct scripts *scripts = &call->all->callouts; /* loaded by choose() */
 
 	for (size_t i = 0; i < scripts->n; i++) {
 		_cleanup_spawn_ struct spawn_result result = { 0 };
-		int code = run(call, scripts->v[i], &result, err);
 
+		if (choice->not_mine[i] & call_bit(call))
+			continue;
+		int code = run(call, scripts->v[i], &result, err);
+		if (code == NOT_MINE)
+			choice->not_mine[i] |= call_bit(call);
 		if (code == NOT_MINE || code == NO_ANSWER)
 			continue;
 		if (code >= 0) {
@@ -265,7 +280,7 @@ static int ask_all(const struct call *call, char **ret_script, struct spawn_resu
 /* Calls the scripts that are responsible: only the versioned script, or *script if an earlier call
  * has set it, or all. Returns an exit code and sets *script to the script that returned it (owned
  * by the caller); NO_ANSWER if no script handled the device; or -1. */
-static int ask(const struct call *call, const struct callout_choice *choice, char **script,
+static int ask(const struct call *call, struct callout_choice *choice, char **script,
 	       struct spawn_result *ret, struct error *err)
 {
 	if (choice->script && check_supported(choice, call, err) < 0)
@@ -273,7 +288,7 @@ static int ask(const struct call *call, const struct callout_choice *choice, cha
 	if (choice->script && !*script)
 		*script = mem_text(choice->script);
 	if (!*script)
-		return ask_all(call, script, ret, err);
+		return ask_all(call, choice, script, ret, err);
 	int code = run(call, *script, ret, err);
 	if (code == NO_ANSWER)
 		return error_set(err, STATUS_REFUSED, "No reply from callout script \"%s\"",
@@ -336,7 +351,7 @@ int callout_pre(struct callout *callout, bool force, struct error *err)
 {
 	_cleanup_spawn_ struct spawn_result result = { 0 };
 	const struct call call = call_of(callout, EVENT_PRE, CALLOUT_NONE);
-	const struct callout_choice *choice = choose(&call, err);
+	struct callout_choice *choice = choose(&call, err);
 
 	int code = choice ? ask(&call, choice, &callout->script, &result, err) : -1;
 	if (code == 0 || code == NO_ANSWER)
@@ -358,7 +373,7 @@ void callout_post(struct callout *callout, enum callout_state state)
 	_cleanup_spawn_ struct spawn_result result = { 0 };
 	_cleanup_error_ struct error err = { 0 };
 	const struct call call = call_of(callout, EVENT_POST, state);
-	const struct callout_choice *choice = choose(&call, &err);
+	struct callout_choice *choice = choose(&call, &err);
 
 	int code = choice ? ask(&call, choice, &callout->script, &result, &err) : -1;
 	if (code > 0 && code != NO_ANSWER)
@@ -391,7 +406,7 @@ int callout_live(struct callout *callout, struct error *err)
 {
 	_cleanup_spawn_ struct spawn_result result = { 0 };
 	const struct call call = call_of(callout, EVENT_LIVE, CALLOUT_NONE);
-	const struct callout_choice *choice = choose(&call, err);
+	struct callout_choice *choice = choose(&call, err);
 
 	if (!choice)
 		return -1;
