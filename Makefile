@@ -222,7 +222,7 @@ $(BENCH): $(BUILD)/bench/%: tests/bench/%.c
 	mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $<
 
-bench: all $(BENCH)
+bench: all $(BENCH) $(BUILD)/fakekernel.so
 	@BUILD=$(abspath $(BUILD)) tests/bench/run
 
 .PHONY: deps demo check lint fuzz bench check-vm deb check-deb

@@ -16,7 +16,7 @@
  * only the first time); "REPLACE" removes it and creates it again. FAKEKERNEL_DELAY=MS delays
  * create and remove. If ROOT/dev/kmsg exists, the kernel logs there when devices are created and
  * removed, and the driver logs "fake: VALUE refused"; FAKEKERNEL_SAY=TEXT adds TEXT before and
- * after that. FAKEKERNEL_SHORT=1 limits read() and write() of regular files to seven bytes.
+ * after that. FAKEKERNEL_SHORT=1 limits write(), and read() of pipes, to seven bytes.
  * FAKEKERNEL_LOG=FILE appends "PATH VALUE" for each write, with the path relative to /sys.
  */
 #include <dirent.h>
@@ -347,6 +347,14 @@ static size_t bounded(size_t n)
 	return getenv("FAKEKERNEL_SHORT") && n > 7 ? 7 : n;
 }
 
+/* A read of a regular file is short only at its end. */
+static bool is_regular(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+}
+
 ssize_t read(int fd, void *buf, size_t n)
 {
 	static ssize_t (*next)(int fd, void *buf, size_t n);
@@ -354,7 +362,7 @@ ssize_t read(int fd, void *buf, size_t n)
 
 	if (!next)
 		next = (ssize_t(*)(int, void *, size_t))dlsym(RTLD_NEXT, "read");
-	return next(fd, buf, is_sysfs(fd, path) ? n : bounded(n));
+	return next(fd, buf, is_sysfs(fd, path) || is_regular(fd) ? n : bounded(n));
 }
 
 ssize_t write(int fd, const void *buf, size_t n)

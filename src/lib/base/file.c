@@ -24,41 +24,82 @@
 #include "base/mem.h"
 #include "base/signal.h"
 
-static int is_entry(const struct dirent *entry)
+/* As much as the kernel gives at once: a page of names is a system call, and list reads thousands.
+ */
+#define SCAN_ROOM ((size_t)32 * 1024)
+
+/* Reads all entries as the kernel lays them out (getdents64(2)), which is how the C library
+ * declares struct dirent. Returns their size in bytes, or -errno. */
+static ssize_t read_entries(int fd, char **ret)
+{
+	_cleanup_free_ char *buf = NULL;
+	size_t len = 0, room = 0;
+
+	for (;;) {
+		if (room - len < SCAN_ROOM) {
+			room = 2 * room + SCAN_ROOM;
+			buf = mem_grow(buf, room, 1);
+		}
+		long n = syscall(SYS_getdents64, fd, buf + len, room - len);
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+		len += (size_t)n;
+	}
+	*ret = buf;
+	buf = NULL;
+	return (ssize_t)len;
+}
+
+static bool is_entry(const struct dirent *entry)
 {
 	return strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
 }
 
-static int by_bytes(const struct dirent **a, const struct dirent **b)
+static int by_bytes(const void *a, const void *b)
 {
-	return strcmp((*a)->d_name, (*b)->d_name);
+	return strcmp((*(struct dirent *const *)a)->d_name, (*(struct dirent *const *)b)->d_name);
+}
+
+int file_scan_unsorted(int dirfd, const char *path, struct file_names *ret)
+{
+	struct file_names names = { 0 };
+	size_t room = 0;
+
+	_cleanup_close_ int fd = file_open_dir(dirfd, path);
+	ssize_t len = fd < 0 ? fd : read_entries(fd, &names.entries);
+	if (len < 0)
+		return (int)len;
+	for (ssize_t at = 0; at < len;) {
+		struct dirent *entry = (struct dirent *)(void *)(names.entries + at);
+
+		at += entry->d_reclen;
+		if (!is_entry(entry))
+			continue;
+		if ((size_t)names.n == room) {
+			room = room ? 2 * room : 64;
+			names.v = mem_grow(names.v, room, sizeof(*names.v));
+		}
+		names.v[names.n++] = entry;
+	}
+	*ret = names;
+	return 0;
 }
 
 int file_scan(int dirfd, const char *path, struct file_names *ret)
 {
-	struct dirent **v;
+	int r = file_scan_unsorted(dirfd, path, ret);
 
-#ifdef __GLIBC__
-	int n = scandirat(dirfd, path, &v, is_entry, by_bytes);
-#else /* musl has only scandir() */
-	char name[sizeof("/proc/self/fd/") + 3 * sizeof(int)];
-	_cleanup_close_ int fd = file_open_dir(dirfd, path);
-	if (fd < 0)
-		return fd;
-	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
-	int n = scandir(name, &v, is_entry, by_bytes);
-#endif
-	if (n < 0)
-		return -errno;
-	*ret = (struct file_names){ v, n };
-	return 0;
+	if (r == 0 && ret->n > 1)
+		qsort(ret->v, (size_t)ret->n, sizeof(*ret->v), by_bytes);
+	return r;
 }
 
 void file_names_free(struct file_names *names)
 {
-	for (int i = 0; i < names->n; i++)
-		free(names->v[i]);
 	free(names->v);
+	free(names->entries);
 	*names = (struct file_names){ 0 };
 }
 
@@ -69,32 +110,52 @@ int file_open_dir(int dirfd, const char *path)
 	return fd < 0 ? -errno : fd;
 }
 
-int file_read_fd(int fd, size_t limit, char **ret_text, size_t *ret_len)
+/* Reads what fits behind len, with room for a NUL. Returns as read(). */
+static ssize_t read_more(int fd, char *text, size_t len, size_t room)
 {
-	_cleanup_free_ char *text = NULL;
-	size_t len = 0, room = 0;
+	ssize_t n;
+
+	do
+		n = read(fd, text + len, room - len - 1);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
+/* Starts at what most definitions fit in; malloc() takes more time from 1024 on. */
+#define FIRST_ROOM 1000
+
+/* Reads the rest of a text of which len bytes are there already. */
+static int read_rest(int fd, size_t limit, char **text, size_t len, size_t *ret_len)
+{
+	size_t room = FIRST_ROOM;
 
 	for (;;) {
-		/* The initial size fits most definitions; from 1024 bytes on, malloc() is slower.
-		 */
 		if (len + 1 >= room) {
-			room = room ? room * 2 : 1000;
-			text = mem_grow(text, room, 1);
+			room *= 2;
+			*text = mem_grow(*text, room, 1);
 		}
-		ssize_t n = read(fd, text + len, room - len - 1);
-		if (n < 0 && errno == EINTR)
-			continue;
+		ssize_t n = read_more(fd, *text, len, room);
 		if (n < 0)
-			return -errno;
+			return (int)n;
 		if (n == 0)
 			break;
 		len += (size_t)n;
 		if (len > limit)
 			return -EFBIG;
 	}
-	text[len] = '\0';
-	*ret_text = text;
+	(*text)[len] = '\0';
 	*ret_len = len;
+	return 0;
+}
+
+int file_read_fd(int fd, size_t limit, char **ret_text, size_t *ret_len)
+{
+	_cleanup_free_ char *text = mem_grow(NULL, FIRST_ROOM, 1);
+
+	int r = read_rest(fd, limit, &text, 0, ret_len);
+	if (r < 0)
+		return r;
+	*ret_text = text;
 	text = NULL;
 	return 0;
 }
@@ -108,11 +169,25 @@ int file_read(int dirfd, const char *path, char **ret_text, size_t *ret_len)
 		openat(dirfd, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	if (fstat(fd, &st) < 0)
+	_cleanup_free_ char *text = mem_grow(NULL, FIRST_ROOM, 1);
+	ssize_t n = read_more(fd, text, 0, FIRST_ROOM);
+	/* A regular file gives all it has, and most definitions are short: then nothing else has to
+	 * be asked, and list asks thousands. */
+	bool whole = n > 0 && n + 1 < FIRST_ROOM;
+	if (!whole && fstat(fd, &st) < 0)
 		return -errno;
-	if (!S_ISREG(st.st_mode))
+	if (!whole && !S_ISREG(st.st_mode))
 		return -EINVAL;
-	return file_read_fd(fd, FILE_LIMIT, ret_text, ret_len);
+	if (n < 0)
+		return (int)n;
+	text[n] = '\0';
+	*ret_len = (size_t)n;
+	int r = whole ? 0 : read_rest(fd, FILE_LIMIT, &text, (size_t)n, ret_len);
+	if (r < 0)
+		return r;
+	*ret_text = text;
+	text = NULL;
+	return 0;
 }
 
 int file_read_attr(int dirfd, const char *path, char *buf, size_t size)

@@ -17,10 +17,13 @@
 /* Reads the entries of a directory except "." and "..", sorted bytewise. d_type may be DT_UNKNOWN.
  */
 struct file_names {
-	struct dirent **v; /* owned */
+	struct dirent **v; /* owned; they point into entries */
 	int n;
+	char *entries; /* owned */
 };
 int file_scan(int dirfd, const char *path, struct file_names *ret);
+/* The same in the order of the file system, for callers that sort what they make of the names. */
+int file_scan_unsorted(int dirfd, const char *path, struct file_names *ret);
 void file_names_free(struct file_names *names);
 #define _cleanup_names_ __attribute__((cleanup(file_names_free)))
 

@@ -32,7 +32,7 @@ bool text_is_utf8(const char *text, size_t len)
 	const unsigned char *p = (const unsigned char *)text, *end = p + len;
 
 	while (p < end) {
-		size_t n = utf8_length(p, end);
+		size_t n = *p - 1u < 0x7f ? 1 : utf8_length(p, end); /* nearly all is ASCII */
 		if (n == 0)
 			return false;
 		p += n;
@@ -46,6 +46,9 @@ bool text_printable(const char *text)
 	size_t n;
 
 	for (; p < end; p += n) {
+		n = 1;
+		if (*p >= 0x20 && *p < 0x7f) /* nearly all is ASCII */
+			continue;
 		n = utf8_length(p, end);
 		if (n == 0 || is_control(p))
 			return false;
