@@ -157,7 +157,7 @@ post start success $json
 
 @test "a driver that accepts a creation but does nothing is an error, and no UUID is printed" {
 	FAKEKERNEL_FAIL=create=NOTHING fails 3 \
-		"Error: Device $U2 was accepted by the kernel but does not exist: its driver did nothing, or it was removed at once" \
+		"Error: Device $U2 was accepted by the kernel but does not exist: its driver did nothing, or it was removed immediately" \
 		mdevctl start -u "$U2" -p mtty -t mtty-1
 	FAKEKERNEL_FAIL=create=NOTHING run -3 --separate-stderr mdevctl start -p mtty -t mtty-1
 	same ""

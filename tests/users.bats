@@ -118,13 +118,13 @@ refused() {
 @test "a script that others may write is not run" {
 	script "$CALLOUTS" mine
 	chmod 757 "$CALLOUTS/mine"
-	refused "others may write to $CALLOUTS/mine (mode 0757)"
+	refused "$CALLOUTS/mine is writable by other users (mode 0757)"
 	chmod 775 "$CALLOUTS/mine"
 	chgrp 65534 "$CALLOUTS/mine"
-	refused "others may write to $CALLOUTS/mine (mode 0775)"
+	refused "$CALLOUTS/mine is writable by other users (mode 0775)"
 	chmod 755 "$CALLOUTS/mine"
 	chown 65534 "$CALLOUTS/mine"
-	refused "$CALLOUTS/mine belongs to user 65534"
+	refused "$CALLOUTS/mine is owned by user 65534"
 	chown 0:0 "$CALLOUTS/mine"
 	chmod 775 "$CALLOUTS/mine"
 	run -0 --separate-stderr mdevctl define -u "$U1" -p mtty -t mtty-1
@@ -137,13 +137,13 @@ mine post define success"
 @test "a script in a directory that others may write is not run" {
 	script "$CALLOUTS" mine
 	chmod 777 "$CALLOUTS"
-	refused "others may write to $CALLOUTS (mode 0777)"
+	refused "$CALLOUTS is writable by other users (mode 0777)"
 	chmod 755 "$CALLOUTS"
 	chmod 777 "$ROOT/usr/lib/mdevctl"
-	refused "others may write to $ROOT/usr/lib/mdevctl (mode 0777)"
+	refused "$ROOT/usr/lib/mdevctl is writable by other users (mode 0777)"
 	chmod 755 "$ROOT/usr/lib/mdevctl"
 	chown 65534 "$ROOT/usr/lib/mdevctl/scripts.d"
-	refused "$ROOT/usr/lib/mdevctl/scripts.d belongs to user 65534"
+	refused "$ROOT/usr/lib/mdevctl/scripts.d is owned by user 65534"
 }
 
 @test "a link to a script that others may replace is not run" {
@@ -151,7 +151,7 @@ mine post define success"
 	script "$ROOT/home" mine
 	ln -s ../../../../../home/mine "$CALLOUTS/mine"
 	chown 65534 "$ROOT/home"
-	refused "$ROOT/home belongs to user 65534"
+	refused "$ROOT/home is owned by user 65534"
 	chown 0 "$ROOT/home"
 	chmod 1777 "$ROOT/home" # like /tmp: only the owner of a file can replace it
 	run -0 --separate-stderr mdevctl define -u "$U1" -p mtty -t mtty-1

@@ -192,7 +192,7 @@ static char *unknown_members(const char *text, const cJSON *object)
 
 char *json_unknown_string(const struct mdev *dev, const char *name)
 {
-	if (!dev->unknown || !strstr(dev->unknown, name)) /* spares the parsing of nearly all */
+	if (!dev->unknown || !strstr(dev->unknown, name)) /* avoids parsing in most cases */
 		return NULL;
 	_cleanup_free_ char *text = mem_printf("{%s}", dev->unknown);
 	_cleanup_tree_ cJSON *tree = cJSON_Parse(text);
@@ -219,7 +219,8 @@ static int read_start(const cJSON *start, const char *where, bool strict, bool *
 	return 0;
 }
 
-/* Into an empty device; one that is filled in part is for the caller to release. */
+/* Reads a definition into an empty device. On error, it may be partially filled, and the caller
+ * frees it. */
 static int read_definition(const cJSON *tree, const char *where, bool strict, struct mdev *dev,
 			   struct error *err)
 {
@@ -245,7 +246,7 @@ static int read_definition(const cJSON *tree, const char *where, bool strict, st
 	return read_attrs(member(tree, "attrs"), false, where, dev, err);
 }
 
-/* Puts what a definition says in place of what ret has; the texts change hands. */
+/* Replaces the definition in ret with that of dev, and transfers the ownership of its texts. */
 static void move_definition(struct mdev *ret, struct mdev *dev)
 {
 	mdev_free(ret);
@@ -270,7 +271,7 @@ int json_read_definition(const char *text, size_t len, const char *where, bool s
 	return 0;
 }
 
-/* A json_value is a cJSON by another name, which only this file knows. */
+/* json_value is another name for cJSON, which is used only in this module. */
 static const cJSON *tree_of(const struct json_value *value)
 {
 	return (const cJSON *)value;

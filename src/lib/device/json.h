@@ -21,28 +21,28 @@
 int json_read_definition(const char *text, size_t len, const char *where, bool strict,
 			 struct mdev *ret, struct error *err);
 
-/* A value of JSON, for what is made of more than one definition (op/desired). */
+/* A JSON value, for files that contain more than one definition (op/desired). */
 struct json_value;
 
-/* Parses a text (owned by the caller). NULL: err says why, STATUS_INVALID. */
+/* Parses a text. Returns a value that is owned by the caller, or NULL on error (STATUS_INVALID). */
 struct json_value *json_parse(const char *text, size_t len, const char *where, struct error *err);
 void json_free(struct json_value **value);
 #define _cleanup_json_ __attribute__((cleanup(json_free)))
 
 bool json_is_object(const struct json_value *value);
 bool json_is_array(const struct json_value *value);
-/* The members of an object or array, in order; NULL = no more. */
+/* Iterate over the members of an object or array, in order; NULL = no more. */
 const struct json_value *json_first(const struct json_value *value);
 const struct json_value *json_next(const struct json_value *value);
-/* The name of a member of an object. Borrowed, as all below. */
+/* Returns the name of a member of an object. Borrowed, like the results below. */
 const char *json_name(const struct json_value *value);
-/* The text of a string; NULL = it is none. */
+/* Returns the text of a string; NULL = not a string. */
 const char *json_text(const struct json_value *value);
-/* Whether it is a whole number from 0 to max; then it is in *ret. */
+/* Whether the value is an integer from 0 to max, which is stored in *ret. */
 bool json_whole(const struct json_value *value, unsigned max, unsigned *ret);
-/* The name that two members of an object have; NULL = there is none. */
+/* Returns a name that two members of an object have; NULL = there is none. */
 const char *json_twice(const struct json_value *object);
-/* As json_read_definition(), strict, of an object; its other members are passed over. */
+/* Like json_read_definition() with strict, for an object whose other members are ignored. */
 int json_take_definition(const struct json_value *object, const char *where, struct mdev *ret,
 			 struct error *err);
 
@@ -86,8 +86,8 @@ void json_number(struct json_writer *w, unsigned value);
 void json_bool(struct json_writer *w, bool value);
 void json_null(struct json_writer *w);
 
-/* The value of a member of the definition that is not ours, if it is a string (owned by the
- * caller); NULL = there is no such. */
+/* Returns the value of an unknown member of the definition if it is a string (owned by the caller),
+ * or else NULL. */
 char *json_unknown_string(const struct mdev *dev, const char *name);
 
 /* Writes the definition object of a device: mdev_type, start, attrs. */

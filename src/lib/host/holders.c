@@ -15,27 +15,27 @@
 #include "host/holders.h"
 #include "host/vfio.h"
 
-/* What a group's device is called among descriptors; it does not tell which device. */
+/* The name of the device of a group in /proc/PID/fd; it does not show which device. */
 #define DEVICE_FD "anon_inode:[vfio-device]"
 
-/* A device node that somebody may have open. */
+/* A device node that a process may have open. */
 struct node {
-	char *path; /* owned: with the root in front, as the kernel shows it */
+	char *path; /* owned: including the root, as shown by the kernel */
 	struct stat status;
 	struct holder *holder; /* borrowed */
 };
 
-/* One walk over /proc. */
+/* A pass over /proc. */
 struct walk {
 	int proc;	    /* borrowed */
 	struct node *nodes; /* owned; sorted by path */
 	size_t n;
 	struct holder *holders; /* borrowed */
 	size_t n_holders;
-	size_t prefix; /* length of the root's path and of "/dev/vfio/" */
-	bool saw_init; /* process 1 could be looked at */
-	bool hidden;   /* a process could not */
-	bool untold;   /* a process has a device open that its descriptor does not name */
+	size_t prefix; /* length of the path of the root and "/dev/vfio/" */
+	bool saw_init; /* process 1 is visible */
+	bool hidden;   /* a process is not */
+	bool untold;   /* a process has a device open that its file descriptor does not identify */
 };
 
 static void add_node(const struct env *env, struct walk *walk, struct holder *holder,
@@ -48,7 +48,7 @@ static void add_node(const struct env *env, struct walk *walk, struct holder *ho
 		return;
 	}
 	free(node.path);
-	holder->in_use = ANSWER_UNKNOWN; /* not in this /dev; in another it may be */
+	holder->in_use = ANSWER_UNKNOWN; /* it is not in this /dev, but may be in another */
 }
 
 static void add_nodes(const struct env *env, struct walk *walk, struct holder *holder)
@@ -95,8 +95,8 @@ static char *read_name(int proc, const char *pid)
 	return mem_text(comm);
 }
 
-/* Copies one of QEMU's options, in which a comma is written twice. Returns what stands behind it,
- * or NULL at the end. */
+/* Copies an option of QEMU, in which commas are doubled. Returns the text that follows it, or NULL
+ * at the end. */
 static const char *copy_option(const char *text, char ret[NAME_MAX + 1])
 {
 	size_t n = 0;
@@ -108,7 +108,7 @@ static const char *copy_option(const char *text, char ret[NAME_MAX + 1])
 	return *text ? text : NULL;
 }
 
-/* The guest's name in the argument of -name: NAME,... or ...,guest=NAME,... */
+/* Returns the name of the guest in the argument of -name: NAME,... or ...,guest=NAME,... */
 static char *parse_guest(const char *text)
 {
 	char option[NAME_MAX + 1] = "";
@@ -134,7 +134,7 @@ static bool is_qemu(const char *program)
 	return strncmp(name, "qemu", 4) == 0 || strcmp(name, "kvm") == 0;
 }
 
-/* The name of the guest that a process runs; the arguments are NUL-terminated, one by one. */
+/* Returns the name of the guest that a process runs; the arguments are NUL-terminated. */
 static char *read_guest(int proc, const char *pid)
 {
 	_cleanup_free_ char *text = NULL;
@@ -160,7 +160,7 @@ static void found(const struct walk *walk, struct holder *holder, const char *pi
 	holder->guest = read_guest(walk->proc, pid);
 }
 
-/* Several devices may share a group: all of its nodes lie side by side. */
+/* Several devices may share a group: its nodes are adjacent. */
 static void match_node(const struct walk *walk, int dir, const char *pid, const char *fd,
 		       char *target)
 {
@@ -177,7 +177,8 @@ static void match_node(const struct walk *walk, int dir, const char *pid, const 
 		found(walk, node->holder, pid);
 }
 
-/* A device whose group its user has closed: since Linux 6.17 fdinfo says which one it is. */
+/* Handles a device whose group has been closed: since Linux 6.17, fdinfo shows which device it is.
+ */
 static void match_device(struct walk *walk, const char *pid, const char *fd)
 {
 	static const char key[] = "vfio-device-syspath:";
@@ -202,7 +203,7 @@ static void match_device(struct walk *walk, const char *pid, const char *fd)
 	}
 }
 
-/* Looks at what a process has open; dir is its /proc/PID/fd. */
+/* Checks the open files of a process; dir is its /proc/PID/fd. */
 static void look_at(struct walk *walk, DIR *dir, const char *pid)
 {
 	char device[32] = "", target[PATH_MAX];
@@ -239,8 +240,8 @@ static void visit(struct walk *walk, const char *pid)
 	if (!dir) {
 		if (fd >= 0)
 			close(fd);
-		walk->hidden =
-			walk->hidden || (errno != ENOENT && errno != ESRCH); /* else it ended */
+		walk->hidden = walk->hidden ||
+			       (errno != ENOENT && errno != ESRCH); /* otherwise, it has ended */
 		return;
 	}
 	if (strcmp(pid, "1") == 0)
@@ -249,11 +250,11 @@ static void visit(struct walk *walk, const char *pid)
 	closedir(dir);
 }
 
-/* Whether all processes of the host have been looked at: in a container there are others, and /proc
- * may hide those of other users (hidepid). */
+/* Whether all processes of the host are visible: in a container, there are others, and /proc may
+ * hide those of other users (hidepid). */
 static bool saw_all(const struct walk *walk)
 {
-	static const char first[] = "pid:[4026531836]"; /* PROC_PID_INIT_INO of the kernel */
+	static const char first[] = "pid:[4026531836]"; /* PROC_PID_INIT_INO in the kernel */
 	char name[64];
 
 	ssize_t n = readlinkat(walk->proc, "self/ns/pid", name, sizeof(name));

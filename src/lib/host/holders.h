@@ -7,28 +7,30 @@
 #include "host/env.h"
 
 /*
- * Who uses which devices, found for all of them in one walk over /proc, for reports. No device node
- * is opened (holder_find() does, to stop one): only one process can have a group open, and a look
- * at the wrong moment would make a guest fail to start.
+ * Finds the processes that use devices, for all devices in a single pass over /proc, for reports.
+ * It does not open device nodes (unlike holder_find(), which is used before a device is stopped):
+ * only one process can have a group open, so opening it at the wrong moment would prevent a guest
+ * from starting.
  */
 struct holder {
-	const char *path; /* borrowed: the device's directory in sysfs, below the root */
+	const char *path; /* borrowed: the sysfs directory of the device, relative to the root */
 
-	/* Filled by holders_find(). */
-	char *group;	    /* owned: "/dev/vfio/7"; NULL = the device has none */
-	char *node;	    /* owned: "/dev/vfio/devices/vfio7"; NULL = it has none of its own */
-	enum answer in_use; /* UNKNOWN: nobody is known, but not all processes can be seen */
-	int pid;	    /* who uses it; 0 = not known */
-	char *command;	    /* owned: the process's name, printable; NULL = not known */
-	char *guest; /* owned: the guest's name if that is QEMU, printable; NULL = not known */
+	/* Set by holders_find(). */
+	char *group;	    /* owned: "/dev/vfio/7"; NULL = the device has no group */
+	char *node;	    /* owned: "/dev/vfio/devices/vfio7"; NULL = it has no node of its own */
+	enum answer in_use; /* UNKNOWN: no user was found, but not all processes are visible */
+	int pid;	    /* the process that uses it; 0 = unknown */
+	char *command;	    /* owned: name of the process, printable; NULL = unknown */
+	char *guest; /* owned: name of the guest if the process is QEMU, printable; NULL = unknown
+		      */
 };
 
-/* Asks for n devices at once; each process's descriptors are listed once at most. */
+/* Handles n devices at once; the file descriptors of each process are listed at most once. */
 void holders_find(const struct env *env, struct holder *holders, size_t n);
 
-/* Releases what holders_find() filled in. */
+/* Frees what holders_find() has set. */
 void holders_free(struct holder *holders, size_t n);
 
-/* Whether a descriptor of a process only names a file (O_PATH), which uses nothing. proc is /proc,
- * pid and fd are names in it. */
+/* Whether a file descriptor of a process only refers to a file (O_PATH), which does not use it.
+ * proc is /proc; pid and fd are names in it. */
 bool holders_is_name(int proc, const char *pid, const char *fd);

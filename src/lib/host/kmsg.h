@@ -12,10 +12,11 @@ int kmsg_open(int root);
 /* Skips all messages that have been logged so far. */
 void kmsg_mark(int fd);
 
-/* As long as a record of the kernel's log can be. */
+/* Maximum length of a kernel log message. */
 #define KMSG_SIZE 1024
 
-/* What the kernel said last since the mark about the device or its parent, "" if nothing. Allocates
- * nothing: the device that it is about may still have to be removed. What processes wrote to the
- * log is not taken, nor what merely contains a name: local users can get such lines logged. */
+/* Returns the last kernel message about the device or its parent since the mark, or "" if there is
+ * none. Does not allocate memory, as the device may still have to be removed. Messages written by
+ * processes, and messages that merely contain a name, are ignored, as local users can create them.
+ */
 void kmsg_last(int fd, const char *uuid, const char *parent, char ret[KMSG_SIZE]);

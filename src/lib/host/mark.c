@@ -13,8 +13,8 @@
 
 #define MARKS "run/mdevctl"
 
-/* Errors of a place where no mark can be made, as opposed to those of a program that is short of
- * something and had better not create a device now. */
+/* Errors which mean that marks cannot be used here, unlike a temporary lack of resources, in which
+ * case no device should be created. */
 static bool is_impossible(int error)
 {
 	return error == EACCES || error == EPERM || error == EROFS || error == ENOENT ||
@@ -22,8 +22,8 @@ static bool is_impossible(int error)
 	       error == ENOLCK || error == EOPNOTSUPP;
 }
 
-/* The file may have been removed, and made anew by another program, between open() and flock().
- * Returns 1 or 0, or -errno. */
+/* Checks whether the file was removed, and possibly created again by another program, between
+ * open() and flock(). Returns 1 if it is current, 0 if not, or -errno. */
 static int is_current(const struct mark *mark, struct stat *ret)
 {
 	struct stat named;
@@ -42,7 +42,7 @@ static void release(struct mark *mark)
 	*mark = MARK_NONE;
 }
 
-/* Opens the mark's file and locks it. Returns 0 or -errno; then the caller releases the mark. */
+/* Opens and locks the mark file. Returns 0 or -errno; on error, the caller releases the mark. */
 static int open_and_lock(struct mark *mark, int flags, unsigned seconds)
 {
 	struct stat status = { 0 };
@@ -117,7 +117,7 @@ int mark_set(struct mark *mark, struct error *err)
 {
 	if (mark->fd < 0)
 		return 0;
-	/* A size, not a text: it needs no memory of a /run that is full. */
+	/* Sets the size, not contents, which requires no memory if /run is full. */
 	if (ftruncate(mark->fd, 1) < 0)
 		return error_set(err, STATUS_FAILED, "Unable to write /" MARKS "/%s: %s",
 				 mark->uuid, strerror(errno));
@@ -132,7 +132,7 @@ void mark_clear(struct mark *mark)
 
 void mark_close(struct mark *mark)
 {
-	/* While it is locked: nobody else can have taken it. */
+	/* Still locked, so no other program can have taken it. */
 	if (mark->fd >= 0 && !mark->set)
 		(void)unlinkat(mark->dir, mark->uuid, 0);
 	release(mark);
@@ -151,6 +151,6 @@ int mark_is_left(const struct env *env, const char *uuid)
 		return errno == ENOENT ? 0 : -errno;
 	if (flock(fd, LOCK_SH | LOCK_NB) < 0)
 		return errno == EWOULDBLOCK ? 0 : -errno;
-	/* One that was removed meanwhile has no link. */
+	/* A mark that was removed in the meantime has no links. */
 	return fstat(fd, &status) < 0 ? -errno : status.st_nlink > 0 && status.st_size > 0;
 }

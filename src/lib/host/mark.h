@@ -10,11 +10,12 @@
 /*
  * The mark of a start in progress: /run/mdevctl/UUID, in a directory that only root can open. It is
  * locked (flock) while a program starts the device, set before the device is created, and removed
- * once its last attribute is written. The kernel drops the lock of a program that was killed, so a
- * mark that is set and not locked tells that the device is incomplete. A reboot empties /run.
+ * after its last attribute has been written. If the program is killed, the kernel releases the
+ * lock, so a mark that is set but not locked means that the device is incomplete. /run is empty
+ * after a reboot.
  *
- * Where /run cannot be written (no permission, a security module, a read-only root) there are no
- * marks, and devices are started without.
+ * If /run is not writable (permissions, a security module, a read-only root), there are no marks,
+ * and devices are started without them.
  */
 
 struct mark {
@@ -25,18 +26,18 @@ struct mark {
 };
 #define MARK_NONE ((struct mark){ .dir = -1, .fd = -1 })
 
-/* Locks the mark of this UUID, which is created if missing. Waits up to lock_limit for a program
- * that holds it. Then ret->set tells that an earlier start was interrupted. Errors:
+/* Locks the mark of this UUID, which is created if it does not exist. Waits up to lock_limit for
+ * another program that holds it. ret->set is true if an earlier start was interrupted. Errors:
  * STATUS_TIMED_OUT; STATUS_FAILED (also: a termination signal is pending). */
 int mark_take(const struct env *env, const char *uuid, struct mark *ret, struct error *err);
 
-/* The same for a mark that exists; without one ret->fd is -1. Waits for `seconds`. */
+/* Locks an existing mark; if there is none, ret->fd is -1. Waits for `seconds`. */
 int mark_find(const struct env *env, const char *uuid, unsigned seconds, struct mark *ret,
 	      struct error *err);
 
-/* Sets the mark: from now on, a program that dies leaves it behind. */
+/* Sets the mark: if the program is killed from now on, the mark remains. */
 int mark_set(struct mark *mark, struct error *err);
-/* The device is complete, or gone: mark_close() removes the mark. */
+/* The device is complete or has been removed: mark_close() removes the mark. */
 void mark_clear(struct mark *mark);
 /* Unlocks the mark, and removes it if it is not set. */
 void mark_close(struct mark *mark);

@@ -67,7 +67,7 @@ static void add_vf(const struct env *env, const char *name, struct parent_vf_lis
 	ret->v[ret->n++] = vf;
 }
 
-/* The name of a type in a function's list of those it could have: lines "NUMBER : NAME". */
+/* Finds the name of a type in the list of supported types of a function: lines "NUMBER : NAME". */
 static char *offered_title(const struct env *env, const struct parent_vf *vf, unsigned type)
 {
 	_cleanup_free_ char *path = mem_printf("%s/nvidia/creatable_vgpu_types", vf->path);
@@ -89,8 +89,8 @@ static char *offered_title(const struct env *env, const struct parent_vf *vf, un
 	return NULL;
 }
 
-/* A card is asked only by its functions that have no type yet, and a type only once: the driver
- * takes its time. */
+/* Only functions of the card without a type list the supported types. Each type is looked up only
+ * once, as the driver is slow. */
 static void find_title(const struct env *env, struct parent_vf_list *list, size_t i)
 {
 	struct parent_vf *vf = &list->v[i];
@@ -110,7 +110,7 @@ void parent_find_vfs(const struct env *env, struct parent_vf_list *ret)
 {
 	_cleanup_names_ struct file_names names = { 0 };
 
-	(void)file_scan(env->root, PCI, &names); /* none: no PCI here */
+	(void)file_scan(env->root, PCI, &names); /* empty without PCI */
 	for (int i = 0; i < names.n; i++)
 		if (name_valid(names.v[i]->d_name))
 			add_vf(env, names.v[i]->d_name, ret);

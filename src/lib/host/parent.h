@@ -17,17 +17,17 @@
 char *parent_driver(const struct env *env, const char *parent);
 char *parent_card(const struct env *env, const char *parent);
 
-/* A virtual function that NVIDIA's newer driver makes a vGPU without mediated devices: the number
- * of a type is written to its nvidia/current_vgpu_type (NVIDIA's vGPU software documentation). */
+/* A virtual function that the newer NVIDIA driver turns into a vGPU without mediated devices: the
+ * number of a type is written to its nvidia/current_vgpu_type (NVIDIA vGPU software documentation).
+ */
 struct parent_vf {
 	char *name;	   /* owned: its PCI address */
-	char *path;	   /* owned: its directory in sysfs, below the root */
+	char *path;	   /* owned: its sysfs directory, relative to the root */
 	char *driver;	   /* owned; NULL = none */
-	char *card;	   /* owned: its physical function; NULL = not known */
+	char *card;	   /* owned: its physical function; NULL = unknown */
 	enum answer typed; /* whether it has a type */
 	unsigned type;
-	char *title; /* owned: the type's name, from another function that could have it; NULL = not
-			known */
+	char *title; /* owned: name of the type, from a function that supports it; NULL = unknown */
 };
 
 struct parent_vf_list {

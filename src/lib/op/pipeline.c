@@ -38,7 +38,7 @@ static int change_defined(const struct op *op, enum action action, const struct 
 	return defined_put(op->env, dev, action == ACTION_DEFINE, err);
 }
 
-/* Scripts may take minutes: somebody may have opened the device since it was found to be free. */
+/* Scripts may take minutes, so the device may have been opened since it was checked. */
 static int stop(const struct op *op, const struct mdev *dev, struct error *err)
 {
 	_cleanup_free_ char *who = holder_find(op->env, dev->uuid);
@@ -105,7 +105,7 @@ int pipeline_run(const struct op *op, struct callouts *callouts, enum action act
 	return r;
 }
 
-/* Tells the scripts, the journal and the user how a start ended that could not say so itself. */
+/* Reports the result of an interrupted start to scripts, the journal and the user. */
 static void end_start(const struct op *op, struct callouts *callouts, const struct mdev *dev)
 {
 	_cleanup_callout_ struct callout callout;
@@ -124,7 +124,7 @@ static void end_start(const struct op *op, struct callouts *callouts, const stru
 	journal_change(op->env, dev, action_name(ACTION_START), &why, said);
 }
 
-/* Makes room for a start: removes what an interrupted one has left of the device. */
+/* Prepares a start: removes an incomplete device left by an interrupted one. */
 static int discard(const struct op *op, struct callouts *callouts, const struct mdev *dev,
 		   struct error *err)
 {
@@ -133,7 +133,7 @@ static int discard(const struct op *op, struct callouts *callouts, const struct 
 
 	signal_block(&old);
 	int r = active_discard(op->env, dev->uuid, &left, err);
-	if (r > 0) /* with the attributes that its scripts were told, as far as they are known */
+	if (r > 0) /* with the attributes that its scripts were passed, as far as they are known */
 		end_start(op, callouts,
 			  strcmp(left.parent, dev->parent) == 0 && strcmp(left.type, dev->type) == 0
 				  ? dev
@@ -142,7 +142,7 @@ static int discard(const struct op *op, struct callouts *callouts, const struct 
 	return r < 0 ? pipeline_failed(op, ACTION_START, dev, err) : 0;
 }
 
-/* Programs that are killed again and again are no reason to go on for ever. */
+/* Limits retries in case programs are killed again and again. */
 #define DISCARDS 3
 
 int pipeline_start(const struct op *op, struct callouts *callouts, struct mdev *dev,

@@ -28,28 +28,29 @@ static bool is_leftover(const char *name)
 	return false;
 }
 
-/* Why others than root and the caller could change what path holds: they own it or may write to it.
- * Root's group is as good as root; in a sticky directory only a file's owner can replace it. Owned
- * by the caller; NULL = they cannot. */
+/* Returns why users other than root and the caller could change the contents of path: they own it
+ * or can write to it. The group of root is treated like root; in a sticky directory, only the owner
+ * of a file can replace it. Owned by the caller; NULL = they cannot. */
 static char *exposure(const char *path, const struct stat *st)
 {
 	mode_t writable = S_IWOTH | (st->st_gid == 0 ? 0 : S_IWGRP);
 
 	if (st->st_uid != 0 && st->st_uid != geteuid())
-		return mem_printf("%s belongs to user %u", path, st->st_uid);
+		return mem_printf("%s is owned by user %u", path, st->st_uid);
 	if (st->st_mode & writable && !(S_ISDIR(st->st_mode) && st->st_mode & S_ISVTX))
-		return mem_printf("others may write to %s (mode %04o)", path, st->st_mode & 07777);
+		return mem_printf("%s is writable by other users (mode %04o)", path,
+				  st->st_mode & 07777);
 	return NULL;
 }
 
-/* The same for a path without links and all directories above it. */
+/* Checks a path without symbolic links and all directories above it. */
 static char *exposed_path(char *path)
 {
 	struct stat st;
 
 	for (;;) {
 		char *why = stat(path, &st) < 0
-				    ? mem_printf("Unable to look at %s: %s", path, strerror(errno))
+				    ? mem_printf("Unable to access %s: %s", path, strerror(errno))
 				    : exposure(path, &st);
 		char *slash = strrchr(path, '/');
 
@@ -59,8 +60,9 @@ static char *exposed_path(char *path)
 	}
 }
 
-/* Whether others could have this script do what they want, since it runs with our rights: the file
- * that a link leads to counts, with the directories that lead there. Owned; NULL = they cannot. */
+/* Returns why other users could control this script, which runs with our privileges. If it is a
+ * symbolic link, its target and the directories above that are checked. Owned by the caller; NULL =
+ * they cannot. */
 static char *exposed(int fd)
 {
 	char name[32], path[PATH_MAX];
@@ -68,7 +70,7 @@ static char *exposed(int fd)
 	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
 	ssize_t n = readlink(name, path, sizeof(path) - 1);
 	if (n < 0)
-		return mem_printf("Unable to look at its path: %s", strerror(errno));
+		return mem_printf("Unable to read its path: %s", strerror(errno));
 	path[n] = '\0';
 	return exposed_path(path);
 }

@@ -83,8 +83,8 @@ static int wait_for_parent(const struct op *op, struct settle *settle, const str
 	}
 }
 
-/* Why udev has not been waited for to the end. After a signal nothing but this tells the user which
- * device was started. */
+/* Reports why waiting for udev has ended early. After a signal, this is the only message that names
+ * the device that was started. */
 static int not_settled(const struct mdev *dev, unsigned limit, struct error *err)
 {
 	if (!signal_pending_termination())

@@ -254,7 +254,7 @@ int active_check(const struct env *env, const struct mdev *dev, struct error *er
 	return check(env, dev, type_fd, err);
 }
 
-/* Appends the driver's own words, where it has some: sysfs tells no more than a number. */
+/* Appends the message of the driver, if any: sysfs only returns an error number. */
 static void quote_kernel(const char *text, struct error *err)
 {
 	if (*text)
@@ -283,7 +283,8 @@ static int vanished(const struct mdev *dev, struct error *err)
 			 dev->uuid);
 }
 
-/* Writes the attributes in order. Returns 0 or -errno; *ret_written is how many it wrote. */
+/* Writes the attributes in order. Returns 0 or -errno; *ret_written is the number of attributes
+ * written. */
 static int write_attributes(int fd, const struct mdev *dev, size_t *ret_written)
 {
 	int r = 0;
@@ -314,9 +315,9 @@ static bool is_gone(int error)
 	return error == ENOENT || error == ENODEV;
 }
 
-/* Opens a device's directory, which has to be there for file_write_attr(): RESOLVE_BENEATH would
- * refuse the link that leads to it. Once a device exists there is no way back without this, so a
- * failure for want of something gets a second chance. Returns the fd, or -errno. */
+/* Opens the directory of a device for file_write_attr(), as RESOLVE_BENEATH would reject the link
+ * that leads to it. A new device cannot be removed without it, so a failure for lack of resources
+ * is retried once. Returns the fd, or -errno. */
 static int open_device(const struct env *env, const char *uuid)
 {
 	static const struct timespec pause = { .tv_nsec = 20 * 1000 * 1000 };
@@ -335,7 +336,7 @@ static int open_device(const struct env *env, const char *uuid)
 	}
 }
 
-/* Whether DEVICES still leads to this directory: there are drivers that accept the removal and do
+/* Whether the link in DEVICES still leads to this directory: some drivers accept the removal and do
  * nothing. */
 static bool is_there(const struct env *env, const char *uuid, int fd)
 {
@@ -347,8 +348,8 @@ static bool is_there(const struct env *env, const char *uuid, int fd)
 	       opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
 }
 
-/* Removes the device whose directory is open, and no other: another program may have created one of
- * the same UUID since. Returns 0 or -errno. */
+/* Removes exactly the device whose directory is open: another program may have created one with the
+ * same UUID. Returns 0 or -errno. */
 static int remove_device(const struct env *env, const char *uuid, int fd)
 {
 	int r = file_write_attr(fd, "remove", "1");
@@ -364,14 +365,14 @@ static const char *removal_words(int error)
 			       : error_words(error);
 }
 
-/* A device that was just created, and what became of it. */
+/* The result of configuring a new device. */
 struct outcome {
-	int opened;	      /* 0 or -errno: of its directory */
-	int attr;	      /* 0 or -errno: of its attributes */
-	size_t written;	      /* how many attributes have their value */
-	bool vanished;	      /* while they were written */
-	int removed;	      /* 0 or -errno: of its removal, if one of the above failed */
-	char said[KMSG_SIZE]; /* by the kernel, about an attribute */
+	int opened;	      /* 0 or -errno: opening its directory */
+	int attr;	      /* 0 or -errno: writing its attributes */
+	size_t written;	      /* number of attributes that were written */
+	bool vanished;	      /* it disappeared while they were being written */
+	int removed;	      /* 0 or -errno: removing it after a failure */
+	char said[KMSG_SIZE]; /* kernel message about an attribute */
 };
 
 /* Writes the attributes of a new device, and removes it on failure. */
@@ -389,7 +390,8 @@ static struct outcome configure(const struct env *env, const struct mdev *dev)
 	outcome.attr = write_attributes(fd, dev, &outcome.written);
 	if (outcome.attr == 0)
 		return outcome;
-	kmsg_last(env->kmsg, dev->uuid, dev->parent, outcome.said); /* the removal is logged, too */
+	kmsg_last(env->kmsg, dev->uuid, dev->parent,
+		  outcome.said); /* before the removal, which is also logged */
 	outcome.vanished =
 		is_gone(-outcome.attr) && faccessat(fd, "remove", F_OK, 0) < 0 && is_gone(errno);
 	int r = outcome.vanished ? 0 : remove_device(env, dev->uuid, fd);
@@ -409,7 +411,7 @@ static int judge(const struct mdev *dev, const struct outcome *outcome, struct e
 	else if (is_gone(-outcome->opened))
 		error_set(err, STATUS_NOT_FOUND,
 			  "Device %s was accepted by the kernel but does not exist: its driver did "
-			  "nothing, or it was removed at once",
+			  "nothing, or it was removed immediately",
 			  dev->uuid);
 	else if (outcome->opened < 0)
 		error_set(err, STATUS_FAILED, "Unable to open device %s: %s", dev->uuid,
@@ -423,8 +425,7 @@ static int judge(const struct mdev *dev, const struct outcome *outcome, struct e
 	return -1;
 }
 
-/* What a program that was killed has left is not for a plain start to remove: whoever asks for that
- * says --ensure. */
+/* An incomplete device, left by a program that was killed, is removed only with --ensure. */
 static int left_incomplete(struct error *err)
 {
 	error_append(err, ", but its start was interrupted and it is incomplete: stop it, or start "
@@ -432,7 +433,7 @@ static int left_incomplete(struct error *err)
 	return -1;
 }
 
-/* With the mark locked. */
+/* The mark is locked. */
 static int create_and_configure(const struct env *env, const struct mdev *dev, struct mark *mark,
 				struct error *err)
 {
@@ -452,7 +453,7 @@ static int create_and_configure(const struct env *env, const struct mdev *dev, s
 	}
 	kmsg_mark(env->kmsg);
 	int r = file_write_value(fd, dev->uuid);
-	mem_close(&fd); /* its descriptor is what configure() goes on with */
+	mem_close(&fd); /* configure() may need its file descriptor */
 	if (r < 0) {
 		char said[KMSG_SIZE];
 
@@ -463,9 +464,9 @@ static int create_and_configure(const struct env *env, const struct mdev *dev, s
 		return -1;
 	}
 	const struct outcome outcome = configure(env, dev);
-	if (outcome.removed == 0) /* complete or gone */
+	if (outcome.removed == 0) /* complete or removed */
 		mark_clear(mark);
-	mark_close(mark); /* now: what follows may run out of memory */
+	mark_close(mark); /* before other operations run out of memory */
 	return judge(dev, &outcome, err);
 }
 
@@ -477,18 +478,18 @@ int active_put(const struct env *env, const struct mdev *dev, struct error *err)
 	if (mark_take(env, dev->uuid, &mark, err) < 0)
 		return -1;
 	if (mark.set && read_device(env->root, DEVICES "/", dev->uuid, &running) == 0)
-		mark_clear(&mark); /* the device went since */
+		mark_clear(&mark); /* the device has been removed since */
 	return create_and_configure(env, dev, &mark, err);
 }
 
-/* The device is gone, and with it what a start that was interrupted has left. */
+/* The device has been removed, including an incomplete one. */
 static void forget_start(const struct env *env, const char *uuid)
 {
 	_cleanup_error_ struct error err = { 0 };
 	_cleanup_mark_ struct mark mark = MARK_NONE;
 	struct mdev running;
 
-	/* One that is locked is that of a new start, which goes its own way. */
+	/* A locked mark belongs to a new start and is not touched. */
 	if (mark_find(env, uuid, 0, &mark, &err) == 0 &&
 	    read_device(env->root, DEVICES "/", uuid, &running) == 0)
 		mark_clear(&mark);

@@ -19,9 +19,9 @@ void active_find(const struct env *env, const struct filter *filter, struct mdev
  * (STATUS_FAILED) if this cannot be determined. */
 int active_get(const struct env *env, const char *uuid, struct mdev *ret, struct error *err);
 
-/* Whether the device runs on this parent and with this type, complete with all its attributes;
- * waits up to lock_limit for a start in progress. Returns 1 or 0; -1 if that cannot be told
- * (STATUS_TIMED_OUT: the start takes longer). */
+/* Whether the device is running on this parent and with this type, and is complete with all its
+ * attributes. Waits up to lock_limit for a start in progress. Returns 1 or 0, or -1 if this cannot
+ * be determined (STATUS_TIMED_OUT: the start takes longer). */
 int active_runs(const struct env *env, const struct mdev *dev, struct error *err);
 
 /* Creates the device and writes its attributes in order. If an attribute is rejected, the device is
@@ -29,8 +29,8 @@ int active_runs(const struct env *env, const struct mdev *dev, struct error *err
  * STATUS_FAILED. */
 int active_put(const struct env *env, const struct mdev *dev, struct error *err);
 
-/* Removes the device that a start which was interrupted has left incomplete. Returns 1 if it did
- * (then ret says what was running), 0 if there is none. Errors: STATUS_IN_USE, STATUS_TIMED_OUT,
+/* Removes an incomplete device that was left by an interrupted start. Returns 1 if it was removed
+ * (ret is the device), and 0 if there is none. Errors: STATUS_IN_USE, STATUS_TIMED_OUT,
  * STATUS_FAILED. */
 int active_discard(const struct env *env, const char *uuid, struct mdev *ret, struct error *err);
 
