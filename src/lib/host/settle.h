@@ -29,8 +29,8 @@ void settle_open(struct settle *ret, const struct env *env, unsigned seconds);
 void settle_close(struct settle *settle);
 #define _cleanup_settle_ __attribute__((cleanup(settle_close)))
 
-/* Waits for an event of any device, or for a short time. Returns false when the time limit has
- * expired or a termination signal is pending; the condition must not be checked again then. */
+/* Waits for an event of any device, or for a short time; the caller then checks its condition
+ * again. Returns false if the time limit has expired or a termination signal is pending. */
 bool settle_next(struct settle *settle);
 
 /* Whether udev has finished processing the running device and its VFIO devices, so that
