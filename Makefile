@@ -122,6 +122,10 @@ $(BUILD)/fakekernel.so: tests/lib/fakekernel.c | $(BUILD)/lib
 	$(call say,CC)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 $(WARNINGS) -Wno-unknown-warning-option -Wno-format-truncation \
 		-shared -fPIC -o $@ $< -ldl
 
+# Limits what the programs can allocate (see tests/lib/nomemory.c).
+$(BUILD)/nomemory.so: tests/lib/nomemory.c | $(BUILD)/lib
+	$(call say,CC)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 $(WARNINGS) -shared -fPIC -o $@ $< -ldl
+
 # Unit tests in C: each tests/unit/X.c is a program that prints what failed.
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/*.c))
 $(BUILD)/unit/%: tests/unit/%.c $(BUILD)/libmdev.a
@@ -134,7 +138,7 @@ $(BUILD)/fuzz/%: tests/fuzz/fuzz_%.c tests/fuzz/replay.c $(BUILD)/libmdev.a
 	@mkdir -p $(@D)
 	$(call say,LINK)$(CC) $(ALL_CFLAGS) -fexceptions $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
-test-programs: all $(BUILD)/fakekernel.so $(UNIT_TESTS) $(FUZZ_TARGETS)
+test-programs: all $(BUILD)/fakekernel.so $(BUILD)/nomemory.so $(UNIT_TESTS) $(FUZZ_TARGETS)
 
 
 .PHONY: all install uninstall clean test-programs

@@ -9,6 +9,32 @@
 #include "base/error.h"
 #include "base/mem.h"
 
+/* More than one change can need: its largest parts are bounded by FILE_LIMIT. Pages that nobody
+ * touches cost nothing. */
+#define RESERVE ((size_t)8 * 1024 * 1024)
+static void *reserve;
+
+void mem_reserve(void)
+{
+	if (!reserve)
+		reserve = mem_grow(NULL, RESERVE, 1);
+}
+
+void mem_release(void)
+{
+	free(reserve);
+	reserve = NULL;
+}
+
+/* Whether there is reason to try again. */
+static bool spend_reserve(void)
+{
+	bool spent = reserve != NULL;
+
+	mem_release();
+	return spent;
+}
+
 static void *check(void *memory)
 {
 	if (!memory) {
@@ -21,31 +47,44 @@ static void *check(void *memory)
 
 void *mem_grow(void *old, size_t count, size_t size)
 {
-	return check(reallocarray(old, count, size));
+	void *memory = reallocarray(old, count, size);
+
+	return check(memory || !spend_reserve() ? memory : reallocarray(old, count, size));
 }
 
 void *mem_zero(size_t count, size_t size)
 {
-	return check(calloc(count, size));
+	void *memory = calloc(count, size);
+
+	return check(memory || !spend_reserve() ? memory : calloc(count, size));
 }
 
 char *mem_text(const char *text)
 {
-	return check(strdup(text));
+	return mem_text_n(text, strlen(text));
 }
 
 char *mem_text_n(const char *text, size_t n)
 {
-	return check(strndup(text, n));
+	size_t length = strnlen(text, n);
+	char *copy = mem_grow(NULL, length + 1, 1);
+
+	memcpy(copy, text, length);
+	copy[length] = '\0';
+	return copy;
 }
 
 char *mem_vprintf(const char *format, va_list args)
 {
-	char *text = NULL;
+	va_list again;
+	char *text;
 
-	if (vasprintf(&text, format, args) < 0)
-		text = NULL;
-	return check(text);
+	va_copy(again, args);
+	int n = vasprintf(&text, format, args);
+	if (n < 0 && spend_reserve())
+		n = vasprintf(&text, format, again);
+	va_end(again);
+	return check(n < 0 ? NULL : text);
 }
 
 char *mem_printf(const char *format, ...)
@@ -59,6 +98,7 @@ char *mem_printf(const char *format, ...)
 
 FILE *mem_stream(char **ret_text, size_t *ret_len)
 {
+	mem_release(); /* what a stream cannot write for want of memory is lost */
 	return check(open_memstream(ret_text, ret_len));
 }
 

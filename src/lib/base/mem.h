@@ -8,8 +8,13 @@
 /*
  * Memory allocation that terminates the program on failure, and automatic release at the end of a
  * scope. The programs are short-lived and have no state to save when memory runs out, so callers do
- * not handle allocation failures.
+ * not handle allocation failures. A change that has begun has: it keeps a reserve.
  */
+
+/* Sets memory aside until mem_release(), to be used up when there is no other: what is allocated in
+ * between does not end the program. */
+void mem_reserve(void);
+void mem_release(void);
 
 /* Like realloc(), calloc(), strdup(), strndup(), vasprintf() and asprintf(), but never return NULL.
  */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "base/file.h"
 #include "base/log.h"
@@ -212,6 +213,11 @@ static struct callout_choice *choose(const struct call *about, struct error *err
 		    strcmp(all->choices[i]->type, call.dev->type) == 0)
 			return all->choices[i];
 
+	scripts_find(all->env, "callouts", &all->callouts);
+	if (all->callouts.unread) {
+		error_set(err, STATUS_FAILED, "%s", all->callouts.unread);
+		return NULL;
+	}
 	call.event = EVENT_GET;
 	call.action = ACTION_CAPABILITIES;
 	call.state = CALLOUT_NONE;
@@ -219,7 +225,6 @@ static struct callout_choice *choose(const struct call *about, struct error *err
 	struct callout_choice *choice = mem_zero(1, sizeof(*choice));
 	memcpy(choice->parent, call.dev->parent, sizeof(choice->parent));
 	memcpy(choice->type, call.dev->type, sizeof(choice->type));
-	scripts_find(all->env, "callouts", &all->callouts);
 	for (size_t i = 0; i < all->callouts.n && !choice->script; i++)
 		if (negotiate(&call, all->callouts.v[i], choice, err) < 0) {
 			free_choice(choice);
@@ -368,16 +373,31 @@ int callout_pre(struct callout *callout, bool force, struct error *err)
 	return 0;
 }
 
-void callout_post(struct callout *callout, enum callout_state state)
+/* Returns an error in err if the script could not be run, or did not like it. */
+static void try_post(struct callout *callout, enum callout_state state, struct error *err)
 {
 	_cleanup_spawn_ struct spawn_result result = { 0 };
-	_cleanup_error_ struct error err = { 0 };
 	const struct call call = call_of(callout, EVENT_POST, state);
-	struct callout_choice *choice = choose(&call, &err);
+	struct callout_choice *choice = choose(&call, err);
 
-	int code = choice ? ask(&call, choice, &callout->script, &result, &err) : -1;
+	int code = choice ? ask(&call, choice, &callout->script, &result, err) : -1;
 	if (code > 0 && code != NO_ANSWER)
-		refused(callout->script, code, &err);
+		refused(callout->script, code, err);
+}
+
+void callout_post(struct callout *callout, enum callout_state state)
+{
+	static const struct timespec pause = { .tv_nsec = 100 * 1000 * 1000 };
+	_cleanup_error_ struct error err = { 0 };
+
+	mem_release();
+	try_post(callout, state, &err);
+	if (err.text && err.status == STATUS_FAILED) { /* no memory, no descriptor: perhaps now */
+		log_debug("%s", err.text);
+		error_clear(&err);
+		nanosleep(&pause, NULL);
+		try_post(callout, state, &err);
+	}
 	if (!err.text)
 		return;
 	if (err.status ==

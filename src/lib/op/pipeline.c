@@ -76,7 +76,9 @@ static int pipeline(const struct op *op, struct callouts *callouts, enum action 
 	_cleanup_callout_ struct callout callout;
 
 	callout_begin(&callout, callouts, action, dev);
+	mem_reserve(); /* from here to post, running out of memory must not end the program */
 	if (callout_pre(&callout, op->force, err) < 0) {
+		mem_release();
 		callout_notify(&callout, CALLOUT_NONE);
 		return -1;
 	}

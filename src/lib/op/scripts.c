@@ -75,19 +75,36 @@ static char *exposed(int fd)
 	return exposed_path(path);
 }
 
-/* Symbolic links are followed, as administrators use them to install scripts. */
-static bool is_executable(const struct env *env, const char *path)
+/* Whether an error is about the file, and not about us or the disk. */
+static bool is_certain(int error)
+{
+	return error == ENOENT || error == ENOTDIR || error == EACCES || error == ELOOP;
+}
+
+/* Symbolic links are followed, as administrators use them to install scripts. Returns 1 or 0, or
+ * -errno if it cannot be told. */
+static int is_executable(const struct env *env, const char *path)
 {
 	struct stat st;
 
 	_cleanup_close_ int fd = openat(env->root, path, O_PATH | O_CLOEXEC);
-	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ||
-	    faccessat(env->root, path, X_OK, AT_EACCESS) < 0)
-		return false;
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return is_certain(errno) ? 0 : -errno;
+	if (!S_ISREG(st.st_mode))
+		return 0;
+	if (faccessat(env->root, path, X_OK, AT_EACCESS) < 0)
+		return is_certain(errno) ? 0 : -errno;
 	_cleanup_free_ char *why = exposed(fd);
 	if (why)
 		log_warning("Ignoring script %s/%s: %s", env->root_path, path, why);
 	return !why;
+}
+
+static void note_unread(const struct env *env, const char *path, int error, struct scripts *ret)
+{
+	if (!ret->unread)
+		ret->unread = mem_printf("Unable to read %s/%s: %s", env->root_path, path,
+					 strerror(error));
 }
 
 static void add_dir(const struct env *env, const char *dir, struct scripts *ret)
@@ -95,14 +112,19 @@ static void add_dir(const struct env *env, const char *dir, struct scripts *ret)
 	_cleanup_names_ struct file_names names = { 0 };
 
 	int r = file_scan(env->root, dir, &names);
-	if (r < 0 && r != -ENOENT)
+	if (r < 0 && r != -ENOENT && is_certain(-r))
 		log_warning("Unable to read directory %s/%s: %s", env->root_path, dir,
 			    strerror(-r));
+	else if (r < 0 && r != -ENOENT)
+		note_unread(env, dir, -r, ret);
 	for (int i = 0; i < names.n; i++) {
 		const char *name = names.v[i]->d_name;
 		_cleanup_free_ char *path = mem_printf("%s/%s", dir, name);
 
-		if (is_leftover(name) || !is_executable(env, path)) {
+		r = is_leftover(name) ? 0 : is_executable(env, path);
+		if (r < 0)
+			note_unread(env, path, -r, ret);
+		if (r <= 0) {
 			log_debug("Ignoring %s/%s: not a script", env->root_path, path);
 			continue;
 		}
@@ -127,5 +149,6 @@ void scripts_free(struct scripts *scripts)
 	for (size_t i = 0; i < scripts->n; i++)
 		free(scripts->v[i]);
 	free(scripts->v);
+	free(scripts->unread);
 	*scripts = (struct scripts){ 0 };
 }

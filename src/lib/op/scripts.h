@@ -15,10 +15,11 @@ struct scripts {
 	bool known; /* they have been searched for */
 	char **v;   /* owned: full paths, in the order in which they are run */
 	size_t n;
+	char *unread; /* owned: what kept scripts from being found; NULL = all have been found */
 };
 
 /* Searches for the scripts of a kind, "callouts" or "notifiers", unless this has been done. A
- * directory that cannot be read is skipped with a warning; one that does not exist is treated as
- * empty. */
+ * directory without read permission is skipped with a warning; one that does not exist is treated
+ * as empty. Any other error sets `unread`: a script that would refuse must not be passed over. */
 void scripts_find(const struct env *env, const char *kind, struct scripts *scripts);
 void scripts_free(struct scripts *scripts);
