@@ -18,6 +18,7 @@ as_user() {
 
 # clean: $stderr and $output contain no control characters except newline and tab.
 clean() {
+	# shellcheck disable=SC2154 # bats sets stderr
 	! LC_ALL=C grep -qP '[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]' <<<"$output$stderr"
 }
 
@@ -159,4 +160,36 @@ mine post define success"
 	called "mine get capabilities
 mine pre define
 mine post define success"
+}
+
+# A device with a cdev node that only root may open.
+make_node() {
+	running mtty "$U1" mtty-1
+	mkdir -p "$DEVICES/$U1/vfio-dev/vfio7" "$ROOT/dev/vfio/devices"
+	echo 511:7 >"$DEVICES/$U1/vfio-dev/vfio7/dev"
+	NODE=$ROOT/dev/vfio/devices/vfio7
+	: >"$NODE"
+	chmod 600 "$NODE"
+}
+
+@test "a descriptor that only names the node of a device (O_PATH) does not keep it from being stopped" {
+	make_node
+	coproc HOLDER { as_user /usr/bin/python3 -c 'import os, sys
+os.open(sys.argv[1], os.O_PATH)
+print("open", flush=True)
+sys.stdin.read()' "$NODE" 3>&-; }
+	read -r line <&"${HOLDER[0]}"
+	[[ $line == open ]]
+	run -0 --separate-stderr mdev-stop -u "$U1"
+	same_stderr ""
+	kill "$HOLDER_PID"
+}
+
+@test "stop looks at the descriptors of each process once before and once after the pre callouts" {
+	make_node
+	strace -f -e trace=openat,getdents64 -o "$ROOT/trace" -E LD_PRELOAD="$LD_PRELOAD" mdev-stop -u "$U1"
+	grep -o '"[0-9]*/fd"' "$ROOT/trace" | sort | uniq -c |
+		awk '$1 > 2' >"$ROOT/more"
+	same_file "$ROOT/more" ""
+	grep -q '"[0-9]*/fd"' "$ROOT/trace"
 }

@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "host/holder.h"
+#include "host/holders.h"
 #include "host/vfio.h"
 
 /* A device node that a process may have open. Its name alone is not sufficient: any user can create
@@ -38,8 +39,6 @@ static void free_node(struct node *node)
 #define SYS_pidfd_getfd 438
 #endif
 
-#define PID_SIZE 16
-
 /* The name of a device descriptor in /proc/PID/fd if the device was opened through its group. */
 #define DEVICE_FD "anon_inode:[vfio-device]"
 
@@ -53,94 +52,166 @@ static struct node find_node(const struct env *env, const char *dir, const char 
 	return (struct node){ 0 };
 }
 
-/* Whether a file descriptor, dir/fd in /proc/PID/fd, refers to this name, and to this node if
- * given. */
-static bool is_open(int dir, const char *fd, const char *name, const struct node *node)
+/* What one walk over the processes looks for, and what it found. */
+struct walk {
+	int proc;			   /* borrowed */
+	const struct node *device, *group; /* borrowed */
+	pid_t callers[32];		   /* this process and its ancestors */
+	size_t n_callers;
+	char *device_user; /* owned, as all three: the first process that has the device node open
+			    */
+	char *group_user;  /* ... the group */
+	char *other_user;  /* ... a device that may belong to the group */
+	int caller;	   /* PID of a caller that has the group open; 0 = none */
+	int caller_fd;
+};
+
+static void free_walk(struct walk *walk)
 {
-	char target[PATH_MAX];
+	free(walk->device_user);
+	free(walk->group_user);
+	free(walk->other_user);
+}
+#define _cleanup_walk_ __attribute__((cleanup(free_walk)))
+
+/* What a process has open of what the walk looks for. */
+struct table {
+	bool device;	   /* the device node */
+	int group_fd;	   /* -1 = not the group */
+	bool other_device; /* a device that was opened through some group */
+	bool other_group;  /* another group */
+};
+
+static bool is_node(const struct walk *walk, const char *pid, int dir, const char *fd,
+		    const char *target, const struct node *node)
+{
 	struct stat status;
 
-	ssize_t n = readlinkat(dir, fd, target, sizeof(target) - 1);
-	if (n <= 0 || (size_t)n != strlen(name) || memcmp(target, name, (size_t)n) != 0)
-		return false;
-	return !node ||
-	       (file_status(dir, fd, &status) == 0 && file_is_same(&status, &node->status));
-}
-
-/* Returns the file descriptor by which a process has this name and node open, or -1. */
-static int find_fd(int proc, const char *pid, const char *name, const struct node *node)
-{
-	_cleanup_names_ struct file_names fds = { 0 };
-	_cleanup_free_ char *path = mem_printf("%s/fd", pid);
-
-	_cleanup_close_ int dir = openat(proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (dir < 0 || file_scan(dir, ".", &fds) < 0)
-		return -1;
-	for (int i = 0; i < fds.n; i++)
-		if (is_open(dir, fds.v[i]->d_name, name, node))
-			return atoi(fds.v[i]->d_name);
-	return -1;
+	return node->path && strcmp(target, node->path) == 0 &&
+	       file_status(dir, fd, &status) == 0 && file_is_same(&status, &node->status) &&
+	       !holders_is_name(walk->proc, pid, fd);
 }
 
 /* The devices that a process has open most likely belong to the groups that it has open. */
-static bool has_other_group(int proc, const char *pid, const struct node *group)
+static bool is_other_group(const struct walk *walk, int dir, const char *fd, const char *target)
 {
+	struct stat status;
+
+	return strncmp(target, "/dev/vfio/", 10) == 0 && target[10] >= '0' && target[10] <= '9' &&
+	       file_status(dir, fd, &status) == 0 &&
+	       !(walk->group->path && file_is_same(&status, &walk->group->status));
+}
+
+/* Looks at a process's descriptors once: any user may have hundreds of thousands of them. */
+static struct table read_table(const struct walk *walk, const char *pid)
+{
+	struct table table = { .group_fd = -1 };
 	_cleanup_names_ struct file_names fds = { 0 };
 	_cleanup_free_ char *path = mem_printf("%s/fd", pid);
 	char target[PATH_MAX];
-	struct stat status;
 
-	_cleanup_close_ int dir = openat(proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (dir < 0 || file_scan(dir, ".", &fds) < 0)
-		return false;
+	_cleanup_close_ int dir = openat(walk->proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0 || file_scan_unsorted(dir, ".", &fds) < 0)
+		return table;
 	for (int i = 0; i < fds.n; i++) {
-		ssize_t n = readlinkat(dir, fds.v[i]->d_name, target, sizeof(target) - 1);
+		const char *fd = fds.v[i]->d_name;
+		ssize_t n = readlinkat(dir, fd, target, sizeof(target) - 1);
+
 		target[n < 0 ? 0 : n] = '\0';
-		if (strncmp(target, "/dev/vfio/", 10) == 0 && target[10] >= '0' &&
-		    target[10] <= '9' && file_status(dir, fds.v[i]->d_name, &status) == 0 &&
-		    !file_is_same(&status, &group->status))
-			return true;
+		if (strcmp(target, DEVICE_FD) == 0)
+			table.other_device = true;
+		else if (is_node(walk, pid, dir, fd, target, walk->device))
+			table.device = true;
+		else if (is_node(walk, pid, dir, fd, target, walk->group))
+			table.group_fd = atoi(fd);
+		else if (is_other_group(walk, dir, fd, target))
+			table.other_group = true;
 	}
+	return table;
+}
+
+/* Returns the process that precedes pid in the chain of ancestors; 0 = none. */
+static pid_t parent_of(int proc, pid_t pid)
+{
+	_cleanup_free_ char *path = mem_printf("%d/stat", (int)pid);
+	char stat[PATH_MAX];
+	int parent;
+
+	if (file_read_attr(proc, path, stat, sizeof(stat)) < 0)
+		return 0;
+	const char *name_end = strrchr(stat, ')'); /* PID (NAME) STATE PARENT ..., with any NAME */
+	return name_end && sscanf(name_end, ") %*c %d", &parent) == 1 ? parent : 0;
+}
+
+/* The numbers are those of /proc, which may belong to another PID namespace than this process. */
+static void find_callers(struct walk *walk)
+{
+	char self[16];
+	ssize_t n = readlinkat(walk->proc, "self", self, sizeof(self) - 1);
+
+	self[n < 0 ? 0 : n] = '\0';
+	for (pid_t pid = atoi(self); pid > 0; pid = parent_of(walk->proc, pid)) {
+		if (walk->n_callers == sizeof(walk->callers) / sizeof(walk->callers[0]))
+			break;
+		walk->callers[walk->n_callers++] = pid;
+	}
+}
+
+static bool is_caller(const struct walk *walk, pid_t pid)
+{
+	for (size_t i = 0; i < walk->n_callers; i++)
+		if (walk->callers[i] == pid)
+			return true;
 	return false;
 }
 
-/* Replaces pid by that of the parent process; returns false if there is none. */
-static bool go_to_parent(int proc, char pid[PID_SIZE])
+/* Returns the name and PID of a process, or NULL if it has just ended. */
+static char *describe(int proc, const char *pid)
 {
-	_cleanup_free_ char *path = mem_printf("%s/stat", pid);
-	char stat[PATH_MAX];
+	_cleanup_free_ char *path = mem_printf("%s/comm", pid);
+	char comm[64];
 
-	if (file_read_attr(proc, path, stat, sizeof(stat)) < 0)
-		return false;
-	const char *name_end = strrchr(stat, ')'); /* PID (NAME) STATE PARENT ..., with any NAME */
-	return name_end && sscanf(name_end, ") %*c %15[0-9]", pid) == 1 && strcmp(pid, "0") != 0;
+	return file_read_attr(proc, path, comm, sizeof(comm)) < 0
+		       ? NULL
+		       : mem_printf("%s (PID %s)", comm, pid);
 }
 
-/* Returns the file descriptor by which this process or one of its ancestors has a node open, or
- * -1. */
-static int find_caller(int proc, const struct node *node, char ret_pid[PID_SIZE])
+static void look_at(struct walk *walk, const char *pid)
 {
-	ssize_t n = readlinkat(proc, "self", ret_pid, PID_SIZE - 1);
+	struct table table = read_table(walk, pid);
 
-	if (n <= 0)
-		return -1;
-	ret_pid[n] = '\0';
-	do {
-		int fd = find_fd(proc, ret_pid, node->path, node);
-		if (fd >= 0)
-			return fd;
-	} while (go_to_parent(proc, ret_pid));
-	return -1;
+	if (table.device && !walk->device_user)
+		walk->device_user = describe(walk->proc, pid);
+	if (table.group_fd >= 0 && !walk->group_user)
+		walk->group_user = describe(walk->proc, pid);
+	if (table.other_device && !table.other_group && !walk->other_user)
+		walk->other_user = describe(walk->proc, pid);
+	if (table.group_fd >= 0 && is_caller(walk, atoi(pid))) {
+		walk->caller = atoi(pid);
+		walk->caller_fd = table.group_fd;
+	}
+}
+
+static void look_at_all(struct walk *walk)
+{
+	_cleanup_names_ struct file_names pids = { 0 };
+
+	find_callers(walk);
+	if (file_scan_unsorted(walk->proc, ".", &pids) < 0)
+		return;
+	for (int i = 0; i < pids.n && !walk->device_user; i++)
+		if (pids.v[i]->d_name[0] >= '1' && pids.v[i]->d_name[0] <= '9')
+			look_at(walk, pids.v[i]->d_name);
 }
 
 /* Whether the group that a process has open is attached to a container or an iommufd: 1, 0, or -1
  * if this cannot be determined. The device of an unattached group cannot be opened. */
-static int is_attached(const char *pid, int fd, const struct node *group)
+static int is_attached(pid_t pid, int fd, const struct node *group)
 {
 	struct vfio_group_status status = { .argsz = sizeof(status) };
 	struct stat same;
 
-	_cleanup_close_ int process = (int)syscall(SYS_pidfd_open, atoi(pid), 0);
+	_cleanup_close_ int process = (int)syscall(SYS_pidfd_open, pid, 0);
 	if (process < 0)
 		return -1;
 	_cleanup_close_ int copy = (int)syscall(SYS_pidfd_getfd, process, fd, 0);
@@ -150,57 +221,21 @@ static int is_attached(const char *pid, int fd, const struct node *group)
 	return (status.flags & VFIO_GROUP_FLAGS_CONTAINER_SET) != 0;
 }
 
-/* Processes can set their own name, so it is not trusted. */
-static char *describe(const char *comm, const char *pid)
-{
-	char *who = mem_printf("%s (PID %s)", comm, pid);
-
-	for (char *p = who; *p; p++)
-		if ((unsigned char)*p < 0x20 || *p == 0x7f)
-			*p = '?';
-	return who;
-}
-
-/* Returns the first process that has this node open; or, with a group instead, the first one that
- * has a device open that may belong to that group. */
-static char *find_process(int proc, const struct node *node, const struct node *group)
-{
-	_cleanup_names_ struct file_names pids = { 0 };
-	const char *name = node ? node->path : DEVICE_FD;
-	char comm[64];
-
-	if (!name || file_scan(proc, ".", &pids) < 0)
-		return NULL;
-	for (int i = 0; i < pids.n; i++) {
-		const char *pid = pids.v[i]->d_name;
-
-		if (*pid < '1' || *pid > '9' || find_fd(proc, pid, name, node) < 0 ||
-		    (group && has_other_group(proc, pid, group)))
-			continue;
-		_cleanup_free_ char *path = mem_printf("%s/comm", pid);
-		if (file_read_attr(proc, path, comm, sizeof(comm)) == 0)
-			return describe(comm, pid); /* otherwise, it has just ended */
-	}
-	return NULL;
-}
-
 /* Returns the process that uses a device whose group is open, or NULL if only the caller has it
  * open. */
-static char *find_user(int proc, const struct node *group)
+static char *find_user(const struct walk *walk)
 {
-	char caller[PID_SIZE], *who = NULL;
-	int fd = find_caller(proc, group, caller);
-	int attached = fd < 0 ? 1 : is_attached(caller, fd, group);
+	int attached = walk->caller ? is_attached(walk->caller, walk->caller_fd, walk->group) : 1;
 
 	if (attached == 0)
 		return NULL;
-	if (attached > 0)
-		who = find_process(proc, group, NULL);
-	if (!who) /* it may have closed the group */
-		who = find_process(proc, NULL, group);
-	if (who || fd >= 0)
-		return who;
-	return mem_printf("a process that is not visible (%s is busy)", group->path);
+	if (attached > 0 && walk->group_user)
+		return mem_text(walk->group_user);
+	if (walk->other_user) /* it may have closed the group */
+		return mem_text(walk->other_user);
+	if (walk->caller)
+		return NULL;
+	return mem_printf("a process that is not visible (%s is busy)", walk->group->path);
 }
 
 char *holder_find(const struct env *env, const char *uuid)
@@ -217,7 +252,11 @@ char *holder_find(const struct env *env, const char *uuid)
 	_cleanup_close_ int fd =
 		group.path ? open(group.path, O_RDWR | O_NONBLOCK | O_CLOEXEC) : -1;
 	bool busy = group.path && fd < 0 && errno == EBUSY;
-	char *who = find_process(proc, &device, NULL);
-
-	return who || !busy ? who : find_user(proc, &group);
+	if (!busy && !device.path)
+		return NULL;
+	_cleanup_walk_ struct walk walk = { .proc = proc, .device = &device, .group = &group };
+	look_at_all(&walk);
+	if (walk.device_user)
+		return mem_text(walk.device_user);
+	return busy ? find_user(&walk) : NULL;
 }
