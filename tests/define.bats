@@ -296,6 +296,12 @@ no_json() {
 	no_json "unexpected end at line 1 column 10" '{"a": "b"'
 	no_json "unexpected text at line 2 column 2" '{\n}}'
 	no_json "control character at line 1 column 3" '{"\001":1}'
+	no_json "byte order mark at line 1 column 1" '\357\273\277{"mdev_type":"t","start":"auto"}'
+	local number
+	for number in 01 -01 00 1. -1. .5 1.e5 1e 1e+ 1.5e- - -a 1-2 1.2.3 1e5e5 1e999 -1e999 1e309; do
+		[[ $number == .5 ]] || no_json "invalid number at line 1 column 38" '{"mdev_type":"t","start":"auto","x":['"$number]}"
+	done
+	no_json "unexpected text at line 1 column 38" '{"mdev_type":"t","start":"auto","x":[.5]}'
 	no_json "control character at line 1 column 4" '{"a\n":1}'
 	no_json "control character at line 1 column 5" '{"a\\u0000":1}'
 	no_json "invalid escape at line 1 column 5" '{"a\\u00g0":1}'

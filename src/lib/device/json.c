@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
+#include <limits.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,26 +41,76 @@ static int broken(const char *text, const char *at, const char *where, const cha
 			 what, line, column);
 }
 
+#define DIGITS "0123456789"
+/* The limit of mdevctl, which must be able to read what is written. */
+#define DEEPEST 127
+
+/* Returns the end of the number at p, or NULL if it is invalid: cJSON accepts whatever strtod()
+ * does, such as "01" and "1.", and numbers that are too large for a double. */
+static const char *number_end(const char *p)
+{
+	const char *start = p;
+	size_t n = strspn(p += *p == '-', DIGITS);
+
+	if (n == 0 || (n > 1 && *p == '0'))
+		return NULL;
+	p += n;
+	if (*p == '.') {
+		n = strspn(++p, DIGITS);
+		p += n;
+	}
+	if (n > 0 && (*p == 'e' || *p == 'E')) {
+		p += p[1] == '+' || p[1] == '-' ? 2 : 1;
+		n = strspn(p, DIGITS);
+		p += n;
+	}
+	bool ends = *p == '\0' || !strchr("+-.eE", *p);
+
+	return n > 0 && ends && isfinite(strtod(start, NULL)) ? p : NULL;
+}
+
+/* Describes what is wrong with the escape sequence at p; NULL = nothing. */
+static const char *bad_escape(const char *p)
+{
+	if (strncmp(p + 1, "u0000", 5) == 0)
+		return "control character";
+	/* cJSON would treat it as a NUL, which truncates the string. */
+	return p[1] == 'u' && strspn(p + 2, "0123456789abcdefABCDEF") < 4 ? "invalid escape" : NULL;
+}
+
 /* Finds text that cJSON accepts although it is not valid JSON, or that must not be printed. Returns
  * its position and a description, or NULL if there is none. */
 static const char *find_bad(const char *text, const char **ret_what)
 {
+	unsigned depth = 0;
 	bool string = false;
 
+	*ret_what = "byte order mark";
+	if (strncmp(text, "\xef\xbb\xbf", 3) == 0)
+		return text;
 	for (const char *p = text; *p; p++) {
 		*ret_what = "control character";
 		if ((unsigned char)*p < 0x20 && (string || !strchr("\t\n\r", *p)))
 			return p;
-		if (*p == '"')
+		if (*p == '"') {
 			string = !string;
-		if (!string || *p != '\\' || !p[1])
-			continue;
-		if (strncmp(++p, "u0000", 5) == 0)
-			return p;
-		*ret_what = "invalid escape"; /* cJSON would treat it as a NUL, which truncates the
-						 string */
-		if (*p == 'u' && strspn(p + 1, "0123456789abcdefABCDEF") < 4)
-			return p;
+		} else if (string && *p == '\\' && p[1]) {
+			*ret_what = bad_escape(p++);
+			if (*ret_what)
+				return p;
+		} else if (!string && (*p == '[' || *p == '{')) {
+			*ret_what = "nesting too deep";
+			if (++depth > DEEPEST)
+				return p;
+		} else if (!string && (*p == ']' || *p == '}')) {
+			depth -= depth > 0;
+		} else if (!string && strchr("-" DIGITS, *p)) {
+			const char *end = number_end(p);
+			*ret_what = "invalid number";
+			if (!end)
+				return p;
+			p = end - 1;
+		}
 	}
 	return NULL;
 }
@@ -431,7 +483,8 @@ bool json_read_supports(const char *text, size_t len, const char *const actions[
 	if (!cJSON_IsObject(supports))
 		return false;
 	const cJSON *version = member(supports, "version");
-	if (!cJSON_IsNumber(version) || version->valuedouble < 0 || version->valuedouble > 1e9)
+	if (!cJSON_IsNumber(version) || version->valuedouble < 0 ||
+	    version->valuedouble > UINT_MAX || version->valuedouble != trunc(version->valuedouble))
 		return false;
 	if (!read_names(member(supports, "actions"), actions, &found.actions,
 			&found.unknown_actions) ||
