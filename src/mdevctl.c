@@ -43,7 +43,7 @@ static void print_help(FILE *file)
 		if (commands[i].help)
 			fprintf(file, "  %-10s %s\n", commands[i].name, commands[i].help);
 	fputs("  version    Print the version\n"
-	      "  help       Show the manual page of a command\n\nOptions:\n"
+	      "  help       Print the help of a command\n\nOptions:\n"
 	      "  -h, --help     Print this help and exit\n"
 	      "  -V, --version  Print the version and exit\n\n"
 	      "See 'mdevctl COMMAND --help' for the options of a command, and mdevctl(8).\n",
@@ -96,16 +96,19 @@ static int run(const struct command *command, int argc, char *argv[])
 	return STATUS_FAILED;
 }
 
-static int show_page(const char *name)
+/* What --help prints. No manual page: it comes in a pager, and that is a shell for who may run
+ * mdevctl as root. */
+static int help(const char *name)
 {
+	char option[] = "--help", *argv[] = { NULL, option, NULL };
 	const struct command *command = name ? find(name) : NULL;
 
-	if (name && !command)
+	if (command)
+		return run(command, 2, argv);
+	if (name && strcmp(name, "help") != 0 && strcmp(name, "version") != 0)
 		return unknown(name);
-	execlp("man", "man", command ? command->program : "mdevctl", NULL);
-	log_error("Unable to run man: %s; see 'mdevctl%s%s --help'", strerror(errno),
-		  name ? " " : "", name ? name : "");
-	return STATUS_FAILED;
+	print_help(stdout);
+	return cli_done();
 }
 
 int main(int argc, char *argv[])
@@ -126,7 +129,7 @@ int main(int argc, char *argv[])
 		return cli_done();
 	}
 	if (strcmp(name, "help") == 0)
-		return show_page(argv[2]);
+		return help(argv[2]);
 	const struct command *command = find(name);
 	return command ? run(command, argc - 1, argv + 1) : unknown(name);
 }

@@ -37,16 +37,6 @@ setup() {
 	same "$(sed -n 's/^\tSTATUS_[A-Z_]* = \([0-9]*\),.*/\1/p' "$TOP/src/lib/base/error.h")"
 }
 
-@test "mdevctl help opens the page of a command" {
-	mkdir "$BATS_TEST_TMPDIR/bin"
-	printf '#!/bin/sh\necho "man $*"\n' >"$BATS_TEST_TMPDIR/bin/man"
-	chmod 755 "$BATS_TEST_TMPDIR/bin/man"
-	PATH=$BATS_TEST_TMPDIR/bin:$PATH run -0 mdevctl help start
-	same "man mdev-start"
-	PATH=$BATS_TEST_TMPDIR/bin:$PATH run -0 mdevctl help
-	same "man mdevctl"
-}
-
 @test "unit files shown in mdev@.service(5) are valid" {
 	local n=0 dir=$BATS_TEST_TMPDIR/units
 	mkdir -p "$dir/mdev@.service.d" "$dir/mdev-autostart@.service.d"
