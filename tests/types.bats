@@ -73,7 +73,7 @@ two"
           "available_instances": 0,
           "device_api": "vfio-pci",
           "name": "A \"name\"",
-          "description": "one\ntwo"
+          "description": "one, two"
         }
       }
     ],
@@ -149,6 +149,22 @@ two"
 	run -0 bash -c "mdevctl types -p mtty | grep -A1 mtty-2"
 	same "  mtty-2
     Available instances: 11"
+}
+
+@test "types prints a parent with an empty list of types" {
+	rm -r "$MTTY"/mtty-*
+	run -0 --separate-stderr mdevctl types
+	same "$MATRIX
+mtty"
+	same_stderr ""
+	run -0 --separate-stderr mdevctl types -p mtty
+	same "mtty"
+	mdevctl types -p mtty --dumpjson >"$OUT"
+	same_file "$OUT" '[
+  {
+    "mtty": []
+  }
+]'
 }
 
 @test "types skips a parent without types, with a warning" {

@@ -27,6 +27,21 @@ static char *optional_text(int dirfd, const char *path)
 	return mem_text(buf);
 }
 
+/* Joins the lines of a description with ", ". */
+static char *read_description(int dirfd)
+{
+	_cleanup_free_ char *text = optional_text(dirfd, "description");
+	char *joined = NULL, *rest = text;
+
+	for (char *line; (line = strsep(&rest, "\n"));) {
+		char *more = joined ? mem_printf("%s, %s", joined, line) : mem_text(line);
+
+		free(joined);
+		joined = more;
+	}
+	return joined;
+}
+
 static bool read_number(int dirfd, const char *path, unsigned *ret)
 {
 	char buf[32], *end;
@@ -57,7 +72,7 @@ static void add(int dirfd, const char *parent, const char *name, struct mdev_typ
 	memcpy(type.parent, parent, strlen(parent) + 1);
 	memcpy(type.name, name, strlen(name) + 1);
 	type.title = optional_text(fd, "name");
-	type.description = optional_text(fd, "description");
+	type.description = read_description(fd);
 	type.device_api = api;
 	api = NULL;
 	ret->v = mem_grow(ret->v, ret->n + 1, sizeof(*ret->v));
@@ -76,6 +91,8 @@ static void scan_parent(int dirfd, const char *parent, struct mdev_type_list *re
 			    strerror(-r));
 		return;
 	}
+	ret->parents = mem_grow(ret->parents, ret->n_parents + 1, sizeof(*ret->parents));
+	memcpy(ret->parents[ret->n_parents++], parent, strlen(parent) + 1);
 	for (int i = 0; i < names.n; i++)
 		if (name_valid(names.v[i]->d_name))
 			add(fd, parent, names.v[i]->d_name, ret);
@@ -141,5 +158,6 @@ void types_free(struct mdev_type_list *list)
 		free(list->v[i].description);
 	}
 	free(list->v);
+	free(list->parents);
 	*list = (struct mdev_type_list){ 0 };
 }

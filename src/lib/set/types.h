@@ -14,16 +14,19 @@ struct mdev_type {
 	unsigned available; /* instances that can still be created */
 	char *device_api;   /* owned, e.g. "vfio-pci" */
 	char *title; /* owned: contents of the file "name"; NULL = not provided by the driver */
-	char *description; /* owned; NULL = not provided by the driver */
+	char *description; /* owned: one line; NULL = not provided by the driver */
 };
 
 struct mdev_type_list {
 	struct mdev_type *v; /* owned */
 	size_t n;
+	char (*parents)[NAME_MAX + 1]; /* owned: sorted, including those without types */
+	size_t n_parents;
 };
 
-/* Returns all types, sorted by parent and name; parent NULL = all parents. Incomplete entries (a
- * parent without types, a type without an API) are skipped with a warning. */
+/* Returns all types, sorted by parent and name, and their parents; parent NULL = all parents.
+ * Incomplete entries (a parent without mdev_supported_types, a type without an API) are skipped
+ * with a warning. */
 void types_find(const struct env *env, const char *parent, struct mdev_type_list *ret);
 /* Explains why the parent has no types (parent NULL: why there are none at all), as far as sysfs
  * shows. Owned by the caller. */

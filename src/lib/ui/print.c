@@ -54,32 +54,24 @@ void print_devices_json(const struct mdev_list *list, bool bare)
 	json_close(&w, ']');
 }
 
-/* A description may have several lines, which are joined. */
-static void print_description(const char *text)
+static void print_type(const struct mdev_type *type)
 {
-	fputs("    Description: ", stdout);
-	for (const char *p = text; *p; p++) {
-		if (*p == '\n')
-			fputs(", ", stdout);
-		else
-			putchar(*p);
-	}
-	putchar('\n');
+	printf("  %s\n    Available instances: %u\n    Device API: %s\n", type->name,
+	       type->available, type->device_api);
+	if (type->title)
+		printf("    Name: %s\n", type->title);
+	if (type->description)
+		printf("    Description: %s\n", type->description);
 }
 
 void print_types(const struct mdev_type_list *list)
 {
-	for (size_t i = 0; i < list->n; i++) {
-		const struct mdev_type *type = &list->v[i];
+	size_t j = 0;
 
-		if (i == 0 || strcmp(type->parent, type[-1].parent) != 0)
-			printf("%s\n", type->parent);
-		printf("  %s\n    Available instances: %u\n    Device API: %s\n", type->name,
-		       type->available, type->device_api);
-		if (type->title)
-			printf("    Name: %s\n", type->title);
-		if (type->description)
-			print_description(type->description);
+	for (size_t i = 0; i < list->n_parents; i++) {
+		puts(list->parents[i]);
+		for (; j < list->n && strcmp(list->v[j].parent, list->parents[i]) == 0; j++)
+			print_type(&list->v[j]);
 	}
 }
 
@@ -107,22 +99,19 @@ static void type_json(struct json_writer *w, const struct mdev_type *type)
 void print_types_json(const struct mdev_type_list *list)
 {
 	struct json_writer w = { .file = stdout, .pretty = true };
+	size_t j = 0;
 
 	json_open(&w, '[');
-	for (size_t i = 0; i < list->n; i++) {
-		const struct mdev_type *type = &list->v[i];
-
-		if (i == 0)
-			json_open(&w, '{');
-		if (i == 0 || strcmp(type->parent, type[-1].parent) != 0) {
-			json_key(&w, type->parent);
-			json_open(&w, '[');
-		}
-		type_json(&w, type);
-		if (i + 1 == list->n || strcmp(type->parent, type[1].parent) != 0)
-			json_close(&w, ']');
+	if (list->n_parents > 0)
+		json_open(&w, '{');
+	for (size_t i = 0; i < list->n_parents; i++) {
+		json_key(&w, list->parents[i]);
+		json_open(&w, '[');
+		for (; j < list->n && strcmp(list->v[j].parent, list->parents[i]) == 0; j++)
+			type_json(&w, &list->v[j]);
+		json_close(&w, ']');
 	}
-	if (list->n > 0)
+	if (list->n_parents > 0)
 		json_close(&w, '}');
 	json_close(&w, ']');
 }
