@@ -19,8 +19,8 @@ static const struct cli_use uses[] = {
 	{ 0 },
 };
 
-/* --live --auto and --live --manual are accepted here, and rejected later with the message of
- * mdevctl. */
+/* --live with --auto, --manual or --delattr is accepted here, and rejected later with the message
+ * of mdevctl. */
 static const struct cli_rule rules[] = {
 	{ CLI_ANY_OF, 0, CLI_UUID },
 	{ CLI_ONE_OF, 0, CLI_AUTO | CLI_MANUAL | CLI_ADDATTR | CLI_DELATTR | CLI_JSONFILE },
@@ -28,7 +28,6 @@ static const struct cli_rule rules[] = {
 	{ CLI_NEEDS, CLI_VALUE, CLI_ADDATTR },
 	{ CLI_EXCLUDES, CLI_INDEX | CLI_VALUE, CLI_AUTO | CLI_MANUAL | CLI_JSONFILE | CLI_LIVE },
 	{ CLI_EXCLUDES, CLI_TYPE, CLI_JSONFILE | CLI_LIVE },
-	{ CLI_NEEDS, CLI_LIVE, CLI_JSONFILE | CLI_AUTO | CLI_MANUAL },
 	{ 0 },
 };
 

@@ -162,7 +162,7 @@ b post start success"
 	cd "$ROOT/etc"
 	CUSTOM=mine run -0 mdevctl define -u "$U1" -p mtty -t mtty-1 9</dev/null
 	local wanted
-	wanted=$(printf 'one: 0\n1\n2\n3\n%.0s' get pre post)
+	wanted=$(printf 'one: 0\n1\n2\n3\n%.0s' pre post)
 	same "$wanted" # 3 is the directory that ls reads
 	same_file "$ROOT/seen" "$ROOT/etc mine
 "
@@ -172,9 +172,7 @@ b post start success"
 	script "$CALLOUTS" one 'echo "out $event"; printf "err $event\n more" >&2'
 	run -0 --separate-stderr mdevctl define -p mtty -t mtty-1
 	[[ $output =~ ^[0-9a-f-]{36}$ ]]
-	output=$stderr same "one: err get
- more
-one: err pre
+	output=$stderr same "one: err pre
  more
 one: err post
  more"
@@ -591,12 +589,81 @@ n: $(words mtty-1 notify modify none "$U1" mtty) <>
 	[[ ! -e $D/mtty/$U1 ]]
 }
 
+@test "stderr of the script that handles the call is shown, that of others only with MDEVCTL_LOG=debug" {
+	script "$CALLOUTS" b 'echo "b $event $action" >&2; exit 2'
+	script "$CALLOUTS" c 'echo "c $event $action" >&2; [[ $event != pre ]] || kill -KILL $$'
+	script "$CALLOUTS" d 'echo "d $event $action" >&2; [[ $event == post ]] || exit 2'
+	script "$CALLOUTS" e 'echo "e $event $action" >&2'
+	script "$NOTIFIERS" n 'echo "n $event $action" >&2'
+	run -0 --separate-stderr mdevctl start -u "$U1" -p mtty -t mtty-1
+	same_stderr "Warning: callout script \"$CALLOUTS/c\" was terminated by a signal (Killed)
+e: e pre start
+e: e post start"
+	mdevctl stop -u "$U1" 2>/dev/null
+	MDEVCTL_LOG=debug run -0 --separate-stderr mdevctl start -u "$U1" -p mtty -t mtty-1
+	output=$(grep -E '^[^ ]+ [a-e n]: |^(Debug: )?[a-en]: ' <<<"$stderr" | sed 's/.*Debug: //')
+	same "b: b get capabilities
+c: c get capabilities
+d: d get capabilities
+e: e get capabilities
+b: b pre start
+c: c pre start
+d: d pre start
+e: e pre start
+e: e post start
+n: n notify start"
+}
+
+@test "stderr of a versioned script is always shown" {
+	versioned a '"start","stop"' '"pre","post"' 'echo "a $event" >&2; [[ $event == pre ]] || exit 2'
+	run -0 --separate-stderr mdevctl start -u "$U1" -p mtty -t mtty-1
+	same_stderr "a: a pre
+a: a post"
+	versioned a '"start","stop"' '"pre","post"' 'echo "a $event" >&2; kill -KILL $$'
+	fails 7 "a: a pre
+Warning: callout script \"$CALLOUTS/a\" was terminated by a signal (Killed)
+Error: No reply from callout script \"$CALLOUTS/a\"" mdevctl stop -u "$U1"
+}
+
+@test "stderr of a versioned script is shown for its capabilities as well" {
+	script "$CALLOUTS" a '[[ $action != capabilities ]] || { echo mine >&2
+echo "{\"supports\":{\"version\":2,\"actions\":[\"define\"],\"events\":[\"pre\",\"post\"]}}"; }'
+	script "$CALLOUTS" Z '[[ $action != capabilities ]] || echo other >&2'
+	run -0 --separate-stderr mdevctl define -u "$U1" -p mtty -t mtty-1
+	same_stderr "a: mine"
+}
+
+@test "define queries and stores attributes for the parent and type that are defined" {
+	mdevctl start -u "$U1" -p mtty -t mtty-1
+	script "$CALLOUTS" a '[[ $action != attributes ]] || echo "[{\"$parent\":\"$type\"}]"'
+	run -0 mdevctl define -u "$U1" -p mtty -t mtty-2
+	same ""
+	run -0 mdevctl define -u "$U1" -p matrix -t vfio_ap-passthrough
+	same ""
+	run -0 mdevctl list -dv
+	same "$U1 matrix vfio_ap-passthrough manual
+  Attrs:
+    @{0}: {\"matrix\":\"vfio_ap-passthrough\"}
+$U1 mtty mtty-2 manual
+  Attrs:
+    @{0}: {\"mtty\":\"mtty-2\"}"
+}
+
+@test "define fails if the attributes cannot be queried for another type" {
+	mdevctl start -u "$U1" -p mtty -t mtty-1
+	script "$CALLOUTS" a '[[ $action != attributes ]] || exit 7'
+	fails 7 "Error: Script '\"$CALLOUTS/a\"' failed with status '7'" \
+		mdevctl define -u "$U1" -p mtty -t mtty-2
+	[[ ! -e $D/mtty ]]
+}
+
 @test "modify --live requires a versioned script" {
 	live_world
 	script "$CALLOUTS" a
 	script "$NOTIFIERS" n # nothing was tried, so there is no notification
 	run -1 mdevctl modify -u "$U1" -p mtty --live --jsonfile "$ROOT/json"
-	same "Error: No callout script with version support found that supports live modify"
+	same "Error: Live modification is not supported for this device type. \
+Changing the device configuration requires stopping and restarting the device."
 	called "a get capabilities"
 }
 

@@ -225,15 +225,14 @@ $U1 mtty mtty-1 manual
 	wrong_usage "Option --value cannot be used with --live" modify -u "$U1" --live --addattr=a --value=v
 }
 
-@test "modify --live requires --jsonfile" {
-	wrong_usage "Option --live requires --auto, --manual or --jsonfile" modify -u "$U1" --delattr --live
+@test "modify --live cannot be used with --type" {
 	wrong_usage "Option --type cannot be used with --live" modify -u "$U1" --live --auto -t mtty-1
 }
 
 @test "an index is a 32-bit number" {
 	definition mtty "$U1" mtty-1
 	local bad
-	for bad in "" x 1x 0x1 -1 +1 " 1" 1.0 4294967296 99999999999999999999; do
+	for bad in "" x 1x 0x1 -1 + ++1 " 1" 1.0 4294967296 99999999999999999999; do
 		wrong_usage "Invalid value '$bad' for --index: not a number from 0 to 4294967295" \
 			modify -u "$U1" --delattr "--index=$bad"
 	done

@@ -141,7 +141,7 @@ hint_once() {
 	fails 1 "Warning: Undefine of $U1 on parent mtty failed with error: Failed to remove file /etc/mdevctl.d/mtty/$U1: Permission denied (root privileges required)
 Error: Undefine failed" "${nobody[@]}" mdevctl undefine -u "$U1"
 	mdevctl start -u "$U1"
-	fails 1 "Error: Failed to remove mdev $U1: Permission denied (root privileges required)" \
+	fails 1 "Error: Error removing device $U1: Permission denied (root privileges required)" \
 		"${nobody[@]}" mdevctl stop -u "$U1"
 	run -0 --separate-stderr "${nobody[@]}" mdevctl list
 	same "$U1 mtty mtty-1 manual (defined)"

@@ -140,6 +140,19 @@ Device $U1 has no attributes" mdevctl modify -u "$U1" --addattr=c --value=3 -i 1
 	has
 }
 
+@test "modify --index accepts a plus sign" {
+	attributes a=1 b=2
+	run -0 mdevctl modify -u "$U1" --delattr --index=+0
+	same ""
+	has b=2
+	wrong_usage "Invalid value '+' for --index: not a number from 0 to 4294967295" \
+		modify -u "$U1" --delattr --index=+
+	wrong_usage "Invalid value '++1' for --index: not a number from 0 to 4294967295" \
+		modify -u "$U1" --delattr --index=++1
+	wrong_usage "Invalid value '+-1' for --index: not a number from 0 to 4294967295" \
+		modify -u "$U1" --delattr --index=+-1
+}
+
 @test "modify --delattr rejects an invalid index and shows the attributes" {
 	attributes a=1
 	fails 1 "Error: Attribute index 1 is invalid
@@ -318,9 +331,39 @@ mtty"
 	fails 1 "Error: 'manual' cannot be changed on active mdev" mdevctl modify -u "$U1" --live --manual
 }
 
-@test "modify --live requires a parent as well" {
-	fails 1 "Error: Parent device required to modify device via json file" \
-		mdevctl modify -u "$U1" --live --jsonfile="$JSON"
+@test "modify --live uses the parent of the running device" {
+	definition mtty "$U1" mtty-1 auto
+	definition matrix "$U1" vfio_ap-passthrough
+	running mtty "$U1" mtty-1
+	add_script callouts live <<-'END'
+		#!/bin/sh
+		echo '{"supports":{"version":2,"actions":["modify"],"events":["pre","post","live"]}}'
+	END
+	echo '{"mdev_type":"mtty-1","start":"manual","attrs":[{"a":"b"}]}' >"$JSON"
+	run -0 mdevctl modify -u "$U1" --live --jsonfile="$JSON"
+	same ""
+	run -0 mdevctl list -d
+	same "$U1 matrix vfio_ap-passthrough manual
+$U1 mtty mtty-1 auto (active)"
+	run -0 mdevctl modify -u "$U1" --live --defined --jsonfile="$JSON"
+	same ""
+	run -0 mdevctl list -dv
+	same "$U1 matrix vfio_ap-passthrough manual
+$U1 mtty mtty-1 manual (active)
+  Attrs:
+    @{0}: {\"a\":\"b\"}"
+}
+
+@test "modify --live without a parent reports a device that is not running" {
+	fails 3 "Error: Mediated device $U1 is not active" mdevctl modify -u "$U1" --live --jsonfile="$JSON"
+}
+
+@test "modify --live --delattr is rejected with the message of mdevctl" {
+	fails 1 "Error: 'live' option must be used with 'jsonfile' option" mdevctl modify -u "$U1" --live --delattr
+}
+
+@test "modify --live does not read the file if the device is not running" {
+	fails 3 "Error: Mediated device $U1 is not active" mdevctl modify -u "$U1" --live --jsonfile=/nowhere
 }
 
 @test "modify --live requires a running device" {
@@ -360,12 +403,14 @@ mtty"
 }
 
 @test "modify --live requires a script that supports it" {
+	UNSUPPORTED="Error: Live modification is not supported for this device type. \
+Changing the device configuration requires stopping and restarting the device."
 	running mtty "$U1" mtty-1
 	definition mtty "$U1" mtty-1
 	echo '{"mdev_type":"mtty-1","start":"auto"}' >"$JSON"
-	fails 1 "Error: No callout script with version support found that supports live modify" \
+	fails 1 "$UNSUPPORTED" \
 		mdevctl modify -u "$U1" -p mtty --live --jsonfile="$JSON"
-	fails 1 "Error: No callout script with version support found that supports live modify" \
+	fails 1 "$UNSUPPORTED" \
 		mdevctl modify -u "$U1" -p mtty --defined --live --jsonfile="$JSON"
 	run -0 mdevctl list -d
 	same "$U1 mtty mtty-1 manual (active)"

@@ -176,7 +176,7 @@ $THIS/assign_domain 7"
 }
 
 @test "start --jsonfile reports what is invalid in the file" {
-	fails 1 "Error: Unable to read file \"/nowhere\": No such file or directory" \
+	fails 1 "Error: Unable to read jsonfile \"/nowhere\": No such file or directory" \
 		mdevctl start -p mtty --jsonfile /nowhere
 	fails 8 "Error: Invalid JSON in /dev/null: unexpected end at line 1 column 1" \
 		mdevctl start -p mtty --jsonfile /dev/null

@@ -57,7 +57,7 @@ setup() {
 @test "stop reports why the kernel fails to remove a device" {
 	running mtty "$U1" mtty-1
 	FAKEKERNEL_FAIL=remove=EBUSY fails 1 \
-		"Error: Failed to remove mdev $U1: Device or resource busy" mdevctl stop -u "$U1"
+		"Error: Error removing device $U1: Device or resource busy" mdevctl stop -u "$U1"
 	[[ -e $DEVICES/$U1 ]]
 }
 

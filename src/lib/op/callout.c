@@ -55,6 +55,7 @@ struct call {
 	enum action action;
 	enum callout_state state;
 	const char *input; /* borrowed; NULL = empty stdin */
+	bool alone;	   /* only one script is called, not all in turn */
 };
 
 static uint64_t call_bit(const struct call *call)
@@ -68,14 +69,19 @@ const char *action_name(enum action action)
 	return actions[action];
 }
 
-/* The output of notifiers is ignored. */
-static void pass_on(const struct call *call, const char *path, const char *text)
+/* Shows what a script wrote to stderr, and keeps it for the journal, if the script handles the
+ * call. The output of other scripts and of notifiers is only for debugging. */
+static void pass_on(const struct call *call, const char *path, bool taken, const char *text)
 {
 	struct callouts *all = call->all;
 	const char *name = strrchr(path, '/') + 1;
 
-	if (*text == '\0' || call->event == EVENT_NOTIFY)
+	if (!text || *text == '\0')
 		return;
+	if (!taken) {
+		log_debug("%s: %s", name, text);
+		return;
+	}
 	if (!all->quiet)
 		log_script(name, text);
 	char *said = mem_printf("%s%s: %s%s", all->said ? all->said : "", name, text,
@@ -118,6 +124,16 @@ static int not_run(const struct call *call, const char *path, int error, struct 
 	return NO_ANSWER;
 }
 
+/* Whether a script handles the call: it is the only one that is called, or no other is called after
+ * it. */
+static bool is_taken(const struct call *call, const struct spawn_result *result)
+{
+	if (call->event == EVENT_NOTIFY)
+		return false;
+	return call->alone || result->timed_out ||
+	       (WIFEXITED(result->wait_status) && WEXITSTATUS(result->wait_status) != NOT_MINE);
+}
+
 /* Runs a script. Returns its exit code, NO_ANSWER if there is none (with a warning), or -1. */
 static int run(const struct call *call, const char *path, struct spawn_result *ret,
 	       struct error *err)
@@ -145,7 +161,8 @@ static int run(const struct call *call, const char *path, struct spawn_result *r
 	int r = spawn_run(argv, call->input, limit, call->event != EVENT_POST, ret);
 	if (r < 0)
 		return not_run(call, path, -r, err);
-	pass_on(call, path, ret->err);
+	if (call->action != ACTION_CAPABILITIES) /* see negotiate() */
+		pass_on(call, path, is_taken(call, ret), ret->err);
 	if (ret->timed_out)
 		return error_set(err, STATUS_TIMED_OUT,
 				 "Timed out after %u s waiting for %s script \"%s\"", limit,
@@ -168,6 +185,10 @@ static int negotiate(const struct call *call, const char *path, struct callout_c
 	struct json_supports supports;
 
 	int code = run(call, path, &result, err);
+	bool versioned = code >= 0 && code != NOT_MINE && code != NO_ANSWER &&
+			 json_read_supports(result.out, result.out_len, actions, events, &supports);
+
+	pass_on(call, path, versioned, result.err);
 	if (code < 0 && err->status == STATUS_TIMED_OUT) {
 		log_warning("%s", err->text);
 		if (!choice->hung)
@@ -177,8 +198,7 @@ static int negotiate(const struct call *call, const char *path, struct callout_c
 	}
 	if (code < 0)
 		return -1;
-	if (code == NOT_MINE || code == NO_ANSWER ||
-	    !json_read_supports(result.out, result.out_len, actions, events, &supports))
+	if (!versioned)
 		return 0;
 	if (supports.unknown_actions)
 		log_warning("Callout script \"%s\" provides unknown Action type: %s", path,
@@ -294,7 +314,9 @@ static int ask(const struct call *call, struct callout_choice *choice, char **sc
 		*script = mem_text(choice->script);
 	if (!*script)
 		return ask_all(call, choice, script, ret, err);
-	int code = run(call, *script, ret, err);
+	struct call alone = *call;
+	alone.alone = true;
+	int code = run(&alone, *script, ret, err);
 	if (code == NO_ANSWER)
 		return error_set(err, STATUS_REFUSED, "No reply from callout script \"%s\"",
 				 *script);
@@ -432,8 +454,9 @@ int callout_live(struct callout *callout, struct error *err)
 		return -1;
 	if (!choice->script)
 		return error_set(err, STATUS_FAILED,
-				 "No callout script with version support found that supports live "
-				 "modify");
+				 "Live modification is not supported for this device type. "
+				 "Changing the device configuration requires stopping and "
+				 "restarting the device.");
 	int code = ask(&call, choice, &callout->script, &result, err);
 	return code > 0 ? refused(callout->script, code, err) : code;
 }

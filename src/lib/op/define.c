@@ -15,7 +15,7 @@ static int define_from_file(const struct op *op, struct mdev *dev, struct error 
 				 "Parent device required to define device via \"%s\"",
 				 op->jsonfile);
 	op_set_device(dev, NULL, op->parent, NULL);
-	if (op_read_jsonfile(op->jsonfile, dev, err) < 0)
+	if (op_read_jsonfile(op->jsonfile, "file", dev, err) < 0)
 		return -1;
 	if (defined_exists(op->env, dev))
 		return error_set(err, STATUS_EXISTS,
@@ -43,9 +43,6 @@ static int define_from_options(const struct op *op, struct mdev *dev, struct err
 		return error_set(err, STATUS_FAILED, "No parent specified");
 	if (!*dev->type)
 		return error_set(err, STATUS_FAILED, "No type specified");
-	/* Attributes can only be queried if the running device has the same parent and type. */
-	dev->active = dev->active && strcmp(dev->parent, running.parent) == 0 &&
-		      strcmp(dev->type, running.type) == 0;
 	if (defined_exists(op->env, dev))
 		return error_set(err, STATUS_EXISTS, "Device %s on %s already defined", dev->uuid,
 				 dev->parent);

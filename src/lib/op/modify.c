@@ -119,29 +119,54 @@ static int replace_definition(const struct op *op, struct callouts *callouts, st
 	return 0;
 }
 
-/* Checks that `new` can be applied to a running device: scripts can change only attributes. */
-static int check_live(const struct op *op, const struct modification *how, const struct mdev *new,
-		      struct error *err)
+static int find_running(const struct op *op, struct mdev *ret, struct error *err)
 {
-	_cleanup_mdev_ struct mdev definition = { 0 };
 	_cleanup_free_ char *name = name_of(op);
-	struct mdev running;
 
-	int r = active_get(op->env, op->uuid, &running, err);
+	int r = active_get(op->env, op->uuid, ret, err);
 	if (r < 0)
 		return r;
-	if (r == 0 || strcmp(running.parent, op->parent) != 0)
+	if (r == 0 || (op->parent && strcmp(ret->parent, op->parent) != 0))
 		return error_set(err, STATUS_NOT_FOUND, "Mediated device %s is not active", name);
-	if (strcmp(running.type, new->type) != 0)
+	return 0;
+}
+
+/* Checks that `new` can be applied to a running device: scripts can change only attributes. */
+static int check_live(const struct op *op, const struct modification *how,
+		      const struct mdev *running, const struct mdev *new, struct error *err)
+{
+	_cleanup_mdev_ struct mdev definition = { 0 };
+
+	if (strcmp(running->type, new->type) != 0)
 		return error_set(err, STATUS_FAILED, "'type' cannot be changed on active mdev");
 	if (!how->defined)
 		return 0;
 	if (load_definition(op, &definition, err) < 0)
 		return -1;
-	if (strcmp(definition.type, running.type) != 0)
+	if (strcmp(definition.type, running->type) != 0)
 		return error_set(err, STATUS_FAILED,
 				 "'type' of active and defined mdev does not match");
 	return 0;
+}
+
+/* Has a script apply the attributes in a file to the running device, then modifies the definition.
+ */
+static int modify_live(const struct op *op, struct callouts *callouts,
+		       const struct modification *how, struct error *err)
+{
+	_cleanup_mdev_ struct mdev new = { 0 };
+	struct mdev running;
+	struct op here = *op;
+
+	if (find_running(op, &running, err) < 0)
+		return -1;
+	here.parent = running.parent;
+	op_set_device(&new, op->uuid, here.parent, NULL);
+	if (op_read_jsonfile(op->jsonfile, "file", &new, err) < 0 ||
+	    check_live(&here, how, &running, &new, err) < 0 ||
+	    pipeline_live(&here, callouts, &new, err) < 0)
+		return -1;
+	return how->defined ? replace_definition(&here, callouts, &new, err) : 0;
 }
 
 int op_modify(const struct op *op, const struct modification *how, struct error *err)
@@ -150,21 +175,21 @@ int op_modify(const struct op *op, const struct modification *how, struct error 
 	_cleanup_callouts_ struct callouts callouts;
 
 	callouts_open(&callouts, op->env);
+	if (how->live && !op->jsonfile && how->delattr)
+		return error_set(err, STATUS_FAILED,
+				 "'live' option must be used with 'jsonfile' option");
 	if (how->live && !op->jsonfile)
 		return error_set(err, STATUS_FAILED, "'%s' cannot be changed on active mdev",
 				 how->set_auto ? "auto" : "manual");
+	if (how->live)
+		return modify_live(op, &callouts, how, err);
 	if (!op->jsonfile)
 		return modify_definition(op, &callouts, how, err);
 	if (!op->parent)
 		return error_set(err, STATUS_FAILED,
 				 "Parent device required to modify device via json file");
 	op_set_device(&new, op->uuid, op->parent, NULL);
-	if (op_read_jsonfile(op->jsonfile, &new, err) < 0)
+	if (op_read_jsonfile(op->jsonfile, "file", &new, err) < 0)
 		return -1;
-	if (how->live &&
-	    (check_live(op, how, &new, err) < 0 || pipeline_live(op, &callouts, &new, err) < 0))
-		return -1;
-	if (how->live && !how->defined)
-		return 0;
 	return replace_definition(op, &callouts, &new, err);
 }

@@ -50,14 +50,14 @@ int op_read_file(const char *path, size_t limit, char **ret_text, size_t *ret_le
 	return fd < 0 ? fd : file_read_fd(fd, limit, ret_text, ret_len);
 }
 
-int op_read_jsonfile(const char *path, struct mdev *ret, struct error *err)
+int op_read_jsonfile(const char *path, const char *noun, struct mdev *ret, struct error *err)
 {
 	_cleanup_free_ char *text = NULL;
 	size_t len;
 
 	int r = op_read_file(path, FILE_LIMIT, &text, &len);
 	if (r < 0)
-		return error_set(err, STATUS_FAILED, "Unable to read file \"%s\": %s", path,
+		return error_set(err, STATUS_FAILED, "Unable to read %s \"%s\": %s", noun, path,
 				 strerror(-r));
 	return json_read_definition(text, len, path, true, ret, err);
 }

@@ -186,7 +186,7 @@ static int load(const struct op *op, struct mdev *dev, struct error *err)
 		return error_set(err, STATUS_FAILED,
 				 "Parent device required to start device via json file");
 	op_set_device(dev, NULL, op->parent, NULL);
-	return op_read_jsonfile(op->jsonfile, dev, err);
+	return op_read_jsonfile(op->jsonfile, "jsonfile", dev, err);
 }
 
 int op_start(const struct op *op, char ret_uuid[UUID_SIZE], struct error *err)

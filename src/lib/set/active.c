@@ -503,7 +503,7 @@ static int drop(const struct env *env, const char *uuid, struct error *err)
 	if (is_gone(-r))
 		return error_set(err, STATUS_NOT_FOUND, "Device %s is not an active mdev", uuid);
 	if (r < 0)
-		return error_set(err, STATUS_FAILED, "Failed to remove mdev %s: %s", uuid,
+		return error_set(err, STATUS_FAILED, "Error removing device %s: %s", uuid,
 				 removal_words(-r));
 	return 0;
 }

@@ -305,8 +305,9 @@ static unsigned check_number(const struct parser *p, unsigned option, unsigned s
 	if (!text)
 		return standard;
 	errno = 0;
-	unsigned long value = strtoul(text, &end, 10);
-	if (errno || end == text || *end || *text < '0' || *text > '9' || value > UINT_MAX)
+	const char *digits = text + (*text == '+');
+	unsigned long value = strtoul(digits, &end, 10);
+	if (errno || end == digits || *end || *digits < '0' || *digits > '9' || value > UINT_MAX)
 		usage_error(p, "Invalid value '%s' for --%s: not a number from 0 to %u", text,
 			    options[number(option)].name, UINT_MAX);
 	return (unsigned)value;
