@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# not with sanitizers
+# The released mdevctl 1.4.0 does the same as ours, but for what tests/compare/differences lists.
+bats_require_minimum_version 1.5.0
+load lib/world.bash
+
+setup() {
+	RELEASED=$BUILD/released
+	run "$TOP/tests/compare/fetch" "$RELEASED"
+	((status == 0)) || skip "$output"
+}
+
+# compare NAME...: the sequences in these files of tests/compare/sequences.
+compare() {
+	run "$TOP/tests/compare/run" "$RELEASED" "${@/#/$TOP/tests/compare/sequences/}"
+	echo "# compare $*: ${lines[-1]}" >&3
+	((status == 0)) || { echo "$output" && return 1; }
+}
+
+@test "compare: definitions as they are read" {
+	compare definitions
+}
+
+@test "compare: define, modify and undefine" {
+	compare define modify undefine
+}
+
+@test "compare: start, stop and start-parent-mdevs" {
+	compare start stop autostart
+}
+
+@test "compare: list and types" {
+	compare list types
+}
+
+@test "compare: callouts and notifiers" {
+	compare callouts
+}
+
+@test "compare: command lines, and those of libvirt" {
+	compare options libvirt
+}
+
+@test "compare: every sequence has a title of its own, and every listed difference a sequence and a reason" {
+	cd "$TOP/tests/compare"
+	output=$(sed -n 's/^== //p' sequences/* | sort | uniq -d) same ""
+	output=$(comm -13 <(sed -n 's/^== //p' sequences/* | sort) <(sed -n 's/^== //p' differences | sort)) same ""
+	output=$(sed -n 's/^== //p' differences | sort | uniq -d) same ""
+	output=$(awk '/^== / { title = $0; getline; if (!/^why: .../) print title }' differences) same ""
+}
+
+@test "compare: all files of sequences are played" {
+	output=$(sed -n 's/^\tcompare //p' "$BATS_TEST_FILENAME" | tr ' ' '\n' | sort) same "$(ls "$TOP/tests/compare/sequences")"
+}
