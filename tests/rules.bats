@@ -57,9 +57,9 @@ remember() {
 		grep -vxFf <(sed 's/^/E:/' "$T$1/uevent") >"$file" || true
 }
 
-start="/usr/bin/systemctl --no-block start mdev-autostart@${PCI##*/}.service"
-restart="/usr/bin/systemctl --no-block restart mdev-autostart@${PCI##*/}.service"
-direct="/usr/sbin/mdevctl start-parent-mdevs ${PCI##*/}"
+start="/usr/bin/systemctl --no-block start 'mdev-autostart@${PCI##*/}.service'"
+restart="/usr/bin/systemctl --no-block restart 'mdev-autostart@${PCI##*/}.service'"
+direct="/usr/sbin/mdevctl start-parent-mdevs -- '${PCI##*/}'"
 
 @test "rules: udev accepts every line" {
 	event change "$PCI" >"$T/said"
@@ -146,7 +146,7 @@ direct="/usr/sbin/mdevctl start-parent-mdevs ${PCI##*/}"
 	device /sys/devices/virtual/mtty/mtty mtty MDEV_STATE=registered
 	mkdir -p "$T/etc/mdevctl.d/mtty" "$T/sys/bus/mtty"
 	runs change /sys/devices/virtual/mtty/mtty \
-		"/usr/bin/systemctl --no-block restart mdev-autostart@mtty.service"
+		"/usr/bin/systemctl --no-block restart 'mdev-autostart@mtty.service'"
 }
 
 @test "rules: without systemd the devices are started directly, once for each event" {
@@ -169,7 +169,7 @@ direct="/usr/sbin/mdevctl start-parent-mdevs ${PCI##*/}"
 
 @test "rules: removal of a device stops its unit" {
 	device "$DEVICE" mdev
-	runs remove "$DEVICE" "/usr/bin/timeout 10 /usr/bin/systemctl --job-mode=fail stop mdev@$U1*.service"
+	runs remove "$DEVICE" "/usr/bin/timeout 10 /usr/bin/systemctl --job-mode=fail stop 'mdev@$U1*.service'"
 	run -1 grep -E '^(SYSTEMD_ALIAS|TAGS)=' "$T/said"
 }
 

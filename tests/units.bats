@@ -39,6 +39,16 @@ words() {
 	done
 }
 
+@test "units: a parent whose name looks like an option is a parent" {
+	make_world "$BATS_TEST_TMPDIR/root"
+	words mdev-autostart@.service ExecStart --help
+	run -0 "${COMMAND[@]}"
+	same ""
+	definition --help "$U1" mtty-1 auto
+	run -1 "${COMMAND[@]}"
+	[[ $output == *"Unable to find parent device '--help'"* ]]
+}
+
 @test "units: every manual page that they refer to exists" {
 	local page missing=()
 	while read -r page; do

@@ -85,3 +85,12 @@ bool settle_is_done(const struct settle *settle, const struct env *env, const ch
 				 (!vfio_group(env, device, name) ||
 				  is_initialized(settle->udev, "vfio", name, since)));
 }
+
+bool settle_is_idle(const struct settle *settle)
+{
+	struct udev_queue *queue = settle->udev ? udev_queue_new(settle->udev) : NULL;
+	bool idle = !queue || udev_queue_get_queue_is_empty(queue);
+
+	udev_queue_unref(queue);
+	return idle;
+}

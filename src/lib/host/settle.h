@@ -38,3 +38,6 @@ bool settle_next(struct settle *settle);
  * at which the device did not exist yet: older information in udev is about a previous device. */
 bool settle_is_done(const struct settle *settle, const struct env *env, const char *uuid,
 		    uint64_t since);
+
+/* Whether udev has no event to process at the moment, of any device. */
+bool settle_is_idle(const struct settle *settle);

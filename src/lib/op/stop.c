@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "host/holder.h"
 #include "host/settle.h"
@@ -31,14 +32,20 @@ static int wait_for_holder(const struct op *op, struct error *err)
 			 who, op->wait);
 }
 
-/* A device that udev is still processing was created after the one whose removal made systemd stop
- * its unit. */
+/* Whether the device came after the one whose removal made systemd stop its unit: udev does not
+ * process it before it has finished with the removal, during which it is busy. If it is idle and
+ * knows nothing of the device, its record was lost. */
 static bool is_new(const struct env *env, const char *uuid)
 {
 	_cleanup_settle_ struct settle settle;
 
 	settle_open(&settle, env, 0);
-	return !settle_is_done(&settle, env, uuid, 0);
+	bool idle = settle_is_idle(&settle); /* first: the removal may be over at any time */
+	if (idle || settle_is_done(&settle, env, uuid, 0))
+		return false;
+	log_warning("Not stopping device %s: udev has not processed it yet, so it is a new one",
+		    uuid);
+	return true;
 }
 
 int op_stop(const struct op *op, struct error *err)
