@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Targets: all, install, uninstall, clean; deps, demo, check, lint, check-vm, deb, check-deb, bench, fuzz; see
-# README.md.
+# Targets: all, install, uninstall, clean; deps, demo, check, lint, check-vm, check-s390x, deb, check-deb, bench,
+# fuzz; see README.md.
 
 VERSION      ?= 2.0.0
 DESTDIR      ?=
@@ -155,13 +155,14 @@ DEPS_DEB   := git build-essential pkgconf debhelper dpkg-dev fakeroot lintian rp
 DEPS_TREE  := git mmdebstrap
 DEPS_FUZZ  := clang libclang-rt-dev
 DEPS_VM    := qemu-system-x86 mmdebstrap e2fsprogs busybox-static cpio zstd xz-utils bzip2 kmod
+DEPS_S390X := qemu-system-misc gcc-s390x-linux-gnu e2fsprogs cpio xz-utils kmod
 
 # Installs missing packages that the other goals require (all if there is none), or prints the command.
 DEPS_OF    := $(filter-out deps,$(MAKECMDGOALS))
 deps_if     = $(if $(DEPS_OF),$(if $(filter $(1),$(DEPS_OF)),$(2)),$(2))
 DEPS       := $(sort $(DEPS_BUILD) $(call deps_if,check bench,$(if $(SUITE),$(DEPS_TREE),$(DEPS_CHECK))) $(call deps_if,lint,$(DEPS_LINT)) \
               $(call deps_if,deb check-deb,$(DEPS_DEB)) $(call deps_if,fuzz,$(DEPS_FUZZ)) \
-              $(call deps_if,check-vm,$(DEPS_VM)))
+              $(call deps_if,check-vm,$(DEPS_VM)) $(call deps_if,check-s390x,$(DEPS_S390X)))
 deps:
 	@missing=$$(for p in $(DEPS); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | \
 		grep -q 'ok installed' || printf '%s ' $$p; done); \
@@ -220,6 +221,14 @@ check-vm:
 	$(MAKE) install BUILD=$(BUILD)/vm DESTDIR=$(abspath $(BUILD))/system/payload PREFIX=/usr
 	tests/system/run
 
+# Cross builds for s390x and tests on an emulated machine with Debian's kernel.
+check-s390x:
+	tests/s390x/build-image
+	@rm -rf $(BUILD)/s390x/payload
+	$(MAKE) install BUILD=$(BUILD)/s390x/programs DESTDIR=$(abspath $(BUILD))/s390x/payload PREFIX=/usr \
+		CC="s390x-linux-gnu-gcc --sysroot=$(abspath $(BUILD))/s390x/tree"
+	tests/s390x/run
+
 # Checks speed, size and memory against their limits, as ratios (tests/bench/run).
 BENCH := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
 $(BENCH): $(BUILD)/bench/%: tests/bench/%.c
@@ -229,4 +238,4 @@ $(BENCH): $(BUILD)/bench/%: tests/bench/%.c
 bench: all $(BENCH) $(BUILD)/fakekernel.so
 	@BUILD=$(abspath $(BUILD)) tests/bench/run
 
-.PHONY: deps demo check lint fuzz bench check-vm deb check-deb
+.PHONY: deps demo check lint fuzz bench check-vm check-s390x deb check-deb
