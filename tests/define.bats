@@ -385,3 +385,26 @@ $D/matrix"
 	run -1 bash -c "mdevctl define -p mtty -t mtty-1 >/dev/full"
 	same "Error: Failed to write to standard output: No space left on device"
 }
+
+@test "define takes the human-readable name of a type, where the parent is present" {
+	run -0 mdevctl define -u "$U1" -p mtty -t "Dual port serial"
+	run -0 mdevctl define -u "$U2" -p later -t "Dual port serial"
+	run -0 mdevctl list -d
+	same "$U2 later Dual port serial manual
+$U1 mtty mtty-2 manual"
+}
+
+@test "define refuses a name that several types have, and names them" {
+	add_type mtty mtty-4 6 vfio-pci "Dual port serial"
+	add_type mtty mtty-6 6 vfio-pci "Dual port serial"
+	fails 3 "Error: Parent mtty has several types of the name 'Dual port serial': mtty-2, mtty-4, mtty-6" \
+		mdevctl define -u "$U1" -p mtty -t "Dual port serial"
+	[[ ! -e $D/mtty ]]
+}
+
+@test "define takes the name of a type's directory rather than a human-readable one" {
+	add_type mtty other 6 vfio-pci mtty-1
+	run -0 mdevctl define -u "$U1" -p mtty -t mtty-1
+	run -0 mdevctl list -d
+	same "$U1 mtty mtty-1 manual"
+}

@@ -422,3 +422,20 @@ post start failure
 	run -143 mdevctl start -u "$U1" -p mtty -t mtty-1
 	[[ ! -e $FAKEKERNEL_LOG ]]
 }
+
+@test "start takes the human-readable name of a type" {
+	run -0 mdevctl start -u "$U1" -p mtty -t "Dual port serial"
+	definition mtty "$U2" mtty-1
+	run -0 mdevctl start -u "$U2" -p mtty -t "Single port serial"
+	run -0 mdevctl list
+	same "$U1 mtty mtty-2 manual
+$U2 mtty mtty-1 manual (defined)"
+}
+
+@test "start refuses a name that several types have, and names them" {
+	add_type mtty mtty-4 6 vfio-pci "Dual port serial"
+	fails 3 "Error: Parent mtty has several types of the name 'Dual port serial': mtty-2, mtty-4" \
+		mdevctl start -u "$U1" -p mtty -t "Dual port serial"
+	run -0 mdevctl list
+	same ""
+}

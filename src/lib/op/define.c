@@ -7,6 +7,7 @@
 #include "op/pipeline.h"
 #include "set/active.h"
 #include "set/defined.h"
+#include "set/types.h"
 
 static int define_from_file(const struct op *op, struct mdev *dev, struct error *err)
 {
@@ -43,6 +44,8 @@ static int define_from_options(const struct op *op, struct mdev *dev, struct err
 		return error_set(err, STATUS_FAILED, "No parent specified");
 	if (!*dev->type)
 		return error_set(err, STATUS_FAILED, "No type specified");
+	if (op->type && types_resolve(op->env, dev->parent, dev->type, err) < 0)
+		return -1;
 	if (defined_exists(op->env, dev))
 		return error_set(err, STATUS_EXISTS, "Device %s on %s already defined", dev->uuid,
 				 dev->parent);

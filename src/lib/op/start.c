@@ -10,6 +10,7 @@
 #include "op/pipeline.h"
 #include "set/active.h"
 #include "set/defined.h"
+#include "set/types.h"
 
 /* Time limit for udev in seconds, unless --wait specifies another one. */
 #define SETTLE_LIMIT 30
@@ -37,7 +38,12 @@ static int load_start(const struct op *op, struct mdev *ret, struct error *err)
 		op_set_device(ret, NULL, dev->parent, NULL);
 		if (dev->broken)
 			return error_set(err, STATUS_INVALID, "%s", dev->broken);
-		if (op->type && strcmp(op->type, dev->type) != 0)
+		if (op->type) {
+			op_set_device(ret, NULL, NULL, op->type);
+			if (types_resolve(op->env, dev->parent, ret->type, err) < 0)
+				return -1;
+		}
+		if (op->type && strcmp(ret->type, dev->type) != 0)
 			return error_set(err, STATUS_EXISTS,
 					 "Device %s already exists on parent %s with type %s",
 					 dev->uuid, dev->parent, dev->type);
@@ -57,7 +63,7 @@ static int load_start(const struct op *op, struct mdev *ret, struct error *err)
 				 "Device is insufficiently specified: parent and type are "
 				 "required");
 	op_set_device(ret, NULL, op->parent, op->type);
-	return 0;
+	return types_resolve(op->env, ret->parent, ret->type, err);
 }
 
 static int interrupted(struct error *err)

@@ -150,6 +150,54 @@ char *types_explain(const struct env *env, const char *parent)
 					 "firmware or on the kernel command line");
 }
 
+int types_match(const struct mdev_type *types, size_t n, const char *name,
+		const struct mdev_type **ret, struct error *err)
+{
+	const struct mdev_type *found = NULL;
+	bool several = false;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct mdev_type *type = &types[i];
+
+		if (strcmp(type->name, name) == 0) {
+			*ret = type;
+			return 0;
+		}
+		if (!type->title || strcmp(type->title, name) != 0)
+			continue;
+		if (several)
+			error_append(err, ", %s", type->name);
+		else if (found)
+			error_set(err, STATUS_NOT_FOUND,
+				  "Parent %s has several types of the name '%s': %s, %s",
+				  type->parent, name, found->name, type->name);
+		several = found;
+		found = type;
+	}
+	if (several)
+		return -1;
+	*ret = found;
+	return 0;
+}
+
+int types_resolve(const struct env *env, const char *parent, char name[NAME_MAX + 1],
+		  struct error *err)
+{
+	_cleanup_free_ char *types = mem_printf(PARENTS "/%s/mdev_supported_types", parent);
+	_cleanup_types_ struct mdev_type_list list = { 0 };
+	const struct mdev_type *type;
+
+	_cleanup_close_ int fd = openat(env->root, types, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || faccessat(fd, name, F_OK, 0) == 0)
+		return 0;
+	types_find(env, parent, &list);
+	if (types_match(list.v, list.n, name, &type, err) < 0)
+		return -1;
+	if (type)
+		memcpy(name, type->name, strlen(type->name) + 1);
+	return 0;
+}
+
 void types_free(struct mdev_type_list *list)
 {
 	for (size_t i = 0; i < list->n; i++) {

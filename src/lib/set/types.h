@@ -32,5 +32,15 @@ void types_find(const struct env *env, const char *parent, struct mdev_type_list
  * shows. Owned by the caller. */
 char *types_explain(const struct env *env, const char *parent);
 
+/* Which of the n types of one parent is meant by a name: that of a directory, else a human-readable
+ * one; *ret = NULL: none. Errors: STATUS_NOT_FOUND, several types have that human-readable name. */
+int types_match(const struct mdev_type *types, size_t n, const char *name,
+		const struct mdev_type **ret, struct error *err);
+
+/* Makes the name of a directory of what people call a type of this parent, in place; other names
+ * (also where the parent is not present) stay. Errors: as types_match(). */
+int types_resolve(const struct env *env, const char *parent, char name[NAME_MAX + 1],
+		  struct error *err);
+
 void types_free(struct mdev_type_list *list);
 #define _cleanup_types_ __attribute__((cleanup(types_free)))
