@@ -39,7 +39,7 @@ ALL_LDFLAGS  := -pie -Wl,-z,relro,-z,now -Wl,--as-needed -Wl,--gc-sections $(LDF
 LIBS         := -lcjson -luuid -ludev $(if $(filter no,$(JOURNAL)),,-lsystemd)
 
 PROGRAMS     := mdev-define mdev-undefine mdev-modify mdev-start mdev-stop mdev-list mdev-types \
-                mdev-autostart
+                mdev-autostart mdev-apply
 LIB_OBJECTS  := $(patsubst src/lib/%.c,$(BUILD)/lib/%.o,$(wildcard src/lib/*/*.c))
 UNITS        := $(wildcard units/*.service)
 RULES        := $(wildcard rules.d/*.rules)

@@ -30,6 +30,7 @@ static const struct command {
 	{ "stop", "mdev-stop", "Stop a device" },
 	{ "list", "mdev-list", "List running or defined devices" },
 	{ "types", "mdev-types", "List the types that parents support" },
+	{ "apply", "mdev-apply", "Bring this host to the state that a file describes" },
 	{ "start-parent-mdevs", "mdev-autostart", NULL },
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))

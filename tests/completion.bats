@@ -17,7 +17,7 @@ setup() {
 }
 
 @test "commands" {
-	offers "mdevctl " define undefine modify start stop list types version help
+	offers "mdevctl " define undefine modify start stop list types apply version help
 	offers "mdevctl help st" start stop
 }
 
@@ -105,4 +105,12 @@ setup() {
 	offers "mdevctl define -p x -t "
 	offers "mdevctl modify -u $U1 --addattr "
 	offers "mdevctl modify -u $U1 --delattr --index "
+}
+
+@test "apply: files" {
+	cd "$BATS_TEST_TMPDIR"
+	touch host.json other.txt
+	offers "mdevctl apply ho" host.json
+	offers "mdev-apply --dry-run o" other.txt
+	offers "mdevctl apply --" --dry-run --json --wait --help
 }

@@ -30,6 +30,7 @@ files() {
 			-rw-r--r-- usr/lib/systemd/system/mdev@.service
 			-rw-r--r-- usr/lib/udev/rules.d/60-mdevctl.rules
 			lrwxrwxrwx usr/sbin/lsmdev
+			-rwxr-xr-x usr/sbin/mdev-apply
 			-rwxr-xr-x usr/sbin/mdev-autostart
 			-rwxr-xr-x usr/sbin/mdev-define
 			-rwxr-xr-x usr/sbin/mdev-list
@@ -44,7 +45,7 @@ files() {
 			lrwxrwxrwx $share/man/man5/mdev-autostart@.service.5
 			-rw-r--r-- $share/zsh/site-functions/_mdevctl
 		END
-		for name in lsmdev mdev-{define,undefine,modify,start,stop,list,types,autostart}; do
+		for name in lsmdev mdev-{define,undefine,modify,start,stop,list,types,autostart,apply}; do
 			echo "lrwxrwxrwx $share/bash-completion/completions/$name"
 			echo "lrwxrwxrwx $share/fish/vendor_completions.d/$name.fish"
 		done

@@ -143,6 +143,7 @@ only_in() {
 			sed -n 's/.*\[lib\(cjson\|systemd\|udev\|uuid\)\.so.*/\1/p' | sort | paste -sd' ')"
 	done)
 	same "mdevctl cjson
+mdev-apply cjson systemd udev uuid
 mdev-autostart cjson systemd
 mdev-define cjson systemd uuid
 mdev-list cjson

@@ -104,6 +104,10 @@ setup() {
 	replay mdev-autostart.8
 }
 
+@test "examples of mdev-apply(8) do what they show" {
+	replay mdev-apply.8
+}
+
 @test "examples of mdevctl.d(5) do what they show" {
 	replay mdevctl.d.5
 }

@@ -19,6 +19,7 @@ Commands:
   stop       Stop a device
   list       List running or defined devices
   types      List the types that parents support
+  apply      Bring this host to the state that a file describes
   version    Print the version
   help       Print the help of a command
 

@@ -170,7 +170,7 @@ _mdevctl() {
 	*) command=${words[0]##*mdev-} ;;
 	esac
 	case $command in
-	define | undefine | modify | start | stop | list | types | autostart) ;;
+	define | undefine | modify | start | stop | list | types | autostart | apply) ;;
 	help) ((${#words[@]} != 2)) || _mdevctl_reply "" < <(_mdevctl_commands) ;&
 	*) return ;;
 	esac
@@ -193,7 +193,10 @@ _mdevctl() {
 	*) false ;;
 	esac && return
 
-	if [[ $command == autostart && $cur != -* ]]; then
+	if [[ $command == apply && $cur != -* ]]; then
+		compopt -o filenames 2>/dev/null
+		_mdevctl_reply "" < <(compgen -f -- "$cur")
+	elif [[ $command == autostart && $cur != -* ]]; then
 		_mdevctl_reply "" < <(_mdevctl_parents autostart)
 	else
 		_mdevctl_reply "" < <(_mdevctl_options "mdev-$command")
@@ -201,4 +204,4 @@ _mdevctl() {
 }
 
 complete -F _mdevctl mdevctl lsmdev mdev-define mdev-undefine mdev-modify mdev-start mdev-stop \
-	mdev-list mdev-types mdev-autostart
+	mdev-list mdev-types mdev-autostart mdev-apply

@@ -146,7 +146,7 @@ function __mdevctl_options
     set -l command $argv[1]
     set -l rule complete $argv[2..]
     for line in (__mdevctl_run mdev-$command --help)
-        set -l found (string match -rg '^  -?([a-zA-Z ]),? +--([a-z]+)(\[?)=?([A-Z]*)\]? +(.*)' -- $line)
+        set -l found (string match -rg '^  -?([a-zA-Z ]),? +--([a-z-]+)(\[?)=?([A-Z]*)\]? +(.*)' -- $line)
         or continue
         set -l option -l $found[2] -d $found[5]
         test "$found[1]" != ' '; and set -a option -s $found[1]
@@ -175,5 +175,9 @@ for command in define undefine modify start stop list types
 end
 complete -c mdev-autostart -f -k -a '(__mdevctl_parent autostart)'
 __mdevctl_options autostart -c mdev-autostart
+complete -c mdev-apply -F
+complete -c mdevctl -n '__mdevctl_command apply' -F
+__mdevctl_options apply -c mdev-apply
+__mdevctl_options apply -c mdevctl -n '__mdevctl_command apply'
 complete -c lsmdev -f
 __mdevctl_options list -c lsmdev

@@ -1,4 +1,4 @@
-#compdef mdevctl lsmdev mdev-define mdev-undefine mdev-modify mdev-start mdev-stop mdev-list mdev-types mdev-autostart
+#compdef mdevctl lsmdev mdev-define mdev-undefine mdev-modify mdev-start mdev-stop mdev-list mdev-types mdev-autostart mdev-apply
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Completion for mdevctl, lsmdev and mdev-*. Commands and options are read from --help; devices, parents
 # and types are queried when they are needed. mdevctl.bash and mdevctl.fish work in the same way.
@@ -112,7 +112,7 @@ _mdevctl_options() {
 	local line letter name argument help
 	local -a match mbegin mend
 	for line in ${(f)"$(_mdevctl_run "$@" --help)"}; do
-		[[ $line =~ '^  (-[a-zA-Z],|   ) (--[a-z]+)(\[?=[A-Z]+\]?)?  *(.*)' ]] || continue
+		[[ $line =~ '^  (-[a-zA-Z],|   ) (--[a-z-]+)(\[?=[A-Z]+\]?)?  *(.*)' ]] || continue
 		letter=${match[1]%,} name=$match[2] argument=${match[3]//[=\[\]]/}
 		help=${${match[4]//\[/\\[}//\]/\\]}
 		case $argument in
@@ -160,6 +160,7 @@ _mdevctl() {
 	esac
 	_mdevctl_options mdev-$_mdevctl_command
 	[[ $_mdevctl_command != autostart ]] || specs+=('1:parent:_mdevctl_parent')
+	[[ $_mdevctl_command != apply ]] || specs+=('1:file:_files')
 	_arguments -s $specs
 }
 

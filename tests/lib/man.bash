@@ -2,7 +2,7 @@
 # shellcheck shell=bash disable=SC2034 # names here are for the tests
 # The host used in the examples of all manual pages, and functions that run these examples.
 
-PROGRAMS=(mdev-define mdev-undefine mdev-modify mdev-start mdev-stop mdev-list mdev-types mdev-autostart)
+PROGRAMS=(mdev-define mdev-undefine mdev-modify mdev-start mdev-stop mdev-list mdev-types mdev-autostart mdev-apply)
 
 DEFINED=21e4e524-a62a-42e1-bf35-2f3ea8fb4c7c   # not running
 RUNNING=1dd5bcc7-cfd4-47f9-a3fd-8a2c945c9cd5   # defined as auto

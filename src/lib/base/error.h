@@ -20,6 +20,7 @@ enum status {
 	STATUS_REFUSED = 7,	 /* a callout refused the operation */
 	STATUS_INVALID = 8,	 /* a definition or other JSON input is invalid */
 	STATUS_TIMED_OUT = 9,
+	STATUS_DIFFERS = 10, /* something is not as it should be, and only that was asked */
 };
 
 /* Whether something is so, where that need not be known. */

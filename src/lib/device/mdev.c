@@ -64,6 +64,27 @@ const char *mdev_state_name(enum mdev_state state)
 	return names[state];
 }
 
+void mdev_copy_definition(struct mdev *dev, const struct mdev *from)
+{
+	memcpy(dev->type, from->type, sizeof(dev->type));
+	dev->autostart = from->autostart;
+	for (size_t i = 0; i < from->n_attrs; i++)
+		mdev_insert_attr(dev, i, from->attrs[i].name, from->attrs[i].value);
+	dev->unknown = from->unknown ? mem_text(from->unknown) : NULL;
+}
+
+bool mdev_is_same(const struct mdev *a, const struct mdev *b)
+{
+	if (strcmp(a->type, b->type) != 0 || a->autostart != b->autostart ||
+	    a->n_attrs != b->n_attrs)
+		return false;
+	for (size_t i = 0; i < a->n_attrs; i++)
+		if (strcmp(a->attrs[i].name, b->attrs[i].name) != 0 ||
+		    strcmp(a->attrs[i].value, b->attrs[i].value) != 0)
+			return false;
+	return true;
+}
+
 struct mdev *mdev_list_add(struct mdev_list *list)
 {
 	if (list->n == list->room) {

@@ -18,6 +18,22 @@
 #include "set/active.h"
 #include "set/defined.h"
 
+static int check_sole(const struct op *op, const struct mdev *dev, struct error *err)
+{
+	_cleanup_list_ struct mdev_list found = { 0 };
+	struct filter filter = { dev->uuid, NULL };
+
+	defined_find(op->env, &filter, &found);
+	if (found.unseen)
+		return error_set(err, STATUS_FAILED, "%s", found.unseen);
+	for (size_t i = 0; i < found.n; i++)
+		if (strcmp(found.v[i].parent, dev->parent) != 0)
+			return error_set(err, STATUS_EXISTS,
+					 "Device %s was defined on %s by another process",
+					 dev->uuid, found.v[i].parent);
+	return 0;
+}
+
 /* The lock is held only while writing: a callout may take minutes, and a callout of another writer
  * may wait for it. The definition may therefore have changed since `was` was read. */
 static int change_defined(const struct op *op, enum action action, const struct mdev *dev,
@@ -33,6 +49,8 @@ static int change_defined(const struct op *op, enum action action, const struct 
 		return error_set(err, STATUS_EXISTS,
 				 "The definition of %s on %s was changed by another process",
 				 dev->uuid, dev->parent);
+	if (action == ACTION_DEFINE && op->sole && check_sole(op, dev, err) < 0)
+		return -1;
 	if (action == ACTION_UNDEFINE)
 		return defined_drop(op->env, dev, err);
 	return defined_put(op->env, dev, action == ACTION_DEFINE, err);

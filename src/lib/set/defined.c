@@ -91,8 +91,10 @@ bool defined_is(const struct env *env, const struct mdev *dev, const char *text)
 
 	memcpy(there.uuid, dev->uuid, sizeof(there.uuid));
 	memcpy(there.parent, dev->parent, sizeof(there.parent));
-	if (defined_get(env, &there) <= 0 || there.broken)
+	if (defined_get(env, &there) <= 0)
 		return false;
+	if (there.broken)
+		return !*text;
 	_cleanup_free_ char *now = json_definition_text(&there);
 	return strcmp(now, text) == 0;
 }

@@ -25,7 +25,7 @@ int defined_get(const struct env *env, struct mdev *dev);
 bool defined_exists(const struct env *env, const struct mdev *dev);
 
 /* Whether the definition of dev->parent and dev->uuid has exactly this text, except for white
- * space. */
+ * space. "" stands for an invalid definition. */
 bool defined_is(const struct env *env, const struct mdev *dev, const char *text);
 
 /* Writes a definition. A new one must not exist yet (STATUS_EXISTS). The caller holds the lock. */

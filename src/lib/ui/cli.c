@@ -28,6 +28,7 @@ static const struct cli_option {
 	{ 'f', false, "force", NULL },	 { 0, false, "dumpjson", NULL },
 	{ 'v', false, "verbose", NULL }, { 0, false, "ensure", NULL },
 	{ 0, true, "wait", "SECONDS" },	 { 0, false, "settle", NULL },
+	{ 0, false, "dry-run", NULL },	 { 0, false, "json", NULL },
 	{ 'V', false, "version", NULL }, { 'h', false, "help", NULL },
 };
 
@@ -320,11 +321,13 @@ static void check_values(const struct parser *p)
 		   *type = cli_value(cli, CLI_TYPE), *attr = cli_value(cli, CLI_ADDATTR),
 		   *value = cli_value(cli, CLI_VALUE);
 
+	bool is_parent = p->spec->operand && strcmp(p->spec->operand, "PARENT") == 0;
+
 	if (uuid)
 		check_uuid(p, uuid);
 	if (parent && !name_valid(parent))
 		usage_error(p, "Invalid parent name '%s'", parent);
-	if (cli->operand && !name_valid(cli->operand))
+	if (cli->operand && is_parent && !name_valid(cli->operand))
 		usage_error(p, "Invalid parent name '%s'", cli->operand);
 	if (type && !name_valid(type))
 		usage_error(p, "Invalid type name '%s'", type);
@@ -408,7 +411,8 @@ int cli_main(const struct cli_spec *spec, int argc, char *argv[])
 
 	cli_parse(spec, argc, argv, &cli);
 	if (env_open(&env, &err) < 0 || spec->run(&cli, &env, &err) < 0) {
-		log_error("%s", err.text);
+		if (err.text) /* else what was printed says it all */
+			log_error("%s", err.text);
 		return err.status;
 	}
 	return cli_done();

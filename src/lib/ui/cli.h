@@ -31,10 +31,12 @@ enum {
 	CLI_ENSURE = 1u << 15,
 	CLI_WAIT = 1u << 16,
 	CLI_SETTLE = 1u << 17,
-	CLI_VERSION = 1u << 18,
-	CLI_HELP = 1u << 19,
+	CLI_DRY_RUN = 1u << 18,
+	CLI_JSON = 1u << 19,
+	CLI_VERSION = 1u << 20,
+	CLI_HELP = 1u << 21,
 };
-#define CLI_OPTIONS 20
+#define CLI_OPTIONS 22
 
 struct cli_use {
 	unsigned option;  /* one bit; 0 ends the list */
@@ -61,7 +63,7 @@ struct cli_spec {
 	const char *command;  /* "define": the program is mdev-define, or mdevctl define */
 	const char *summary;  /* one sentence */
 	const char *usage[2]; /* for --help: one or two usage lines */
-	const char *operand;  /* "PARENT": a required operand; NULL = none */
+	const char *operand;  /* "PARENT" or "FILE": a required operand; NULL = none */
 	const struct cli_use *uses;
 	const struct cli_rule *rules; /* NULL = none */
 	/* Runs the program, after the command line has been checked and env has been opened.

@@ -115,3 +115,92 @@ void print_types_json(const struct mdev_type_list *list)
 		json_close(&w, '}');
 	json_close(&w, ']');
 }
+
+void print_change(const struct apply_change *change)
+{
+	const struct mdev *dev = &change->dev;
+
+	printf("%-8s %s %s %s", action_name(change->action), dev->uuid, dev->parent,
+	       *dev->type ? dev->type : "-");
+	if (change->set)
+		printf(" %s/%u", change->set, change->index);
+	putchar('\n');
+}
+
+static void member(struct json_writer *w, const char *key, const char *value)
+{
+	json_key(w, key);
+	if (value)
+		json_string(w, value);
+	else
+		json_null(w);
+}
+
+static void definition_member(struct json_writer *w, const char *key, const struct mdev *dev)
+{
+	json_key(w, key);
+	if (*dev->type)
+		json_definition(w, dev);
+	else
+		json_null(w);
+}
+
+static void status_members(struct json_writer *w, const struct error *err)
+{
+	json_key(w, "status");
+	json_number(w, err->status);
+	member(w, "error", err->text);
+}
+
+static void change_json(struct json_writer *w, const struct apply_change *change)
+{
+	json_open(w, '{');
+	member(w, "action", action_name(change->action));
+	member(w, "uuid", change->dev.uuid);
+	member(w, "parent", change->dev.parent);
+	member(w, "mdev_type", *change->dev.type ? change->dev.type : NULL);
+	member(w, "set", change->set);
+	json_key(w, "index");
+	if (change->set)
+		json_number(w, change->index);
+	else
+		json_null(w);
+	definition_member(w, "before", &change->before);
+	definition_member(w, "after", &change->after);
+	status_members(w, &change->error);
+	json_close(w, '}');
+}
+
+static void problems_json(struct json_writer *w, const struct apply *apply)
+{
+	json_open(w, '[');
+	for (size_t i = 0; i < apply->n_problems; i++) {
+		const struct error problem = { apply->problems[i].status, apply->problems[i].text };
+
+		json_open(w, '{');
+		status_members(w, &problem);
+		json_close(w, '}');
+	}
+	json_close(w, ']');
+}
+
+void print_apply_json(const struct apply *apply, const struct error *err)
+{
+	struct json_writer w = { .file = stdout, .pretty = true };
+	bool changed = false;
+
+	for (size_t i = 0; i < apply->n_changes; i++)
+		changed = changed || apply->changes[i]->error.status == STATUS_OK;
+	json_open(&w, '{');
+	json_key(&w, "changed");
+	json_bool(&w, changed);
+	status_members(&w, err);
+	json_key(&w, "changes");
+	json_open(&w, '[');
+	for (size_t i = 0; i < apply->n_changes; i++)
+		change_json(&w, apply->changes[i]);
+	json_close(&w, ']');
+	json_key(&w, "problems");
+	problems_json(&w, apply);
+	json_close(&w, '}');
+}

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "device/mdev.h"
+#include "op/apply.h"
 #include "set/types.h"
 
 /*
@@ -17,3 +18,8 @@ void print_devices_json(const struct mdev_list *list, bool bare);
 
 void print_types(const struct mdev_type_list *list);
 void print_types_json(const struct mdev_type_list *list);
+
+/* A line: what was done, or would be, and to which device of which set. */
+void print_change(const struct apply_change *change);
+/* One object with all changes and how it ended. err: empty text = not in error. */
+void print_apply_json(const struct apply *apply, const struct error *err);

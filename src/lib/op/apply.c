@@ -1,0 +1,594 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/signal.h"
+#include "device/json.h"
+#include "host/holder.h"
+#include "host/settle.h"
+#include "op/apply.h"
+#include "op/pipeline.h"
+#include "op/plan.h"
+#include "op/state.h"
+#include "set/active.h"
+#include "set/defined.h"
+
+/* How often somebody else may be faster with one device before that is a failure. */
+#define TRIES 10
+
+/* A device with which something went wrong. */
+struct trouble {
+	char uuid[UUID_SIZE];
+	unsigned tries; /* somebody else changed it meanwhile */
+	bool failed;	/* it is left alone from now on */
+	bool skipped;	/* until the next plan */
+	bool refused;	/* a script refused to modify it once */
+};
+
+struct apply_run {
+	struct op op; /* as the caller's, for the pipeline */
+	struct desired desired;
+	struct state state;
+	struct plan plan;
+	char **holders;	       /* owned: see plan_facts */
+	struct mdev_list full; /* the same */
+	struct callouts callouts;
+	struct settle settle;
+	int lock;
+	size_t at;     /* in the plan */
+	size_t *later; /* owned: changes that a script refused, for a second try */
+	size_t n_later, later_at;
+	bool again; /* something was not as planned */
+	bool ended;
+	struct trouble *troubles; /* owned */
+	size_t n_troubles;
+	size_t failures;
+	struct error error; /* what ended the run */
+	enum status status; /* of the first failure */
+	sigset_t signals;
+};
+
+/* --- Planning
+ * --------------------------------------------------------------------------------------- */
+
+static int read_file(const char *file, struct desired *ret, struct error *err)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t len;
+
+	int r = op_read_file(file, DESIRED_LIMIT, &text, &len);
+	if (r < 0)
+		return error_set(err, r == -EFBIG ? STATUS_INVALID : STATUS_FAILED,
+				 "Unable to read file \"%s\": %s", file, strerror(-r));
+	return desired_read(text, len, file, ret, err);
+}
+
+static void free_holders(struct apply_run *run)
+{
+	for (size_t i = 0; run->holders && i < run->state.n_devices; i++)
+		free(run->holders[i]);
+	free(run->holders);
+	run->holders = NULL;
+}
+
+/* Who uses the devices that the plan stops. Returns how many are in use. */
+static size_t find_holders(struct apply_run *run)
+{
+	size_t n = 0;
+
+	free_holders(run);
+	run->holders = mem_zero(run->state.n_devices + 1, sizeof(*run->holders));
+	for (size_t i = 0; i < run->plan.n_changes; i++) {
+		const struct plan_change *change = &run->plan.changes[i];
+
+		if (change->action != ACTION_STOP)
+			continue;
+		char *who = holder_find(run->op.env, change->dev.uuid);
+		if (!who)
+			continue;
+		run->holders[change->there - run->state.devices] = who;
+		n++;
+	}
+	return n;
+}
+
+/* A device in use stays where it is, and so do those that would have taken its place: with those
+ * known the plan is made once more. */
+static int make_plan(struct apply_run *run, struct error *err)
+{
+	struct plan_facts facts = { .full = &run->full };
+
+	plan_free(&run->plan);
+	free_holders(run);
+	state_free(&run->state);
+	run->at = run->n_later = run->later_at = 0;
+	run->again = false;
+	state_read(run->op.env, NULL, true, &run->state);
+	if (plan_make(&run->state, &run->desired, &facts, &run->plan, err) < 0)
+		return -1;
+	if (find_holders(run) == 0)
+		return 0;
+	facts.holders = run->holders;
+	plan_free(&run->plan);
+	return plan_make(&run->state, &run->desired, &facts, &run->plan, err);
+}
+
+static void add_problem(struct apply *apply, enum status status, const char *text)
+{
+	apply->problems =
+		mem_grow(apply->problems, apply->n_problems + 1, sizeof(*apply->problems));
+	apply->problems[apply->n_problems++] = (struct apply_problem){ status, mem_text(text) };
+	log_warning("%s", text);
+}
+
+/* What is only worth knowing is told at once, and once; what is wrong when nothing more can be done
+ * about it. */
+static void tell_problems(struct apply *apply, bool wrong)
+{
+	const struct plan *plan = &apply->run->plan;
+
+	for (size_t i = 0; i < plan->n_problems; i++) {
+		const struct plan_problem *problem = &plan->problems[i];
+		bool told = false;
+
+		if ((problem->status != STATUS_OK) != wrong)
+			continue;
+		for (size_t j = 0; j < apply->n_problems; j++)
+			told = told || strcmp(apply->problems[j].text, problem->text) == 0;
+		if (!told)
+			add_problem(apply, problem->status, problem->text);
+	}
+}
+
+static int start_run(struct apply *apply, const char *file, struct error *err)
+{
+	struct apply_run *run = apply->run;
+
+	if (read_file(file, &run->desired, err) < 0)
+		return -1;
+	signal_block(&run->signals);
+	if (!apply->dry_run && env_lock_apply(run->op.env, &run->lock, err) < 0)
+		return -1;
+	if (run->op.wait)
+		settle_open(&run->settle, run->op.env, run->op.wait);
+	if (make_plan(run, err) < 0)
+		return -1;
+	tell_problems(apply, false);
+	return 0;
+}
+
+int apply_open(const struct op *op, const char *file, bool dry_run, struct apply *ret,
+	       struct error *err)
+{
+	*ret = (struct apply){ .op = op,
+			       .dry_run = dry_run,
+			       .run = mem_zero(1, sizeof(*ret->run)) };
+	ret->run->op = *op;
+	ret->run->op.ensure = true;
+	ret->run->lock = -1;
+	callouts_open(&ret->run->callouts, op->env);
+	if (start_run(ret, file, err) == 0)
+		return 0;
+	error_set(&ret->run->error, err->status, "%s", err->text);
+	return -1;
+}
+
+/* --- What went wrong
+ * -------------------------------------------------------------------------------- */
+
+static struct trouble *find_trouble(struct apply_run *run, const char *uuid)
+{
+	for (size_t i = 0; i < run->n_troubles; i++)
+		if (strcmp(run->troubles[i].uuid, uuid) == 0)
+			return &run->troubles[i];
+	return NULL;
+}
+
+static struct trouble *note_trouble(struct apply_run *run, const char *uuid)
+{
+	struct trouble *trouble = find_trouble(run, uuid);
+
+	if (trouble)
+		return trouble;
+	run->troubles = mem_grow(run->troubles, run->n_troubles + 1, sizeof(*run->troubles));
+	trouble = &run->troubles[run->n_troubles++];
+	*trouble = (struct trouble){ 0 };
+	memcpy(trouble->uuid, uuid, UUID_SIZE);
+	return trouble;
+}
+
+static bool is_full(const struct apply_run *run, const struct mdev *dev)
+{
+	for (size_t i = 0; i < run->full.n; i++)
+		if (strcmp(run->full.v[i].parent, dev->parent) == 0 &&
+		    strcmp(run->full.v[i].type, dev->type) == 0)
+			return true;
+	return false;
+}
+
+static void note_full(struct apply_run *run, const struct mdev *dev)
+{
+	struct mdev *full = mdev_list_add(&run->full);
+
+	memcpy(full->parent, dev->parent, sizeof(full->parent));
+	memcpy(full->type, dev->type, sizeof(full->type));
+}
+
+/* --- One change
+ * ------------------------------------------------------------------------------------- */
+
+static struct apply_change *add_change(struct apply *apply, enum action action,
+				       const struct plan_change *planned)
+{
+	struct apply_change *change = mem_zero(1, sizeof(*change));
+	const struct mdev *dev = &planned->dev;
+	bool writes = action == ACTION_DEFINE || action == ACTION_MODIFY;
+	const struct mdev *before = action == ACTION_START ? dev : planned->before;
+	const struct mdev *after = writes ? dev : action == ACTION_UNDEFINE ? NULL : before;
+
+	change->action = action;
+	memcpy(change->dev.uuid, dev->uuid, sizeof(dev->uuid));
+	memcpy(change->dev.parent, dev->parent, sizeof(dev->parent));
+	memcpy(change->dev.type, dev->type, sizeof(dev->type));
+	change->set = planned->set ? planned->set->name : NULL;
+	change->index = planned->index;
+	if (before)
+		mdev_copy_definition(&change->before, before);
+	if (after)
+		mdev_copy_definition(&change->after, after);
+	apply->changes =
+		mem_grow(apply->changes, apply->n_changes + 1, sizeof(struct apply_change *));
+	apply->changes[apply->n_changes++] = change;
+	return change;
+}
+
+static const struct apply_change *fail(struct apply *apply, const struct plan_change *planned,
+				       const struct error *err)
+{
+	struct apply_run *run = apply->run;
+	struct apply_change *change = add_change(apply, planned->action, planned);
+
+	error_set(&change->error, err->status, "%s", err->text);
+	note_trouble(run, planned->dev.uuid)->failed = true;
+	if (run->failures++ == 0)
+		run->status = err->status;
+	log_warning("Unable to %s %s on %s: %s", action_name(planned->action), planned->dev.uuid,
+		    planned->dev.parent, err->text);
+	return change;
+}
+
+/* Somebody else changed the device meanwhile: all that is planned for it is planned again. */
+static const struct apply_change *lose(struct apply *apply, const struct plan_change *planned,
+				       const struct error *err)
+{
+	struct trouble *trouble = note_trouble(apply->run, planned->dev.uuid);
+
+	if (++trouble->tries == TRIES)
+		return fail(apply, planned, err);
+	trouble->skipped = apply->run->again = true;
+	return NULL;
+}
+
+static int run_change(struct apply_run *run, struct plan_change *planned, struct error *err)
+{
+	_cleanup_free_ char *was = planned->before   ? json_definition_text(planned->before)
+				   : planned->broken ? mem_text("")
+						     : NULL;
+
+	run->op.sole = planned->set;
+	return pipeline_run(&run->op, &run->callouts, planned->action, &planned->dev, was, err);
+}
+
+static const struct apply_change *write_definition(struct apply *apply, struct plan_change *planned)
+{
+	struct apply_run *run = apply->run;
+	_cleanup_error_ struct error why = { 0 };
+
+	if (run_change(run, planned, &why) == 0)
+		return add_change(apply, planned->action, planned);
+	if (why.status == STATUS_EXISTS)
+		return lose(apply, planned, &why);
+	if (why.status != STATUS_REFUSED || planned->action != ACTION_MODIFY ||
+	    note_trouble(run, planned->dev.uuid)->refused)
+		return fail(apply, planned, &why);
+	/* Perhaps because of what another device has, that is going to give it away. */
+	note_trouble(run, planned->dev.uuid)->refused = true;
+	run->later = mem_grow(run->later, run->n_later + 1, sizeof(*run->later));
+	run->later[run->n_later++] = (size_t)(planned - run->plan.changes);
+	return NULL;
+}
+
+static const struct apply_change *remove_definition(struct apply *apply,
+						    struct plan_change *planned)
+{
+	struct apply_run *run = apply->run;
+	_cleanup_error_ struct error why = { 0 };
+	struct mdev running;
+
+	if (run_change(run, planned, &why) < 0)
+		return why.status == STATUS_EXISTS || why.status == STATUS_NOT_FOUND
+			       ? lose(apply, planned, &why)
+			       : fail(apply, planned, &why);
+	/* udev's autostart may have been at it. */
+	if (planned->surplus && active_get(run->op.env, planned->dev.uuid, &running, &why) != 0)
+		run->again = true;
+	return add_change(apply, planned->action, planned);
+}
+
+static const struct apply_change *stop(struct apply *apply, struct plan_change *planned)
+{
+	struct apply_run *run = apply->run;
+	_cleanup_error_ struct error why = { 0 };
+	struct mdev running;
+
+	int r = active_get(run->op.env, planned->dev.uuid, &running, &why);
+	if (r < 0)
+		return fail(apply, planned, &why);
+	if (r == 0)
+		return NULL;
+	_cleanup_free_ char *who = holder_find(run->op.env, planned->dev.uuid);
+	if (who)
+		error_set(&why, STATUS_IN_USE, "Device %s is in use by %s", running.uuid, who);
+	else if (strcmp(running.parent, planned->dev.parent) != 0)
+		error_set(&why, STATUS_EXISTS, "Device %s was started on %s by another process",
+			  running.uuid, running.parent);
+	if (why.text)
+		return lose(apply, planned, &why);
+	if (run_change(run, planned, &why) == 0)
+		return add_change(apply, planned->action, planned);
+	return why.status == STATUS_NOT_FOUND ? NULL : fail(apply, planned, &why);
+}
+
+/* Whether the definition there is still the one that is going to be started. */
+static bool is_still_defined(const struct apply_run *run, const struct mdev *dev, struct mdev *ret)
+{
+	memcpy(ret->uuid, dev->uuid, sizeof(ret->uuid));
+	memcpy(ret->parent, dev->parent, sizeof(ret->parent));
+	return defined_get(run->op.env, ret) > 0 && !ret->broken && mdev_is_same(ret, dev);
+}
+
+/* There is no instance after all: the definition goes, and the device to another parent. */
+static const struct apply_change *give_up_place(struct apply *apply, struct plan_change *planned,
+						const struct mdev *definition)
+{
+	struct apply_run *run = apply->run;
+	struct plan_change change = { .action = ACTION_UNDEFINE,
+				      .dev = planned->dev, /* borrowed */
+				      .before = definition,
+				      .set = planned->set,
+				      .index = planned->index };
+
+	note_full(run, &planned->dev);
+	const struct apply_change *done = remove_definition(apply, &change);
+	if (done && done->error.status == STATUS_OK)
+		note_trouble(run, planned->dev.uuid)->skipped = run->again = true;
+	return done;
+}
+
+static const struct apply_change *start(struct apply *apply, struct plan_change *planned)
+{
+	struct apply_run *run = apply->run;
+	_cleanup_mdev_ struct mdev definition = { 0 };
+	_cleanup_error_ struct error why = { 0 }, full = { 0 };
+
+	int r = active_runs(run->op.env, &planned->dev, &why);
+	if (r != 0) /* udev's autostart may have been faster */
+		return r < 0 ? fail(apply, planned, &why) : NULL;
+	if (!is_still_defined(run, &planned->dev, &definition)) {
+		error_set(&why, STATUS_EXISTS,
+			  "The definition of %s on %s was changed by another process",
+			  planned->dev.uuid, planned->dev.parent);
+		return lose(apply, planned, &why);
+	}
+	if (pipeline_start(&run->op, &run->callouts, &planned->dev, &why) == 0)
+		return add_change(apply, planned->action, planned);
+	if (why.status == STATUS_EXISTS || why.status == STATUS_NOT_FOUND)
+		return lose(apply, planned, &why);
+	/* Drivers have errors of their own for it. */
+	bool none = why.status == STATUS_NO_INSTANCES ||
+		    (why.status == STATUS_FAILED &&
+		     active_check(run->op.env, &planned->dev, &full) < 0 &&
+		     full.status == STATUS_NO_INSTANCES);
+	if (none && planned->set)
+		return give_up_place(apply, planned, &definition);
+	return fail(apply, planned, &why);
+}
+
+static const struct apply_change *perform(struct apply *apply, struct plan_change *planned)
+{
+	struct apply_run *run = apply->run;
+	const struct trouble *trouble = find_trouble(run, planned->dev.uuid);
+
+	if (trouble && (trouble->failed || trouble->skipped))
+		return NULL;
+	if (planned->set && planned->dev.autostart && is_full(run, &planned->dev) &&
+	    (planned->action == ACTION_DEFINE || planned->action == ACTION_START)) {
+		run->again = true;
+		return NULL;
+	}
+	switch (planned->action) {
+	case ACTION_DEFINE:
+	case ACTION_MODIFY:
+		return write_definition(apply, planned);
+	case ACTION_UNDEFINE:
+		return remove_definition(apply, planned);
+	case ACTION_STOP:
+		return stop(apply, planned);
+	default:
+		return start(apply, planned);
+	}
+}
+
+/* --- All of them
+ * ------------------------------------------------------------------------------------ */
+
+static struct plan_change *next_planned(struct apply_run *run)
+{
+	if (run->at < run->plan.n_changes)
+		return &run->plan.changes[run->at++];
+	if (run->later_at < run->n_later)
+		return &run->plan.changes[run->later[run->later_at++]];
+	return NULL;
+}
+
+static bool is_interrupted(struct apply_run *run)
+{
+	int sig = signal_pending_termination();
+
+	if (sig)
+		error_set(&run->error, STATUS_FAILED, "Interrupted by signal %d (%s)", sig,
+			  strsignal(sig));
+	return sig;
+}
+
+/* Waits until one of the devices that should be stopped is not in use any more. Returns false once
+ * the time of the whole run is over. */
+static bool wait_for_users(struct apply_run *run)
+{
+	while (!is_interrupted(run) && settle_next(&run->settle))
+		for (size_t i = 0; run->holders && i < run->state.n_devices; i++) {
+			_cleanup_free_ char *who =
+				run->holders[i]
+					? holder_find(run->op.env, run->state.devices[i].uuid)
+					: mem_text("");
+			if (!who)
+				return true;
+		}
+	return false;
+}
+
+/* Whether there is more to do after the last planned change; then it is planned. */
+static bool plan_again(struct apply *apply)
+{
+	struct apply_run *run = apply->run;
+
+	if (apply->dry_run || is_interrupted(run) || run->error.text)
+		return false;
+	if (!run->again && (run->plan.in_use == 0 || run->op.wait == 0 || !wait_for_users(run)))
+		return false;
+	for (size_t i = 0; i < run->n_troubles; i++)
+		run->troubles[i].skipped = false;
+	if (make_plan(run, &run->error) < 0)
+		return false;
+	tell_problems(apply, false);
+	return true;
+}
+
+const struct apply_change *apply_next(struct apply *apply)
+{
+	struct apply_run *run = apply->run;
+
+	while (!run->ended) {
+		struct plan_change *planned = next_planned(run);
+		const struct apply_change *done;
+
+		if (!planned) {
+			run->ended = !plan_again(apply);
+			continue;
+		}
+		if (apply->dry_run)
+			return add_change(apply, planned->action, planned);
+		if (is_interrupted(run))
+			run->ended = true;
+		else if ((done = perform(apply, planned)))
+			return done;
+	}
+	if (!run->error.text)
+		tell_problems(apply, true);
+	return NULL;
+}
+
+static char *join(char *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static char *join(char *text, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	_cleanup_free_ char *more = mem_vprintf(format, args);
+	va_end(args);
+	char *all = mem_printf("%s%s%s", text, *text ? "; " : "", more);
+	free(text);
+	return all;
+}
+
+int apply_result(const struct apply *apply, struct error *err)
+{
+	const struct apply_run *run = apply->run;
+	size_t failures = run->failures;
+	enum status status = run->status;
+	char *text = mem_text("");
+
+	if (run->error.text) {
+		free(text);
+		return error_set(err, run->error.status, "%s", run->error.text);
+	}
+	for (size_t i = 0; i < run->plan.n_problems; i++) {
+		enum status problem = run->plan.problems[i].status;
+
+		if (problem == STATUS_OK || problem == STATUS_NO_INSTANCES ||
+		    problem == STATUS_IN_USE)
+			continue;
+		status = failures++ == 0 ? problem : status;
+	}
+	if (failures > 0)
+		text = join(text, "%zu change%s failed", failures, failures == 1 ? "" : "s");
+	if (run->plan.missing > 0)
+		text = join(text, "%zu of %zu devices are missing", run->plan.missing,
+			    run->plan.wanted);
+	if (run->plan.in_use > 0)
+		text = join(text, "%zu device%s to be stopped %s in use", run->plan.in_use,
+			    run->plan.in_use == 1 ? "" : "s", run->plan.in_use == 1 ? "is" : "are");
+	if (failures == 0)
+		status = run->plan.missing > 0	? STATUS_NO_INSTANCES
+			 : run->plan.in_use > 0 ? STATUS_IN_USE
+						: STATUS_OK;
+	if (status != STATUS_OK)
+		error_set(err, status, "%s", text);
+	else if (apply->dry_run && apply->n_changes > 0)
+		err->status = status = STATUS_DIFFERS;
+	free(text);
+	return status == STATUS_OK ? 0 : -1;
+}
+
+static void free_change(struct apply_change *change)
+{
+	mdev_free(&change->before);
+	mdev_free(&change->after);
+	error_clear(&change->error);
+	free(change);
+}
+
+/* Signals stay blocked: one that came is told as an error, and nothing is left to interrupt. */
+static void close_run(struct apply_run *run)
+{
+	free_holders(run);
+	plan_free(&run->plan);
+	state_free(&run->state);
+	desired_free(&run->desired);
+	mdev_list_free(&run->full);
+	callouts_close(&run->callouts);
+	settle_close(&run->settle);
+	mem_close(&run->lock);
+	free(run->later);
+	free(run->troubles);
+	error_clear(&run->error);
+	free(run);
+}
+
+void apply_close(struct apply *apply)
+{
+	for (size_t i = 0; i < apply->n_changes; i++)
+		free_change(apply->changes[i]);
+	free(apply->changes);
+	for (size_t i = 0; i < apply->n_problems; i++)
+		free(apply->problems[i].text);
+	free(apply->problems);
+	if (apply->run)
+		close_run(apply->run);
+	*apply = (struct apply){ 0 };
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "op/apply.h"
+#include "ui/cli.h"
+#include "ui/print.h"
+
+static const struct cli_use uses[] = {
+	{ CLI_DRY_RUN, "Only print what would change; exit status 10 if anything would" },
+	{ CLI_JSON, "Print one JSON object" },
+	{ CLI_WAIT, "Wait until devices to be stopped are not in use (default 30 s)" },
+	{ 0 },
+};
+
+static int run(const struct cli *cli, struct env *env, struct error *err)
+{
+	struct op op = cli_op(cli, env);
+	_cleanup_apply_ struct apply apply = { 0 };
+	const struct apply_change *change;
+	bool json = cli->given & CLI_JSON;
+
+	env_open_kmsg(env);
+	int r = apply_open(&op, cli->operand, cli->given & CLI_DRY_RUN, &apply, err);
+	while (r == 0 && (change = apply_next(&apply)))
+		if (!json && change->error.status == STATUS_OK)
+			print_change(change);
+	if (r == 0)
+		r = apply_result(&apply, err);
+	if (json)
+		print_apply_json(&apply, err);
+	return r;
+}
+
+static const struct cli_spec spec = {
+	.command = "apply",
+	.summary = "Bring this host to the state that a file describes.",
+	.usage = { "[OPTIONS] FILE" },
+	.operand = "FILE",
+	.uses = uses,
+	.run = run,
+};
+
+int main(int argc, char *argv[])
+{
+	return cli_main(&spec, argc, argv);
+}
