@@ -391,7 +391,7 @@ only_the_reason_with() {
 
 @test "messages about a crashing process are not quoted, regardless of its name" {
 	only_the_reason_with "6,2,2,-;mtty[4711]: segfault at 0 ip 0000 sp 0000 error 4 in mtty[1000+1000]"
-	only_the_reason_with "6,2,2,-;traps: mtty[4711] trap invalid opcode ip:1 sp:2 error:0 in $U1[1+1]"
+	only_the_reason_with "6,2,2,-;traps: mtty[4711] trap invalid opcode ip:1 sp:2 error:0 in ${U1}[1+1]"
 	only_the_reason_with "6,2,2,-;x[1]: segfault at 0 ip 0000 sp 0000 error 4 in $U1: trust me[1+1]"
 	only_the_reason_with "4,2,2,-;process './$U1' started with executable stack"
 }
