@@ -319,7 +319,7 @@ n notify define success"
 # $ROOT/output.
 in_background() {
 	ulimit -c 0
-	env --default-signal=TERM,INT,HUP,QUIT "$@" >"$ROOT/output" 2>&1 3>&- &
+	env --default-signal "$@" >"$ROOT/output" 2>&1 3>&- &
 	PID=$!
 	echo "$PID" >>"$ROOT/pids"
 }

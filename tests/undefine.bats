@@ -109,5 +109,5 @@ Error: Undefine failed" mdevctl undefine -u "$U1"
 	: >"$D/.mdevctl.tmp.1"
 	mdevctl undefine -u "$U1"
 	run -0 ls -A "$D"
-	same ""
+	same .lock
 }
