@@ -36,10 +36,10 @@ ALL_CFLAGS   := -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Isrc/lib -DVERS
                 -DSBINDIR='"$(SBINDIR)"' $(if $(filter no,$(JOURNAL)),-DNO_JOURNAL) \
                 $(WARNINGS) $(HARDENING) -fPIE -ffunction-sections -fdata-sections $(CPPFLAGS) $(CFLAGS)
 ALL_LDFLAGS  := -pie -Wl,-z,relro,-z,now -Wl,--as-needed -Wl,--gc-sections $(LDFLAGS)
-LIBS         := -lcjson -luuid -ludev $(if $(filter no,$(JOURNAL)),,-lsystemd)
+LIBS         := -lcjson -luuid -ludev $(if $(filter no,$(JOURNAL)),,-lsystemd) -lsmartcols
 
 PROGRAMS     := mdev-define mdev-undefine mdev-modify mdev-start mdev-stop mdev-list mdev-types \
-                mdev-autostart mdev-apply
+                mdev-status mdev-autostart mdev-apply
 LIB_OBJECTS  := $(patsubst src/lib/%.c,$(BUILD)/lib/%.o,$(wildcard src/lib/*/*.c))
 UNITS        := $(wildcard units/*.service)
 RULES        := $(wildcard rules.d/*.rules)
@@ -147,7 +147,7 @@ test-programs: all $(BUILD)/fakekernel.so $(BUILD)/nomemory.so $(UNIT_TESTS) $(F
 # --- Targets for developers ------------------------------------------------------------------------
 
 # Build dependencies; everything else is required only for the tests.
-DEPS_BUILD := gcc make libc6-dev libcjson-dev uuid-dev libudev-dev libsystemd-dev
+DEPS_BUILD := gcc make libc6-dev libcjson-dev uuid-dev libudev-dev libsystemd-dev libsmartcols-dev
 DEPS_CHECK := bats parallel python3-minimal mandoc man-db strace valgrind systemd udev jq util-linux procps zsh \
               fish bash-completion git musl-tools
 DEPS_LINT  := bats parallel git clang clang-format clang-tidy cppcheck shellcheck mandoc rpm rpmlint

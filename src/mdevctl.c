@@ -29,6 +29,7 @@ static const struct command {
 	{ "start", "mdev-start", "Start a device" },
 	{ "stop", "mdev-stop", "Stop a device" },
 	{ "list", "mdev-list", "List running or defined devices" },
+	{ "status", "mdev-status", "Show the state of parents and devices" },
 	{ "types", "mdev-types", "List the types that parents support" },
 	{ "apply", "mdev-apply", "Bring this host to the state that a file describes" },
 	{ "start-parent-mdevs", "mdev-autostart", NULL },

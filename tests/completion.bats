@@ -17,8 +17,8 @@ setup() {
 }
 
 @test "commands" {
-	offers "mdevctl " define undefine modify start stop list types apply version help
-	offers "mdevctl help st" start stop
+	offers "mdevctl " define undefine modify start stop list status types apply version help
+	offers "mdevctl help st" start status stop
 }
 
 @test "start: defined devices that are not running" {
@@ -64,6 +64,12 @@ setup() {
 	offers "mdevctl start -p 0000:00:03.0 -t " i915-GVTg_V5_8
 	[[ $(zsh "$TOP/tests/lib/complete.zsh" bash "$TOP/src/completion/mdevctl.bash" \
 		"mdevctl types -p 0000:00:02" 2>/dev/null) == "mdevctl types -p 0000:00:02.0 " ]]
+}
+
+@test "status: all devices, parents and cards" {
+	ln -s ../../0000:41:00.0 "$SYS/devices/virtual/mtty/mtty/physfn"
+	offers "mdevctl status -p " mtty matrix 0000:41:00.0
+	offers "mdev-status --uuid=" "$U1" "$U2" "$U3"
 }
 
 @test "types: of the given parent, of the parent of the device, or of all parents" {

@@ -36,6 +36,7 @@ files() {
 			-rwxr-xr-x usr/sbin/mdev-list
 			-rwxr-xr-x usr/sbin/mdev-modify
 			-rwxr-xr-x usr/sbin/mdev-start
+			-rwxr-xr-x usr/sbin/mdev-status
 			-rwxr-xr-x usr/sbin/mdev-stop
 			-rwxr-xr-x usr/sbin/mdev-types
 			-rwxr-xr-x usr/sbin/mdev-undefine
@@ -45,7 +46,7 @@ files() {
 			lrwxrwxrwx $share/man/man5/mdev-autostart@.service.5
 			-rw-r--r-- $share/zsh/site-functions/_mdevctl
 		END
-		for name in lsmdev mdev-{define,undefine,modify,start,stop,list,types,autostart,apply}; do
+		for name in lsmdev mdev-{define,undefine,modify,start,stop,list,status,types,autostart,apply}; do
 			echo "lrwxrwxrwx $share/bash-completion/completions/$name"
 			echo "lrwxrwxrwx $share/fish/vendor_completions.d/$name.fish"
 		done

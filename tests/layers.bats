@@ -111,12 +111,15 @@ only_in() {
 	same ./lib/host/settle.c
 	run -0 grep -rlE '<systemd/' .
 	same ./lib/host/journal.c
+	run -0 grep -rlE '<libsmartcols/' .
+	same ./lib/ui/table.c
 }
 
 @test "layers: no other library is used" {
 	run -0 bash -c 'grep -rhoE "^#include <[a-zA-Z]+/[^>]*>" . | LC_ALL=C sort -u |
 		grep -vE "<(sys|linux)/"'
 	same '#include <cjson/cJSON.h>
+#include <libsmartcols/libsmartcols.h>
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-journal.h>
 #include <uuid/uuid.h>'
@@ -140,7 +143,7 @@ only_in() {
 @test "layers: no program loads a library that it does not need" {
 	output=$(for program in mdevctl $(cd "$BUILD" && printf '%s\n' mdev-*[a-z] | grep -v '\.'); do
 		echo "$program $(readelf -d "$BUILD/$program" |
-			sed -n 's/.*\[lib\(cjson\|systemd\|udev\|uuid\)\.so.*/\1/p' | sort | paste -sd' ')"
+			sed -n 's/.*\[lib\(cjson\|smartcols\|systemd\|udev\|uuid\)\.so.*/\1/p' | sort | paste -sd' ')"
 	done)
 	same "mdevctl cjson
 mdev-apply cjson systemd udev uuid
@@ -149,6 +152,7 @@ mdev-define cjson systemd uuid
 mdev-list cjson
 mdev-modify cjson systemd
 mdev-start cjson systemd udev uuid
+mdev-status cjson smartcols uuid
 mdev-stop cjson systemd udev
 mdev-types cjson
 mdev-undefine cjson systemd"

@@ -96,6 +96,10 @@ setup() {
 	replay mdev-list.8
 }
 
+@test "examples of mdev-status(8) do what they show" {
+	replay mdev-status.8
+}
+
 @test "examples of mdev-types(8) do what they show" {
 	replay mdev-types.8
 }

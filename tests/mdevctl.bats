@@ -18,6 +18,7 @@ Commands:
   start      Start a device
   stop       Stop a device
   list       List running or defined devices
+  status     Show the state of parents and devices
   types      List the types that parents support
   apply      Bring this host to the state that a file describes
   version    Print the version

@@ -46,7 +46,7 @@ long_names() {
 
 @test "mdevctl COMMAND is completed like mdev-COMMAND" {
 	local program
-	for program in define undefine modify start stop list types apply; do
+	for program in define undefine modify start stop list status types apply; do
 		mapfile -t names < <(help_options "mdev-$program" | long_names)
 		offers "mdevctl $program --" "${names[@]}"
 	done

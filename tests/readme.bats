@@ -38,9 +38,10 @@ load lib/world.bash
 @test "the transcript in README.md shows the output of the commands" {
 	local command line first second
 	make_world "$BATS_TEST_TMPDIR/root"
+	export LC_ALL=C.UTF-8
 	rm -r "$SYS/class/mdev_bus/matrix"
 	sed -n 's/^    //; /^# mdevctl types/,/^$/p' "$TOP/README.md" | sed '/^$/,$d' >"$BATS_TEST_TMPDIR/shown"
-	first=$(sed -n '/define/{n;p}' "$BATS_TEST_TMPDIR/shown")
+	first=$(sed -n '/mdevctl define/{n;p}' "$BATS_TEST_TMPDIR/shown")
 	second=$(sed -n '/type=mtty-1/{n;p}' "$BATS_TEST_TMPDIR/shown")
 	while IFS= read -r line; do
 		[[ $line == '# '* ]] || continue

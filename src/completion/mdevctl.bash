@@ -70,6 +70,7 @@ _mdevctl_uuids() {
 			_mdevctl_run mdevctl list
 		fi
 		;;
+	status) { _mdevctl_run mdevctl list; _mdevctl_run mdevctl list -d; } | sort -u ;;
 	*) _mdevctl_run mdevctl list ;;
 	esac | cut -d ' ' -f 1
 }
@@ -80,6 +81,10 @@ _mdevctl_parents() {
 	undefine | modify) _mdevctl_run mdevctl list -d ${2:+-u "$2"} | cut -d ' ' -f 2 ;;
 	autostart) _mdevctl_run mdevctl list -d | cut -d ' ' -f 2 ;;
 	list) { _mdevctl_run mdevctl list; _mdevctl_run mdevctl list -d; } | cut -d ' ' -f 2 ;;
+	status)
+		_mdevctl_run mdevctl status --json |
+			sed -n 's/^      "\(parent\|card\|vf\)": "\(.*\)",$/\2/p'
+		;;
 	*) _mdevctl_run mdevctl types | grep '^[^ ]' ;;
 	esac | sort -u
 }
@@ -170,7 +175,7 @@ _mdevctl() {
 	*) command=${words[0]##*mdev-} ;;
 	esac
 	case $command in
-	define | undefine | modify | start | stop | list | types | autostart | apply) ;;
+	define | undefine | modify | start | stop | list | status | types | autostart | apply) ;;
 	help) ((${#words[@]} != 2)) || _mdevctl_reply "" < <(_mdevctl_commands) ;&
 	*) return ;;
 	esac
@@ -204,4 +209,4 @@ _mdevctl() {
 }
 
 complete -F _mdevctl mdevctl lsmdev mdev-define mdev-undefine mdev-modify mdev-start mdev-stop \
-	mdev-list mdev-types mdev-autostart mdev-apply
+	mdev-list mdev-status mdev-types mdev-autostart mdev-apply

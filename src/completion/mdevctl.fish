@@ -61,6 +61,11 @@ function __mdevctl_uuid
             else
                 set lines (__mdevctl_run mdevctl list)
             end
+        case status
+            set lines (begin
+                __mdevctl_run mdevctl list
+                __mdevctl_run mdevctl list -d
+            end | sort -u)
         case '*'
             set lines (__mdevctl_run mdevctl list)
     end
@@ -84,6 +89,9 @@ function __mdevctl_parent
                     __mdevctl_run mdevctl list
                     __mdevctl_run mdevctl list -d
                 end | cut -d ' ' -f 2
+            case status
+                __mdevctl_run mdevctl status --json |
+                    string replace -rf '^      "(?:parent|card|vf)": "(.*)",$' '$1'
             case '*'
                 __mdevctl_run mdevctl types | string match -r '^[^ ].*'
         end
@@ -168,7 +176,7 @@ complete -c mdevctl -n 'test (count (commandline -opc)) = 1' -s h -l help -d 'Pr
 complete -c mdevctl -n 'test (count (commandline -opc)) = 1' -s V -l version -d 'Print the version and exit'
 complete -c mdevctl -n '__mdevctl_command help; and test (count (commandline -opc)) = 2' -k -a '(__mdevctl_commands)'
 complete -c mdevctl -n '__mdevctl_command start-parent-mdevs' -k -a '(__mdevctl_parent autostart)'
-for command in define undefine modify start stop list types
+for command in define undefine modify start stop list status types
     complete -c mdev-$command -f
     __mdevctl_options $command -c mdev-$command
     __mdevctl_options $command -c mdevctl -n "__mdevctl_command $command"

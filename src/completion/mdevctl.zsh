@@ -1,4 +1,4 @@
-#compdef mdevctl lsmdev mdev-define mdev-undefine mdev-modify mdev-start mdev-stop mdev-list mdev-types mdev-autostart mdev-apply
+#compdef mdevctl lsmdev mdev-define mdev-undefine mdev-modify mdev-start mdev-stop mdev-list mdev-status mdev-types mdev-autostart mdev-apply
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Completion for mdevctl, lsmdev and mdev-*. Commands and options are read from --help; devices, parents
 # and types are queried when they are needed. mdevctl.bash and mdevctl.fish work in the same way.
@@ -43,6 +43,7 @@ _mdevctl_devices() {
 			_mdevctl_run mdevctl list
 		fi
 		;;
+	(status) { _mdevctl_run mdevctl list; _mdevctl_run mdevctl list -d } | sort -u ;;
 	(*) _mdevctl_run mdevctl list ;;
 	esac
 }
@@ -63,6 +64,10 @@ _mdevctl_parent() {
 	(list)
 		parents=(${(f)"$(_mdevctl_run mdevctl list | cut -d ' ' -f 2)"}
 			${(f)"$(_mdevctl_run mdevctl list -d | cut -d ' ' -f 2)"})
+		;;
+	(status)
+		parents=(${(f)"$(_mdevctl_run mdevctl status --json |
+			sed -n 's/^      "\(parent\|card\|vf\)": "\(.*\)",$/\2/p')"})
 		;;
 	(*) parents=(${(f)"$(_mdevctl_run mdevctl types | grep '^[^ ]')"}) ;;
 	esac

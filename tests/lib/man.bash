@@ -2,7 +2,7 @@
 # shellcheck shell=bash disable=SC2034 # names here are for the tests
 # The host used in the examples of all manual pages, and functions that run these examples.
 
-PROGRAMS=(mdev-define mdev-undefine mdev-modify mdev-start mdev-stop mdev-list mdev-types mdev-autostart mdev-apply)
+PROGRAMS=(mdev-define mdev-undefine mdev-modify mdev-start mdev-stop mdev-list mdev-status mdev-types mdev-autostart mdev-apply)
 
 DEFINED=21e4e524-a62a-42e1-bf35-2f3ea8fb4c7c   # not running
 RUNNING=1dd5bcc7-cfd4-47f9-a3fd-8a2c945c9cd5   # defined as auto
@@ -49,7 +49,7 @@ example_blocks() {
 	awk -v start="$2" '/^\.Sh/ { on = $2 == "EXAMPLES" }
 		on && /^\.Bd -literal/ { block = ""; inside = 1; next }
 		on && /^\.Ed/ { inside = 0; if (index(start, substr(block, 1, 1))) printf "%s%c", block, 0 }
-		inside { gsub(/\\e/, "\\"); gsub(/\\&/, ""); block = block $0 "\n" }' "$1"
+		inside { gsub(/\\e/, "\\"); gsub(/\\&/, ""); gsub(/\\\(ga/, "`"); block = block $0 "\n" }' "$1"
 }
 
 # Runs the commands of a page, which follow "# " or "$ ", as one shell session, and compares the output.

@@ -32,7 +32,8 @@ enum answer {
 
 struct error {
 	enum status status;
-	char *text; /* owned: a sentence without program name, period or newline */
+	char *text; /* owned: a sentence without program name, period or newline; NULL = the output
+		       has said it */
 };
 
 /* Sets err and replaces any previous error. Returns -1, so that callers can `return

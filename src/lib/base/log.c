@@ -30,20 +30,27 @@ static enum log_level level(void)
 	return found < 0 ? LOG_LEVEL_WARNING : (enum log_level)found;
 }
 
-/* Use colours only on a terminal, and never with NO_COLOR (no-color.org). */
-static bool colours(void)
+static bool refuses_colours(void)
 {
 	const char *no = getenv("NO_COLOR");
-	const char *style = getenv("MDEVCTL_LOG_STYLE");
+
+	return no && *no;
+}
+
+bool log_colours(int fd)
+{
 	const char *term = getenv("TERM");
 
-	if (no && *no)
-		return false;
+	return !refuses_colours() && isatty(fd) && term && strcmp(term, "dumb") != 0;
+}
+
+static bool colours(void)
+{
+	const char *style = getenv("MDEVCTL_LOG_STYLE");
+
 	if (style && strcmp(style, "always") == 0)
-		return true;
-	if (style && strcmp(style, "never") == 0)
-		return false;
-	return isatty(STDERR_FILENO) && term && strcmp(term, "dumb") != 0;
+		return !refuses_colours();
+	return !(style && strcmp(style, "never") == 0) && log_colours(STDERR_FILENO);
 }
 
 /* Writes each line with one write(), so that lines of concurrent programs are not mixed. If the

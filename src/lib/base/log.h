@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include <stdbool.h>
+
 /*
  * Messages on stderr in addition to the final error message of a program: warnings, and with
  * MDEVCTL_LOG=debug, debug messages. Each message is one line and is written immediately.
@@ -13,6 +15,10 @@ enum log_level {
 	LOG_LEVEL_INFO,
 	LOG_LEVEL_DEBUG
 };
+
+/* Whether to use colours on fd: only on a terminal that has them, and never with NO_COLOR
+ * (no-color.org). */
+bool log_colours(int fd);
 
 /* The final "Error: ..." of a program. Not called by the library. */
 void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -593,13 +593,8 @@ void json_null(struct json_writer *w)
 	fputs_unlocked("null", w->file);
 }
 
-static void members(struct json_writer *w, const struct mdev *dev)
+void json_attributes(struct json_writer *w, const struct mdev *dev)
 {
-	json_key(w, "mdev_type");
-	json_string(w, dev->type);
-	json_key(w, "start");
-	json_string(w, dev->autostart ? "auto" : "manual");
-	json_key(w, "attrs");
 	json_open(w, '[');
 	for (size_t i = 0; i < dev->n_attrs; i++) {
 		json_open(w, '{');
@@ -608,6 +603,16 @@ static void members(struct json_writer *w, const struct mdev *dev)
 		json_close(w, '}');
 	}
 	json_close(w, ']');
+}
+
+static void members(struct json_writer *w, const struct mdev *dev)
+{
+	json_key(w, "mdev_type");
+	json_string(w, dev->type);
+	json_key(w, "start");
+	json_string(w, dev->autostart ? "auto" : "manual");
+	json_key(w, "attrs");
+	json_attributes(w, dev);
 }
 
 void json_definition(struct json_writer *w, const struct mdev *dev)

@@ -90,6 +90,9 @@ void json_null(struct json_writer *w);
  * or else NULL. */
 char *json_unknown_string(const struct mdev *dev, const char *name);
 
+/* Writes the attributes as an array of objects with one member each. */
+void json_attributes(struct json_writer *w, const struct mdev *dev);
+
 /* Writes the definition object of a device: mdev_type, start, attrs. */
 void json_definition(struct json_writer *w, const struct mdev *dev);
 

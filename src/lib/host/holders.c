@@ -262,12 +262,13 @@ static bool saw_all(const struct walk *walk)
 	       memcmp(name, first, (size_t)n) == 0;
 }
 
-static void visit_all(const struct env *env, struct walk *walk)
+static void visit_all(const struct env *env, struct walk *walk, bool walk_proc)
 {
 	_cleanup_names_ struct file_names pids = { 0 };
 	bool all = false;
 
-	_cleanup_close_ int proc = openat(env->root, "proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_close_ int proc =
+		walk_proc ? openat(env->root, "proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
 	walk->proc = proc;
 	if (proc >= 0 && file_scan(proc, ".", &pids) == 0) {
 		for (int i = 0; i < pids.n; i++)
@@ -280,7 +281,7 @@ static void visit_all(const struct env *env, struct walk *walk)
 			walk->nodes[i].holder->in_use = ANSWER_UNKNOWN;
 }
 
-void holders_find(const struct env *env, struct holder *holders, size_t n)
+void holders_find(const struct env *env, struct holder *holders, size_t n, bool walk_proc)
 {
 	struct walk walk = { .proc = -1,
 			     .nodes = mem_grow(NULL, 2 * n + 1, sizeof(struct node)),
@@ -292,7 +293,7 @@ void holders_find(const struct env *env, struct holder *holders, size_t n)
 		add_nodes(env, &walk, &holders[i]);
 	if (walk.n > 0) {
 		qsort(walk.nodes, walk.n, sizeof(*walk.nodes), by_path);
-		visit_all(env, &walk);
+		visit_all(env, &walk, walk_proc);
 	}
 	for (size_t i = 0; i < walk.n; i++)
 		free(walk.nodes[i].path);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/error.h"
@@ -25,8 +26,9 @@ struct holder {
 		      */
 };
 
-/* Handles n devices at once; the file descriptors of each process are listed at most once. */
-void holders_find(const struct env *env, struct holder *holders, size_t n);
+/* Handles n devices at once; the file descriptors of each process are listed at most once. Without
+ * walk, only the device nodes are determined. */
+void holders_find(const struct env *env, struct holder *holders, size_t n, bool walk);
 
 /* Frees what holders_find() has set. */
 void holders_free(struct holder *holders, size_t n);

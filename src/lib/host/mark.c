@@ -83,7 +83,7 @@ static int take(const struct env *env, const char *uuid, int flags, unsigned sec
 {
 	*mark = MARK_NONE;
 	memcpy(mark->uuid, uuid, UUID_SIZE);
-	if (flags & O_CREAT && mkdirat(env->root, MARKS, 0700) < 0 && errno != EEXIST)
+	if (flags & O_CREAT && mkdirat(env->root, MARKS, 0711) < 0 && errno != EEXIST)
 		return -errno;
 	mark->dir = openat(env->root, MARKS, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	return mark->dir < 0 ? -errno : open_and_lock(mark, flags, seconds);
@@ -138,6 +138,24 @@ void mark_close(struct mark *mark)
 	release(mark);
 }
 
+bool mark_any(const struct env *env)
+{
+	_cleanup_names_ struct file_names names = { 0 };
+	int r = file_scan(env->root, MARKS, &names);
+
+	return r < 0 ? r != -ENOENT : names.n > 0;
+}
+
+/* For callers that cannot open a mark: what is not set says that nothing was interrupted. */
+static int is_unset(int dir, const char *uuid)
+{
+	struct stat status;
+
+	if (fstatat(dir, uuid, &status, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	return status.st_size == 0 ? 0 : -EACCES;
+}
+
 int mark_is_left(const struct env *env, const char *uuid)
 {
 	struct stat status;
@@ -147,6 +165,8 @@ int mark_is_left(const struct env *env, const char *uuid)
 	if (dir < 0)
 		return errno == ENOENT ? 0 : -errno;
 	_cleanup_close_ int fd = openat(dir, uuid, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0 && errno == EACCES)
+		return is_unset(dir, uuid);
 	if (fd < 0)
 		return errno == ENOENT ? 0 : -errno;
 	if (flock(fd, LOCK_SH | LOCK_NB) < 0)

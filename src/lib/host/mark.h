@@ -8,7 +8,8 @@
 #include "host/env.h"
 
 /*
- * The mark of a start in progress: /run/mdevctl/UUID, in a directory that only root can open. It is
+ * The mark of a start in progress: /run/mdevctl/UUID, a file that only root can open, in a
+ * directory that only root can list. Other users can see that a UUID has no mark. The mark is
  * locked (flock) while a program starts the device, set before the device is created, and removed
  * after its last attribute has been written. If the program is killed, the kernel releases the
  * lock, so a mark that is set but not locked means that the device is incomplete. /run is empty
@@ -43,7 +44,10 @@ void mark_clear(struct mark *mark);
 void mark_close(struct mark *mark);
 #define _cleanup_mark_ __attribute__((cleanup(mark_close)))
 
+/* Whether there may be a mark at all, for those who would ask for many. */
+bool mark_any(const struct env *env);
+
 /* Whether the last start of this UUID was interrupted, so that its device, if it is there, is
  * incomplete. Does not wait: a start in progress is none that was interrupted. Returns 1 or 0, or
- * -errno if that cannot be told (-EACCES: only root can). */
+ * -errno if that cannot be told (-EACCES: there is a mark, and only root can tell). */
 int mark_is_left(const struct env *env, const char *uuid);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/suggest.h"
 #include "base/text.h"
 #include "device/json.h"
 #include "device/uuid.h"
@@ -19,6 +20,7 @@
 struct places {
 	const struct state_device *running; /* NULL = it does not run */
 	const struct state_device *defined; /* the first one; NULL = it is not defined */
+	bool marks;			    /* there are marks of starts in progress, of any UUID */
 };
 
 const char *state_type(const struct state_device *dev)
@@ -104,23 +106,11 @@ static void set_state(struct state_device *dev, enum mdev_state word, char *reas
 	dev->reason = reason;
 }
 
-/* Whether its start was interrupted: 1, 0, or -errno. */
-static int is_incomplete(const struct env *env, struct state *state, const struct mdev *running)
-{
-	int r = mark_is_left(env, running->uuid);
-
-	if (r == -EACCES || r == -EPERM) {
-		state->unmarked = true; /* a matter of this caller, not of the device */
-		return 0;
-	}
-	return r;
-}
-
-static void judge_running(const struct env *env, struct state *state, struct state_device *dev,
+static void judge_running(const struct env *env, struct state_device *dev,
 			  const struct places *places)
 {
 	const struct mdev *definition = state_definition(dev);
-	int incomplete = is_incomplete(env, state, dev->running);
+	int incomplete = places->marks ? mark_is_left(env, dev->uuid) : 0;
 
 	if (incomplete > 0)
 		set_state(dev, MDEV_INCOMPLETE,
@@ -156,8 +146,7 @@ static void judge_stopped(struct state_device *dev, const struct places *places)
 }
 
 /* The worst that can be said of a device. */
-static void judge(const struct env *env, struct state *state, struct state_device *dev,
-		  const struct places *places)
+static void judge(const struct env *env, struct state_device *dev, const struct places *places)
 {
 	const struct mdev *definition = dev->definition;
 
@@ -165,7 +154,7 @@ static void judge(const struct env *env, struct state *state, struct state_devic
 		set_state(dev, definition->unreadable ? MDEV_UNKNOWN : MDEV_BROKEN,
 			  mem_text(definition->broken));
 	else if (dev->running)
-		judge_running(env, state, dev, places);
+		judge_running(env, dev, places);
 	else
 		judge_stopped(dev, places);
 }
@@ -181,6 +170,7 @@ static int by_uuid(const void *left, const void *right)
 static void judge_all(const struct env *env, struct state *state)
 {
 	size_t n = state->n_devices, end;
+	bool marks = mark_any(env);
 	_cleanup_free_ struct state_device **all =
 		mem_grow(NULL, n + 1, sizeof(struct state_device *));
 
@@ -188,7 +178,7 @@ static void judge_all(const struct env *env, struct state *state)
 		all[i] = &state->devices[i];
 	qsort(all, n, sizeof(struct state_device *), by_uuid);
 	for (size_t start = 0; start < n; start = end) {
-		struct places places = { 0 };
+		struct places places = { .marks = marks };
 
 		for (end = start; end < n && strcmp(all[end]->uuid, all[start]->uuid) == 0; end++) {
 			if (all[end]->running)
@@ -197,7 +187,7 @@ static void judge_all(const struct env *env, struct state *state)
 				places.defined = all[end];
 		}
 		for (size_t i = start; i < end; i++)
-			judge(env, state, all[i], &places);
+			judge(env, all[i], &places);
 	}
 }
 
@@ -259,6 +249,20 @@ static void find_parents(const struct env *env, struct state *state)
 	join_parents(env, state);
 }
 
+/* Whether a parent of which no types were found has none; else it is noted why that cannot be told.
+ */
+static enum answer check_types(const struct env *env, struct state *state, const char *parent)
+{
+	_cleanup_free_ char *path = mem_printf(PARENTS "/%s/mdev_supported_types", parent);
+	_cleanup_close_ int fd = file_open_dir(env->root, path);
+
+	if (fd >= 0 || fd == -ENOENT || fd == -ENOTDIR)
+		return ANSWER_NO;
+	_cleanup_free_ char *text = mem_printf("Unable to read /%s: %s", path, error_words(-fd));
+	note_unseen(state, text);
+	return ANSWER_UNKNOWN;
+}
+
 static void find_types(const struct env *env, struct state *state)
 {
 	size_t j = 0;
@@ -273,7 +277,9 @@ static void find_types(const struct env *env, struct state *state)
 		while (j < state->types.n && strcmp(state->types.v[j].parent, parent->name) == 0)
 			j++;
 		parent->n_types = (size_t)(&state->types.v[j] - parent->types);
-		parent->has_types = parent->n_types > 0 ? ANSWER_YES : ANSWER_NO;
+		parent->has_types = parent->n_types > 0 ? ANSWER_YES
+				    : parent->present	? check_types(env, state, parent->name)
+							: ANSWER_NO;
 	}
 }
 
@@ -283,8 +289,9 @@ static char *explain(const struct state *state, const struct state_parent *paren
 {
 	const struct mdev_type *type = state_find_type(parent, state_type(dev));
 
-	if (!parent->present && state->parents_known == ANSWER_YES)
-		return mem_text("parent not present");
+	if (!parent->present)
+		return mem_text(state->parents_known == ANSWER_YES ? "parent not present"
+								   : "parents cannot be read");
 	if (parent->has_types != ANSWER_UNKNOWN && !type)
 		return mem_text("type not offered");
 	if (type && type->available == 0)
@@ -305,7 +312,7 @@ static void explain_missing(struct state *state)
 }
 
 /* Who uses which running device and which function, in one walk. */
-static void find_holders(const struct env *env, struct state *state)
+static void find_holders(const struct env *env, bool walk, struct state *state)
 {
 	size_t n = state->running.n + state->vfs.n;
 	_cleanup_free_ char **paths = mem_zero(state->running.n + 1, sizeof(char *));
@@ -318,7 +325,7 @@ static void find_holders(const struct env *env, struct state *state)
 	}
 	for (size_t i = 0; i < state->vfs.n; i++)
 		state->holders[state->running.n + i].path = state->vfs.v[i].path;
-	holders_find(env, state->holders, n);
+	holders_find(env, state->holders, n, walk);
 	state->vf_holders = &state->holders[state->running.n];
 	for (size_t i = 0; i < state->n_devices; i++)
 		if (state->devices[i].running)
@@ -346,7 +353,7 @@ void state_read(const struct env *env, const char *uuid, unsigned what, struct s
 	find_parents(env, ret);
 	for (size_t i = 0; i < ret->n_devices; i++)
 		missing = missing || ret->devices[i].state == MDEV_MISSING;
-	if (what & STATE_TYPES || missing)
+	if (ret->parents_known == ANSWER_YES && (what & STATE_TYPES || missing))
 		find_types(env, ret);
 	else
 		for (size_t i = 0; i < ret->n_parents; i++)
@@ -354,8 +361,87 @@ void state_read(const struct env *env, const char *uuid, unsigned what, struct s
 	explain_missing(ret);
 	if (what & STATE_VFS)
 		parent_find_vfs(env, &ret->vfs);
-	if (what & STATE_HOLDERS)
-		find_holders(env, ret);
+	if (what & (STATE_HOLDERS | STATE_NODES))
+		find_holders(env, what & STATE_HOLDERS, ret);
+}
+
+bool state_is_wrong(const struct state_device *dev)
+{
+	return dev->state != MDEV_RUNNING && dev->state != MDEV_STOPPED;
+}
+
+bool state_is_of(const struct state_parent *parent, const char *name)
+{
+	return !name || strcmp(parent->name, name) == 0 ||
+	       (parent->card && strcmp(parent->card, name) == 0);
+}
+
+/* Whether a function is of this name, or of the card of this name. */
+static bool has_vf(const struct state *state, const char *name)
+{
+	for (size_t i = 0; i < state->vfs.n; i++)
+		if (strcmp(state->vfs.v[i].name, name) == 0 ||
+		    (state->vfs.v[i].card && strcmp(state->vfs.v[i].card, name) == 0))
+			return true;
+	return false;
+}
+
+static int no_parent(const struct state *state, const char *name, struct error *err)
+{
+	struct suggestion suggestion = { .word = name };
+
+	for (size_t i = 0; i < state->n_parents; i++) {
+		suggest_try(&suggestion, state->parents[i].name);
+		if (state->parents[i].card)
+			suggest_try(&suggestion, state->parents[i].card);
+	}
+	_cleanup_free_ char *question = suggest_question(&suggestion);
+	return error_set(err, STATUS_NOT_FOUND, "There is no parent or card '%s'%s", name,
+			 question);
+}
+
+int state_require(const struct state *state, const struct filter *filter, struct error *err)
+{
+	if (!filter->uuid && !filter->parent)
+		return 0;
+	for (size_t i = 0; i < state->n_parents; i++)
+		if (state_is_of(&state->parents[i], filter->parent) &&
+		    (!filter->uuid || state->parents[i].n_devices > 0))
+			return 0;
+	if (!filter->uuid && has_vf(state, filter->parent))
+		return 0;
+	if (state->unseen)
+		return error_set(err, STATUS_FAILED, "%s", state->unseen);
+	if (!filter->uuid)
+		return no_parent(state, filter->parent, err);
+	return error_set(err, STATUS_NOT_FOUND, "Device %s is neither defined nor running%s%s",
+			 filter->uuid, filter->parent ? " on " : "",
+			 filter->parent ? filter->parent : "");
+}
+
+int state_verdict(const struct state *state, const struct filter *filter, struct error *err)
+{
+	bool wrong = false, unknown = false;
+
+	for (size_t i = 0; i < state->n_parents; i++) {
+		const struct state_parent *parent = &state->parents[i];
+
+		for (size_t j = 0; j < parent->n_devices && state_is_of(parent, filter->parent);
+		     j++) {
+			const struct state_device *dev = &parent->devices[j];
+
+			if (dev->state == MDEV_UNKNOWN)
+				unknown = true;
+			else if (state_is_wrong(dev))
+				wrong = true;
+		}
+	}
+	if (!wrong && !unknown && !state->unseen)
+		return 0;
+	if (state->unseen)
+		error_set(err, STATUS_FAILED, "%s", state->unseen);
+	err->status = wrong ? STATUS_DIFFERS : STATUS_FAILED;
+	return -1;
 }
 
 const struct state_parent *state_find_parent(const struct state *state, const char *name)

@@ -50,8 +50,7 @@ struct state {
 	size_t n_devices;
 	struct parent_vf_list vfs;	 /* of NVIDIA's driver without mediated devices */
 	const struct holder *vf_holders; /* borrowed: who uses these, in the same order */
-	char *unseen;  /* owned: what could not be read, as one sentence; NULL = nothing */
-	bool unmarked; /* not allowed to tell which starts were interrupted */
+	char *unseen; /* owned: what could not be read, as one sentence; NULL = nothing */
 
 	/* What the above is borrowed from. */
 	struct mdev_list definitions;
@@ -68,12 +67,27 @@ enum {
 	STATE_TYPES = 1u << 0,
 	STATE_HOLDERS = 1u << 1, /* who uses which device */
 	STATE_VFS = 1u << 2,
+	STATE_NODES = 1u << 3, /* under which names VFIO hands out devices, but not to whom */
 };
 
 /* Reads the snapshot. uuid NULL = all devices; else only those of this UUID, on any parent. */
 void state_read(const struct env *env, const char *uuid, unsigned what, struct state *ret);
 void state_free(struct state *state);
 #define _cleanup_state_ __attribute__((cleanup(state_free)))
+
+/* Whether something is wrong with a device, or could be (MDEV_UNKNOWN). */
+bool state_is_wrong(const struct state_device *dev);
+
+/* Whether a parent is of this name, or a function of the card of this name; NULL = any. */
+bool state_is_of(const struct state_parent *parent, const char *name);
+
+/* Checks that the filter matches something. Errors: STATUS_NOT_FOUND; STATUS_FAILED if that cannot
+ * be told. */
+int state_require(const struct state *state, const struct filter *filter, struct error *err);
+
+/* What monitoring makes of the devices that match: 0; else -1 with STATUS_DIFFERS if something is
+ * wrong, or STATUS_FAILED if only something cannot be read; without a text if a device says it. */
+int state_verdict(const struct state *state, const struct filter *filter, struct error *err);
 
 /* The parent of this name; NULL = it is neither present nor named by a device. */
 const struct state_parent *state_find_parent(const struct state *state, const char *name);

@@ -19,17 +19,19 @@ static const struct cli_option {
 	const char *name;
 	const char *argument; /* NULL = takes no value */
 } options[CLI_OPTIONS] = {
-	{ 'u', false, "uuid", "UUID" },	 { 'p', false, "parent", "PARENT" },
-	{ 't', false, "type", "TYPE" },	 { 'a', false, "auto", NULL },
-	{ 'm', false, "manual", NULL },	 { 0, false, "addattr", "ATTRIBUTE" },
-	{ 0, false, "delattr", NULL },	 { 'i', false, "index", "INDEX" },
-	{ 0, false, "value", "VALUE" },	 { 'l', false, "live", NULL },
-	{ 'd', false, "defined", NULL }, { 0, false, "jsonfile", "FILE" },
-	{ 'f', false, "force", NULL },	 { 0, false, "dumpjson", NULL },
-	{ 'v', false, "verbose", NULL }, { 0, false, "ensure", NULL },
-	{ 0, true, "wait", "SECONDS" },	 { 0, false, "settle", NULL },
-	{ 0, false, "dry-run", NULL },	 { 0, false, "json", NULL },
-	{ 'V', false, "version", NULL }, { 'h', false, "help", NULL },
+	{ 'u', false, "uuid", "UUID" },	  { 'p', false, "parent", "PARENT" },
+	{ 't', false, "type", "TYPE" },	  { 'a', false, "auto", NULL },
+	{ 'm', false, "manual", NULL },	  { 0, false, "addattr", "ATTRIBUTE" },
+	{ 0, false, "delattr", NULL },	  { 'i', false, "index", "INDEX" },
+	{ 0, false, "value", "VALUE" },	  { 'l', false, "live", NULL },
+	{ 'd', false, "defined", NULL },  { 0, false, "jsonfile", "FILE" },
+	{ 'f', false, "force", NULL },	  { 0, false, "dumpjson", NULL },
+	{ 'v', false, "verbose", NULL },  { 0, false, "ensure", NULL },
+	{ 0, true, "wait", "SECONDS" },	  { 0, false, "settle", NULL },
+	{ 0, false, "dry-run", NULL },	  { 0, false, "json", NULL },
+	{ 'V', false, "version", NULL },  { 'h', false, "help", NULL },
+	{ 0, false, "all", NULL },	  { 0, false, "check", NULL },
+	{ 0, false, "noheadings", NULL },
 };
 
 #define WAIT_DEFAULT 30
@@ -413,7 +415,7 @@ int cli_main(const struct cli_spec *spec, int argc, char *argv[])
 	if (env_open(&env, &err) < 0 || spec->run(&cli, &env, &err) < 0) {
 		if (err.text) /* else what was printed says it all */
 			log_error("%s", err.text);
-		return err.status;
+		return cli_done() == STATUS_OK ? (int)err.status : STATUS_FAILED;
 	}
 	return cli_done();
 }

@@ -35,8 +35,11 @@ enum {
 	CLI_JSON = 1u << 19,
 	CLI_VERSION = 1u << 20,
 	CLI_HELP = 1u << 21,
+	CLI_ALL = 1u << 22,
+	CLI_CHECK = 1u << 23,
+	CLI_NOHEADINGS = 1u << 24,
 };
-#define CLI_OPTIONS 22
+#define CLI_OPTIONS 25
 
 struct cli_use {
 	unsigned option;  /* one bit; 0 ends the list */

@@ -1,0 +1,598 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "device/json.h"
+#include "ui/status.h"
+#include "ui/table.h"
+
+/* The columns of the tree. */
+static const char *const columns[] = { "NAME", "STATE", "START", "DETAILS", NULL };
+#define STATE_COLUMN 1
+
+/* The tree that is being drawn. */
+struct tree {
+	const struct state *state;	/* borrowed */
+	const struct status_view *view; /* borrowed */
+	struct table *table;		/* borrowed */
+	bool hidden; /* a device is shown of which it cannot be told who uses it */
+};
+
+static struct table_row *add_row(struct tree *tree, struct table_row *above, const char *name,
+				 const char *details)
+{
+	return table_add(tree->table, above, (const char *const[]){ name, "", "", details });
+}
+
+/* Appends words to a list of them. */
+__attribute__((format(printf, 2, 3))) static void append(char **list, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	_cleanup_free_ char *words = mem_vprintf(format, args);
+	va_end(args);
+	char *all = mem_printf("%s%s%s", *list ? *list : "", *list ? ", " : "", words);
+	free(*list);
+	*list = all;
+}
+
+static void append_user(struct tree *tree, const struct holder *holder, char **list)
+{
+	if (!holder || holder->in_use == ANSWER_NO)
+		return;
+	if (holder->in_use == ANSWER_UNKNOWN) {
+		append(list, "?");
+		tree->hidden = true;
+		return;
+	}
+	append(list, "%s (%d)",
+	       holder->guest	 ? holder->guest
+	       : holder->command ? holder->command
+				 : "?",
+	       holder->pid);
+}
+
+static const char *start_of(const struct state_device *dev)
+{
+	const struct mdev *definition = state_definition(dev);
+
+	return !definition ? NULL : definition->autostart ? "auto" : "manual";
+}
+
+static void add_device(struct tree *tree, struct table_row *above, const struct state_device *dev)
+{
+	_cleanup_free_ char *details = dev->reason ? mem_text(dev->reason) : NULL;
+	_cleanup_free_ char *set = state_set(dev);
+	const char *start = start_of(dev);
+
+	append_user(tree, dev->holder, &details);
+	if (set)
+		append(&details, "%s", set);
+	struct table_row *row =
+		table_add(tree->table, above,
+			  (const char *const[]){ dev->uuid, mdev_state_name(dev->state),
+						 start ? start : "-", details ? details : "" });
+	if (state_is_wrong(dev))
+		table_warn(tree->table, row, STATE_COLUMN);
+}
+
+/* --- The types of a parent ------------------------------------------------------------------- */
+
+static bool has_devices(const struct state_parent *parent, const char *type)
+{
+	for (size_t i = 0; i < parent->n_devices; i++)
+		if (strcmp(state_type(&parent->devices[i]), type) == 0)
+			return true;
+	return false;
+}
+
+static void add_devices(struct tree *tree, struct table_row *above,
+			const struct state_parent *parent, const char *type)
+{
+	for (size_t i = 0; i < parent->n_devices; i++)
+		if (strcmp(state_type(&parent->devices[i]), type) == 0)
+			add_device(tree, above, &parent->devices[i]);
+}
+
+static void add_type(struct tree *tree, struct table_row *above, const struct state_parent *parent,
+		     const struct mdev_type *type)
+{
+	_cleanup_free_ char *details = NULL;
+
+	append(&details, "%u free", type->available);
+	if (type->title)
+		append(&details, "%s", type->title);
+	add_devices(tree, add_row(tree, above, type->name, details), parent, type->name);
+}
+
+/* Types that devices have and the parent does not offer, in the order of their first device. */
+static void add_missing_types(struct tree *tree, struct table_row *above,
+			      const struct state_parent *parent)
+{
+	for (size_t i = 0; i < parent->n_devices; i++) {
+		const char *type = state_type(&parent->devices[i]);
+		bool first = *type && !state_find_type(parent, type);
+
+		for (size_t j = 0; j < i && first; j++)
+			first = strcmp(state_type(&parent->devices[j]), type) != 0;
+		if (first)
+			add_devices(tree,
+				    add_row(tree, above, type,
+					    parent->present && parent->has_types != ANSWER_UNKNOWN
+						    ? "not offered"
+						    : ""),
+				    parent, type);
+	}
+}
+
+static void add_folded_types(struct tree *tree, struct table_row *above, size_t n, size_t n_free,
+			     bool more)
+{
+	_cleanup_free_ char *name = mem_printf("%zu %stypes", n, more ? "more " : "");
+	_cleanup_free_ char *details =
+		n_free > 0 ? mem_printf("%zu with free instances", n_free) : mem_text("none free");
+
+	add_row(tree, above, name, details);
+}
+
+/* The types with their devices; those without are one line. */
+static void add_types(struct tree *tree, struct table_row *above, const struct state_parent *parent)
+{
+	size_t idle = 0, idle_free = 0;
+
+	add_devices(tree, above, parent, ""); /* of a definition that does not say it */
+	for (size_t i = 0; i < parent->n_types && !tree->view->filter.uuid; i++)
+		if (!has_devices(parent, parent->types[i].name)) {
+			idle++;
+			idle_free += parent->types[i].available > 0;
+		}
+	bool fold = idle > 1 && !tree->view->all && !tree->view->filter.parent;
+
+	for (size_t i = 0; i < parent->n_types; i++)
+		if (has_devices(parent, parent->types[i].name) ||
+		    (!fold && !tree->view->filter.uuid))
+			add_type(tree, above, parent, &parent->types[i]);
+	add_missing_types(tree, above, parent);
+	if (fold)
+		add_folded_types(tree, above, idle, idle_free, idle < parent->n_types);
+}
+
+/* --- Parents and cards ----------------------------------------------------------------------- */
+
+static const char *key_of(const struct state_parent *parent)
+{
+	return parent->card ? parent->card : parent->name;
+}
+
+/* Parents that are present come first, those of a card side by side. */
+static int by_card(const void *left, const void *right)
+{
+	const struct state_parent *const *a = left, *const *b = right;
+
+	if ((*a)->present != (*b)->present)
+		return (*a)->present ? -1 : 1;
+	int order = strcmp(key_of(*a), key_of(*b));
+	return order ? order : strcmp((*a)->name, (*b)->name);
+}
+
+static bool is_shown(const struct status_view *view, const struct state_parent *parent)
+{
+	return state_is_of(parent, view->filter.parent) &&
+	       (!view->filter.uuid || parent->n_devices > 0);
+}
+
+static bool has_free(const struct state_parent *parent)
+{
+	for (size_t i = 0; i < parent->n_types; i++)
+		if (parent->types[i].available > 0)
+			return true;
+	return false;
+}
+
+/* Whether a parent is one of those that are folded into a line, if there are several. */
+static bool is_idle(const struct tree *tree, const struct state_parent *parent)
+{
+	return parent->present && parent->n_devices == 0 && !tree->view->all &&
+	       !tree->view->filter.parent;
+}
+
+static void add_parent(struct tree *tree, struct table_row *above,
+		       const struct state_parent *parent)
+{
+	_cleanup_free_ char *details = NULL;
+
+	if (!parent->present && tree->state->parents_known == ANSWER_YES)
+		append(&details, "not present");
+	if (!above && parent->driver)
+		append(&details, "%s", parent->driver);
+	if (parent->present && parent->has_types == ANSWER_UNKNOWN)
+		append(&details, "types cannot be read");
+	add_types(tree, add_row(tree, above, parent->name, details ? details : ""), parent);
+}
+
+/* One line for n parents without devices; driver NULL = that is said above. */
+static void add_folded_parents(struct tree *tree, struct table_row *above, size_t n, size_t n_free,
+			       const char *driver, bool more)
+{
+	_cleanup_free_ char *name = mem_printf("%zu %sparents", n, more ? "more " : "");
+	_cleanup_free_ char *details = NULL;
+
+	if (driver)
+		append(&details, "%s", driver);
+	append(&details, "no devices");
+	if (n_free > 0)
+		append(&details, "%zu with free instances", n_free);
+	else
+		append(&details, "none with free instances");
+	add_row(tree, above, name, details);
+}
+
+/* A card of n parents. */
+static void add_card(struct tree *tree, const struct state_parent *const parents[], size_t n)
+{
+	_cleanup_free_ char *details = NULL;
+	size_t idle = 0, idle_free = 0;
+
+	if (parents[0]->driver)
+		append(&details, "%s", parents[0]->driver);
+	append(&details, "%zu parents", n);
+	struct table_row *row = add_row(tree, NULL, key_of(parents[0]), details);
+
+	for (size_t i = 0; i < n; i++)
+		if (is_idle(tree, parents[i])) {
+			idle++;
+			idle_free += has_free(parents[i]);
+		}
+	for (size_t i = 0; i < n; i++)
+		if (idle < 2 || !is_idle(tree, parents[i]))
+			add_parent(tree, row, parents[i]);
+	if (idle > 1)
+		add_folded_parents(tree, row, idle, idle_free, NULL, idle < n);
+}
+
+static bool same_driver(const struct state_parent *a, const struct state_parent *b)
+{
+	return strcmp(a->driver ? a->driver : "", b->driver ? b->driver : "") == 0;
+}
+
+/* How many parents begin at parents[0] that are one card. */
+static size_t count_card(const struct state_parent *const parents[], size_t n)
+{
+	size_t count = 1;
+
+	while (count < n && parents[0]->present && parents[count]->present &&
+	       strcmp(key_of(parents[count]), key_of(parents[0])) == 0)
+		count++;
+	return count;
+}
+
+/* Parents that are folded into one line. */
+struct fold {
+	size_t n;
+	size_t n_free; /* with free instances */
+	size_t last;   /* where they are shown */
+	bool more;     /* others of their driver are shown */
+};
+
+/* Those without devices that have the driver of alone[i]; none if that has devices itself. */
+static struct fold fold_of(const struct tree *tree, const struct state_parent *const alone[],
+			   size_t n, size_t i)
+{
+	struct fold fold = { 0 };
+
+	for (size_t j = 0; j < n && is_idle(tree, alone[i]); j++) {
+		if (!alone[j]->present || !same_driver(alone[j], alone[i]))
+			continue;
+		if (is_idle(tree, alone[j])) {
+			fold.last = j;
+			fold.n++;
+			fold.n_free += has_free(alone[j]);
+		} else {
+			fold.more = true;
+		}
+	}
+	return fold;
+}
+
+/* Parents that are no part of a card. */
+static void add_alone(struct tree *tree, const struct state_parent *const alone[], size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct fold fold = fold_of(tree, alone, n, i);
+
+		if (fold.n < 2)
+			add_parent(tree, NULL, alone[i]);
+		else if (fold.last == i)
+			add_folded_parents(tree, NULL, fold.n, fold.n_free, alone[i]->driver,
+					   fold.more);
+	}
+}
+
+static void add_parents(struct tree *tree)
+{
+	const struct state *state = tree->state;
+	_cleanup_free_ const struct state_parent **shown =
+		mem_grow(NULL, state->n_parents + 1, sizeof(struct state_parent *));
+	_cleanup_free_ const struct state_parent **alone =
+		mem_grow(NULL, state->n_parents + 1, sizeof(struct state_parent *));
+	size_t n = 0, n_alone = 0, count;
+
+	for (size_t i = 0; i < state->n_parents; i++)
+		if (is_shown(tree->view, &state->parents[i]))
+			shown[n++] = &state->parents[i];
+	qsort(shown, n, sizeof(struct state_parent *), by_card);
+	for (size_t i = 0; i < n; i += count) {
+		count = count_card(&shown[i], n - i);
+		if (count > 1)
+			add_card(tree, &shown[i], count);
+		else
+			alone[n_alone++] = shown[i];
+	}
+	add_alone(tree, alone, n_alone);
+}
+
+/* --- Functions of NVIDIA's driver without mediated devices ------------------------------------ */
+
+static bool is_of_card(const struct parent_vf *vf, const char *card)
+{
+	return vf->card && card && strcmp(vf->card, card) == 0;
+}
+
+static bool is_shown_vf(const struct status_view *view, const struct parent_vf *vf)
+{
+	const char *name = view->filter.parent;
+
+	return !view->filter.uuid && (!name || strcmp(vf->name, name) == 0 || is_of_card(vf, name));
+}
+
+static void add_vf(struct tree *tree, struct table_row *above, size_t i)
+{
+	const struct parent_vf *vf = &tree->state->vfs.v[i];
+	_cleanup_free_ char *details = NULL;
+
+	if (vf->typed == ANSWER_NO)
+		append(&details, "no vGPU type");
+	else if (vf->typed == ANSWER_UNKNOWN)
+		append(&details, "vGPU type cannot be read");
+	else if (vf->title)
+		append(&details, "%s", vf->title);
+	else
+		append(&details, "vGPU type %u", vf->type);
+	if (vf->typed != ANSWER_NO)
+		append_user(tree, &tree->state->vf_holders[i], &details);
+	add_row(tree, above, vf->name, details);
+}
+
+/* Shows the n functions of a card that begin with index i. */
+static void add_vf_card(struct tree *tree, size_t i, size_t n)
+{
+	const struct parent_vf *vfs = tree->state->vfs.v;
+	bool fold = !tree->view->all && !tree->view->filter.parent;
+	size_t idle = 0;
+
+	_cleanup_free_ char *details = mem_printf("%s%s%zu PCI function%s, not managed by mdevctl",
+						  vfs[i].driver ? vfs[i].driver : "",
+						  vfs[i].driver ? ", " : "", n, n > 1 ? "s" : "");
+	struct table_row *row =
+		add_row(tree, NULL, vfs[i].card ? vfs[i].card : vfs[i].name, details);
+
+	for (size_t j = i; j < i + n; j++)
+		idle += vfs[j].typed == ANSWER_NO;
+	for (size_t j = i; j < i + n; j++)
+		if (is_shown_vf(tree->view, &vfs[j]) &&
+		    (!fold || idle < 2 || vfs[j].typed != ANSWER_NO))
+			add_vf(tree, row, j);
+	if (fold && idle > 1) {
+		_cleanup_free_ char *name =
+			mem_printf("%zu %sfunctions", idle, idle < n ? "more " : "");
+		add_row(tree, row, name, "no vGPU type");
+	}
+}
+
+static void add_vfs(struct tree *tree)
+{
+	const struct parent_vf_list *vfs = &tree->state->vfs;
+	size_t n;
+
+	for (size_t i = 0; i < vfs->n; i += n) {
+		bool shown = is_shown_vf(tree->view, &vfs->v[i]);
+
+		for (n = 1; i + n < vfs->n && is_of_card(&vfs->v[i + n], vfs->v[i].card); n++)
+			shown = shown || is_shown_vf(tree->view, &vfs->v[i + n]);
+		if (shown)
+			add_vf_card(tree, i, n);
+	}
+}
+
+int status_print(const struct state *state, const struct status_view *view, struct error *err)
+{
+	_cleanup_table_ struct table *table = table_new(columns, view->headings);
+	struct tree tree = { .state = state, .view = view, .table = table };
+
+	add_parents(&tree);
+	add_vfs(&tree);
+	if (table_print(table, err) < 0)
+		return -1;
+	if (tree.hidden)
+		log_warning("Not all processes can be seen%s; '?' may be in use",
+			    geteuid() == 0 ? " from here" : " (run it as root)");
+	return 0;
+}
+
+/* --- What is wrong --------------------------------------------------------------------------- */
+
+void status_print_wrong(const struct state *state, const struct status_view *view)
+{
+	for (size_t i = 0; i < state->n_parents; i++) {
+		const struct state_parent *parent = &state->parents[i];
+
+		for (size_t j = 0; j < parent->n_devices && is_shown(view, parent); j++) {
+			const struct state_device *dev = &parent->devices[j];
+			const char *type = state_type(dev);
+
+			if (state_is_wrong(dev))
+				printf("%s %s %s %s: %s\n", mdev_state_name(dev->state), dev->uuid,
+				       dev->parent, *type ? type : "-", dev->reason);
+		}
+	}
+}
+
+/* --- JSON ------------------------------------------------------------------------------------ */
+
+static void key_string(struct json_writer *w, const char *key, const char *value)
+{
+	json_key(w, key);
+	if (value && *value)
+		json_string(w, value);
+	else
+		json_null(w);
+}
+
+static void key_answer(struct json_writer *w, const char *key, enum answer answer)
+{
+	json_key(w, key);
+	if (answer == ANSWER_UNKNOWN)
+		json_null(w);
+	else
+		json_bool(w, answer == ANSWER_YES);
+}
+
+/* "in_use" and "used_by"; unknown: the answer without a holder. */
+static void use_json(struct json_writer *w, const struct holder *holder, enum answer unknown)
+{
+	key_answer(w, "in_use", holder ? holder->in_use : unknown);
+	json_key(w, "used_by");
+	if (!holder || !holder->pid) {
+		json_null(w);
+		return;
+	}
+	json_open(w, '{');
+	json_key(w, "pid");
+	json_number(w, (unsigned)holder->pid);
+	key_string(w, "command", holder->command);
+	key_string(w, "guest", holder->guest);
+	json_close(w, '}');
+}
+
+static void device_json(struct json_writer *w, const struct state_device *dev)
+{
+	const struct mdev *definition = state_definition(dev);
+	_cleanup_free_ char *set = state_set(dev);
+
+	json_open(w, '{');
+	key_string(w, "uuid", dev->uuid);
+	key_string(w, "mdev_type", state_type(dev));
+	key_string(w, "defined_type", definition ? definition->type : NULL);
+	key_string(w, "state", mdev_state_name(dev->state));
+	key_string(w, "reason", dev->reason);
+	key_answer(w, "defined", dev->defined);
+	key_answer(w, "active", dev->active);
+	key_string(w, "start", start_of(dev));
+	json_key(w, "attrs");
+	if (definition)
+		json_attributes(w, definition);
+	else
+		json_null(w);
+	key_string(w, "vfio_group", dev->holder ? dev->holder->group : NULL);
+	key_string(w, "vfio_device", dev->holder ? dev->holder->node : NULL);
+	use_json(w, dev->holder, dev->active);
+	key_string(w, "set", set);
+	json_close(w, '}');
+}
+
+static void types_json(struct json_writer *w, const struct status_view *view,
+		       const struct state_parent *parent)
+{
+	json_key(w, "types");
+	if (view->wrong || parent->has_types == ANSWER_UNKNOWN) {
+		json_null(w);
+		return;
+	}
+	json_open(w, '[');
+	for (size_t i = 0; i < parent->n_types; i++) {
+		const struct mdev_type *type = &parent->types[i];
+
+		json_open(w, '{');
+		key_string(w, "mdev_type", type->name);
+		key_string(w, "name", type->title);
+		key_string(w, "description", type->description);
+		key_string(w, "device_api", type->device_api);
+		json_key(w, "available_instances");
+		json_number(w, type->available);
+		json_close(w, '}');
+	}
+	json_close(w, ']');
+}
+
+static void parent_json(struct json_writer *w, const struct state *state,
+			const struct status_view *view, const struct state_parent *parent)
+{
+	json_open(w, '{');
+	key_string(w, "parent", parent->name);
+	key_answer(w, "present",
+		   parent->present			? ANSWER_YES
+		   : state->parents_known == ANSWER_YES ? ANSWER_NO
+							: ANSWER_UNKNOWN);
+	key_string(w, "driver", parent->driver);
+	key_string(w, "card", parent->card);
+	types_json(w, view, parent);
+	json_key(w, "devices");
+	json_open(w, '[');
+	for (size_t i = 0; i < parent->n_devices; i++)
+		if (!view->wrong || state_is_wrong(&parent->devices[i]))
+			device_json(w, &parent->devices[i]);
+	json_close(w, ']');
+	json_close(w, '}');
+}
+
+static bool has_wrong(const struct state_parent *parent)
+{
+	for (size_t i = 0; i < parent->n_devices; i++)
+		if (state_is_wrong(&parent->devices[i]))
+			return true;
+	return false;
+}
+
+static void vf_json(struct json_writer *w, const struct parent_vf *vf, const struct holder *holder)
+{
+	json_open(w, '{');
+	key_string(w, "vf", vf->name);
+	key_string(w, "card", vf->card);
+	key_string(w, "driver", vf->driver);
+	json_key(w, "vgpu_type");
+	if (vf->typed == ANSWER_UNKNOWN)
+		json_null(w);
+	else
+		json_number(w, vf->type);
+	key_string(w, "vgpu_name", vf->title);
+	use_json(w, holder, ANSWER_UNKNOWN);
+	json_close(w, '}');
+}
+
+void status_print_json(const struct state *state, const struct status_view *view)
+{
+	struct json_writer w = { .file = stdout, .pretty = true };
+
+	json_open(&w, '{');
+	json_key(&w, "parents");
+	json_open(&w, '[');
+	for (size_t i = 0; i < state->n_parents; i++)
+		if (is_shown(view, &state->parents[i]) &&
+		    (!view->wrong || has_wrong(&state->parents[i])))
+			parent_json(&w, state, view, &state->parents[i]);
+	json_close(&w, ']');
+	json_key(&w, "vfs");
+	json_open(&w, '[');
+	for (size_t i = 0; i < state->vfs.n; i++)
+		if (is_shown_vf(view, &state->vfs.v[i]))
+			vf_json(&w, &state->vfs.v[i], &state->vf_holders[i]);
+	json_close(&w, ']');
+	key_string(&w, "unseen", state->unseen);
+	json_close(&w, '}');
+}

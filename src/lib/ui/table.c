@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <locale.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <libsmartcols/libsmartcols.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "ui/table.h"
+
+struct table {
+	struct libscols_table *scols; /* owned; NULL = there was no memory for it */
+	unsigned columns;
+	int error; /* 0, or the first -errno */
+};
+
+/* Remembers a failure, which can only be one of memory. */
+static void note(struct table *table, int r)
+{
+	if (r < 0 && table->error == 0)
+		table->error = r;
+}
+
+static void add_column(struct table *table, const char *name, bool first, bool last)
+{
+	int flags = (first ? SCOLS_FL_TREE : 0) | (last ? SCOLS_FL_TRUNC : 0);
+
+	/* 1: not wider than its cells; of what is too wide, only the last column gives way. */
+	if (!scols_table_new_column(table->scols, name, last ? 0 : 1, flags))
+		note(table, -ENOMEM);
+	table->columns++;
+}
+
+struct table *table_new(const char *const columns[], bool headings)
+{
+	struct table *table = mem_zero(1, sizeof(*table));
+
+	/* Without it the locale is C, and the tree ASCII. Messages and numbers stay as they are. */
+	setlocale(LC_CTYPE, "");
+	table->scols = scols_new_table();
+	if (!table->scols) {
+		table->error = -ENOMEM;
+		return table;
+	}
+	for (size_t i = 0; columns[i]; i++)
+		add_column(table, columns[i], i == 0, !columns[i + 1]);
+	note(table, scols_table_enable_noheadings(table->scols, !headings));
+	note(table, scols_table_enable_minout(table->scols, 1)); /* no blanks at ends of lines */
+	note(table, scols_table_enable_colors(table->scols, log_colours(STDOUT_FILENO)));
+	return table;
+}
+
+struct table_row *table_add(struct table *table, struct table_row *above, const char *const cells[])
+{
+	struct libscols_line *line =
+		table->error ? NULL
+			     : scols_table_new_line(table->scols, (struct libscols_line *)above);
+
+	if (!line)
+		note(table, -ENOMEM);
+	for (unsigned i = 0; line && i < table->columns; i++)
+		if (*cells[i])
+			note(table, scols_line_set_data(line, i, cells[i]));
+	return (struct table_row *)line;
+}
+
+void table_warn(struct table *table, struct table_row *row, unsigned column)
+{
+	struct libscols_line *line = (struct libscols_line *)row;
+
+	if (line && scols_table_colors_wanted(table->scols))
+		note(table, scols_cell_set_color(scols_line_get_cell(line, column), "red"));
+}
+
+int table_print(struct table *table, struct error *err)
+{
+	if (table->error == 0 && scols_table_get_nlines(table->scols) > 0)
+		note(table, scols_print_table(table->scols));
+	if (table->error)
+		return error_set(err, STATUS_FAILED, "Unable to print the table: %s",
+				 strerror(-table->error));
+	return 0;
+}
+
+void table_free(struct table **table)
+{
+	if (!*table)
+		return;
+	scols_unref_table((*table)->scols);
+	free(*table);
+	*table = NULL;
+}

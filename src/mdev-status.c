@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/log.h"
+#include "base/mem.h"
+#include "op/state.h"
+#include "ui/cli.h"
+#include "ui/status.h"
+
+static const struct cli_use uses[] = {
+	{ CLI_UUID, "Show only this device" },
+	{ CLI_PARENT, "Show only this parent, or all parents on this card" },
+	{ CLI_ALL, "Also show types and parents without devices" },
+	{ CLI_JSON, "Print JSON" },
+	{ CLI_CHECK, "Print only problems; exit with status 10 if there are any" },
+	{ CLI_NOHEADINGS, "Do not print column headings" },
+	{ 0 },
+};
+
+static int run(const struct cli *cli, struct env *env, struct error *err)
+{
+	_cleanup_state_ struct state state = { 0 };
+	bool json = cli->given & CLI_JSON, check = cli->given & CLI_CHECK;
+	struct status_view view = { .filter = { cli_uuid(cli), cli_value(cli, CLI_PARENT) },
+				    .all = cli->given & CLI_ALL,
+				    .headings = !(cli->given & CLI_NOHEADINGS),
+				    .wrong = check };
+
+	state_read(env, view.filter.uuid,
+		   !check ? STATE_TYPES | STATE_HOLDERS | STATE_VFS
+		   : json ? STATE_NODES
+			  : 0,
+		   &state);
+	if (state_require(&state, &view.filter, err) < 0)
+		return -1;
+	if (json)
+		status_print_json(&state, &view);
+	else if (check)
+		status_print_wrong(&state, &view);
+	else if (status_print(&state, &view, err) < 0)
+		return -1;
+	if (check)
+		return state_verdict(&state, &view.filter, err);
+	if (state.n_parents == 0 && state.vfs.n == 0) {
+		_cleanup_free_ char *why = types_explain(env, NULL);
+		log_hint("%s", why);
+	}
+	return state.unseen ? error_set(err, STATUS_FAILED, "%s", state.unseen) : 0;
+}
+
+static const struct cli_spec spec = {
+	.command = "status",
+	.summary = "Show the state of parents and mediated devices.",
+	.usage = { "[OPTIONS]" },
+	.uses = uses,
+	.run = run,
+};
+
+int main(int argc, char *argv[])
+{
+	return cli_main(&spec, argc, argv);
+}
