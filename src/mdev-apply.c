@@ -4,9 +4,9 @@
 #include "ui/print.h"
 
 static const struct cli_use uses[] = {
-	{ CLI_DRY_RUN, "Only print what would change; exit status 10 if anything would" },
-	{ CLI_JSON, "Print one JSON object" },
-	{ CLI_WAIT, "Wait until devices to be stopped are not in use (default 30 s)" },
+	{ CLI_DRY_RUN, "Print the changes without making them" },
+	{ CLI_JSON, "Print a JSON object" },
+	{ CLI_WAIT, "Wait until devices are not in use (default: 30 s)" },
 	{ 0 },
 };
 
@@ -31,7 +31,7 @@ static int run(const struct cli *cli, struct env *env, struct error *err)
 
 static const struct cli_spec spec = {
 	.command = "apply",
-	.summary = "Bring this host to the state that a file describes.",
+	.summary = "Bring this host to the state described in a file.",
 	.usage = { "[OPTIONS] FILE" },
 	.operand = "FILE",
 	.uses = uses,
