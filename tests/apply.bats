@@ -75,6 +75,7 @@ use() {
 	mkdir -p "$DEVICES/$1/vfio-dev/vfio7" "${node%/*}"
 	echo 511:7 >"$DEVICES/$1/vfio-dev/vfio7/dev"
 	: >"$node"
+	ln -sfn /proc "$ROOT/proc"
 	# shellcheck disable=SC2217 # it only has to have it open
 	LD_PRELOAD='' sleep 600 <"$node" 3>&- &
 	holder=$!

@@ -76,19 +76,32 @@ static void free_holders(struct apply_run *run)
 	run->holders = NULL;
 }
 
-/* Who uses the devices that the plan stops. Returns how many are in use. */
-static size_t find_holders(struct apply_run *run)
+/* Who uses a device that the plan stops (owned by the caller); NULL = nobody. A dry run opens no
+ * device: only one process can, and a guest may be just starting. */
+static char *find_holder(const struct apply_run *run, const struct plan_change *change,
+			 bool dry_run)
+{
+	const struct holder *holder = run->state.devices[change->there - run->state.devices].holder;
+
+	if (!dry_run)
+		return holder_find(run->op.env, change->dev.uuid);
+	return holder && holder->in_use == ANSWER_YES
+		       ? mem_printf("%s (PID %d)", holder->command ? holder->command : "?",
+				    holder->pid)
+		       : NULL;
+}
+
+/* Returns how many of the devices that the plan stops are in use. */
+static size_t find_holders(struct apply_run *run, bool dry_run)
 {
 	size_t n = 0;
 
-	free_holders(run);
 	run->holders = mem_zero(run->state.n_devices + 1, sizeof(*run->holders));
 	for (size_t i = 0; i < run->plan.n_changes; i++) {
 		const struct plan_change *change = &run->plan.changes[i];
+		char *who =
+			change->action == ACTION_STOP ? find_holder(run, change, dry_run) : NULL;
 
-		if (change->action != ACTION_STOP)
-			continue;
-		char *who = holder_find(run->op.env, change->dev.uuid);
 		if (!who)
 			continue;
 		run->holders[change->there - run->state.devices] = who;
@@ -97,21 +110,45 @@ static size_t find_holders(struct apply_run *run)
 	return n;
 }
 
-/* A device in use stays where it is, and so do those that would have taken its place: with those
- * known the plan is made once more. */
-static int make_plan(struct apply_run *run, struct error *err)
+static bool stops_any(const struct plan *plan)
 {
-	struct plan_facts facts = { .full = &run->full };
+	for (size_t i = 0; i < plan->n_changes; i++)
+		if (plan->changes[i].action == ACTION_STOP)
+			return true;
+	return false;
+}
 
+static void forget_plan(struct apply_run *run)
+{
 	plan_free(&run->plan);
 	free_holders(run);
 	state_free(&run->state);
 	run->at = run->n_later = run->later_at = 0;
 	run->again = false;
-	state_read(run->op.env, NULL, true, &run->state);
-	if (plan_make(&run->state, &run->desired, &facts, &run->plan, err) < 0)
+}
+
+static int read_and_plan(struct apply_run *run, unsigned what, struct error *err)
+{
+	struct plan_facts facts = { .full = &run->full };
+
+	forget_plan(run);
+	state_read(run->op.env, NULL, STATE_TYPES | what, &run->state);
+	return plan_make(&run->state, &run->desired, &facts, &run->plan, err);
+}
+
+/* A device in use stays where it is, and so do those that would have taken its place: with those
+ * known the plan is made once more. */
+static int make_plan(struct apply_run *run, bool dry_run, struct error *err)
+{
+	struct plan_facts facts = { .full = &run->full };
+
+	if (read_and_plan(run, 0, err) < 0)
 		return -1;
-	if (find_holders(run) == 0)
+	if (!stops_any(&run->plan))
+		return 0;
+	if (dry_run && read_and_plan(run, STATE_HOLDERS, err) < 0)
+		return -1;
+	if (find_holders(run, dry_run) == 0)
 		return 0;
 	facts.holders = run->holders;
 	plan_free(&run->plan);
@@ -156,7 +193,7 @@ static int start_run(struct apply *apply, const char *file, struct error *err)
 		return -1;
 	if (run->op.wait)
 		settle_open(&run->settle, run->op.env, run->op.wait);
-	if (make_plan(run, err) < 0)
+	if (make_plan(run, apply->dry_run, err) < 0)
 		return -1;
 	tell_problems(apply, false);
 	return 0;
@@ -255,7 +292,9 @@ static const struct apply_change *fail(struct apply *apply, const struct plan_ch
 
 	error_set(&change->error, err->status, "%s", err->text);
 	note_trouble(run, planned->dev.uuid)->failed = true;
-	if (run->failures++ == 0)
+	run->failures++;
+	if (run->status == STATUS_OK || run->status == STATUS_NO_INSTANCES ||
+	    run->status == STATUS_IN_USE)
 		run->status = err->status;
 	log_warning("Unable to %s %s on %s: %s", action_name(planned->action), planned->dev.uuid,
 		    planned->dev.parent, err->text);
@@ -332,9 +371,11 @@ static const struct apply_change *stop(struct apply *apply, struct plan_change *
 	if (r == 0)
 		return NULL;
 	_cleanup_free_ char *who = holder_find(run->op.env, planned->dev.uuid);
-	if (who)
+	if (who) {
 		error_set(&why, STATUS_IN_USE, "Device %s is in use by %s", running.uuid, who);
-	else if (strcmp(running.parent, planned->dev.parent) != 0)
+		return fail(apply, planned, &why);
+	}
+	if (strcmp(running.parent, planned->dev.parent) != 0)
 		error_set(&why, STATUS_EXISTS, "Device %s was started on %s by another process",
 			  running.uuid, running.parent);
 	if (why.text)
@@ -473,7 +514,7 @@ static bool plan_again(struct apply *apply)
 		return false;
 	for (size_t i = 0; i < run->n_troubles; i++)
 		run->troubles[i].skipped = false;
-	if (make_plan(run, &run->error) < 0)
+	if (make_plan(run, false, &run->error) < 0)
 		return false;
 	tell_problems(apply, false);
 	return true;

@@ -539,10 +539,13 @@ static bool keep(struct planner *p, const struct target *target, const struct me
 	const struct state_device *home = member->home;
 	struct site *site = sites_find(&p->sites, home->parent);
 	const char *type = type_at(p, target, home);
-	bool starts = target->set->device.autostart && !home->running && site->parent;
+	bool incomplete = home->state == MDEV_INCOMPLETE; /* has its instance */
+	bool starts =
+		target->set->device.autostart && (!home->running || incomplete) && site->parent;
 
-	if (starts && (is_full(p, site->name, type) ||
-		       !site_start(site, state_find_type(site->parent, type))))
+	if (starts && !incomplete &&
+	    (is_full(p, site->name, type) ||
+	     !site_start(site, state_find_type(site->parent, type))))
 		return false;
 	keep_definition(p, target, member, type);
 	note_type(p, home, type);
@@ -779,7 +782,8 @@ static void missing_device(struct planner *p, const struct mdev *wanted)
 	p->missing++;
 }
 
-static void start_device(struct planner *p, const struct mdev *wanted, size_t n_there)
+static void start_device(struct planner *p, const struct mdev *wanted, size_t n_there,
+			 bool incomplete)
 {
 	struct site *site = sites_find(&p->sites, wanted->parent);
 	const struct mdev_type *type =
@@ -787,7 +791,9 @@ static void start_device(struct planner *p, const struct mdev *wanted, size_t n_
 
 	if (!site->parent || (n_there > 1 && is_starting(p, wanted->uuid)))
 		return;
-	if (!type)
+	if (incomplete)
+		put_device(&p->coming, ACTION_START, wanted, NULL);
+	else if (!type)
 		add_problem(p, STATUS_NOT_FOUND,
 			    "Device %s cannot be started: Parent %s does not support mdev type %s",
 			    wanted->uuid, wanted->parent, wanted->type);
@@ -822,10 +828,11 @@ static int plan_device(struct planner *p, const struct mdev *wanted, bool severa
 	}
 	if (here)
 		note_type(p, here, wanted->type);
-	if (!wanted->autostart || (running && running == here))
+	bool incomplete = here && here->state == MDEV_INCOMPLETE;
+	if (!wanted->autostart || (running && running == here && !incomplete))
 		return 0;
-	if (!running)
-		start_device(p, wanted, several ? 2 : n);
+	if (!running || incomplete)
+		start_device(p, wanted, several ? 2 : n, incomplete);
 	else if (!is_desired(p, running->parent, wanted->uuid))
 		add_problem(p, STATUS_EXISTS,
 			    "Device %s cannot be started on %s: it is running on %s", wanted->uuid,

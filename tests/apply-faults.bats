@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# not with sanitizers
+# mdevctl apply that dies, fails or meets others in the middle: each definition is whole, and the next run
+# ends where an undisturbed one does. With FAULTS=long (tests/apply-long) kills hit every system call, not
+# only those that the program makes once it has the lock and that change something, and races go on for
+# hundreds of rounds.
+# shellcheck disable=SC2030,SC2031 # a subshell a test
+bats_require_minimum_version 1.5.0
+load lib/world.bash
+
+setup() {
+	make_world "$BATS_TEST_TMPDIR/root"
+	F=$BATS_TEST_TMPDIR/host.json
+	cat >"$BATS_TEST_TMPDIR/before.json" <<-'END'
+		{ "a": { "mdev_type": "mtty-1", "start": "auto", "parents": ["mtty"], "count": 2 },
+		  "b": { "mdev_type": "vfio_ap-passthrough", "start": "manual", "parents": ["matrix"],
+		         "attrs": [ { "assign_adapter": "1" } ] } }
+	END
+	# Stops and undefines a/1, modifies and starts b/0, defines and starts c/0.
+	cat >"$F" <<-'END'
+		{ "a": { "mdev_type": "mtty-1", "start": "auto", "parents": ["mtty"], "count": 1 },
+		  "b": { "mdev_type": "vfio_ap-passthrough", "start": "auto", "parents": ["matrix"],
+		         "attrs": [ { "assign_adapter": "2" }, { "assign_domain": "3" } ] },
+		  "c": { "mdev_type": "mtty-2", "start": "auto", "parents": ["mtty"] } }
+	END
+	unset LD_PRELOAD
+	fake=(env LD_PRELOAD="$BUILD/fakekernel.so")
+	fresh
+	cp -a "$ROOT" "$BATS_TEST_TMPDIR/saved"
+}
+
+# What the host has, as before each fault.
+fresh() {
+	if [[ -e $BATS_TEST_TMPDIR/saved ]]; then
+		rm -rf "$ROOT"
+		cp -a "$BATS_TEST_TMPDIR/saved" "$ROOT"
+	else
+		"${fake[@]}" mdevctl apply "$BATS_TEST_TMPDIR/before.json" >/dev/null
+	fi
+}
+
+# Definitions with their content, and what runs with which attributes.
+state() {
+	local file
+	for file in "$D"/*/* "$DEVICES"/*/assign_*; do
+		[[ ! -f $file ]] || printf '%s\n%s\n' "${file#"$ROOT"}" "$(<"$file")"
+	done
+	mdev-list
+}
+
+# Each definition is one of those before, or of those after.
+whole() {
+	local file
+	for file in "$D"/*/*; do
+		[[ ! -f $file ]] || cmp -s "$file" "${file/"$ROOT"/$BATS_TEST_TMPDIR/saved}" ||
+			cmp -s "$file" "${file/"$ROOT"/$BATS_TEST_TMPDIR/after}" || {
+			echo "$file:"
+			cat "$file"
+			return 1
+		}
+	done
+}
+
+# "NAME N" for each system call of apply: the Nth of that name. What the fake kernel does while a file of
+# sysfs is open for writing is left out: the kernel would not die.
+calls() {
+	local pattern='^(openat|openat2|mkdirat|write|fsync|flock|renameat|renameat2|unlinkat|rmdir)$'
+	[[ -z ${FAULTS:-} ]] || pattern=.
+	strace -o "$BATS_TEST_TMPDIR/calls" -E LD_PRELOAD="$BUILD/fakekernel.so" mdev-apply "$F" >/dev/null
+	awk -v all="${FAULTS:-}" -v pattern="$pattern" '
+		match($0, /^[a-z0-9_]+\(/) {
+			name = substr($0, 1, RLENGTH - 1)
+			n[name]++
+			if (/apply\.lock/)
+				all = 1
+			if (/openat2\(|"create", O_WRONLY/) {
+				inside = $NF
+			} else if (inside != "" && $0 ~ "^close\\(" inside "\\)") {
+				inside = ""
+			} else if (inside != "") {
+				next
+			}
+			if (all && name ~ pattern && name !~ /^(execve|exit_group)$/)
+				print name, n[name]
+		}' "$BATS_TEST_TMPDIR/calls"
+}
+
+# recovers CAUSE: after it each definition is whole, and another run ends as it should.
+recovers() {
+	local status=0
+	whole || status=1
+	"${fake[@]}" mdev-apply "$F" >/dev/null 2>"$BATS_TEST_TMPDIR/err" || status=$?
+	if ((status)) || [[ $(state) != "$wanted" ]]; then
+		printf '%s, exit status %s:\n%s\n' "$1" "$status" "$(state)"
+		cat "$BATS_TEST_TMPDIR/err"
+		return 1
+	fi
+}
+
+@test "apply killed at any system call leaves whole definitions, and the next run completes it" {
+	local call name n rule
+	mapfile -t all < <(calls)
+	wanted=$(state)
+	cp -a "$ROOT" "$BATS_TEST_TMPDIR/after"
+	((${#all[@]} > 80))
+	for call in "${all[@]}"; do
+		read -r name n <<<"$call"
+		fresh
+		{ strace -qqq -o /dev/null -e "trace=$name" -e "inject=$name:signal=KILL:when=$n" \
+			-E LD_PRELOAD="$BUILD/fakekernel.so" mdev-apply "$F" || true; } >/dev/null 2>&1
+		recovers "killed at $name $n"
+	done
+	# Before the kernel has created or removed a device, and before it has an attribute.
+	for rule in create remove assign_adapter assign_domain; do
+		fresh
+		FAKEKERNEL_FAIL=$rule=KILL run -137 "${fake[@]}" mdev-apply "$F"
+		recovers "killed at $rule"
+	done
+}
+
+# rounds SHORT: how often a race is tried.
+rounds() {
+	[[ -z ${FAULTS:-} ]] && echo "$1" || echo 300
+}
+
+# ended PID NAME STATUS...: it ended with one of these.
+ended() {
+	local pid=$1 name=$2 status=0
+	shift 2
+	wait "$pid" || status=$?
+	[[ " $* " == *" $status "* ]] || { echo "$name: exit status $status"; cat "$BATS_TEST_TMPDIR/err"; return 1; }
+}
+
+# Nothing is defined or runs twice, all definitions are valid, and no temporary file is left.
+sound() {
+	run -0 bash -c 'mdev-list -d | cut -d " " -f 1 | sort | uniq -d'
+	[[ -z $output ]]
+	run -0 --separate-stderr mdev-list -d --dumpjson
+	[[ -z $stderr && -z $(find "$D" -name '.mdevctl.tmp*') ]]
+}
+
+@test "of two runs at once each does its part, and the host is as described" {
+	local round
+	export LD_PRELOAD=$BUILD/fakekernel.so
+	for round in $(seq "$(rounds 10)"); do
+		fresh
+		: >"$BATS_TEST_TMPDIR/err"
+		mdev-apply "$F" >/dev/null 2>>"$BATS_TEST_TMPDIR/err" &
+		one=$!
+		mdev-apply "$F" >/dev/null 2>>"$BATS_TEST_TMPDIR/err" &
+		ended $one apply 0
+		ended $! apply 0
+		run -0 mdev-apply --dry-run "$F"
+		[[ -z $output ]]
+		sound
+	done
+}
+
+@test "apply beside commands on the same devices: nothing is lost, and the next run finds its way" {
+	local round a1 b0
+	a1=$(ls "$D/mtty" | head -n 1)
+	b0=$(ls "$D/matrix")
+	export LD_PRELOAD=$BUILD/fakekernel.so
+	for round in $(seq "$(rounds 10)"); do
+		fresh
+		: >"$BATS_TEST_TMPDIR/err"
+		mdev-apply "$F" >/dev/null 2>>"$BATS_TEST_TMPDIR/err" &
+		pids=($!)
+		{ mdev-modify -u "$b0" --addattr assign_domain --value "$round" & } 2>/dev/null
+		pids+=($!)
+		mdev-undefine -u "$a1" 2>/dev/null &
+		pids+=($!)
+		mdev-define -u "$a1" -p mtty -t mtty-1 --auto 2>/dev/null &
+		pids+=($!)
+		mdev-start -u "$b0" -p matrix 2>/dev/null &
+		pids+=($!)
+		mdev-stop -u "$a1" 2>/dev/null &
+		pids+=($!)
+		ended "${pids[0]}" apply 0
+		ended "${pids[1]}" modify 0
+		ended "${pids[2]}" undefine 0 3
+		ended "${pids[3]}" define 0 4
+		ended "${pids[4]}" start 0 4
+		ended "${pids[5]}" stop 0 3
+		sound
+		mdev-apply "$F" >/dev/null 2>"$BATS_TEST_TMPDIR/err" || { cat "$BATS_TEST_TMPDIR/err"; return 1; }
+		run -0 mdev-apply --dry-run "$F"
+		[[ -z $output ]]
+		sound
+	done
+}
