@@ -186,8 +186,9 @@ deb:
 	cp -r $(DEB)-$(VERSION)/packaging/debian $(DEB)-$(VERSION)
 	cd $(DEB)-$(VERSION) && MAKEFLAGS= dpkg-buildpackage --no-sign
 
+# In trees of two releases, or of SUITE.
 check-deb: deb
-	BUILD=$(abspath $(BUILD)) tests/packages
+	BUILD=$(abspath $(BUILD)) tests/packages $(SUITE)
 
 demo: all $(BUILD)/fakekernel.so
 	@BUILD=$(abspath $(BUILD)) tests/demo
