@@ -2,7 +2,7 @@
 # Targets: all, install, uninstall, clean; deps, demo, check, lint, check-vm, check-s390x, deb, check-deb, bench,
 # fuzz; see README.md.
 
-VERSION      ?= 2.0.0
+VERSION      ?= 2.1.0
 DESTDIR      ?=
 PREFIX       ?= /usr
 SBINDIR      ?= $(PREFIX)/sbin
