@@ -10,7 +10,7 @@ static const struct cli_use uses[] = {
 	{ CLI_PARENT, "Show only this parent, or all parents on this card" },
 	{ CLI_ALL, "Also show types and parents without devices" },
 	{ CLI_JSON, "Print JSON" },
-	{ CLI_CHECK, "Print only problems; exit with status 10 if there are any" },
+	{ CLI_CHECK, "Print only problems; exit status 10 if there are any" },
 	{ CLI_NOHEADINGS, "Do not print column headings" },
 	{ 0 },
 };
