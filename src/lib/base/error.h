@@ -20,14 +20,14 @@ enum status {
 	STATUS_REFUSED = 7,	 /* a callout refused the operation */
 	STATUS_INVALID = 8,	 /* a definition or other JSON input is invalid */
 	STATUS_TIMED_OUT = 9,
-	STATUS_DIFFERS = 10, /* something is not as it should be, and only that was asked */
+	STATUS_DIFFERS = 10, /* the host is not in the expected state */
 };
 
 /* Whether something is so, where that need not be known. */
 enum answer {
 	ANSWER_NO,
 	ANSWER_YES,
-	ANSWER_UNKNOWN, /* it cannot be read, or cannot be seen from here */
+	ANSWER_UNKNOWN, /* it cannot be read, or is not visible */
 };
 
 struct error {

@@ -35,8 +35,7 @@ void mdev_insert_attr(struct mdev *dev, size_t index, const char *name, const ch
 {
 	size_t n = dev->n_attrs;
 
-	if ((n & (n - 1)) ==
-	    0) /* grow to the next power of two, so that the capacity need not be stored */
+	if ((n & (n - 1)) == 0) /* grows to the next power of two, so it is not stored */
 		dev->attrs = mem_grow(dev->attrs, n ? 2 * n : 1, sizeof(*dev->attrs));
 	memmove(&dev->attrs[index + 1], &dev->attrs[index],
 		(dev->n_attrs - index) * sizeof(*dev->attrs));

@@ -86,8 +86,7 @@ static int open_lock(const struct env *env, const char *path)
 {
 	struct stat st;
 
-	(void)mkdirat(env->root, CONFIGURATION,
-		      0755); /* it exists, or opening the file reports the error */
+	(void)mkdirat(env->root, CONFIGURATION, 0755); /* on errors, opening the file fails */
 	_cleanup_close_ int fd =
 		openat(env->root, path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC, 0600);
 	if (fd < 0)

@@ -240,8 +240,7 @@ static void visit(struct walk *walk, const char *pid)
 	if (!dir) {
 		if (fd >= 0)
 			close(fd);
-		walk->hidden = walk->hidden ||
-			       (errno != ENOENT && errno != ESRCH); /* otherwise, it has ended */
+		walk->hidden = walk->hidden || (errno != ENOENT && errno != ESRCH); /* else ended */
 		return;
 	}
 	if (strcmp(pid, "1") == 0)

@@ -85,8 +85,7 @@ void kmsg_last(int fd, const char *uuid, const char *parent, char ret[KMSG_SIZE]
 	*ret = '\0';
 	while (fd >= 0) {
 		ssize_t n = read(fd, records, sizeof(records) - 1);
-		if (n < 0 &&
-		    (errno == EINTR || errno == EPIPE)) /* EPIPE: records were overwritten */
+		if (n < 0 && (errno == EINTR || errno == EPIPE)) /* EPIPE: overwritten */
 			continue;
 		if (n <= 0)
 			return;

@@ -54,8 +54,7 @@ bool settle_next(struct settle *settle)
 		fd.fd = udev_monitor_get_fd(settle->monitor);
 	if (poll(&fd, 1, left < LOOK_AGAIN_MS ? (int)left : LOOK_AGAIN_MS) > 0)
 		while ((device = udev_monitor_receive_device(settle->monitor)))
-			udev_device_unref(
-				device); /* the caller checks its condition after any event */
+			udev_device_unref(device); /* any event is sufficient */
 	return true;
 }
 

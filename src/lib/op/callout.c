@@ -422,8 +422,7 @@ void callout_post(struct callout *callout, enum callout_state state)
 	}
 	if (!err.text)
 		return;
-	if (err.status ==
-	    STATUS_REFUSED) /* the change has been made, and the script may not support post */
+	if (err.status == STATUS_REFUSED) /* too late; post may be unsupported */
 		log_debug("%s", err.text);
 	else
 		log_warning("%s", err.text);

@@ -16,11 +16,11 @@
 
 #define PARENTS "sys/class/mdev_bus"
 
-/* Where a UUID is, on whatever parents. */
+/* The locations of a UUID on all parents. */
 struct places {
-	const struct state_device *running; /* NULL = it does not run */
-	const struct state_device *defined; /* the first one; NULL = it is not defined */
-	bool marks;			    /* there are marks of starts in progress, of any UUID */
+	const struct state_device *running; /* NULL = not running */
+	const struct state_device *defined; /* the first one; NULL = not defined */
+	bool marks; /* there are marks of starts in progress, for any UUID */
 };
 
 const char *state_type(const struct state_device *dev)
@@ -75,7 +75,7 @@ static void set_running(struct state_device *dev, const struct mdev *running)
 	dev->active = ANSWER_YES;
 }
 
-/* Both sets are sorted alike, so one walk finds all pairs. */
+/* Both sets have the same order, so all pairs are found in one pass. */
 static void join_sets(struct state *state)
 {
 	const struct mdev_list *definitions = &state->definitions, *running = &state->running;
@@ -129,8 +129,8 @@ static void judge_running(const struct env *env, struct state_device *dev,
 		set_state(dev, MDEV_RUNNING, NULL);
 }
 
-/* One that runs elsewhere is not missing here, since a UUID runs once; if it should not run there,
- * that is said there. */
+/* A device that is running on another parent is not missing here, since only one device with a UUID
+ * can be running; any problem is reported there. */
 static void judge_stopped(struct state_device *dev, const struct places *places)
 {
 	const struct mdev *definition = state_definition(dev);
@@ -145,7 +145,7 @@ static void judge_stopped(struct state_device *dev, const struct places *places)
 		set_state(dev, MDEV_STOPPED, NULL);
 }
 
-/* The worst that can be said of a device. */
+/* Determines the most severe state that applies to a device. */
 static void judge(const struct env *env, struct state_device *dev, const struct places *places)
 {
 	const struct mdev *definition = dev->definition;
@@ -201,7 +201,7 @@ static void add_parent(const struct env *env, const char *name, bool present, st
 				       .card = present ? parent_card(env, name) : NULL };
 }
 
-/* All parents that are present or that a device names; each gets its devices. */
+/* Collects all parents that are present or have devices, with their devices. */
 static void join_parents(const struct env *env, struct state *state)
 {
 	size_t j = 0;
@@ -249,8 +249,8 @@ static void find_parents(const struct env *env, struct state *state)
 	join_parents(env, state);
 }
 
-/* Whether a parent of which no types were found has none; else it is noted why that cannot be told.
- */
+/* Determines whether a parent without known types has none, or they cannot be read, which is
+ * recorded. */
 static enum answer check_types(const struct env *env, struct state *state, const char *parent)
 {
 	_cleanup_free_ char *path = mem_printf(PARENTS "/%s/mdev_supported_types", parent);
@@ -272,7 +272,7 @@ static void find_types(const struct env *env, struct state *state)
 		struct state_parent *parent = &state->parents[i];
 
 		while (j < state->types.n && strcmp(state->types.v[j].parent, parent->name) < 0)
-			j++; /* its parent came since they were read */
+			j++; /* its parent appeared after they were read */
 		parent->types = &state->types.v[j];
 		while (j < state->types.n && strcmp(state->types.v[j].parent, parent->name) == 0)
 			j++;
@@ -283,7 +283,7 @@ static void find_types(const struct env *env, struct state *state)
 	}
 }
 
-/* Why a device is missing, as far as sysfs tells. */
+/* Returns the reason why a device is missing, as far as sysfs shows. */
 static char *explain(const struct state *state, const struct state_parent *parent,
 		     const struct state_device *dev)
 {
@@ -311,7 +311,7 @@ static void explain_missing(struct state *state)
 	}
 }
 
-/* Who uses which running device and which function, in one walk. */
+/* Finds the processes that use running devices and functions, in one pass. */
 static void find_holders(const struct env *env, bool walk, struct state *state)
 {
 	size_t n = state->running.n + state->vfs.n;
@@ -343,7 +343,8 @@ void state_read(const struct env *env, const char *uuid, unsigned what, struct s
 	bool missing = false;
 
 	*ret = (struct state){ 0 };
-	/* In this order: a device that is defined and started meanwhile is not called missing. */
+	/* This order ensures that a device that is defined and started in the meantime is not
+	 * reported as missing. */
 	defined_find(env, &filter, &ret->definitions);
 	active_find(env, &filter, &ret->running);
 	note_unseen(ret, ret->definitions.unseen);
@@ -376,7 +377,7 @@ bool state_is_of(const struct state_parent *parent, const char *name)
 	       (parent->card && strcmp(parent->card, name) == 0);
 }
 
-/* Whether a function is of this name, or of the card of this name. */
+/* Whether a function has this name, or belongs to the card with this name. */
 static bool has_vf(const struct state *state, const char *name)
 {
 	for (size_t i = 0; i < state->vfs.n; i++)

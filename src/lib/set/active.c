@@ -390,8 +390,7 @@ static struct outcome configure(const struct env *env, const struct mdev *dev)
 	outcome.attr = write_attributes(fd, dev, &outcome.written);
 	if (outcome.attr == 0)
 		return outcome;
-	kmsg_last(env->kmsg, dev->uuid, dev->parent,
-		  outcome.said); /* before the removal, which is also logged */
+	kmsg_last(env->kmsg, dev->uuid, dev->parent, outcome.said); /* not of the removal */
 	outcome.vanished =
 		is_gone(-outcome.attr) && faccessat(fd, "remove", F_OK, 0) < 0 && is_gone(errno);
 	int r = outcome.vanished ? 0 : remove_device(env, dev->uuid, fd);

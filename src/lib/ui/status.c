@@ -15,12 +15,12 @@
 static const char *const columns[] = { "NAME", "STATE", "START", "DETAILS", NULL };
 #define STATE_COLUMN 1
 
-/* The tree that is being drawn. */
+/* The tree that is printed. */
 struct tree {
 	const struct state *state;	/* borrowed */
 	const struct status_view *view; /* borrowed */
 	struct table *table;		/* borrowed */
-	bool hidden; /* a device is shown of which it cannot be told who uses it */
+	bool hidden;			/* a device is shown whose user cannot be determined */
 };
 
 static struct table_row *add_row(struct tree *tree, struct table_row *above, const char *name,
@@ -29,7 +29,7 @@ static struct table_row *add_row(struct tree *tree, struct table_row *above, con
 	return table_add(tree->table, above, (const char *const[]){ name, "", "", details });
 }
 
-/* Appends words to a list of them. */
+/* Appends text to a comma-separated list. */
 __attribute__((format(printf, 2, 3))) static void append(char **list, const char *format, ...)
 {
 	va_list args;
@@ -111,7 +111,7 @@ static void add_type(struct tree *tree, struct table_row *above, const struct st
 	add_devices(tree, add_row(tree, above, type->name, details), parent, type->name);
 }
 
-/* Types that devices have and the parent does not offer, in the order of their first device. */
+/* Adds types of devices that the parent does not support, in the order of their first device. */
 static void add_missing_types(struct tree *tree, struct table_row *above,
 			      const struct state_parent *parent)
 {
@@ -141,12 +141,12 @@ static void add_folded_types(struct tree *tree, struct table_row *above, size_t 
 	add_row(tree, above, name, details);
 }
 
-/* The types with their devices; those without are one line. */
+/* Adds the types with their devices; types without devices are combined into one line. */
 static void add_types(struct tree *tree, struct table_row *above, const struct state_parent *parent)
 {
 	size_t idle = 0, idle_free = 0;
 
-	add_devices(tree, above, parent, ""); /* of a definition that does not say it */
+	add_devices(tree, above, parent, ""); /* devices whose definition has no type */
 	for (size_t i = 0; i < parent->n_types && !tree->view->filter.uuid; i++)
 		if (!has_devices(parent, parent->types[i].name)) {
 			idle++;
@@ -170,7 +170,7 @@ static const char *key_of(const struct state_parent *parent)
 	return parent->card ? parent->card : parent->name;
 }
 
-/* Parents that are present come first, those of a card side by side. */
+/* Parents that are present come first, grouped by card. */
 static int by_card(const void *left, const void *right)
 {
 	const struct state_parent *const *a = left, *const *b = right;
@@ -195,7 +195,7 @@ static bool has_free(const struct state_parent *parent)
 	return false;
 }
 
-/* Whether a parent is one of those that are folded into a line, if there are several. */
+/* Whether a parent can be combined with others into one line. */
 static bool is_idle(const struct tree *tree, const struct state_parent *parent)
 {
 	return parent->present && parent->n_devices == 0 && !tree->view->all &&
@@ -216,7 +216,7 @@ static void add_parent(struct tree *tree, struct table_row *above,
 	add_types(tree, add_row(tree, above, parent->name, details ? details : ""), parent);
 }
 
-/* One line for n parents without devices; driver NULL = that is said above. */
+/* Adds one line for n parents without devices; driver NULL = it is shown above. */
 static void add_folded_parents(struct tree *tree, struct table_row *above, size_t n, size_t n_free,
 			       const char *driver, bool more)
 {
@@ -233,7 +233,7 @@ static void add_folded_parents(struct tree *tree, struct table_row *above, size_
 	add_row(tree, above, name, details);
 }
 
-/* A card of n parents. */
+/* Adds a card with n parents. */
 static void add_card(struct tree *tree, const struct state_parent *const parents[], size_t n)
 {
 	_cleanup_free_ char *details = NULL;
@@ -261,7 +261,7 @@ static bool same_driver(const struct state_parent *a, const struct state_parent 
 	return strcmp(a->driver ? a->driver : "", b->driver ? b->driver : "") == 0;
 }
 
-/* How many parents begin at parents[0] that are one card. */
+/* Returns the number of parents from parents[0] on that belong to one card. */
 static size_t count_card(const struct state_parent *const parents[], size_t n)
 {
 	size_t count = 1;
@@ -272,15 +272,16 @@ static size_t count_card(const struct state_parent *const parents[], size_t n)
 	return count;
 }
 
-/* Parents that are folded into one line. */
+/* Parents that are combined into one line. */
 struct fold {
 	size_t n;
-	size_t n_free; /* with free instances */
-	size_t last;   /* where they are shown */
-	bool more;     /* others of their driver are shown */
+	size_t n_free; /* parents with free instances */
+	size_t last;   /* index at which they are shown */
+	bool more;     /* other parents with the same driver are shown */
 };
 
-/* Those without devices that have the driver of alone[i]; none if that has devices itself. */
+/* Returns the parents without devices that have the driver of alone[i]; none if alone[i] has
+ * devices. */
 static struct fold fold_of(const struct tree *tree, const struct state_parent *const alone[],
 			   size_t n, size_t i)
 {
@@ -300,7 +301,7 @@ static struct fold fold_of(const struct tree *tree, const struct state_parent *c
 	return fold;
 }
 
-/* Parents that are no part of a card. */
+/* Adds parents that do not belong to a card. */
 static void add_alone(struct tree *tree, const struct state_parent *const alone[], size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -369,7 +370,7 @@ static void add_vf(struct tree *tree, struct table_row *above, size_t i)
 	add_row(tree, above, vf->name, details);
 }
 
-/* Shows the n functions of a card that begin with index i. */
+/* Shows the n functions of a card, starting at index i. */
 static void add_vf_card(struct tree *tree, size_t i, size_t n)
 {
 	const struct parent_vf *vfs = tree->state->vfs.v;
@@ -463,7 +464,7 @@ static void key_answer(struct json_writer *w, const char *key, enum answer answe
 		json_bool(w, answer == ANSWER_YES);
 }
 
-/* "in_use" and "used_by"; unknown: the answer without a holder. */
+/* Writes "in_use" and "used_by"; unknown: their value if there is no holder. */
 static void use_json(struct json_writer *w, const struct holder *holder, enum answer unknown)
 {
 	key_answer(w, "in_use", holder ? holder->in_use : unknown);

@@ -5,21 +5,22 @@
 #include "op/state.h"
 
 /*
- * What `status` prints of a snapshot: a tree for people, JSON for programs, or only what is wrong
- * for monitoring.
+ * Prints a snapshot for `status`: as a tree for users, as JSON for programs, or only problems for
+ * monitoring.
  */
 struct status_view {
-	struct filter filter; /* its parent may be a card */
-	bool all;	      /* types and parents without devices, too */
+	struct filter filter; /* its parent can be a card */
+	bool all;	      /* include types and parents without devices */
 	bool headings;
-	bool wrong; /* only devices with which something is wrong */
+	bool wrong; /* only devices with a problem */
 };
 
-/* What is known as: parent, type, device, a line each, as a tree (mdev-status(8)). */
+/* Prints a tree with one line per parent, type and device (mdev-status(8)). */
 int status_print(const struct state *state, const struct status_view *view, struct error *err);
 
-/* One object; every key is always there. Without a newline at the end, as all JSON here. */
+/* Prints one JSON object, in which all keys are always present. Like all JSON here, it is not
+ * terminated by a newline. */
 void status_print_json(const struct state *state, const struct status_view *view);
 
-/* A line for each device with which something is wrong. */
+/* Prints one line for each device with a problem. */
 void status_print_wrong(const struct state *state, const struct status_view *view);

@@ -12,12 +12,12 @@
 #include "ui/table.h"
 
 struct table {
-	struct libscols_table *scols; /* owned; NULL = there was no memory for it */
+	struct libscols_table *scols; /* owned; NULL = out of memory */
 	unsigned columns;
 	int error; /* 0, or the first -errno */
 };
 
-/* Remembers a failure, which can only be one of memory. */
+/* Records a failure, which can only be a lack of memory. */
 static void note(struct table *table, int r)
 {
 	if (r < 0 && table->error == 0)
@@ -28,7 +28,8 @@ static void add_column(struct table *table, const char *name, bool first, bool l
 {
 	int flags = (first ? SCOLS_FL_TREE : 0) | (last ? SCOLS_FL_TRUNC : 0);
 
-	/* 1: not wider than its cells; of what is too wide, only the last column gives way. */
+	/* 1: not wider than its cells; if the table is too wide, only the last column is truncated.
+	 */
 	if (!scols_table_new_column(table->scols, name, last ? 0 : 1, flags))
 		note(table, -ENOMEM);
 	table->columns++;
@@ -38,7 +39,8 @@ struct table *table_new(const char *const columns[], bool headings)
 {
 	struct table *table = mem_zero(1, sizeof(*table));
 
-	/* Without it the locale is C, and the tree ASCII. Messages and numbers stay as they are. */
+	/* Without this, the locale is C, and the tree is drawn in ASCII. Messages and numbers are
+	 * not affected. */
 	setlocale(LC_CTYPE, "");
 	table->scols = scols_new_table();
 	if (!table->scols) {
@@ -48,7 +50,7 @@ struct table *table_new(const char *const columns[], bool headings)
 	for (size_t i = 0; columns[i]; i++)
 		add_column(table, columns[i], i == 0, !columns[i + 1]);
 	note(table, scols_table_enable_noheadings(table->scols, !headings));
-	note(table, scols_table_enable_minout(table->scols, 1)); /* no blanks at ends of lines */
+	note(table, scols_table_enable_minout(table->scols, 1)); /* no trailing spaces */
 	note(table, scols_table_enable_colors(table->scols, log_colours(STDOUT_FILENO)));
 	return table;
 }

@@ -6,22 +6,22 @@
 #include "base/error.h"
 
 /*
- * A table for people, whose first column is a tree, drawn by libsmartcols, which only table.c
- * knows. Lines are drawn in UTF-8 or ASCII after the locale; what is not printable there is
- * escaped. The last column is cut where a terminal ends; elsewhere nothing is.
+ * A table whose first column is a tree, printed with libsmartcols, which is used only in table.c.
+ * Lines are drawn in UTF-8 or ASCII depending on the locale; characters that cannot be printed are
+ * escaped. On a terminal, the last column is truncated to its width.
  */
 struct table;
-struct table_row; /* borrowed from its table */
+struct table_row; /* owned by its table */
 
-/* columns: the headings, up to NULL. */
+/* Creates a table with these column headings, terminated by NULL. */
 struct table *table_new(const char *const columns[], bool headings);
 
-/* Adds a row below another one of the tree, or at the root (NULL). A cell for each column; "" = an
- * empty one. Copies the texts. */
+/* Adds a row below another one in the tree, or at the root (NULL), with one cell per column; "" =
+ * empty. Copies the texts. */
 struct table_row *table_add(struct table *table, struct table_row *above,
 			    const char *const cells[]);
 
-/* Shows a cell as bad news, if the terminal has colours. */
+/* Highlights a cell as a problem, if the terminal supports colours. */
 void table_warn(struct table *table, struct table_row *row, unsigned column);
 
 /* Prints the table to stdout. A table without rows prints nothing. Errors: STATUS_FAILED. */
