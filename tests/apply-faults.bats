@@ -158,8 +158,8 @@ sound() {
 
 @test "apply beside commands on the same devices: nothing is lost, and the next run finds its way" {
 	local round a1 b0
-	a1=$(ls "$D/mtty" | head -n 1)
-	b0=$(ls "$D/matrix")
+	a1=$(find "$D/mtty" -type f -printf "%f\n" | LC_ALL=C sort | head -n 1)
+	b0=$(find "$D/matrix" -type f -printf "%f\n")
 	export LD_PRELOAD=$BUILD/fakekernel.so
 	for round in $(seq "$(rounds 10)"); do
 		fresh

@@ -132,7 +132,7 @@ static int read_and_plan(struct apply_run *run, unsigned what, struct error *err
 	struct plan_facts facts = { .full = &run->full };
 
 	forget_plan(run);
-	state_read(run->op.env, NULL, STATE_TYPES | what, &run->state);
+	state_read(run->op.env, NULL, what, &run->state);
 	return plan_make(&run->state, &run->desired, &facts, &run->plan, err);
 }
 
@@ -142,11 +142,18 @@ static int make_plan(struct apply_run *run, bool dry_run, struct error *err)
 {
 	struct plan_facts facts = { .full = &run->full };
 
-	if (read_and_plan(run, 0, err) < 0)
+	/* Mostly nothing changes, and then definitions need not know which types there are. */
+	if (run->desired.n_sets == 0) {
+		if (read_and_plan(run, 0, err) < 0)
+			return -1;
+		if (run->plan.n_changes == 0 && run->plan.n_problems == 0)
+			return 0;
+	}
+	if (read_and_plan(run, STATE_TYPES, err) < 0)
 		return -1;
 	if (!stops_any(&run->plan))
 		return 0;
-	if (dry_run && read_and_plan(run, STATE_HOLDERS, err) < 0)
+	if (dry_run && read_and_plan(run, STATE_TYPES | STATE_HOLDERS, err) < 0)
 		return -1;
 	if (find_holders(run, dry_run) == 0)
 		return 0;
