@@ -128,25 +128,74 @@ broken_as() {
 	same "$U1 mtty mtty-1 auto"
 }
 
-@test "a symbolic link in place of a definition is ignored" {
-	definition matrix "$U2" vfio_ap-passthrough
-	ln -s "../matrix/$U2" "$FILE"
-	ln -s nowhere "$D/mtty/$U3"
-	reads_as "$U2 matrix vfio_ap-passthrough manual"
-	run -0 --separate-stderr mdevctl list -d -u "$U1"
-	same ""
-	same_stderr ""
-	fails 3 "Error: Mediated device $U1 is not defined" mdevctl modify -u "$U1" -a
-	fails 3 "Error: No devices match the specified uuid" mdevctl undefine -u "$U1"
-	fails 3 "Error: Device is insufficiently specified: $U1 is not defined, so parent and type are required" \
-		mdevctl start -u "$U1"
+# link NAME: a definition of vfio_ap-passthrough that is kept elsewhere, linked under this name.
+link() {
+	mkdir -p "$ROOT/elsewhere"
+	printf '{\n  "mdev_type": "mtty-2",\n  "start": "auto",\n  "attrs": []\n}' >"$ROOT/elsewhere/file"
+	ln -s "$ROOT/elsewhere/file" "$D/mtty/$1"
 }
 
-@test "a symbolic link to a directory is a parent" {
+@test "a symbolic link to a regular file is a definition" {
+	link "$U1"
+	reads_as "$U1 mtty mtty-2 auto"
+	run -0 mdevctl list -d -u "$U1"
+	same "$U1 mtty mtty-2 auto"
+	run -0 mdevctl start-parent-mdevs mtty
+	same ""
+	run -0 mdevctl list
+	same "$U1 mtty mtty-2 auto (defined)"
+	run -0 mdevctl list -d
+	same "$U1 mtty mtty-2 auto (active)"
+	fails 4 "Error: Device $U1 on mtty already defined" mdevctl define -u "$U1" -p mtty -t mtty-1
+}
+
+@test "modify refuses to write through a symbolic link, and names its target" {
+	link "$U1"
+	add_script callouts called <<<"#!/bin/sh
+echo >>'$ROOT/called'"
+	echo '{"mdev_type":"mtty-1","start":"auto"}' >"$ROOT/json"
+	local text="Error: /etc/mdevctl.d/mtty/$U1 is a symbolic link; modify its target $ROOT/elsewhere/file instead"
+	fails 1 "$text" mdevctl modify -u "$U1" -m
+	fails 1 "$text" mdevctl modify -u "$U1" -p mtty --jsonfile "$ROOT/json"
+	rm "$ROOT/elsewhere/file"
+	fails 1 "$text" mdevctl modify -u "$U1" -p mtty --jsonfile "$ROOT/json"
+	[[ -L $D/mtty/$U1 && ! -e $ROOT/called ]]
+}
+
+@test "undefine removes a symbolic link and keeps its target" {
+	link "$U1"
+	run -0 mdevctl undefine -u "$U1"
+	same ""
+	[[ ! -L $D/mtty/$U1 && -f $ROOT/elsewhere/file ]]
+}
+
+@test "a symbolic link that leads nowhere, or not to a regular file, is an invalid definition" {
+	definition mtty "$U2" mtty-1
+	ln -s nowhere "$FILE"
+	broken_as "Unable to read /etc/mdevctl.d/mtty/$U1: dangling symbolic link"
+	fails 4 "Error: Device $U1 on mtty already defined" mdevctl define -u "$U1" -p mtty -t mtty-1
+	ln -sfn "$U1" "$FILE"
+	broken_as "Unable to read /etc/mdevctl.d/mtty/$U1: Too many levels of symbolic links"
+	ln -sfn "$ROOT" "$FILE"
+	broken_as "Unable to read /etc/mdevctl.d/mtty/$U1: not a regular file"
+	mkfifo "$ROOT/fifo"
+	ln -sfn "$ROOT/fifo" "$FILE"
+	broken_as "Unable to read /etc/mdevctl.d/mtty/$U1: not a regular file"
+	run -0 mdevctl list -d 2>/dev/null
+	run -0 mdevctl undefine -u "$U1"
+	same ""
+	[[ ! -L $FILE && -p $ROOT/fifo ]]
+}
+
+@test "a symbolic link to a directory is not a parent" {
 	definition mtty "$U1" mtty-1
 	ln -s mtty "$D/alias"
-	reads_as "$U1 alias mtty-1 manual
-$U1 mtty mtty-1 manual"
+	reads_as "$U1 mtty mtty-1 manual"
+	run -0 mdevctl list -d -p alias
+	same ""
+	run -0 mdevctl list -d -u "$U1" -p alias
+	same ""
+	fails 3 "Error: No devices match the specified uuid" mdevctl undefine -u "$U1" -p alias
 }
 
 @test "files whose names are not UUIDs are ignored with a warning" {
@@ -158,13 +207,109 @@ $U1 mtty mtty-1 manual"
 Warning: Can't determine uuid for file 'README' in /etc/mdevctl.d/mtty"
 }
 
-@test "a file named after an upper-case UUID is ignored, and list says what to do" {
-	definition mtty AAAAAAAA-0000-4000-8000-000000000000 mtty-1 auto
-	reads_as "" "Warning: Ignoring /etc/mdevctl.d/mtty/AAAAAAAA-0000-4000-8000-000000000000: rename it to aaaaaaaa-0000-4000-8000-000000000000"
-	run -0 --separate-stderr mdevctl list -d --dumpjson
-	same "[]"
-	fails 3 "Error: No devices match the specified uuid" \
-		mdevctl undefine -u AAAAAAAA-0000-4000-8000-000000000000
+UPPER=AAAAAAAA-0000-4000-8000-000000000000
+LOWER=aaaaaaaa-0000-4000-8000-000000000000
+
+@test "a file named after another spelling of a UUID defines that device" {
+	local name
+	for name in $UPPER "{$LOWER}" "{$UPPER}" aaaaaaaa000040008000000000000000 "urn:uuid:$UPPER"; do
+		rm -rf "$D/mtty"
+		definition mtty "$name" mtty-1 auto
+		reads_as "$LOWER mtty mtty-1 auto"
+		run -0 mdevctl list -d -u "$LOWER"
+		same "$LOWER mtty mtty-1 auto"
+		run -0 --separate-stderr mdevctl start-parent-mdevs mtty
+		same_stderr ""
+		run -0 mdevctl list
+		same "$LOWER mtty mtty-1 auto (defined)"
+		run -0 mdevctl list -d
+		same "$LOWER mtty mtty-1 auto (active)"
+		run -0 mdevctl stop -u "$LOWER"
+		fails 4 "Error: Device $LOWER on mtty already defined" \
+			mdevctl define -u "$LOWER" -p mtty -t mtty-2
+		run -0 mdevctl start -u "$LOWER"
+		run -0 mdevctl stop -u "$LOWER"
+		run -0 mdevctl undefine -u "$LOWER"
+		same ""
+		[[ ! -e $D/mtty ]]
+	done
+}
+
+@test "modify gives a definition its canonical name, and keeps mode and owner" {
+	definition mtty $UPPER mtty-1
+	chmod 600 "$D/mtty/$UPPER"
+	run -0 mdevctl modify -u $LOWER -a
+	same ""
+	run -0 ls "$D/mtty"
+	same "$LOWER"
+	run -0 stat -c %a "$D/mtty/$LOWER"
+	same 600
+	reads_as "$LOWER mtty mtty-1 auto"
+	mv "$D/mtty/$LOWER" "$D/mtty/$UPPER"
+	echo '{"mdev_type":"mtty-2","start":"manual"}' >"$ROOT/json"
+	run -0 mdevctl modify -u $LOWER -p mtty --jsonfile "$ROOT/json"
+	run -0 ls "$D/mtty"
+	same "$LOWER"
+	reads_as "$LOWER mtty mtty-2 manual"
+}
+
+@test "of several files for a UUID the one with the canonical name counts, and all are undefined" {
+	definition mtty "$U1" mtty-1
+	definition mtty $UPPER mtty-1 auto
+	definition mtty $LOWER mtty-2
+	definition mtty "{$LOWER}" mtty-1 auto
+	reads_as "$U1 mtty mtty-1 manual
+$LOWER mtty mtty-2 manual" "Warning: Ignoring /etc/mdevctl.d/mtty/$UPPER: another file defines $LOWER
+Warning: Ignoring /etc/mdevctl.d/mtty/{$LOWER}: another file defines $LOWER"
+	run -0 --separate-stderr mdevctl start -u $LOWER
+	run -0 --separate-stderr mdevctl list
+	same "$LOWER mtty mtty-2 manual (defined)"
+	run -0 mdevctl undefine -u $LOWER
+	run -0 ls "$D/mtty"
+	same "$U1"
+}
+
+@test "modify removes other files of the same UUID" {
+	definition mtty $UPPER mtty-1 auto
+	definition mtty $LOWER mtty-2
+	run -0 mdevctl modify -u $LOWER -a
+	run -0 ls "$D/mtty"
+	same "$LOWER"
+	reads_as "$LOWER mtty mtty-2 auto"
+}
+
+@test "without a canonical name, the first file of a UUID counts" {
+	definition mtty "{$LOWER}" mtty-2
+	definition mtty $UPPER mtty-1 auto
+	reads_as "$LOWER mtty mtty-1 auto" "Warning: Ignoring /etc/mdevctl.d/mtty/{$LOWER}: another file defines $LOWER"
+	run -0 --separate-stderr mdevctl list -d -u $LOWER
+	same "$LOWER mtty mtty-1 auto"
+}
+
+@test "a broken definition is reported with the name of its file" {
+	definition mtty "$U2" mtty-1
+	echo x >"$D/mtty/$UPPER"
+	run -0 --separate-stderr mdevctl list -d
+	same "$U2 mtty mtty-1 manual"
+	same_stderr "Warning: Invalid JSON in /etc/mdevctl.d/mtty/$UPPER: unexpected text at line 1 column 1"
+	fails 8 "Error: Invalid JSON in /etc/mdevctl.d/mtty/$UPPER: unexpected text at line 1 column 1" \
+		mdevctl list -d -u $LOWER
+}
+
+@test "list looks through the directory of a parent once, whatever the number of devices in it" {
+	local n
+	for n in 1 2 3 4; do
+		running mtty "0000000$n-0000-4000-8000-000000000000" mtty-1
+	done
+	definition mtty $UPPER mtty-1
+	run -0 strace -f -qq -y -e trace=getdents64,newfstatat,statx -e signal=none \
+		-E LD_PRELOAD= -E ASAN_OPTIONS=detect_leaks=0 "$BUILD/mdev-list"
+	output=$(grep -c "getdents64([0-9]*<$D/mtty>" <<<"$output")
+	same 2 # the second one finds the end
+	run -0 strace -f -qq -y -e trace=newfstatat,statx -e signal=none \
+		-E LD_PRELOAD= -E ASAN_OPTIONS=detect_leaks=0 "$BUILD/mdev-list" -d
+	output=$(grep -c "$D" <<<"$output" || :)
+	same 0
 }
 
 @test "files next to the parents, hidden directories and scripts are not definitions" {
@@ -362,10 +507,10 @@ fsync etc/mdevctl.d/mtty"
 	definition mtty "$U1" mtty-1
 	definition mtty "$U2" mtty-1
 	syncs "$BUILD/mdev-undefine" -u "$U1"
-	same "unlink etc/mdevctl.d/mtty/$U1
+	same "unlink $U1
 fsync etc/mdevctl.d/mtty"
 	syncs "$BUILD/mdev-undefine" -u "$U2"
-	same "unlink etc/mdevctl.d/mtty/$U2
+	same "unlink $U2
 unlink etc/mdevctl.d/mtty
 fsync etc/mdevctl.d"
 }

@@ -278,20 +278,6 @@ $U1 mtty mtty-1 manual"
 	same "$before"
 }
 
-@test "modify ignores the mode of a symbolic link that it replaces" {
-	mkdir "$D/mtty"
-	echo target >"$BATS_TEST_TMPDIR/target"
-	chmod 600 "$BATS_TEST_TMPDIR/target"
-	ln -s "$BATS_TEST_TMPDIR/target" "$D/mtty/$U1"
-	echo '{"mdev_type":"mtty-2","start":"auto"}' >"$JSON"
-	(umask 022 && mdevctl modify -u "$U1" -p mtty --jsonfile="$JSON")
-	run -0 stat -c '%a %F' "$D/mtty/$U1" "$BATS_TEST_TMPDIR/target"
-	same "644 regular file
-600 regular file"
-	same_file "$BATS_TEST_TMPDIR/target" "target
-"
-}
-
 @test "modify keeps the old definition if it cannot write" {
 	attributes a=1
 	cp "$D/mtty/$U1" "$BATS_TEST_TMPDIR/before"

@@ -165,8 +165,7 @@ int file_read(int dirfd, const char *path, char **ret_text, size_t *ret_len)
 	struct stat st;
 
 	/* O_NONBLOCK: do not block on a FIFO without a writer; it is rejected below. */
-	_cleanup_close_ int fd =
-		openat(dirfd, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	_cleanup_close_ int fd = openat(dirfd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
 	_cleanup_free_ char *text = mem_grow(NULL, FIRST_ROOM, 1);

@@ -28,7 +28,8 @@ void mdev_free(struct mdev *dev)
 	mdev_clear_attrs(dev);
 	free(dev->unknown);
 	free(dev->broken);
-	dev->unknown = dev->broken = NULL;
+	free(dev->file);
+	dev->unknown = dev->broken = dev->file = NULL;
 }
 
 void mdev_insert_attr(struct mdev *dev, size_t index, const char *name, const char *value)

@@ -27,6 +27,7 @@ struct mdev {
 	bool active;
 	struct attr *attrs; /* owned: in the order in which they are written */
 	size_t n_attrs;
+	char *file;	 /* owned: name of the definition, if it is not the canonical UUID */
 	char *unknown;	 /* owned: unknown members of the definition, as text; NULL = none */
 	char *broken;	 /* owned: why the definition is unusable; NULL = it is usable */
 	bool unreadable; /* broken only because it cannot be read: its contents are unknown */

@@ -18,7 +18,10 @@ static int define_from_file(const struct op *op, struct mdev *dev, struct error 
 	op_set_device(dev, NULL, op->parent, NULL);
 	if (op_read_jsonfile(op->jsonfile, "file", dev, err) < 0)
 		return -1;
-	if (defined_exists(op->env, dev))
+	int exists = defined_exists(op->env, dev, err);
+	if (exists < 0)
+		return -1;
+	if (exists)
 		return error_set(err, STATUS_EXISTS,
 				 "Cowardly refusing to overwrite existing config for %s/%s",
 				 dev->parent, dev->uuid);
@@ -46,7 +49,10 @@ static int define_from_options(const struct op *op, struct mdev *dev, struct err
 		return error_set(err, STATUS_FAILED, "No type specified");
 	if (op->type && types_resolve(op->env, dev->parent, dev->type, err) < 0)
 		return -1;
-	if (defined_exists(op->env, dev))
+	int exists = defined_exists(op->env, dev, err);
+	if (exists < 0)
+		return -1;
+	if (exists)
 		return error_set(err, STATUS_EXISTS, "Device %s on %s already defined", dev->uuid,
 				 dev->parent);
 	return 0;

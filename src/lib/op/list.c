@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -16,14 +17,14 @@ static int broken(const struct filter *filter, const struct mdev *dev, struct er
 	return 0;
 }
 
-static int join_definition(const struct env *env, const struct filter *filter, struct mdev *dev,
+static int join_definition(struct defined_dir *dir, const struct filter *filter, struct mdev *dev,
 			   struct error *err)
 {
 	_cleanup_mdev_ struct mdev definition = { 0 };
 
 	memcpy(definition.uuid, dev->uuid, sizeof(dev->uuid));
 	memcpy(definition.parent, dev->parent, sizeof(dev->parent));
-	int r = defined_get(env, &definition);
+	int r = defined_look_up(dir, &definition);
 	if (r < 0)
 		log_warning("Unable to tell whether %s is defined on %s: %s", dev->uuid,
 			    dev->parent, error_words(-r));
@@ -48,13 +49,18 @@ static void ask_attributes(struct callouts *callouts, struct mdev *dev)
 int list_active(const struct env *env, const struct filter *filter, bool attributes,
 		struct mdev_list *ret, struct error *err)
 {
+	_cleanup_defined_ struct defined_dir dir = { .fd = -ENOENT };
 	_cleanup_callouts_ struct callouts callouts;
 	int r = 0;
 
 	callouts_open(&callouts, env);
 	active_find(env, filter, ret);
 	for (size_t i = 0; i < ret->n; i++) {
-		if (join_definition(env, filter, &ret->v[i], err) < 0)
+		if (i == 0 || strcmp(ret->v[i].parent, ret->v[i - 1].parent) != 0) {
+			defined_close(&dir);
+			defined_open(env, ret->v[i].parent, &dir);
+		}
+		if (join_definition(&dir, filter, &ret->v[i], err) < 0)
 			r = -1; /* the device is running nevertheless, and is listed */
 		if (attributes)
 			ask_attributes(&callouts, &ret->v[i]);

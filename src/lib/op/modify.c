@@ -89,7 +89,8 @@ static int modify_definition(const struct op *op, struct callouts *callouts,
 	for (unsigned try = 1;; try++) {
 		_cleanup_mdev_ struct mdev dev = { 0 };
 
-		if (load_definition(op, &dev, err) < 0)
+		if (load_definition(op, &dev, err) < 0 ||
+		    defined_check_link(op->env, &dev, err) < 0)
 			return -1;
 		_cleanup_free_ char *was = json_definition_text(&dev);
 		if (apply(op, how, &dev, err) < 0)
@@ -113,7 +114,8 @@ static int modify_definition(const struct op *op, struct callouts *callouts,
 static int replace_definition(const struct op *op, struct callouts *callouts, struct mdev *new,
 			      struct error *err)
 {
-	if (pipeline_run(op, callouts, ACTION_MODIFY, new, NULL, err) < 0)
+	if (defined_check_link(op->env, new, err) < 0 ||
+	    pipeline_run(op, callouts, ACTION_MODIFY, new, NULL, err) < 0)
 		return -1;
 	op_hint_start(op, new);
 	return 0;

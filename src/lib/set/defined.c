@@ -31,7 +31,10 @@ static char *path_of(const struct mdev *dev)
 
 static const char *reason(int r)
 {
-	return r == -EINVAL ? "not a regular file" : r == -EFBIG ? "too large" : error_words(-r);
+	return r == -EINVAL   ? "not a regular file"
+	       : r == -EFBIG  ? "too large"
+	       : r == -ENOENT ? "dangling symbolic link"
+			      : error_words(-r);
 }
 
 static bool is_missing(int r)
@@ -47,42 +50,150 @@ static int exists(int dirfd, const char *path)
 	return is_missing(-errno) ? 0 : -errno;
 }
 
-/* Reads dirfd/path into dev, or if path is NULL, the definition of its parent and UUID, relative to
- * the root. Return value as for defined_get(). */
-static int load(int dirfd, const char *path, struct mdev *dev)
+/* Reads a file in the directory of dev->parent into dev. A file that was listed may be a dangling
+ * link; any other that cannot be found is missing. Return value as for defined_get(). */
+static int load(int dirfd, const char *name, bool listed, struct mdev *dev)
 {
 	_cleanup_error_ struct error err = { 0 };
 	_cleanup_free_ char *text = NULL;
-	char where[sizeof("/" DIR_PATH "//") + NAME_MAX + UUID_SIZE];
+	char where[sizeof("/" DIR_PATH "//") + NAME_MAX + NAME_MAX];
 	size_t len;
 
-	snprintf(where, sizeof(where), "/" DIR_PATH "/%s/%s", dev->parent, dev->uuid);
-	int r = file_read(dirfd, path ? path : where + 1, &text, &len);
-	if (is_missing(r) || r == -ELOOP) /* links are not definitions, see below */
+	int r = file_read(dirfd, name, &text, &len);
+	if (is_missing(r) && !listed)
 		return 0;
-	int found = r < 0 ? exists(dirfd, path ? path : where + 1) : 1;
+	int found = r < 0 ? exists(dirfd, name) : 1;
 	if (found <= 0)
 		return found;
 	dev->defined = true;
+	snprintf(where, sizeof(where), "/" DIR_PATH "/%s/%s", dev->parent, name);
 	if (r < 0) {
 		dev->broken = mem_printf("Unable to read %s: %s", where, reason(r));
-		dev->unreadable = r != -EINVAL && r != -EFBIG;
+		dev->unreadable = r != -EINVAL && r != -EFBIG && r != -ENOENT;
 	}
 	if (r == 0 && json_read_definition(text, len, where, false, dev, &err) < 0)
 		dev->broken = mem_text(err.text);
+	if (strcmp(name, dev->uuid) != 0)
+		dev->file = mem_text(name);
 	return 1;
+}
+
+static void open_dir(const struct env *env, const char *parent, int flags, struct defined_dir *ret)
+{
+	char path[sizeof(DIR_PATH "/") + NAME_MAX];
+
+	snprintf(path, sizeof(path), DIR_PATH "/%s", parent);
+	int fd = openat(env->root, path, O_PATH | O_DIRECTORY | O_CLOEXEC | flags);
+	*ret = (struct defined_dir){ .fd = fd < 0 ? -errno : fd };
+}
+
+void defined_open(const struct env *env, const char *parent, struct defined_dir *ret)
+{
+	open_dir(env, parent, 0, ret);
+}
+
+void defined_close(struct defined_dir *dir)
+{
+	file_names_free(&dir->others);
+	if (dir->fd >= 0)
+		mem_close(&dir->fd);
+	*dir = (struct defined_dir){ .fd = -ENOENT };
+}
+
+/* Lists the files that opening one by its canonical name does not find: other spellings of UUIDs,
+ * and links, which may be dangling. */
+static int list_others(struct defined_dir *dir)
+{
+	struct file_names *names = &dir->others;
+	char uuid[UUID_SIZE];
+	int kept = 0;
+
+	if (dir->listed)
+		return 0;
+	int r = file_scan(dir->fd, ".", names);
+	if (r < 0)
+		return r;
+	for (int i = 0; i < names->n; i++) {
+		struct dirent *file = names->v[i];
+
+		if (file->d_type == DT_REG && uuid_is_canonical(file->d_name))
+			continue;
+		if (uuid_read(file->d_name, uuid))
+			names->v[kept++] = file;
+	}
+	names->n = kept;
+	dir->listed = true;
+	return 0;
+}
+
+/* Returns the name of one of these files; the canonical name is preferred. NULL = there is none. */
+static const char *find_other(const struct defined_dir *dir, const char *wanted)
+{
+	const char *found = NULL;
+	char uuid[UUID_SIZE];
+
+	for (int i = 0; i < dir->others.n; i++) {
+		const char *name = dir->others.v[i]->d_name;
+
+		if (uuid_read(name, uuid) && strcmp(uuid, wanted) == 0 &&
+		    (!found || strcmp(name, wanted) == 0))
+			found = name;
+	}
+	return found;
+}
+
+int defined_look_up(struct defined_dir *dir, struct mdev *dev)
+{
+	if (dir->fd < 0)
+		return is_missing(dir->fd) ? 0 : dir->fd;
+	int r = load(dir->fd, dev->uuid, false, dev);
+	if (r != 0)
+		return r;
+	r = list_others(dir);
+	if (r < 0)
+		return r;
+	const char *name = find_other(dir, dev->uuid);
+	return name ? load(dir->fd, name, true, dev) : 0;
 }
 
 int defined_get(const struct env *env, struct mdev *dev)
 {
-	return load(env->root, NULL, dev);
+	_cleanup_defined_ struct defined_dir dir;
+
+	defined_open(env, dev->parent, &dir);
+	return defined_look_up(&dir, dev);
 }
 
-bool defined_exists(const struct env *env, const struct mdev *dev)
+/* Finds the file that defines a device. Returns 1 and its name, 0 and the canonical one, or -errno.
+ */
+static int find_file(struct defined_dir *dir, const char *uuid, const char **ret_name)
 {
-	_cleanup_free_ char *path = path_of(dev);
+	*ret_name = uuid;
+	if (dir->fd < 0)
+		return is_missing(dir->fd) ? 0 : dir->fd;
+	int r = exists(dir->fd, uuid);
+	if (r != 0)
+		return r;
+	r = list_others(dir);
+	if (r < 0)
+		return r;
+	const char *other = find_other(dir, uuid);
+	if (!other)
+		return 0;
+	*ret_name = other;
+	return 1;
+}
 
-	return faccessat(env->root, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+int defined_exists(const struct env *env, const struct mdev *dev, struct error *err)
+{
+	_cleanup_defined_ struct defined_dir dir;
+	const char *name;
+
+	defined_open(env, dev->parent, &dir);
+	int r = find_file(&dir, dev->uuid, &name);
+	return r < 0 ? error_set(err, STATUS_FAILED, "Unable to read /" DIR_PATH "/%s: %s",
+				 dev->parent, error_words(-r))
+		     : r;
 }
 
 bool defined_is(const struct env *env, const struct mdev *dev, const char *text)
@@ -108,54 +219,85 @@ static struct mdev *add(struct mdev_list *list, const char *parent, const char *
 	return dev;
 }
 
-/* A link is not a definition, whatever its target is: mdevctl does not read them. */
-static bool is_definition(const char *parent, const struct dirent *file)
+/* Whether a file is a definition, by its name; then ret is its UUID. */
+static bool is_definition(const char *parent, const struct dirent *file, char ret[UUID_SIZE])
 {
-	char uuid[UUID_SIZE];
-
-	if (file->d_name[0] == '.' || file->d_type == DT_LNK)
+	if (file->d_name[0] == '.')
 		return false;
-	if (uuid_is_canonical(file->d_name))
+	if (uuid_read(file->d_name, ret))
 		return true;
-	if (uuid_read(file->d_name, uuid))
-		log_warning("Ignoring /" DIR_PATH "/%s/%s: rename it to %s", parent, file->d_name,
-			    uuid);
-	else
-		log_warning("Can't determine uuid for file '%s' in /" DIR_PATH "/%s", file->d_name,
-			    parent);
+	log_warning("Can't determine uuid for file '%s' in /" DIR_PATH "/%s", file->d_name, parent);
 	return false;
 }
 
-static void scan_parent(int dirfd, const char *parent, struct mdev_list *ret)
+/* By UUID; of several files of one UUID the one that counts comes first. */
+static int by_uuid(const void *left, const void *right)
 {
-	_cleanup_names_ struct file_names names = { 0 };
+	const struct mdev *a = left, *b = right;
+	int order = strcmp(a->uuid, b->uuid);
 
-	_cleanup_close_ int fd = file_open_dir(dirfd, parent);
-	int r = fd < 0 ? fd : file_scan(fd, ".", &names);
-	if (r < 0) {
-		if (!is_missing(r)) /* removed, or not a directory: not a parent */
-			mdev_list_note_unseen(ret, "Unable to read /" DIR_PATH "/%s: %s", parent,
-					      error_words(-r));
-		return;
-	}
-	for (int i = 0; i < names.n; i++) {
-		const char *name = names.v[i]->d_name;
-
-		if (!is_definition(parent, names.v[i]))
-			continue;
-		if (load(fd, name, add(ret, parent, name)) <= 0)
-			ret->n--; /* removed since the scan */
-	}
+	return order ? order : strcmp(a->file ? a->file : "", b->file ? b->file : "");
 }
 
-static void find_in_parent(const struct env *env, int dirfd, const char *parent, const char *uuid,
+/* Sorts the definitions of a parent, some of which have other names than their UUID, and drops
+ * those of a UUID that is there twice. */
+static void put_in_order(struct mdev_list *list, size_t first)
+{
+	size_t kept = first;
+
+	qsort(&list->v[first], list->n - first, sizeof(*list->v), by_uuid);
+	for (size_t i = first; i < list->n; i++) {
+		struct mdev dev = list->v[i]; /* moved */
+
+		list->v[i] = (struct mdev){ 0 };
+		if (kept > first && strcmp(list->v[kept - 1].uuid, dev.uuid) == 0) {
+			log_warning("Ignoring /" DIR_PATH "/%s/%s: another file defines %s",
+				    dev.parent, dev.file, dev.uuid);
+			mdev_free(&dev);
+		} else {
+			list->v[kept++] = dev;
+		}
+	}
+	list->n = kept;
+}
+
+/* All definitions in a directory. */
+static void scan_dir(const struct defined_dir *dir, const char *parent, struct mdev_list *ret)
+{
+	_cleanup_names_ struct file_names names = { 0 };
+	size_t first = ret->n;
+	bool renamed = false;
+	char uuid[UUID_SIZE];
+
+	int r = dir->fd < 0 ? dir->fd : file_scan(dir->fd, ".", &names);
+	if (r < 0 && !is_missing(r)) /* removed, or not a directory: not a parent */
+		mdev_list_note_unseen(ret, "Unable to read /" DIR_PATH "/%s: %s", parent,
+				      error_words(-r));
+	for (int i = 0; i < names.n; i++) {
+		if (!is_definition(parent, names.v[i], uuid))
+			continue;
+		struct mdev *dev = add(ret, parent, uuid);
+		if (load(dir->fd, names.v[i]->d_name, true, dev) <= 0)
+			ret->n--; /* removed since the scan */
+		else
+			renamed = renamed || dev->file;
+	}
+	if (renamed)
+		put_in_order(ret, first);
+}
+
+/* Links are not followed here: mdevctl does not take them for parents, either. */
+static void find_in_parent(const struct env *env, const char *parent, const char *uuid,
 			   struct mdev_list *ret)
 {
+	_cleanup_defined_ struct defined_dir dir;
+
+	open_dir(env, parent, O_NOFOLLOW, &dir);
 	if (!uuid) {
-		scan_parent(dirfd, parent, ret);
+		scan_dir(&dir, parent, ret);
 		return;
 	}
-	int r = defined_get(env, add(ret, parent, uuid));
+	int r = defined_look_up(&dir, add(ret, parent, uuid));
 	if (r <= 0)
 		ret->n--;
 	if (r < 0)
@@ -173,7 +315,7 @@ void defined_find(const struct env *env, const struct filter *filter, struct mde
 	 * cannot be listed. */
 	if (filter->parent && (fd >= 0 || filter->uuid)) {
 		if (is_parent(filter->parent))
-			find_in_parent(env, fd, filter->parent, filter->uuid, ret);
+			find_in_parent(env, filter->parent, filter->uuid, ret);
 		return;
 	}
 	if (fd >= 0)
@@ -187,10 +329,11 @@ void defined_find(const struct env *env, const struct filter *filter, struct mde
 	for (int i = 0; i < parents.n; i++) {
 		const char *name = parents.v[i]->d_name;
 
-		if (parents.v[i]->d_type == DT_REG || !is_parent(name))
+		if (parents.v[i]->d_type == DT_REG || parents.v[i]->d_type == DT_LNK ||
+		    !is_parent(name))
 			continue;
 		if (name_valid(name))
-			find_in_parent(env, fd, name, filter->uuid, ret);
+			find_in_parent(env, name, filter->uuid, ret);
 		else
 			log_warning("Ignoring a directory in /" DIR_PATH
 				    ": its name is not a valid parent name");
@@ -220,11 +363,71 @@ static void sync_dir(const struct env *env, const char *dir)
 			    dir, strerror(-r));
 }
 
+int defined_check_link(const struct env *env, const struct mdev *dev, struct error *err)
+{
+	_cleanup_defined_ struct defined_dir dir;
+	char target[PATH_MAX];
+	const char *name;
+
+	defined_open(env, dev->parent, &dir);
+	int r = find_file(&dir, dev->uuid, &name);
+	ssize_t n = r <= 0 ? -1 : readlinkat(dir.fd, name, target, sizeof(target) - 1);
+	if (n < 0) /* not a link; writing the file reports anything else that is wrong */
+		return 0;
+	target[n] = '\0';
+	return error_set(err, STATUS_FAILED,
+			 "/" DIR_PATH "/%s/%s is a symbolic link; modify its target %s instead",
+			 dev->parent, name, target);
+}
+
+/* Removes the files that define a device under other names than its UUID. Returns their number, or
+ * -errno. */
+static int remove_others(struct defined_dir *dir, const char *wanted)
+{
+	int removed = 0, r = dir->fd < 0 ? dir->fd : list_others(dir);
+	char uuid[UUID_SIZE];
+
+	for (int i = 0; r == 0 && i < dir->others.n; i++) {
+		const char *name = dir->others.v[i]->d_name;
+
+		if (strcmp(name, wanted) == 0 || !uuid_read(name, uuid) ||
+		    strcmp(uuid, wanted) != 0)
+			continue;
+		if (unlinkat(dir->fd, name, 0) == 0)
+			removed++;
+		else if (errno != ENOENT)
+			r = -errno;
+	}
+	return r < 0 ? r : removed;
+}
+
+/* A file that has another name gets the canonical one first, so that it hands down its mode and
+ * owner. */
+static int write_file(const struct env *env, const struct mdev *dev, bool new, const char *path,
+		      const char *text)
+{
+	_cleanup_free_ char *temporary = mem_printf(DIR_PATH "/" TEMPORARY_PREFIX "%d", getpid());
+	_cleanup_defined_ struct defined_dir dir;
+	const char *name;
+
+	defined_open(env, dev->parent, &dir);
+	int r = find_file(&dir, dev->uuid, &name);
+	if (r < 0)
+		return r;
+	if (r > 0 && new)
+		return -EEXIST;
+	if (r > 0 && strcmp(name, dev->uuid) != 0 && renameat(dir.fd, name, dir.fd, dev->uuid) < 0)
+		return -errno;
+	r = file_replace(env->root, temporary, path, text, new);
+	if (r == 0 && !new)
+		(void)remove_others(&dir, dev->uuid); /* readers ignore what remains */
+	return r;
+}
+
 int defined_put(const struct env *env, const struct mdev *dev, bool new, struct error *err)
 {
 	_cleanup_free_ char *text = json_definition_text(dev), *path = path_of(dev),
-			    *dir = mem_printf(DIR_PATH "/%s", dev->parent),
-			    *temporary = mem_printf(DIR_PATH "/" TEMPORARY_PREFIX "%d", getpid());
+			    *dir = mem_printf(DIR_PATH "/%s", dev->parent);
 
 	if (!is_parent(dev->parent)) /* it would not be found when reading */
 		return error_set(err, STATUS_INVALID, "Invalid parent name '%s'", dev->parent);
@@ -232,10 +435,12 @@ int defined_put(const struct env *env, const struct mdev *dev, bool new, struct 
 		return error_set(err, STATUS_INVALID,
 				 "The definition of %s on %s would be too large", dev->uuid,
 				 dev->parent);
+	if (!new &&defined_check_link(env, dev, err) < 0)
+		return -1;
 	bool made = mkdirat(env->root, dir, 0755) == 0;
 	int r = made || errno == EEXIST ? 0 : -errno;
 	if (r == 0)
-		r = file_replace(env->root, temporary, path, text, new);
+		r = write_file(env, dev, new, path, text);
 	if (r == 0) {
 		sync_dir(env, dir);
 		if (made)
@@ -252,14 +457,21 @@ int defined_put(const struct env *env, const struct mdev *dev, bool new, struct 
 
 int defined_drop(const struct env *env, const struct mdev *dev, struct error *err)
 {
-	_cleanup_free_ char *path = path_of(dev), *dir = mem_printf(DIR_PATH "/%s", dev->parent);
+	_cleanup_free_ char *dir_path = mem_printf(DIR_PATH "/%s", dev->parent);
+	_cleanup_defined_ struct defined_dir dir;
 
-	if (unlinkat(env->root, path, 0) < 0)
-		return error_set(err, errno == ENOENT ? STATUS_NOT_FOUND : STATUS_FAILED,
-				 "Failed to remove file /%s: %s", path, error_words(errno));
+	defined_open(env, dev->parent, &dir);
+	/* The canonical one last: it is the one that counts. */
+	int r = remove_others(&dir, dev->uuid);
+	if (r >= 0 && unlinkat(dir.fd, dev->uuid, 0) < 0 && (errno != ENOENT || r == 0))
+		r = -errno;
+	if (r < 0)
+		return error_set(err, r == -ENOENT ? STATUS_NOT_FOUND : STATUS_FAILED,
+				 "Failed to remove file /%s/%s: %s", dir_path,
+				 dev->file ? dev->file : dev->uuid, error_words(-r));
 	/* Fails if other definitions remain. An empty directory would make the udev rule start a
 	 * unit for a parent without devices. */
-	bool removed = unlinkat(env->root, dir, AT_REMOVEDIR) == 0;
-	sync_dir(env, removed ? DIR_PATH : dir);
+	bool removed = unlinkat(env->root, dir_path, AT_REMOVEDIR) == 0;
+	sync_dir(env, removed ? DIR_PATH : dir_path);
 	return 0;
 }

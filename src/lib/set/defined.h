@@ -2,12 +2,15 @@
 #pragma once
 
 #include "base/error.h"
+#include "base/file.h"
 #include "device/mdev.h"
 #include "host/env.h"
 
 /*
  * The defined set: one JSON file per device, /etc/mdevctl.d/PARENT/UUID (mdevctl.d(5)). s390-tools
- * (ap-check, chzdev) read these files directly, and libvirt watches the directories.
+ * (ap-check, chzdev) read these files directly, and libvirt watches the directories. A file may
+ * have another spelling of the UUID as its name (upper case, without hyphens, in braces), as
+ * mdevctl reads them, or be a symbolic link to a regular file.
  */
 
 /* Returns all definitions that match, sorted by parent and UUID, marked `defined`. They include
@@ -16,22 +19,41 @@
  * /etc/mdevctl.d does not exist, the set is empty. */
 void defined_find(const struct env *env, const struct filter *filter, struct mdev_list *ret);
 
+/* The directory of a parent, kept open while several of its devices are looked up. */
+struct defined_dir {
+	int fd;			  /* owned; -errno if there is none */
+	bool listed;		  /* others was read */
+	struct file_names others; /* owned: files that cannot be found by their canonical names */
+};
+void defined_open(const struct env *env, const char *parent, struct defined_dir *ret);
+void defined_close(struct defined_dir *dir);
+#define _cleanup_defined_ __attribute__((cleanup(defined_close)))
+
+/* As defined_get(), for a device of this parent. */
+int defined_look_up(struct defined_dir *dir, struct mdev *dev);
+
 /* Reads the definition of dev->parent and dev->uuid into dev. Returns 1 if there is a file (if it
  * is invalid, dev->broken is the reason), 0 if there is none, and -errno if this cannot be
  * determined. */
 int defined_get(const struct env *env, struct mdev *dev);
 
-/* Whether a file with the name of this definition exists. */
-bool defined_exists(const struct env *env, const struct mdev *dev);
+/* Whether there is a file that defines this device, whatever it contains: 1 or 0. */
+int defined_exists(const struct env *env, const struct mdev *dev, struct error *err);
 
 /* Whether the definition of dev->parent and dev->uuid has exactly this text, except for white
  * space. "" stands for an invalid definition. */
 bool defined_is(const struct env *env, const struct mdev *dev, const char *text);
 
-/* Writes a definition. A new one must not exist yet (STATUS_EXISTS). The caller holds the lock. */
+/* Fails if the definition is a symbolic link, with its target: replacing it would disconnect it
+ * from whoever maintains that file. */
+int defined_check_link(const struct env *env, const struct mdev *dev, struct error *err);
+
+/* Writes a definition, under its canonical name. A new one must not exist yet (STATUS_EXISTS). The
+ * caller holds the lock. */
 int defined_put(const struct env *env, const struct mdev *dev, bool new, struct error *err);
 
-/* Removes the definition of dev->parent and dev->uuid, and its directory if it becomes empty. */
+/* Removes the definition of dev->parent and dev->uuid, under all names that it has, and its
+ * directory if that becomes empty. Of a symbolic link the target remains. */
 int defined_drop(const struct env *env, const struct mdev *dev, struct error *err);
 
 /* Removes temporary files of writers that were killed. The caller holds the lock. */
