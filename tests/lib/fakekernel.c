@@ -18,6 +18,9 @@
  * removed, and the driver logs "fake: VALUE refused"; FAKEKERNEL_SAY=TEXT adds TEXT before and
  * after that. FAKEKERNEL_SHORT=1 limits write(), and read() of pipes, to seven bytes.
  * FAKEKERNEL_LOG=FILE appends "PATH VALUE" for each write, with the path relative to /sys.
+ * FAKEKERNEL_ATOMIC=FILE does each write in a process of its own, which completes it even if the
+ * program is killed, with a lock on FILE until then. Its system calls in the program are open,
+ * flock, fork, waitid and readlink.
  */
 #include <dirent.h>
 #include <dlfcn.h>
@@ -32,6 +35,8 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -365,9 +370,26 @@ ssize_t read(int fd, void *buf, size_t n)
 	return next(fd, buf, is_sysfs(fd, path) || is_regular(fd) ? n : bounded(n));
 }
 
+/* As store(), by a process that nobody kills. */
+static int store_atomically(const char *lock, int fd, char *path, const char *value)
+{
+	siginfo_t info = { 0 };
+	int lock_fd = (int)syscall(SYS_open, lock, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	flock(lock_fd, LOCK_EX); /* the new process has it, too */
+	long pid = syscall(SYS_fork);
+	if (pid == 0)
+		_exit(store(fd, path, value));
+	while (waitid(P_PID, (id_t)pid, &info, WEXITED) < 0 && errno == EINTR)
+		;
+	close(lock_fd);
+	return info.si_status;
+}
+
 ssize_t write(int fd, const void *buf, size_t n)
 {
 	char path[PATH_MAX], value[4096 + 1];
+	const char *lock = getenv("FAKEKERNEL_ATOMIC");
 
 	if (!is_sysfs(fd, path))
 		return real_write(fd, buf, bounded(n));
@@ -377,7 +399,7 @@ ssize_t write(int fd, const void *buf, size_t n)
 	}
 	memcpy(value, buf, n);
 	value[n] = '\0';
-	int error = store(fd, path, value);
+	int error = lock ? store_atomically(lock, fd, path, value) : store(fd, path, value);
 	if (error) {
 		errno = error;
 		return -1;

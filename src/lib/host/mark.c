@@ -133,8 +133,8 @@ void mark_clear(struct mark *mark)
 void mark_close(struct mark *mark)
 {
 	/* Still locked, so no other program can have taken it. */
-	if (mark->fd >= 0 && !mark->set)
-		(void)unlinkat(mark->dir, mark->uuid, 0);
+	if (mark->fd >= 0 && !mark->set && unlinkat(mark->dir, mark->uuid, 0) < 0)
+		(void)!ftruncate(mark->fd, 0); /* an empty file says nothing, either */
 	release(mark);
 }
 

@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# not with sanitizers
+# Devices are complete or known to be incomplete, and each pre callout has its post, wherever a program is
+# killed and whichever system call fails. The kernel is a process of its own: it completes what it was
+# asked for. Faults hit every system call while the device's mark exists, or from when the device is to be
+# removed; with FAULTS=long
+# (tests/faults-long) kills hit every one from the very first, and errors those from the opening of the
+# root directory on, except close() and brk(), which return no errors. Each test prints how many faults there were.
+# shellcheck disable=SC2030,SC2031 # each test is a shell of its own
+bats_require_minimum_version 1.5.0
+load lib/world.bash
+
+setup() {
+	make_world "$BATS_TEST_TMPDIR/root"
+	PRELOAD=$LD_PRELOAD
+	unset LD_PRELOAD
+	export FAKEKERNEL_ATOMIC=$BATS_TEST_TMPDIR/kernel
+	: >"$FAKEKERNEL_ATOMIC"
+	CALLS=$BATS_TEST_TMPDIR/calls
+	ERR=$BATS_TEST_TMPDIR/err
+	add_script callouts note <<-EOF
+		#!/bin/sh
+		[ "\$4" != get ] || exit 1
+		read -r _
+		echo "\$4 \$6" >>'$CALLS'
+	EOF
+	definition matrix "$U1" vfio_ap-passthrough auto '[{"assign_adapter":"5"},{"assign_domain":"6"}]'
+}
+
+# preloaded COMMAND...: on the fake kernel.
+preloaded() {
+	LD_PRELOAD=$PRELOAD "$@"
+}
+
+# inject NAME N FAULT COMMAND...: injects the fault into the Nth call with that name.
+inject() {
+	local name=$1 n=$2 fault=$3
+	shift 3
+	strace -E "LD_PRELOAD=$PRELOAD" -qqq -o /dev/null -e "trace=$name" \
+		-e "inject=$name:$fault:when=$n" "$@"
+}
+
+# The kernel has completed what it was asked for.
+kernel_is_done() {
+	flock "$FAKEKERNEL_ATOMIC" true
+}
+
+absent() {
+	kernel_is_done
+	rm -rf "${DEVICES:?}"/* "${SYS:?}/devices/virtual/matrix/matrix/$U1" "${MARKS:?}" "$CALLS"
+}
+
+present() {
+	absent
+	preloaded mdev-start -u "$U1"
+	rm "$CALLS"
+}
+
+# none, complete, or part
+device() {
+	local there=0
+	kernel_is_done
+	[[ -e $DEVICES/$U1 ]] || { echo none; return; }
+	[[ $(<"$DEVICES/$U1/assign_adapter") == 5 ]] && there=$((there + 1))
+	[[ $(<"$DEVICES/$U1/assign_domain") == 6 ]] && there=$((there + 1))
+	if ((there == 2)); then echo complete; else echo part; fi
+}
+
+# Each pre has its post.
+paired() {
+	[[ ! -e $CALLS || $(grep -c ^pre "$CALLS") == $(grep -c ^post "$CALLS") ]]
+}
+
+# calls COMMAND...: prints "NAME N" for each system call that is to meet a fault: the Nth of that name.
+calls() {
+	strace -E "LD_PRELOAD=$PRELOAD" -o "$BATS_TEST_TMPDIR/trace" "$@" >/dev/null 2>&1
+	awk -v long="${FAULTS:-}" -v kind="$kind" '
+		match($0, /^[a-z0-9_]+\(/) {
+			name = substr($0, 1, RLENGTH - 1)
+			n[name]++
+			if (long && (/O_PATH/ || kind == "kill"))
+				hit = 1
+			if (/mkdirat.*run.mdevctl/ || /openat.*mdev.devices.*O_PATH/)
+				hit = 1
+			if (hit && name !~ /^(execve|exit_group)$/ &&
+			    (kind == "kill" || name !~ /^(open|fork|waitid|readlink|close|brk)$/))
+				print name, n[name]
+			if (!long && /unlinkat/)
+				hit = 0
+		}' "$BATS_TEST_TMPDIR/trace"
+}
+
+# each PREPARE FAULT JUDGE COMMAND...: at each such call the command meets the fault, and is judged.
+each() {
+	local prepare=$1 fault=$2 judge=$3 name n call all status part=0
+	local kind=${fault%%=*}
+	[[ $fault != signal=* ]] || kind='kill'
+	shift 3
+	"$prepare"
+	mapfile -t all < <(calls "$@")
+	((${#all[@]} > 8))
+	for call in "${all[@]}"; do
+		read -r name n <<<"$call"
+		"$prepare"
+		status=0
+		inject "$name" "$n" "$fault" "$@" >/dev/null 2>"$ERR" || status=$?
+		[[ $(device) != part ]] || part=$((part + 1))
+		"$judge" || {
+			echo "$fault at $name $n: exit status $status, device $(device)"
+			cat "$ERR" "$CALLS"
+			return 1
+		}
+	done
+	echo "# $fault in $*: ${#all[@]} faults, $part incomplete devices, 0 of them taken for complete" >&3
+}
+
+# Whoever is asked to have the device run makes a complete one of it.
+heals() {
+	preloaded mdev-start --ensure -u "$U1" 2>>"$ERR" && [[ $(device) == complete && ! -e $MARKS/$U1 ]]
+}
+
+# Killed on the spot: there may be a part of a device, but nobody takes it for one.
+killed() {
+	((status == 137 || status == 0)) && heals
+}
+
+# The signal was put off, or came before anything was done.
+put_off() {
+	((status > 128 || status == 0)) && [[ $(device) != part ]] && paired && heals
+}
+
+# The command did all or nothing, or said that it could not undo it, and whoever comes next knows.
+start_failed() {
+	paired || return 1
+	if ((status == 0)); then
+		[[ $(device) == complete ]] || return 1
+	else
+		((status < 10)) && [[ $(grep -c ^Error: "$ERR") == 1 ]] || return 1
+		[[ $(device) == none || $(<"$ERR") == *"could not be removed again"* ]] || return 1
+	fi
+	heals
+}
+
+stop_failed() {
+	paired || return 1
+	if ((status == 0)); then
+		[[ $(device) == none ]]
+	else
+		((status < 10)) && [[ $(device) == complete && $(grep -c ^Error: "$ERR") == 1 ]]
+	fi
+}
+
+stop_killed() {
+	((status > 128 || status == 0)) && [[ $(device) != part ]] && heals
+}
+
+@test "start killed anywhere leaves no incomplete device that is taken for complete" {
+	each absent signal=KILL killed mdev-start -u "$U1"
+}
+
+@test "start that is sent SIGQUIT anywhere leaves no incomplete device, and post runs" {
+	each absent signal=QUIT put_off mdev-start -u "$U1"
+}
+
+@test "start whose system calls fail leaves no incomplete device, and post runs" {
+	local errno
+	for errno in EMFILE ENOMEM EIO ENOSYS; do
+		each absent "error=$errno" start_failed mdev-start -u "$U1"
+	done
+}
+
+@test "autostart killed anywhere leaves no incomplete device that is taken for complete" {
+	each absent signal=KILL killed mdev-autostart matrix
+}
+
+@test "autostart that is sent SIGQUIT anywhere leaves no incomplete device, and post runs" {
+	each absent signal=QUIT put_off mdev-autostart matrix
+}
+
+@test "autostart whose system calls fail leaves no incomplete device, and post runs" {
+	local errno
+	for errno in EMFILE ENOMEM EIO ENOSYS; do
+		each absent "error=$errno" start_failed mdev-autostart matrix
+	done
+}
+
+# In each round six programs start the device, stop it, or have it run; two of them are killed, if they are
+# still at it then.
+@test "programs that race and are killed leave no incomplete device that is taken for complete" {
+	local rounds=15 round n pids pid status killed=0 incomplete=0 dies
+	local commands=("mdev-start -u $U1" "mdev-stop -u $U1" "mdev-start --ensure -u $U1"
+		"mdev-autostart matrix")
+	[[ -z ${FAULTS:-} ]] || rounds=300
+	export FAKEKERNEL_DELAY=5
+	absent
+	for ((round = 0; round < rounds; round++)); do
+		pids=()
+		for ((n = 0; n < 6; n++)); do
+			dies=()
+			((n % 3 > 0)) || dies=(timeout --foreground -s KILL "$(printf 0.%03d $((1 + RANDOM % 60)))")
+			# shellcheck disable=SC2086 # a command's words
+			preloaded "${dies[@]}" ${commands[RANDOM % 4]} >/dev/null 2>&1 3>&- &
+			pids+=($!)
+		done
+		for pid in "${pids[@]}"; do
+			status=0
+			wait "$pid" || status=$?
+			output=$status
+			[[ $status == @(?|124|137) ]] || same "a status of its own, or killed"
+			((status < 10)) || killed=$((killed + 1))
+		done
+		[[ $(device) != part ]] || incomplete=$((incomplete + 1))
+		: >"$ERR"
+		heals || {
+			echo "round $round: device $(device)"
+			cat "$ERR"
+			return 1
+		}
+	done
+	((killed > rounds / 3))
+	echo "# $((rounds * 6)) programs, $killed killed, $incomplete incomplete devices, 0 of them taken for complete" >&3
+}
+
+@test "stop killed anywhere leaves all of the device or nothing" {
+	each present signal=KILL stop_killed mdev-stop -u "$U1"
+}
+
+@test "stop that is sent SIGQUIT anywhere leaves all of the device or nothing, and post runs" {
+	each present signal=QUIT put_off mdev-stop -u "$U1"
+}
+
+@test "stop whose system calls fail says so or removes the device, and post runs" {
+	local errno
+	for errno in EMFILE ENOMEM EIO ENOSYS; do
+		each present "error=$errno" stop_failed mdev-stop -u "$U1"
+	done
+}
