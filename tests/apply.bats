@@ -210,10 +210,10 @@ start    $B0 mtty mtty-1 b/0"
 	sets "$(set_of a 1 '"mtty"' mtty-2)"
 	applies "modify   $A0 mtty mtty-2 a/0" \
 		"Warning: Device $A0 (a/0) is running; the change takes effect at its next start
-Warning: Device $A0 on mtty runs with type mtty-1, not mtty-2"
+Warning: Device $A0 on mtty is running with type mtty-1, not mtty-2"
 	run -0 mdevctl list
 	same "$A0 mtty mtty-1 auto (defined)"
-	applies "" "Warning: Device $A0 on mtty runs with type mtty-1, not mtty-2"
+	applies "" "Warning: Device $A0 on mtty is running with type mtty-1, not mtty-2"
 }
 
 @test "a device that was stopped is started, one that was undefined is defined" {
@@ -337,8 +337,8 @@ define   $A0 0000:81:00.5 nvidia-900 a/0"
 }
 
 @test "what does not fit is not tried, and the status says so" {
-	local told="Warning: Set 'a': 1 of 4 devices have no available instance of GRID 2C; devices of others \
-there: 1 of set 'b', 1 of no set in this file
+	local told="Warning: Set 'a': 1 of 4 devices have no available instance of GRID 2C; other \
+devices: 1 of set 'b', 1 not in any set of this file
 Error: 1 of 5 devices are missing"
 	make_cards
 	running 0000:81:00.4 "$U1" nvidia-900
@@ -427,8 +427,8 @@ start    $A0 card2 t a/0"
 	definition card1 "$A0" t auto
 	running card1 "$U1" t
 	sets "$(set_of a 1 '"card1"' t)"
-	applies_in_part 5 "" "Warning: Set 'a': 1 of 1 devices have no available instance of t; devices of \
-others there: 1 of no set in this file
+	applies_in_part 5 "" "Warning: Set 'a': 1 of 1 devices have no available instance of t; other \
+devices: 1 not in any set of this file
 Error: 1 of 1 devices are missing"
 	[[ -e $D/card1/$A0 ]]
 }
@@ -533,13 +533,13 @@ nothing_done() {
 	sets "$(set_of b 1)" "$(set_of a 1 '"mtty"' mtty-3)"
 	nothing_done 3 "Set 'a': 'mdev_type': Parent mtty does not support mdev type mtty-3"
 	sets "$(set_of b 1)" "$(set_of a 1 '"pci*", "0000:*"')"
-	nothing_done 3 "Set 'a': no parent that matches 'parents' offers type mtty-1"
+	nothing_done 3 "Set 'a': no parent that matches 'parents' supports type mtty-1"
 	sets "$(set_of b 1)" "$(set_of a 1 '"later"' "Quad port serial")"
-	nothing_done 3 "Set 'a': no parent of 'parents' that is present offers type 'Quad port serial'; \
-only one that is present tells which type has that name"
+	nothing_done 3 "Set 'a': no present parent in 'parents' supports type 'Quad port serial'; \
+a human-readable name is looked up only on present parents"
 	add_type mtty mtty-4 6 vfio-pci "Dual port serial"
 	sets "$(set_of b 1)" "$(set_of a 1 '"mt*"' "Dual port serial")"
-	nothing_done 3 "Set 'a': 'mdev_type': Parent mtty has several types of the name 'Dual port serial': \
+	nothing_done 3 "Set 'a': 'mdev_type': Parent mtty has several types with the name 'Dual port serial': \
 mtty-2, mtty-4"
 }
 

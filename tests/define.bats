@@ -397,7 +397,7 @@ $U1 mtty mtty-2 manual"
 @test "define refuses a name that several types have, and names them" {
 	add_type mtty mtty-4 6 vfio-pci "Dual port serial"
 	add_type mtty mtty-6 6 vfio-pci "Dual port serial"
-	fails 3 "Error: Parent mtty has several types of the name 'Dual port serial': mtty-2, mtty-4, mtty-6" \
+	fails 3 "Error: Parent mtty has several types with the name 'Dual port serial': mtty-2, mtty-4, mtty-6" \
 		mdevctl define -u "$U1" -p mtty -t "Dual port serial"
 	[[ ! -e $D/mtty ]]
 }

@@ -434,7 +434,7 @@ $U2 mtty mtty-1 manual (defined)"
 
 @test "start refuses a name that several types have, and names them" {
 	add_type mtty mtty-4 6 vfio-pci "Dual port serial"
-	fails 3 "Error: Parent mtty has several types of the name 'Dual port serial': mtty-2, mtty-4" \
+	fails 3 "Error: Parent mtty has several types with the name 'Dual port serial': mtty-2, mtty-4" \
 		mdevctl start -u "$U1" -p mtty -t "Dual port serial"
 	run -0 mdevctl list
 	same ""

@@ -270,8 +270,8 @@ mtty
 ├─mtty-1                                                24 free, Single port serial
 │ └─$U3 differs manual defined as mtty-2
 ├─mtty-2                                                12 free, Dual port serial
-└─mtty-3                                                not offered
-  └─$U2 missing auto   type not offered"
+└─mtty-3                                                not supported
+  └─$U2 missing auto   type not supported"
 	same_stderr ""
 }
 
@@ -413,14 +413,14 @@ users() {
 
 @test "--check prints what is wrong, a line each, and ends 10" {
 	local text="broken $U1 mtty -: Invalid JSON in /etc/mdevctl.d/mtty/$U1: unexpected end at line 2 column 1
-missing $U2 mtty mtty-3: type not offered
+missing $U2 mtty mtty-3: type not supported
 differs $U3 mtty mtty-1: defined as mtty-2"
 	broken
 	run -10 --separate-stderr mdevctl status --check
 	same "$text"
 	same_stderr ""
 	run -10 mdevctl status --check -u "$U2" -p mtty
-	same "missing $U2 mtty mtty-3: type not offered"
+	same "missing $U2 mtty mtty-3: type not supported"
 	run -0 mdevctl status --check -p matrix
 	same ""
 	run -10 mdevctl status --check --json
@@ -460,7 +460,7 @@ missing $U3 mtty mtty-2: not started, see journalctl MDEV_UUID=$U3"
 	same ""
 	run -0 mdevctl status --json
 	[[ $(jq -c '[.parents[].devices[] | .state, .reason]' <<<"$output") == \
-		'["running",null,"stopped","runs on matrix"]' ]]
+		'["running",null,"stopped","running on matrix"]' ]]
 }
 
 @test "a start that was interrupted is seen" {

@@ -103,8 +103,8 @@ static void test_devices(const struct state *state)
 	expect_device(state, 1, "p a two differs: defined as one");
 	expect_device(state, 2, "p b one missing: no available instances");
 	expect_device(state, 3, "p c two stopped: -");
-	expect_device(state, 4, "q a one stopped: runs on p");
-	expect_device(state, 5, "q b one missing: type not offered");
+	expect_device(state, 4, "q a one stopped: running on p");
+	expect_device(state, 5, "q b one missing: type not supported");
 	expect(state->n_devices == 7 && state->devices[6].state == MDEV_BROKEN,
 	       "a broken definition", state->devices[6].reason);
 }

@@ -8,24 +8,24 @@
 #include "op/op.h"
 
 /*
- * Brings this host to a desired state, one change at a time, so that the caller can tell of each
- * while the others go on. There is nothing to remember: a run that was ended anywhere is completed
- * by the next one.
+ * Brings this host to a desired state, one change at a time, so that the caller can report each
+ * change immediately. No state is kept: a run that is interrupted at any point is completed by the
+ * next one.
  */
 
-/* A change that was carried out or failed; with a dry run, one that would be. */
+/* A change that was made or failed; with a dry run, one that would be made. */
 struct apply_change {
 	enum action action;
-	struct mdev dev;	   /* owned: its names; empty definition */
-	const char *set;	   /* borrowed: the name of the set; NULL = of none */
-	unsigned index;		   /* in the set */
-	struct mdev before, after; /* owned: the definition; without type = there is none */
-	struct error error;	   /* owned: status 0 = it is done */
+	struct mdev dev;	   /* owned: only its names are set */
+	const char *set;	   /* borrowed: the name of the set; NULL = none */
+	unsigned index;		   /* index in the set */
+	struct mdev before, after; /* owned: the definition; without a type: none */
+	struct error error;	   /* owned: status 0 = success */
 };
 
-/* Why the host is not as desired all the same. */
+/* A reason why the host is not in the desired state. */
 struct apply_problem {
-	enum status status; /* STATUS_OK: only worth knowing */
+	enum status status; /* STATUS_OK: only a note */
 	char *text;	    /* owned */
 };
 
@@ -34,26 +34,26 @@ struct apply_run; /* private */
 struct apply {
 	const struct op *op; /* borrowed */
 	bool dry_run;
-	struct apply_change **changes; /* owned, each, too: so far */
+	struct apply_change **changes; /* owned, including each change: those made so far */
 	size_t n_changes;
 	struct apply_problem *problems; /* owned */
 	size_t n_problems;
 	struct apply_run *run; /* owned */
 };
 
-/* Reads the file, takes the lock unless this is a dry run, and plans. From then on termination
- * signals take effect between two changes, as an error. op: env, force, wait (seconds for all who
- * use devices that should be stopped).
- * Errors: nothing is changed. STATUS_INVALID (the file), STATUS_NOT_FOUND (a parent, a type),
+/* Reads the file, takes the lock unless this is a dry run, and plans the changes. From then on,
+ * termination signals take effect between two changes, as an error. op: env, force, wait (seconds,
+ * for all devices that should be stopped).
+ * On errors, nothing is changed: STATUS_INVALID (the file), STATUS_NOT_FOUND (a parent, a type),
  * STATUS_FAILED, STATUS_TIMED_OUT (another run). */
 int apply_open(const struct op *op, const char *file, bool dry_run, struct apply *ret,
 	       struct error *err);
 
-/* Makes the next change. NULL = there is no more. Borrowed until apply_close(). */
+/* Makes the next change. NULL = no more changes. Borrowed until apply_close(). */
 const struct apply_change *apply_next(struct apply *apply);
 
-/* How it ended: the first failure's status, else STATUS_NO_INSTANCES or STATUS_IN_USE; with a dry
- * run that has changes STATUS_DIFFERS, without a text. */
+/* Returns the result: the status of the first failure, or else STATUS_NO_INSTANCES or
+ * STATUS_IN_USE; for a dry run with changes, STATUS_DIFFERS, without a text. */
 int apply_result(const struct apply *apply, struct error *err);
 
 void apply_close(struct apply *apply);

@@ -10,7 +10,7 @@
 #include "device/uuid.h"
 #include "op/desired.h"
 
-/* The keys of a set; those before "parents" are a definition's, too. */
+/* The keys of a set; those before "parents" are also keys of a definition. */
 static const char *const keys[] = { "mdev_type", "start", "attrs", "parents", "count", "spread" };
 #define SET_KEYS 6
 #define DEFINITION_KEYS 3
@@ -23,7 +23,7 @@ static bool is_key(const char *name, size_t n_keys)
 	return false;
 }
 
-/* Each member is one of the first n_keys, and there once. */
+/* Checks that all keys are among the first n_keys, and unique. */
 static int check_keys(const struct json_value *object, size_t n_keys, const char *where,
 		      struct error *err)
 {
@@ -141,7 +141,7 @@ static int read_set(const struct json_value *object, const char *file, struct se
 	if (check_keys(object, SET_KEYS, where, err) < 0 ||
 	    read_count(find(object, "count"), where, set, err) < 0)
 		return -1;
-	/* A set of none needs no other key, but those that are given must be right. */
+	/* A set with 0 devices requires no other keys, but those given must be valid. */
 	bool gone = set->count == 0 && !set->max;
 	if ((!gone || find(object, "mdev_type") || find(object, "start") ||
 	     find(object, "attrs")) &&

@@ -8,26 +8,26 @@
 #include "op/room.h"
 #include "set/types.h"
 
-/* A device of a set that is there in some way, or is to be. */
+/* A device of a set that exists in some way, or is to be created. */
 struct member {
 	unsigned index;
-	const struct state_device *const *there; /* borrowed: wherever it is known */
+	const struct state_device *const *there; /* borrowed: all its locations */
 	size_t n_there;
-	const struct state_device *home; /* of these; NULL = it has to go to a place */
+	const struct state_device *home; /* one of these; NULL = it needs a place */
 };
 
-/* What a set means for this host. */
+/* A set, applied to this host. */
 struct target {
 	const struct set *set;
-	struct place *places; /* owned: parents that new devices may go to */
+	struct place *places; /* owned: parents that new devices can be created on */
 	size_t n_places;
-	bool *listed;		/* owned: for each site whether it is among them */
-	struct member *members; /* owned: those that stay where they are */
+	bool *listed;		/* owned: for each site, whether it is one of them */
+	struct member *members; /* owned: devices that remain on their parent */
 	size_t n_members;
-	struct member *pending; /* owned: those that need a place; with a home, another one */
+	struct member *pending; /* owned: devices that need a place; with a home, a different one */
 	size_t n_pending;
-	bool title; /* its type is no directory's name, as far as this host tells: only a parent
-		       that is present can say which directory has a human-readable name */
+	bool title; /* its type is not the name of a known directory: only a parent that is present
+		       can map a human-readable name to a directory */
 };
 
 enum fate { FATE_STAYS, FATE_GOES };
@@ -37,11 +37,11 @@ struct planner {
 	const struct desired *desired;
 	const struct plan_facts *facts;
 	struct sites sites;
-	struct target *targets;		     /* owned: one a set */
+	struct target *targets;		     /* owned: one per set */
 	const struct state_device **by_uuid; /* owned */
-	enum fate *fates;		     /* owned: one a device of the state */
-	const struct target **owners;	     /* owned: the same; NULL = of no set here */
-	size_t unclaimed; /* devices that may be of a set and are not yet known */
+	enum fate *fates;		     /* owned: one per device of the state */
+	const struct target **owners; /* owned: likewise; NULL = not in any set of the file */
+	size_t unclaimed;	      /* devices that may belong to a set, but are not known yet */
 	struct plan going, changing, coming; /* changes by kind; problems are in `going` */
 	size_t wanted, missing, in_use;
 };
@@ -122,8 +122,8 @@ static void name_device(struct mdev *dev, const char *uuid, const char *parent, 
 	memcpy(dev->type, type, strlen(type) + 1);
 }
 
-/* Gives a change the definition of from, but keeps the members that are not ours. label is the one
- * that a new definition gets; NULL = none. */
+/* Sets the definition of a change to that of from, but preserves unknown members. label is that of
+ * a new definition; NULL = none. */
 static void set_definition(struct plan_change *change, const struct mdev *from, const char *label)
 {
 	const char *unknown = change->before ? change->before->unknown : NULL;
@@ -142,7 +142,7 @@ static int by_uuid(const void *left, const void *right)
 	return order ? order : strcmp((*a)->parent, (*b)->parent);
 }
 
-/* Everywhere that a UUID is: *ret_n devices, sorted by parent. */
+/* Returns all locations of a UUID: *ret_n devices, sorted by parent. */
 static const struct state_device *const *find_uuid(const struct planner *p, const char *uuid,
 						   size_t *ret_n)
 {
@@ -214,7 +214,7 @@ static void add_place(const struct planner *p, struct target *target, struct sit
 	bool *listed = &target->listed[site - p->sites.v];
 
 	if (*listed)
-		return; /* a pattern that matches what was named already */
+		return; /* a pattern that matches a parent given before */
 	*listed = true;
 	target->places[target->n_places++] = (struct place){
 		.site = site,
@@ -224,7 +224,7 @@ static void add_place(const struct planner *p, struct target *target, struct sit
 	};
 }
 
-/* A parent that is named is there with the type, or it is not there yet. */
+/* Adds a parent given by name, which either supports the type or is not present yet. */
 static int add_named(const struct planner *p, struct target *target, const char *name,
 		     struct error *err)
 {
@@ -244,7 +244,7 @@ static int add_named(const struct planner *p, struct target *target, const char 
 	return 0;
 }
 
-/* Of what a pattern matches, those that are there with the type. */
+/* Adds the parents that match a pattern and support the type. */
 static int add_matching(const struct planner *p, struct target *target, const char *pattern,
 			struct error *err)
 {
@@ -306,7 +306,7 @@ static int find_member(struct planner *p, const struct target *target, unsigned 
 	return 0;
 }
 
-/* The type that a device of the set is to have on this parent; NULL = it cannot be there. */
+/* Returns the type of a device of the set on this parent; NULL = the parent cannot be used. */
 static const char *type_at(const struct planner *p, const struct target *target,
 			   const struct state_device *dev)
 {
@@ -325,7 +325,8 @@ static const char *type_at(const struct planner *p, const struct target *target,
 	return dev->definition && !dev->definition->broken ? dev->definition->type : NULL;
 }
 
-/* Where it runs, else the first parent of the set where it is defined, is its home. */
+/* The home of a device is the parent on which it is running, or else the first parent of the set on
+ * which it is defined. */
 static void find_home(const struct planner *p, const struct target *target, struct member *member)
 {
 	const struct state_device *running = running_one(member->there, member->n_there);
@@ -370,7 +371,7 @@ static void undefine(struct planner *p, const struct target *target, const struc
 	p->fates[index_of(p, there)] = FATE_GOES;
 }
 
-/* Takes a device away from wherever it is. Returns false if somebody uses it: then it is left. */
+/* Removes a device from all its locations. Returns false if it is in use and therefore remains. */
 static bool take_away(struct planner *p, const struct target *target, const struct member *member)
 {
 	const struct state_device *running = running_one(member->there, member->n_there);
@@ -410,12 +411,12 @@ static int claim_surplus(struct planner *p, struct target *target, struct error 
 		surplus[n++] = member;
 	}
 	while (r == 0 && n > 0)
-		(void)take_away(p, target, &surplus[--n]); /* or it is left, and noted */
+		(void)take_away(p, target, &surplus[--n]); /* or it remains, which is recorded */
 	free(surplus);
 	return r;
 }
 
-/* It stays; what is defined of it elsewhere goes. */
+/* The device remains on its parent; its definitions on other parents are removed. */
 static void claim_home(struct planner *p, struct target *target, const struct member *member)
 {
 	for (size_t i = 0; i < member->n_there; i++)
@@ -424,12 +425,13 @@ static void claim_home(struct planner *p, struct target *target, const struct me
 	target->members[target->n_members++] = *member;
 }
 
-/* Sorts the devices that the set shall have into those that stay and those that need a place. */
+/* Divides the devices that the set should have into those that remain on their parent and those
+ * that need a place. */
 static int claim_wanted(struct planner *p, struct target *target, struct error *err)
 {
 	const struct set *set = target->set;
 
-	for (unsigned i = set->count; i-- > 0;) { /* what is taken away: the highest first */
+	for (unsigned i = set->count; i-- > 0;) { /* removals: the highest first */
 		struct member member;
 
 		if (set->max && p->unclaimed == 0) {
@@ -444,7 +446,7 @@ static int claim_wanted(struct planner *p, struct target *target, struct error *
 		if (member.home)
 			claim_home(p, target, &member);
 		else if (member.n_there > 0 && !take_away(p, target, &member))
-			continue; /* it is left where it is */
+			continue; /* it remains where it is */
 		else if (member.n_there > 0 || !set->max)
 			target->pending[target->n_pending++] = member;
 	}
@@ -454,7 +456,7 @@ static int claim_wanted(struct planner *p, struct target *target, struct error *
 /* --- Room
  * ------------------------------------------------------------------------------------------- */
 
-/* What is defined and does not run will want an instance sometime. */
+/* Devices that are defined but not running will need an instance later. */
 static void reserve(struct planner *p)
 {
 	for (size_t i = 0; i < p->state->n_devices; i++) {
@@ -485,7 +487,7 @@ static char *label_member(const struct target *target, const struct member *memb
 	return mem_printf("\"set\": \"%s\"", label);
 }
 
-/* The whole definition that a device of the set is to have. */
+/* Adds a change with the whole definition of a device of the set. */
 static struct plan_change *put_definition(struct plan *plan, enum action action,
 					  const struct target *target, const struct member *member,
 					  const struct state_device *there)
@@ -529,11 +531,11 @@ static void add_start(struct planner *p, const struct target *target, const stru
 static void note_type(struct planner *p, const struct state_device *dev, const char *wanted)
 {
 	if (dev->running && strcmp(dev->running->type, wanted) != 0)
-		add_problem(p, STATUS_OK, "Device %s on %s runs with type %s, not %s", dev->uuid,
-			    dev->parent, dev->running->type, wanted);
+		add_problem(p, STATUS_OK, "Device %s on %s is running with type %s, not %s",
+			    dev->uuid, dev->parent, dev->running->type, wanted);
 }
 
-/* Returns false if the device should run, and there is no instance for it at its home. */
+/* Returns false if the device should be running, but no instance is available at its home. */
 static bool keep(struct planner *p, const struct target *target, const struct member *member)
 {
 	const struct state_device *home = member->home;
@@ -558,7 +560,7 @@ static void keep_all(struct planner *p, struct target *target)
 {
 	size_t kept = 0;
 
-	for (size_t i = target->n_members; i-- > 0;) { /* they are in descending order */
+	for (size_t i = target->n_members; i-- > 0;) { /* in descending order */
 		struct member member = target->members[i];
 
 		if (!keep(p, target, &member))
@@ -581,7 +583,7 @@ static int by_index(const void *left, const void *right)
 	return a->index < b->index ? -1 : a->index > b->index;
 }
 
-/* Tells the spread where devices of the set are. */
+/* Counts the devices of the set in the spread. */
 static void count_members(const struct planner *p, const struct target *target,
 			  struct spread *spread)
 {
@@ -619,7 +621,7 @@ static void put_at(struct planner *p, const struct target *target, const struct 
 		add_start(p, target, member, uuid, place->site->name, type);
 }
 
-/* Gives new devices of a set "max" the lowest indexes that are free. Returns how many there are. */
+/* Assigns the lowest available indexes to new devices of a set "max". Returns their number. */
 static size_t place_more(struct planner *p, const struct target *target, struct spread *spread)
 {
 	_cleanup_free_ bool *used = mem_zero(SET_LIMIT, sizeof(bool));
@@ -642,7 +644,7 @@ static size_t place_more(struct planner *p, const struct target *target, struct 
 	return n;
 }
 
-/* What holds the parents of the set, besides itself. */
+/* Returns a description of other devices on the parents of the set. */
 static char *list_others(const struct planner *p, const struct target *target)
 {
 	_cleanup_free_ size_t *counts = mem_zero(p->desired->n_sets + 1, sizeof(size_t));
@@ -666,7 +668,8 @@ static char *list_others(const struct planner *p, const struct target *target)
 			fprintf(file, "%s%zu of set '%s'", ftell(file) > 0 ? ", " : "", counts[i],
 				p->desired->sets[i].name);
 	if (others > 0)
-		fprintf(file, "%s%zu of no set in this file", ftell(file) > 0 ? ", " : "", others);
+		fprintf(file, "%s%zu not in any set of this file", ftell(file) > 0 ? ", " : "",
+			others);
 	mem_stream_end(file);
 	return text;
 }
@@ -678,8 +681,8 @@ static void note_missing(struct planner *p, const struct target *target, size_t 
 
 	add_problem(p, STATUS_NO_INSTANCES,
 		    "Set '%s': %zu of %u devices have no available instance of %s%s%s", set->name,
-		    missing, set->count, set->device.type,
-		    *others ? "; devices of others there: " : "", others);
+		    missing, set->count, set->device.type, *others ? "; other devices: " : "",
+		    others);
 	p->missing += missing;
 }
 
@@ -689,11 +692,11 @@ static int no_places(const struct target *target, struct error *err)
 
 	if (target->title)
 		return error_set(err, STATUS_NOT_FOUND,
-				 "Set '%s': no parent of 'parents' that is present offers type "
-				 "'%s'; only one that is present tells which type has that name",
+				 "Set '%s': no present parent in 'parents' supports type '%s'; a "
+				 "human-readable name is looked up only on present parents",
 				 set->name, set->device.type);
 	return error_set(err, STATUS_NOT_FOUND,
-			 "Set '%s': no parent that matches 'parents' offers type %s", set->name,
+			 "Set '%s': no parent that matches 'parents' supports type %s", set->name,
 			 set->device.type);
 }
 
@@ -716,7 +719,7 @@ static int place_pending(struct planner *p, struct target *target, struct error 
 
 		if (place)
 			put_at(p, target, member, place);
-		else if (member->home) /* better defined where it might run one day */
+		else if (member->home) /* defined on a parent that may have an instance later */
 			keep_definition(p, target, member, type_at(p, target, member->home));
 		missing += !place;
 	}
@@ -734,7 +737,7 @@ static int place_pending(struct planner *p, struct target *target, struct error 
 /* --- Definitions
  * ------------------------------------------------------------------------------------ */
 
-/* Whether the file has this device on that parent, too. */
+/* Whether the file contains this device on that parent as well. */
 static bool is_desired(const struct planner *p, const char *parent, const char *uuid)
 {
 	const struct mdev_list *list = &p->desired->definitions;
@@ -755,7 +758,7 @@ static bool is_desired(const struct planner *p, const char *parent, const char *
 	return false;
 }
 
-/* Whether this plan starts a device of this UUID. They are few that are defined more than once. */
+/* Whether this plan starts a device with this UUID. Few devices are defined more than once. */
 static bool is_starting(const struct planner *p, const char *uuid)
 {
 	for (size_t i = 0; i < p->coming.n_changes; i++)
@@ -847,7 +850,7 @@ static int by_uuid_alone(const void *left, const void *right)
 	return strcmp((*a)->uuid, (*b)->uuid);
 }
 
-/* Whether the file has one UUID on several parents. */
+/* Whether the file contains a UUID on several parents. */
 static bool has_several(const struct mdev_list *list)
 {
 	_cleanup_free_ const struct mdev **all =
@@ -899,7 +902,7 @@ static void open_planner(struct planner *p)
 	p->owners = mem_zero(n + 1, sizeof(*p->owners));
 	for (size_t i = 0; i < n; i++) {
 		p->by_uuid[i] = &p->state->devices[i];
-		p->unclaimed += p->state->devices[i].uuid[14] == '5'; /* of a name */
+		p->unclaimed += p->state->devices[i].uuid[14] == '5'; /* derived from a name */
 	}
 	qsort(p->by_uuid, n, sizeof(*p->by_uuid), by_uuid);
 }
@@ -918,7 +921,7 @@ static int plan_sets(struct planner *p, struct error *err)
 	reserve(p);
 	for (size_t i = 0; i < n; i++)
 		keep_all(p, &p->targets[i]);
-	/* Sets of as many as fit come last. */
+	/* Sets with "max" come last. */
 	for (size_t i = 0; i < 2 * n; i++)
 		if (p->desired->sets[i % n].max == (i >= n) &&
 		    place_pending(p, &p->targets[i % n], err) < 0)

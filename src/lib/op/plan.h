@@ -10,26 +10,27 @@
 #include "op/state.h"
 
 /*
- * What has to change so that a host is as desired: made of a snapshot alone, so that a dry run
- * shows what a real run does. Changes are in the order in which they are carried out: what goes
- * (of each set the highest indexes first), definitions that change, then what is new.
+ * The changes that bring a host to the desired state. The plan is made only from a snapshot, so
+ * that a dry run shows what a real run does. Changes are in the order in which they are made:
+ * removals (highest indexes of each set first), changed definitions, then new devices.
  */
 
 struct plan_change {
 	enum action action;
-	struct mdev dev; /* owned: the device; for define and modify the whole new definition */
-	const struct state_device *there; /* borrowed: what it is now; NULL = it is not there */
-	const struct mdev *before; /* borrowed from the state: the definition there is; NULL = none,
-				      or a broken one */
-	const struct set *set;	   /* borrowed; NULL = of a definition */
-	unsigned index;		   /* of the set */
-	bool broken;		   /* a definition that cannot be used is replaced or removed */
-	bool surplus;		   /* the device is not to be anywhere, or to move */
+	struct mdev dev; /* owned: the device; for define and modify, including its whole new
+			    definition */
+	const struct state_device *there; /* borrowed: its current state; NULL = none */
+	const struct mdev *before; /* borrowed from the state: its current definition; NULL = none,
+				      or an invalid one */
+	const struct set *set;	   /* borrowed; NULL = the file contains definitions */
+	unsigned index;		   /* index in the set */
+	bool broken;		   /* an unusable definition is replaced or removed */
+	bool surplus;		   /* the device is to be removed or moved */
 };
 
-/* Why the host will not be as desired all the same. */
+/* A reason why the host will not reach the desired state. */
 struct plan_problem {
-	enum status status; /* STATUS_OK: only worth a word */
+	enum status status; /* STATUS_OK: only a note */
 	char *text;	    /* owned: a sentence */
 };
 
@@ -38,21 +39,21 @@ struct plan {
 	size_t n_changes, room_changes;
 	struct plan_problem *problems; /* owned */
 	size_t n_problems;
-	size_t wanted;	/* devices that are desired; of a set "max", those that fit */
-	size_t missing; /* of them, those for which there is no instance */
-	size_t in_use;	/* devices that somebody uses and that should go */
+	size_t wanted;	/* desired devices; of a set "max", those that fit */
+	size_t missing; /* those of them without an available instance */
+	size_t in_use;	/* devices that should be removed, but are in use */
 };
 
-/* What the state does not tell. */
+/* Facts that are not part of the snapshot. */
 struct plan_facts {
-	char *const *holders; /* borrowed: for each device of the state who uses it, NULL = nobody;
-				 only those of `surplus` count. NULL = nobody uses any */
-	const struct mdev_list *full; /* borrowed: parents and types that have no instance, though
-					 sysfs says so */
+	/* Borrowed: the user of each device of the state, NULL = not in use; only those of
+	 * `surplus` are considered. NULL = no device is in use. */
+	char *const *holders;
+	const struct mdev_list *full; /* borrowed: no instances there, contrary to sysfs */
 };
 
-/* Errors: STATUS_NOT_FOUND (a set's parent or type), STATUS_FAILED (what cannot be read); then
- * there is no plan at all. */
+/* Makes a plan. Errors: STATUS_NOT_FOUND (parent or type of a set), STATUS_FAILED (unreadable
+ * information); there is no plan then. */
 int plan_make(const struct state *state, const struct desired *desired,
 	      const struct plan_facts *facts, struct plan *ret, struct error *err);
 void plan_free(struct plan *plan);

@@ -68,7 +68,7 @@ static unsigned capacity(const struct site *site, const struct mdev_type *type)
 	return type->available + site->freed;
 }
 
-/* What cannot be started there takes nothing. */
+/* A device that cannot be started takes no share. */
 static double share(const struct site *site, const struct mdev_type *type)
 {
 	unsigned instances = type ? capacity(site, type) : 0;
@@ -114,7 +114,7 @@ static int by_turn(const void *left, const void *right)
 	return a->at < b->at ? -1 : 1;
 }
 
-/* Brings the places of each card together, cards in the order of their first place. */
+/* Groups the places of each card; cards are in the order of their first place. */
 static void group(struct place *places, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
@@ -141,7 +141,7 @@ void spread_open(struct place *places, size_t n, bool fill, struct spread *ret)
 		}
 		ret->cards[ret->n_cards - 1].end = i + 1;
 	}
-	ret->at = ret->n_open; /* the first turn is still to begin */
+	ret->at = ret->n_open; /* the first turn has not begun yet */
 }
 
 void spread_close(struct spread *spread)
@@ -180,7 +180,7 @@ static struct place *take(struct spread *spread, struct card *card)
 	return NULL;
 }
 
-/* Leaves out the cards that are full, and finds the fewest devices that one of the others has. */
+/* Skips full cards, and finds the lowest number of devices on the others. */
 static void begin_turn(struct spread *spread)
 {
 	size_t kept = 0;
@@ -199,8 +199,8 @@ static void begin_turn(struct spread *spread)
 	spread->at = 0;
 }
 
-/* In turns over the cards, each time for those that have the fewest: all turns together look at a
- * card at most as often as it has devices. */
+/* Iterates over the cards in turns, each time for those with the fewest devices, so that each card
+ * is visited at most once per device. */
 struct place *spread_next(struct spread *spread)
 {
 	for (;;) {

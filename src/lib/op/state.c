@@ -136,7 +136,7 @@ static void judge_stopped(struct state_device *dev, const struct places *places)
 	const struct mdev *definition = state_definition(dev);
 
 	if (places->running)
-		set_state(dev, MDEV_STOPPED, mem_printf("runs on %s", places->running->parent));
+		set_state(dev, MDEV_STOPPED, mem_printf("running on %s", places->running->parent));
 	else if (dev->active == ANSWER_UNKNOWN)
 		set_state(dev, MDEV_UNKNOWN, mem_text("running devices cannot be read"));
 	else if (definition && definition->autostart)
@@ -293,7 +293,7 @@ static char *explain(const struct state *state, const struct state_parent *paren
 		return mem_text(state->parents_known == ANSWER_YES ? "parent not present"
 								   : "parents cannot be read");
 	if (parent->has_types != ANSWER_UNKNOWN && !type)
-		return mem_text("type not offered");
+		return mem_text("type not supported");
 	if (type && type->available == 0)
 		return mem_text("no available instances");
 	return mem_printf("not started, see journalctl MDEV_UUID=%s", dev->uuid);

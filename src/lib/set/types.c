@@ -169,7 +169,7 @@ int types_match(const struct mdev_type *types, size_t n, const char *name,
 			error_append(err, ", %s", type->name);
 		else if (found)
 			error_set(err, STATUS_NOT_FOUND,
-				  "Parent %s has several types of the name '%s': %s, %s",
+				  "Parent %s has several types with the name '%s': %s, %s",
 				  type->parent, name, found->name, type->name);
 		several = found;
 		found = type;

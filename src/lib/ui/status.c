@@ -125,7 +125,7 @@ static void add_missing_types(struct tree *tree, struct table_row *above,
 			add_devices(tree,
 				    add_row(tree, above, type,
 					    parent->present && parent->has_types != ANSWER_UNKNOWN
-						    ? "not offered"
+						    ? "not supported"
 						    : ""),
 				    parent, type);
 	}
@@ -422,7 +422,7 @@ int status_print(const struct state *state, const struct status_view *view, stru
 		return -1;
 	if (tree.hidden)
 		log_warning("Not all processes can be seen%s; '?' may be in use",
-			    geteuid() == 0 ? " from here" : " (run it as root)");
+			    geteuid() == 0 ? " from here" : " (root privileges required)");
 	return 0;
 }
 
