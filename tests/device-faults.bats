@@ -235,3 +235,28 @@ stop_killed() {
 		each present "error=$errno" stop_failed mdev-stop -u "$U1"
 	done
 }
+
+@test "post that cannot be run for want of descriptors is tried again" {
+	absent
+	run -0 --separate-stderr inject pipe2 7 error=EMFILE mdev-start -u "$U1" # after three each for get and pre
+	same_stderr ""
+	same_file "$CALLS" "pre start
+post start
+"
+	[[ $(device) == complete ]]
+}
+
+@test "scripts that cannot be found for want of descriptors or memory are not passed over" {
+	local errno n word
+	absent
+	strace -E "LD_PRELOAD=$PRELOAD" -o "$BATS_TEST_TMPDIR/trace" -e trace=openat mdev-start -u "$U1"
+	n=$(grep -n 'usr/lib/mdevctl/scripts.d/callouts"' "$BATS_TEST_TMPDIR/trace" | sed -n '1s/:.*//p')
+	while read -r errno word; do
+		absent
+		fails 1 "Error: Unable to read $ROOT/usr/lib/mdevctl/scripts.d/callouts: $word" \
+			inject openat "$n" "error=$errno" mdev-start -u "$U1"
+		[[ $(device) == none ]]
+	done <<<"EMFILE Too many open files
+ENOMEM Cannot allocate memory
+EIO Input/output error"
+}

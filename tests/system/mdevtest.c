@@ -7,6 +7,7 @@
  *   registered   1 or 0: registered as a parent or not. The platform device itself stays.
  *   capacity     units to share: a device of type platform-small takes 1, platform-large 4
  *   delay        milliseconds that a creation takes
+ *   attr_delay   milliseconds that writing to an attribute of a device takes
  *   refuse       "ERRNO" refuses every creation, "ERRNO UUID" this one, "0" none
  *
  * A device has attributes that judge what is written, as those of vfio_ap do: assign_adapter,
@@ -58,7 +59,7 @@ struct parent {
 	struct mutex reg_lock;	  /* protects reg; held over (un)registration */
 	struct registration *reg; /* NULL while not registered */
 	struct mutex lock;	  /* protects what follows, and the bitmaps of the devices */
-	unsigned int capacity, used, delay;
+	unsigned int capacity, used, delay, attr_delay;
 	unsigned int refuse_errno;
 	guid_t refuse_uuid; /* null: refuse all */
 	struct list_head devices;
@@ -153,6 +154,7 @@ static ssize_t matrix_change(struct device *dev, const char *buf, size_t count, 
 	if (kstrtou8(buf, 0, &id))
 		return -EINVAL;
 
+	msleep(READ_ONCE(state->parent->attr_delay));
 	mutex_lock(&state->parent->lock);
 	bitmap_copy(wanted, map, MATRIX_BITS);
 	if (assign)
@@ -357,10 +359,12 @@ static DEVICE_ATTR_WO(refuse);
 
 NUMBER_ATTR(capacity);
 NUMBER_ATTR(delay);
+NUMBER_ATTR(attr_delay);
 
-static struct attribute *mdevtest_parent_attrs[] = { &dev_attr_registered.attr,
-						     &dev_attr_capacity.attr, &dev_attr_delay.attr,
-						     &dev_attr_refuse.attr, NULL };
+static struct attribute *mdevtest_parent_attrs[] = {
+	&dev_attr_registered.attr, &dev_attr_capacity.attr, &dev_attr_delay.attr,
+	&dev_attr_attr_delay.attr, &dev_attr_refuse.attr,   NULL
+};
 ATTRIBUTE_GROUPS(mdevtest_parent);
 
 static int add_parent(struct parent *parent, int id)

@@ -49,14 +49,18 @@ void *mem_grow(void *old, size_t count, size_t size)
 {
 	void *memory = reallocarray(old, count, size);
 
-	return check(memory || !spend_reserve() ? memory : reallocarray(old, count, size));
+	if (!memory && spend_reserve())
+		memory = reallocarray(old, count, size);
+	return check(memory);
 }
 
 void *mem_zero(size_t count, size_t size)
 {
 	void *memory = calloc(count, size);
 
-	return check(memory || !spend_reserve() ? memory : calloc(count, size));
+	if (!memory && spend_reserve())
+		memory = calloc(count, size);
+	return check(memory);
 }
 
 char *mem_text(const char *text)

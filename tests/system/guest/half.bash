@@ -1,0 +1,80 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# A start that is killed while the kernel writes an attribute: the device is known to be incomplete, and the
+# units replace it with a complete one. And the stop of a device that udev knows nothing of.
+set -eu
+. "${0%/*}/lib.bash"
+
+u1=11111111-1111-4111-8111-111111111111
+modprobe mdevtest
+parent=/sys/devices/platform/mdevtest.0
+mdevctl define -u $u1 -p mdevtest.0 -t platform-small
+mdevctl modify -u $u1 --addattr assign_adapter --value 5
+mdevctl modify -u $u1 --addattr assign_domain --value 0xab
+
+matrix()
+{
+	cat "/sys/bus/mdev/devices/$u1/matrix"
+}
+
+marks()
+{
+	ls /run/mdevctl
+}
+
+kill_start() # COMMAND...: is killed while the first attribute is written
+{
+	local pid status=0
+
+	echo 5000 >$parent/attr_delay
+	"$@" &
+	pid=$!
+	wait_for test -e "/sys/bus/mdev/devices/$u1/matrix"
+	wait_for grep -q "^State:.D" /proc/$pid/status # in the kernel
+	kill -KILL $pid
+	wait $pid || status=$?
+	echo 0 >$parent/attr_delay
+	check "$1 was killed" 137 "$status"
+	check "the kernel has the device" "$u1" "$(devices mdevtest.0)"
+	check "its second attribute was not written" "05." "$(matrix)"
+	check "the device is marked" "$u1" "$(marks)"
+}
+
+complete() # NAME
+{
+	check "$1: the device is complete" "05.00ab" "$(matrix)"
+	check "$1: its mark is gone" "" "$(marks)"
+}
+
+kill_start mdev-start -u $u1
+check_like "a plain start says what to do" \
+	"Error: Device already exists, but its start was interrupted and it is incomplete*" \
+	"$(mdev-start -u $u1 2>&1 || true)"
+check_cmd "the unit of the device starts" systemctl start mdev@$u1.service
+complete "the unit of the device"
+check_like "the journal tells of it" "*The start of device $u1 on mdevtest.0 was interrupted*" \
+	"$(journalctl -b -o cat MDEV_UUID=$u1)"
+systemctl stop mdev@$u1.service
+check "the unit stops the device" "" "$(devices mdevtest.0)"
+
+mdevctl modify -u $u1 --auto
+kill_start mdev-autostart mdevtest.0
+check_cmd "the unit of the parent starts" systemctl restart mdev-autostart@mdevtest.0.service
+complete "the unit of the parent"
+mdevctl stop -u $u1
+
+# The unit itself is killed, as by its time limit or for want of memory.
+echo 5000 >$parent/attr_delay
+systemctl --no-block start mdev@$u1.service
+wait_for test -e "/sys/bus/mdev/devices/$u1/matrix"
+systemctl kill --signal=KILL mdev@$u1.service
+check_soon "a unit that is killed fails" "failed failed" unit_state mdev@$u1.service
+echo 0 >$parent/attr_delay
+check_cmd "it starts again" systemctl start mdev@$u1.service
+complete "the unit that was killed"
+
+settle
+rm "/run/udev/data/+mdev:$u1"
+check_cmd "the unit of a device stops whose udev record was lost" systemctl stop mdev@$u1.service
+check "and its device with it" "" "$(devices mdevtest.0)"
+check "no unit failed" "" "$(failed_units)"
