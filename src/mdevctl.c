@@ -98,8 +98,8 @@ static int run(const struct command *command, int argc, char *argv[])
 	return STATUS_FAILED;
 }
 
-/* What --help prints. No manual page: it comes in a pager, and that is a shell for who may run
- * mdevctl as root. */
+/* Prints the same as --help, and does not open the manual page: that would run a pager, which gives
+ * a shell to users who may run only mdevctl as root. */
 static int help(const char *name)
 {
 	char option[] = "--help", *argv[] = { NULL, option, NULL };

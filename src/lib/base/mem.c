@@ -9,8 +9,8 @@
 #include "base/error.h"
 #include "base/mem.h"
 
-/* More than one change can need: its largest parts are bounded by FILE_LIMIT. Pages that nobody
- * touches cost nothing. */
+/* Sufficient for any change, whose largest parts are bounded by FILE_LIMIT. Pages that are not
+ * touched cost nothing. */
 #define RESERVE ((size_t)8 * 1024 * 1024)
 static void *reserve;
 
@@ -26,7 +26,7 @@ void mem_release(void)
 	reserve = NULL;
 }
 
-/* Whether there is reason to try again. */
+/* Releases the reserve. Returns whether it is worth trying again. */
 static bool spend_reserve(void)
 {
 	bool spent = reserve != NULL;
@@ -102,7 +102,7 @@ char *mem_printf(const char *format, ...)
 
 FILE *mem_stream(char **ret_text, size_t *ret_len)
 {
-	mem_release(); /* what a stream cannot write for want of memory is lost */
+	mem_release(); /* data that a stream cannot write would be lost */
 	return check(open_memstream(ret_text, ret_len));
 }
 

@@ -11,8 +11,8 @@
  * not handle allocation failures. A change that has begun has: it keeps a reserve.
  */
 
-/* Sets memory aside until mem_release(), to be used up when there is no other: what is allocated in
- * between does not end the program. */
+/* Reserves memory until mem_release(), which is used when no other is available, so that
+ * allocations in between do not terminate the program. */
 void mem_reserve(void);
 void mem_release(void);
 

@@ -386,7 +386,7 @@ int spawn_run(const char *const argv[], const char *input, unsigned limit_second
 					 .out = { -1, -1 },
 					 .err = { -1, -1 },
 					 .input = input ? input : "" };
-	struct sigaction inherited = { .sa_handler = SIG_DFL }; /* seccomp may forbid to ask */
+	struct sigaction inherited = { .sa_handler = SIG_DFL }; /* seccomp may forbid the query */
 
 	/* If our caller ignores SIGCHLD, so do we, and the kernel discards exit statuses. */
 	sigaction(SIGCHLD, &standard, &inherited);

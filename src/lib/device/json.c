@@ -42,11 +42,11 @@ static int broken(const char *text, const char *at, const char *where, const cha
 }
 
 #define DIGITS "0123456789"
-/* The limit of mdevctl, which must be able to read what is written. */
+/* The limit of mdevctl, which must be able to read the output. */
 #define DEEPEST 127
 
-/* Returns the end of the number at p, or NULL if it is invalid: cJSON accepts whatever strtod()
- * does, such as "01" and "1.", and numbers that are too large for a double. */
+/* Returns the end of the number at p, or NULL if it is invalid: cJSON accepts everything that
+ * strtod() does, such as "01" and "1.", and numbers that are too large for a double. */
 static const char *number_end(const char *p)
 {
 	const char *start = p;
@@ -69,7 +69,7 @@ static const char *number_end(const char *p)
 	return n > 0 && ends && isfinite(strtod(start, NULL)) ? p : NULL;
 }
 
-/* Describes what is wrong with the escape sequence at p; NULL = nothing. */
+/* Returns a description of the error in the escape sequence at p; NULL = it is valid. */
 static const char *bad_escape(const char *p)
 {
 	if (strncmp(p + 1, "u0000", 5) == 0)

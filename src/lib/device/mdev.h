@@ -56,11 +56,10 @@ enum mdev_state {
 /* Returns the name of a state, e.g. "running". */
 const char *mdev_state_name(enum mdev_state state);
 
-/* Copies the definition of from (type, start, attributes, members that are not ours) into an empty
- * device. */
+/* Copies the definition of from (type, start, attributes, unknown members) into an empty device. */
 void mdev_copy_definition(struct mdev *dev, const struct mdev *from);
-/* Whether both define the same: type, start and attributes. Members that are not ours do not count.
- */
+/* Whether both definitions have the same type, start mode and attributes. Unknown members are
+ * ignored. */
 bool mdev_is_same(const struct mdev *a, const struct mdev *b);
 
 struct mdev_list {

@@ -52,14 +52,14 @@ static struct node find_node(const struct env *env, const char *dir, const char 
 	return (struct node){ 0 };
 }
 
-/* What one walk over the processes looks for, and what it found. */
+/* The targets and results of a pass over all processes. */
 struct walk {
 	int proc;			   /* borrowed */
 	const struct node *device, *group; /* borrowed */
 	pid_t callers[32];		   /* this process and its ancestors */
 	size_t n_callers;
-	char *device_user; /* owned, as all three: the first process that has the device node open
-			    */
+	char *device_user; /* owned, like the next two: the first process that has the device node
+			      open */
 	char *group_user;  /* ... the group */
 	char *other_user;  /* ... a device that may belong to the group */
 	int caller;	   /* PID of a caller that has the group open; 0 = none */
@@ -74,7 +74,7 @@ static void free_walk(struct walk *walk)
 }
 #define _cleanup_walk_ __attribute__((cleanup(free_walk)))
 
-/* What a process has open of what the walk looks for. */
+/* The targets that a process has open. */
 struct table {
 	bool device;	   /* the device node */
 	int group_fd;	   /* -1 = not the group */
@@ -102,7 +102,8 @@ static bool is_other_group(const struct walk *walk, int dir, const char *fd, con
 	       !(walk->group->path && file_is_same(&status, &walk->group->status));
 }
 
-/* Looks at a process's descriptors once: any user may have hundreds of thousands of them. */
+/* Checks the file descriptors of a process once: any user may have hundreds of thousands of them.
+ */
 static struct table read_table(const struct walk *walk, const char *pid)
 {
 	struct table table = { .group_fd = -1 };
@@ -143,7 +144,7 @@ static pid_t parent_of(int proc, pid_t pid)
 	return name_end && sscanf(name_end, ") %*c %d", &parent) == 1 ? parent : 0;
 }
 
-/* The numbers are those of /proc, which may belong to another PID namespace than this process. */
+/* PIDs are those in /proc, which may belong to another PID namespace than this process. */
 static void find_callers(struct walk *walk)
 {
 	char self[16];

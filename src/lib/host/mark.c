@@ -134,7 +134,7 @@ void mark_close(struct mark *mark)
 {
 	/* Still locked, so no other program can have taken it. */
 	if (mark->fd >= 0 && !mark->set && unlinkat(mark->dir, mark->uuid, 0) < 0)
-		(void)!ftruncate(mark->fd, 0); /* an empty file says nothing, either */
+		(void)!ftruncate(mark->fd, 0); /* an empty file has no meaning either */
 	release(mark);
 }
 

@@ -44,7 +44,7 @@ void mark_clear(struct mark *mark);
 void mark_close(struct mark *mark);
 #define _cleanup_mark_ __attribute__((cleanup(mark_close)))
 
-/* Whether there may be a mark at all, for those who would ask for many. */
+/* Whether there may be any marks, to avoid checking many devices. */
 bool mark_any(const struct env *env);
 
 /* Whether the last start of this UUID was interrupted, so that its device, if it is there, is

@@ -39,5 +39,5 @@ bool settle_next(struct settle *settle);
 bool settle_is_done(const struct settle *settle, const struct env *env, const char *uuid,
 		    uint64_t since);
 
-/* Whether udev has no event to process at the moment, of any device. */
+/* Whether udev is currently not processing events of any device. */
 bool settle_is_idle(const struct settle *settle);

@@ -69,8 +69,8 @@ const char *action_name(enum action action)
 	return actions[action];
 }
 
-/* Shows what a script wrote to stderr, and keeps it for the journal, if the script handles the
- * call. The output of other scripts and of notifiers is only for debugging. */
+/* Prints the stderr output of a script and stores it for the journal, if the script handles the
+ * call. The output of other scripts and of notifiers is only printed for debugging. */
 static void pass_on(const struct call *call, const char *path, bool taken, const char *text)
 {
 	struct callouts *all = call->all;
@@ -124,8 +124,8 @@ static int not_run(const struct call *call, const char *path, int error, struct 
 	return NO_ANSWER;
 }
 
-/* Whether a script handles the call: it is the only one that is called, or no other is called after
- * it. */
+/* Whether a script handles the call: either it is the only one that is called, or no other is
+ * called after it. */
 static bool is_taken(const struct call *call, const struct spawn_result *result)
 {
 	if (call->event == EVENT_NOTIFY)
@@ -395,7 +395,7 @@ int callout_pre(struct callout *callout, bool force, struct error *err)
 	return 0;
 }
 
-/* Returns an error in err if the script could not be run, or did not like it. */
+/* Sets err if the script could not be run or returned an error. */
 static void try_post(struct callout *callout, enum callout_state state, struct error *err)
 {
 	_cleanup_spawn_ struct spawn_result result = { 0 };
@@ -414,7 +414,7 @@ void callout_post(struct callout *callout, enum callout_state state)
 
 	mem_release();
 	try_post(callout, state, &err);
-	if (err.text && err.status == STATUS_FAILED) { /* no memory, no descriptor: perhaps now */
+	if (err.text && err.status == STATUS_FAILED) { /* lack of resources: try again */
 		log_debug("%s", err.text);
 		error_clear(&err);
 		nanosleep(&pause, NULL);

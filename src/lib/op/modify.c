@@ -151,8 +151,8 @@ static int check_live(const struct op *op, const struct modification *how,
 	return 0;
 }
 
-/* Has a script apply the attributes in a file to the running device, then modifies the definition.
- */
+/* Makes a script apply the attributes in a file to the running device, then modifies the
+ * definition. */
 static int modify_live(const struct op *op, struct callouts *callouts,
 		       const struct modification *how, struct error *err)
 {

@@ -75,14 +75,14 @@ static char *exposed(int fd)
 	return exposed_path(path);
 }
 
-/* Whether an error is about the file, and not about us or the disk. */
+/* Whether an error concerns the file itself, rather than our resources or the disk. */
 static bool is_certain(int error)
 {
 	return error == ENOENT || error == ENOTDIR || error == EACCES || error == ELOOP;
 }
 
 /* Symbolic links are followed, as administrators use them to install scripts. Returns 1 or 0, or
- * -errno if it cannot be told. */
+ * -errno if this cannot be determined. */
 static int is_executable(const struct env *env, const char *path)
 {
 	struct stat st;

@@ -15,7 +15,7 @@ struct scripts {
 	bool known; /* they have been searched for */
 	char **v;   /* owned: full paths, in the order in which they are run */
 	size_t n;
-	char *unread; /* owned: what kept scripts from being found; NULL = all have been found */
+	char *unread; /* owned: the reason why not all scripts were found; NULL = all were found */
 };
 
 /* Searches for the scripts of a kind, "callouts" or "notifiers", unless this has been done. A

@@ -32,15 +32,15 @@ static int wait_for_holder(const struct op *op, struct error *err)
 			 who, op->wait);
 }
 
-/* Whether the device came after the one whose removal made systemd stop its unit: udev does not
- * process it before it has finished with the removal, during which it is busy. If it is idle and
- * knows nothing of the device, its record was lost. */
+/* Whether the device was created after the one whose removal made systemd stop its unit: udev
+ * processes the new device only after it has finished the removal, and is busy until then. If it is
+ * idle and has no information about the device, its record was lost. */
 static bool is_new(const struct env *env, const char *uuid)
 {
 	_cleanup_settle_ struct settle settle;
 
 	settle_open(&settle, env, 0);
-	bool idle = settle_is_idle(&settle); /* first: the removal may be over at any time */
+	bool idle = settle_is_idle(&settle); /* first: the removal may finish any time */
 	if (idle || settle_is_done(&settle, env, uuid, 0))
 		return false;
 	log_warning("Not stopping device %s: udev has not processed it yet, so it is a new one",

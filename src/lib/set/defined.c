@@ -50,8 +50,8 @@ static int exists(int dirfd, const char *path)
 	return is_missing(-errno) ? 0 : -errno;
 }
 
-/* Reads a file in the directory of dev->parent into dev. A file that was listed may be a dangling
- * link; any other that cannot be found is missing. Return value as for defined_get(). */
+/* Reads a file in the directory of dev->parent into dev. A listed file may be a dangling link; any
+ * other file that is not found is missing. Return value as for defined_get(). */
 static int load(int dirfd, const char *name, bool listed, struct mdev *dev)
 {
 	_cleanup_error_ struct error err = { 0 };
@@ -100,8 +100,8 @@ void defined_close(struct defined_dir *dir)
 	*dir = (struct defined_dir){ .fd = -ENOENT };
 }
 
-/* Lists the files that opening one by its canonical name does not find: other spellings of UUIDs,
- * and links, which may be dangling. */
+/* Lists the files that cannot be opened by their canonical names: other spellings of UUIDs, and
+ * links, which may be dangling. */
 static int list_others(struct defined_dir *dir)
 {
 	struct file_names *names = &dir->others;
@@ -126,7 +126,7 @@ static int list_others(struct defined_dir *dir)
 	return 0;
 }
 
-/* Returns the name of one of these files; the canonical name is preferred. NULL = there is none. */
+/* Returns the name of one of these files, preferably the canonical name. NULL = there is none. */
 static const char *find_other(const struct defined_dir *dir, const char *wanted)
 {
 	const char *found = NULL;
@@ -164,8 +164,8 @@ int defined_get(const struct env *env, struct mdev *dev)
 	return defined_look_up(&dir, dev);
 }
 
-/* Finds the file that defines a device. Returns 1 and its name, 0 and the canonical one, or -errno.
- */
+/* Finds the file that defines a device. Returns 1 and its name, 0 and the canonical name, or
+ * -errno. */
 static int find_file(struct defined_dir *dir, const char *uuid, const char **ret_name)
 {
 	*ret_name = uuid;
@@ -219,7 +219,7 @@ static struct mdev *add(struct mdev_list *list, const char *parent, const char *
 	return dev;
 }
 
-/* Whether a file is a definition, by its name; then ret is its UUID. */
+/* Whether a file is a definition, judging by its name; ret is set to its UUID. */
 static bool is_definition(const char *parent, const struct dirent *file, char ret[UUID_SIZE])
 {
 	if (file->d_name[0] == '.')
@@ -230,7 +230,7 @@ static bool is_definition(const char *parent, const struct dirent *file, char re
 	return false;
 }
 
-/* By UUID; of several files of one UUID the one that counts comes first. */
+/* Sorts by UUID; of several files with one UUID, the one that is used comes first. */
 static int by_uuid(const void *left, const void *right)
 {
 	const struct mdev *a = left, *b = right;
@@ -239,8 +239,8 @@ static int by_uuid(const void *left, const void *right)
 	return order ? order : strcmp(a->file ? a->file : "", b->file ? b->file : "");
 }
 
-/* Sorts the definitions of a parent, some of which have other names than their UUID, and drops
- * those of a UUID that is there twice. */
+/* Sorts the definitions of a parent, whose file names may differ from their UUID, and removes
+ * duplicates of a UUID. */
 static void put_in_order(struct mdev_list *list, size_t first)
 {
 	size_t kept = first;
@@ -261,7 +261,7 @@ static void put_in_order(struct mdev_list *list, size_t first)
 	list->n = kept;
 }
 
-/* All definitions in a directory. */
+/* Reads all definitions in a directory. */
 static void scan_dir(const struct defined_dir *dir, const char *parent, struct mdev_list *ret)
 {
 	_cleanup_names_ struct file_names names = { 0 };
@@ -286,7 +286,7 @@ static void scan_dir(const struct defined_dir *dir, const char *parent, struct m
 		put_in_order(ret, first);
 }
 
-/* Links are not followed here: mdevctl does not take them for parents, either. */
+/* Links are not followed here: mdevctl does not treat them as parents either. */
 static void find_in_parent(const struct env *env, const char *parent, const char *uuid,
 			   struct mdev_list *ret)
 {
@@ -372,7 +372,7 @@ int defined_check_link(const struct env *env, const struct mdev *dev, struct err
 	defined_open(env, dev->parent, &dir);
 	int r = find_file(&dir, dev->uuid, &name);
 	ssize_t n = r <= 0 ? -1 : readlinkat(dir.fd, name, target, sizeof(target) - 1);
-	if (n < 0) /* not a link; writing the file reports anything else that is wrong */
+	if (n < 0) /* not a link; other errors are reported when the file is written */
 		return 0;
 	target[n] = '\0';
 	return error_set(err, STATUS_FAILED,
@@ -380,8 +380,8 @@ int defined_check_link(const struct env *env, const struct mdev *dev, struct err
 			 dev->parent, name, target);
 }
 
-/* Removes the files that define a device under other names than its UUID. Returns their number, or
- * -errno. */
+/* Removes files that define a device under names other than its canonical UUID. Returns their
+ * number, or -errno. */
 static int remove_others(struct defined_dir *dir, const char *wanted)
 {
 	int removed = 0, r = dir->fd < 0 ? dir->fd : list_others(dir);
@@ -401,8 +401,8 @@ static int remove_others(struct defined_dir *dir, const char *wanted)
 	return r < 0 ? r : removed;
 }
 
-/* A file that has another name gets the canonical one first, so that it hands down its mode and
- * owner. */
+/* A file with another name is renamed to the canonical one first, so that its mode and owner are
+ * inherited. */
 static int write_file(const struct env *env, const struct mdev *dev, bool new, const char *path,
 		      const char *text)
 {
@@ -420,7 +420,7 @@ static int write_file(const struct env *env, const struct mdev *dev, bool new, c
 		return -errno;
 	r = file_replace(env->root, temporary, path, text, new);
 	if (r == 0 && !new)
-		(void)remove_others(&dir, dev->uuid); /* readers ignore what remains */
+		(void)remove_others(&dir, dev->uuid); /* readers ignore the remaining files */
 	return r;
 }
 
@@ -461,7 +461,7 @@ int defined_drop(const struct env *env, const struct mdev *dev, struct error *er
 	_cleanup_defined_ struct defined_dir dir;
 
 	defined_open(env, dev->parent, &dir);
-	/* The canonical one last: it is the one that counts. */
+	/* Remove the canonical file last, as it is the one that is used. */
 	int r = remove_others(&dir, dev->uuid);
 	if (r >= 0 && unlinkat(dir.fd, dev->uuid, 0) < 0 && (errno != ENOENT || r == 0))
 		r = -errno;

@@ -19,17 +19,17 @@
  * /etc/mdevctl.d does not exist, the set is empty. */
 void defined_find(const struct env *env, const struct filter *filter, struct mdev_list *ret);
 
-/* The directory of a parent, kept open while several of its devices are looked up. */
+/* The directory of a parent, kept open for several lookups. */
 struct defined_dir {
 	int fd;			  /* owned; -errno if there is none */
-	bool listed;		  /* others was read */
+	bool listed;		  /* others has been read */
 	struct file_names others; /* owned: files that cannot be found by their canonical names */
 };
 void defined_open(const struct env *env, const char *parent, struct defined_dir *ret);
 void defined_close(struct defined_dir *dir);
 #define _cleanup_defined_ __attribute__((cleanup(defined_close)))
 
-/* As defined_get(), for a device of this parent. */
+/* Like defined_get(), for a device of this parent. */
 int defined_look_up(struct defined_dir *dir, struct mdev *dev);
 
 /* Reads the definition of dev->parent and dev->uuid into dev. Returns 1 if there is a file (if it
@@ -37,23 +37,23 @@ int defined_look_up(struct defined_dir *dir, struct mdev *dev);
  * determined. */
 int defined_get(const struct env *env, struct mdev *dev);
 
-/* Whether there is a file that defines this device, whatever it contains: 1 or 0. */
+/* Whether a file that defines this device exists, whatever its contents: 1 or 0. */
 int defined_exists(const struct env *env, const struct mdev *dev, struct error *err);
 
 /* Whether the definition of dev->parent and dev->uuid has exactly this text, except for white
  * space. "" stands for an invalid definition. */
 bool defined_is(const struct env *env, const struct mdev *dev, const char *text);
 
-/* Fails if the definition is a symbolic link, with its target: replacing it would disconnect it
- * from whoever maintains that file. */
+/* Fails if the definition is a symbolic link, and reports its target: replacing it would disconnect
+ * it from the tool that maintains the target. */
 int defined_check_link(const struct env *env, const struct mdev *dev, struct error *err);
 
-/* Writes a definition, under its canonical name. A new one must not exist yet (STATUS_EXISTS). The
+/* Writes a definition under its canonical name. A new one must not exist yet (STATUS_EXISTS). The
  * caller holds the lock. */
 int defined_put(const struct env *env, const struct mdev *dev, bool new, struct error *err);
 
-/* Removes the definition of dev->parent and dev->uuid, under all names that it has, and its
- * directory if that becomes empty. Of a symbolic link the target remains. */
+/* Removes the definition of dev->parent and dev->uuid, under all its names, and its directory if it
+ * becomes empty. The target of a symbolic link is not removed. */
 int defined_drop(const struct env *env, const struct mdev *dev, struct error *err);
 
 /* Removes temporary files of writers that were killed. The caller holds the lock. */

@@ -32,13 +32,15 @@ void types_find(const struct env *env, const char *parent, struct mdev_type_list
  * shows. Owned by the caller. */
 char *types_explain(const struct env *env, const char *parent);
 
-/* Which of the n types of one parent is meant by a name: that of a directory, else a human-readable
- * one; *ret = NULL: none. Errors: STATUS_NOT_FOUND, several types have that human-readable name. */
+/* Finds the type with this name among the n types of a parent: the name of a directory, or else a
+ * human-readable name; *ret = NULL: none. Errors: STATUS_NOT_FOUND if several types have the
+ * human-readable name. */
 int types_match(const struct mdev_type *types, size_t n, const char *name,
 		const struct mdev_type **ret, struct error *err);
 
-/* Makes the name of a directory of what people call a type of this parent, in place; other names
- * (also where the parent is not present) stay. Errors: as types_match(). */
+/* Replaces the human-readable name of a type of this parent with the name of its directory, in
+ * place; other names (also if the parent is not present) are not changed. Errors: as for
+ * types_match(). */
 int types_resolve(const struct env *env, const char *parent, char name[NAME_MAX + 1],
 		  struct error *err);
 

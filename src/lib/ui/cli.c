@@ -413,7 +413,7 @@ int cli_main(const struct cli_spec *spec, int argc, char *argv[])
 
 	cli_parse(spec, argc, argv, &cli);
 	if (env_open(&env, &err) < 0 || spec->run(&cli, &env, &err) < 0) {
-		if (err.text) /* else what was printed says it all */
+		if (err.text) /* otherwise, the output is sufficient */
 			log_error("%s", err.text);
 		return cli_done() == STATUS_OK ? (int)err.status : STATUS_FAILED;
 	}

@@ -19,7 +19,7 @@ void print_devices_json(const struct mdev_list *list, bool bare);
 void print_types(const struct mdev_type_list *list);
 void print_types_json(const struct mdev_type_list *list);
 
-/* A line: what was done, or would be, and to which device of which set. */
+/* Prints one line: the action that was or would be taken, the device and its set. */
 void print_change(const struct apply_change *change);
-/* One object with all changes and how it ended. err: empty text = not in error. */
+/* Prints one object with all changes and the result. err: empty text = no error. */
 void print_apply_json(const struct apply *apply, const struct error *err);
