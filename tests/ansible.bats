@@ -58,7 +58,7 @@ recap() {
 	recap one 0 0
 }
 
-@test "ansible: check mode says that it would change the host, and changes nothing" {
+@test "ansible: check mode reports changes and makes none" {
 	run -0 play "$SET" --check
 	recap one 1 0
 	run -0 mdev-list -d
@@ -68,7 +68,7 @@ recap() {
 	recap one 0 0
 }
 
-@test "ansible: diff shows definitions and what runs, before and after" {
+@test "ansible: diff shows definitions and running devices, before and after" {
 	run -0 play "$SET" --check --diff
 	[[ $output == *"--- before"*"+++ after"* ]]
 	[[ $output == *"
@@ -116,7 +116,7 @@ recap() {
 	same "$U1 mtty mtty-1 auto (active)"
 }
 
-@test "ansible: the example describes two unlike hosts" {
+@test "ansible: the example describes two different hosts" {
 	local name
 	for name in virt1 virt2; do
 		host $name
@@ -145,7 +145,7 @@ matrix vfio_ap-passthrough auto (active)"
 0000:81:00.4 nvidia-700 auto (active)"
 }
 
-@test "ansible: the documentation of the module is in Ansible's form" {
+@test "ansible: the documentation of the module has the format of Ansible" {
 	run -0 ansible-doc -t module mdev_tools.mdevctl.mdev
 	[[ $output == *"OPTIONS"*"sets"*"EXAMPLES"*"RETURN VALUES"* ]]
 }

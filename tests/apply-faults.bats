@@ -97,7 +97,7 @@ recovers() {
 	fi
 }
 
-@test "apply killed at any system call leaves whole definitions, and the next run completes it" {
+@test "apply that is killed at any system call leaves complete definitions, and the next run continues" {
 	local call name n rule
 	mapfile -t all < <(calls)
 	wanted=$(state)
@@ -139,7 +139,7 @@ sound() {
 	[[ -z $stderr && -z $(find "$D" -name '.mdevctl.tmp*') ]]
 }
 
-@test "of two runs at once each does its part, and the host is as described" {
+@test "of two concurrent runs, each makes its changes, and the host matches the description" {
 	local round
 	export LD_PRELOAD=$BUILD/fakekernel.so
 	for round in $(seq "$(rounds 10)"); do
@@ -156,7 +156,7 @@ sound() {
 	done
 }
 
-@test "apply beside commands on the same devices: nothing is lost, and the next run finds its way" {
+@test "apply and concurrent commands on the same devices lose nothing, and the next run succeeds" {
 	local round a1 b0
 	a1=$(find "$D/mtty" -type f -printf "%f\n" | LC_ALL=C sort | head -n 1)
 	b0=$(find "$D/matrix" -type f -printf "%f\n")

@@ -96,7 +96,7 @@ teardown() {
 
 # --- Sets -----------------------------------------------------------------------------------------------
 
-@test "apply defines and starts what a set asks for, and nothing the second time" {
+@test "apply defines and starts the devices of a set, and changes nothing the second time" {
 	sets "$(set_of a 2)"
 	applies "define   $A0 mtty mtty-1 a/0
 start    $A0 mtty mtty-1 a/0
@@ -114,7 +114,7 @@ $A1 mtty mtty-1 auto (defined)"
 	applies ""
 }
 
-@test "apply only defines devices that are manual, with their attributes" {
+@test "apply only defines manual devices, with their attributes" {
 	sets "$(set_of a 1 '"matrix"' vfio_ap-passthrough manual \
 		'"attrs": [{"assign_adapter": "5"}, {"assign_domain": "6"}]')"
 	applies "define   $A0 matrix vfio_ap-passthrough a/0"
@@ -150,7 +150,7 @@ undefine $A1 mtty mtty-1 a/1"
 	same "$A0 mtty mtty-1 auto (active)"
 }
 
-@test "a set of 0 devices is removed, and needs no other key" {
+@test "a set with 0 devices is removed, and requires no other keys" {
 	sets "$(set_of a 1)"
 	mdevctl apply "$F"
 	definition mtty "$U1" mtty-1
@@ -162,7 +162,7 @@ undefine $A0 mtty mtty-1 a/0"
 	applies ""
 }
 
-@test "sets that the file does not mention, and devices of others, are left alone" {
+@test "sets that are not in the file, and other devices, are not changed" {
 	sets "$(set_of a 1)" "$(set_of b 1)"
 	mdevctl apply "$F"
 	running mtty "$U1" mtty-2
@@ -185,7 +185,7 @@ define   $B0 mtty mtty-1 b/0
 start    $B0 mtty mtty-1 b/0"
 }
 
-@test "a definition that differs is modified, and keeps members that are not ours" {
+@test "a definition that differs is modified, and unknown members are preserved" {
 	sets "$(set_of a 1 '"matrix"' vfio_ap-passthrough manual)"
 	mdevctl apply "$F"
 	sed -i 's|"set": "a/0"|"note": 1|' "$D/matrix/$A0"
@@ -216,7 +216,7 @@ Warning: Device $A0 on mtty is running with type mtty-1, not mtty-2"
 	applies "" "Warning: Device $A0 on mtty is running with type mtty-1, not mtty-2"
 }
 
-@test "a device that was stopped is started, one that was undefined is defined" {
+@test "a stopped device is started, and an undefined one is defined" {
 	sets "$(set_of a 2)"
 	mdevctl apply "$F"
 	mdevctl stop -u "$A0"
@@ -226,7 +226,7 @@ define   $A1 mtty mtty-1 a/1"
 	applies ""
 }
 
-@test "a broken definition of the set is written anew" {
+@test "an invalid definition of the set is replaced" {
 	sets "$(set_of a 1)"
 	mdevctl apply "$F"
 	echo '{' >"$D/mtty/$A0"
@@ -235,7 +235,7 @@ define   $A1 mtty mtty-1 a/1"
 	applies ""
 }
 
-@test "a surplus device that somebody uses is left and named, and goes with the next run" {
+@test "a surplus device in use is reported, and removed by the next run" {
 	sets "$(set_of a 2)"
 	mdevctl apply "$F"
 	use "$A1"
@@ -250,7 +250,7 @@ $A1 mtty mtty-1 auto (active)"
 undefine $A1 mtty mtty-1 a/1"
 }
 
-@test "apply --wait does the rest, and waits until a surplus device is free" {
+@test "apply --wait makes the other changes, and waits until a surplus device is not in use" {
 	sets "$(set_of a 2)"
 	mdevctl apply "$F"
 	use "$A1"
@@ -269,7 +269,7 @@ undefine $A1 mtty mtty-1 a/1
 
 # --- Parents --------------------------------------------------------------------------------------------
 
-@test "devices go to the card that has the fewest, then to its first function with room" {
+@test "devices are created on the card with the fewest devices, on its first function with room" {
 	make_cards
 	sets "$(set_of a 4 '"0000:*"' "GRID 2C" manual)"
 	applies "define   $A0 0000:41:00.4 nvidia-700 a/0
@@ -280,7 +280,7 @@ define   $A3 0000:81:00.5 nvidia-900 a/3"
 	applies "define   $A4 0000:41:00.6 nvidia-700 a/4"
 }
 
-@test "fill fills a parent before the next, in the order of the set" {
+@test "fill fills one parent before the next, in the order of the set" {
 	add_type card1 t 2 vfio-pci
 	add_type card2 t 2 vfio-pci
 	sets "$(set_of a 3 '"card2", "card1"' t auto '"spread": "fill"')"
@@ -292,7 +292,7 @@ define   $A2 card1 t a/2
 start    $A2 card1 t a/2"
 }
 
-@test "devices of others, and definitions that do not run, take room" {
+@test "other devices, and definitions that are not running, take room" {
 	add_type card1 t 2 vfio-pci
 	add_type card2 t 2 vfio-pci
 	running card1 "$U1" t
@@ -302,7 +302,7 @@ start    $A2 card1 t a/2"
 define   $A1 card2 t a/1"
 }
 
-@test "types of a parent share what it has" {
+@test "types of a parent share its resources" {
 	make_cards
 	add_type 0000:41:00.4 nvidia-701 1 vfio-pci "GRID 4C"
 	definition 0000:41:00.4 "$U1" nvidia-701
@@ -314,7 +314,7 @@ define   $A1 card2 t a/1"
 	[[ $output == *"Set 'a': 1 of 3 devices have no available instance of mtty-2"* ]]
 }
 
-@test "max is as many as there are instances for" {
+@test "max is the number of instances" {
 	make_cards
 	sets "$(set_of a '"max"' '"0000:81*"' "GRID 2C")"
 	applies "define   $A0 0000:81:00.4 nvidia-900 a/0
@@ -327,7 +327,7 @@ start    $A1 0000:81:00.5 nvidia-900 a/1"
 start    $A2 0000:81:00.6 nvidia-900 a/2"
 }
 
-@test "sets of as many as fit leave room for the others" {
+@test "sets with max leave room for the others" {
 	make_cards
 	sets "$(set_of a '"max"' '"0000:81*"' "GRID 2C" manual)" \
 		"$(set_of b 1 '"0000:81*"' "GRID 2C" manual)"
@@ -336,7 +336,7 @@ define   $A0 0000:81:00.5 nvidia-900 a/0"
 	applies ""
 }
 
-@test "what does not fit is not tried, and the status says so" {
+@test "devices that do not fit are not tried, and the exit status shows it" {
 	local told="Warning: Set 'a': 1 of 4 devices have no available instance of GRID 2C; other \
 devices: 1 of set 'b', 1 not in any set of this file
 Error: 1 of 5 devices are missing"
@@ -354,7 +354,7 @@ start    $A2 0000:41:00.6 nvidia-700 a/2" "$told"
 	applies_in_part 5 "" "$told"
 }
 
-@test "a parent that is named need not be present; one device is defined there in advance" {
+@test "a parent given by name does not need to be present; one device is defined for it in advance" {
 	sets "$(set_of a 2 '"later", "mtty"')"
 	applies "define   $A0 later mtty-1 a/0
 define   $A1 mtty mtty-1 a/1
@@ -364,7 +364,7 @@ start    $A1 mtty mtty-1 a/1"
 	applies "start    $A0 later mtty-1 a/0"
 }
 
-@test "absence alone moves no device" {
+@test "a device is not moved only because its parent is absent" {
 	add_type card t 2 vfio-pci
 	sets "$(set_of a 2 '"card", "mtt*"' t)"
 	mdevctl apply "$F"
@@ -376,7 +376,7 @@ start    $A1 mtty mtty-1 a/1"
 	applies ""
 }
 
-@test "a device whose parent does not match any more moves" {
+@test "a device whose parent no longer matches moves to another one" {
 	add_type card1 t 2 vfio-pci
 	add_type card2 t 2 vfio-pci
 	sets "$(set_of a 1 '"card1"' t)"
@@ -388,7 +388,7 @@ define   $A0 card2 t a/0
 start    $A0 card2 t a/0"
 }
 
-@test "a device in use whose parent does not match any more is left" {
+@test "a device in use whose parent no longer matches is not changed" {
 	add_type card2 mtty-1 2 vfio-pci
 	sets "$(set_of a 1)"
 	mdevctl apply "$F"
@@ -398,7 +398,7 @@ start    $A0 card2 t a/0"
 Error: 1 device to be stopped is in use"
 }
 
-@test "where a device runs wins, and its other definitions go" {
+@test "the parent on which a device is running is kept, and its other definitions are removed" {
 	add_type card t 2 vfio-pci
 	definition card "$A0" mtty-1 auto
 	definition absent "$A0" mtty-1 auto
@@ -411,7 +411,7 @@ define   $A0 mtty mtty-1 a/0"
 	applies ""
 }
 
-@test "a device that finds no instance on its parent goes to another" {
+@test "a device without an available instance on its parent moves to another one" {
 	add_type card1 t 1 vfio-pci
 	add_type card2 t 1 vfio-pci
 	definition card1 "$A0" t auto
@@ -422,7 +422,7 @@ define   $A0 card2 t a/0
 start    $A0 card2 t a/0"
 }
 
-@test "a device that finds no instance anywhere stays defined where it is" {
+@test "a device without an available instance on any parent remains defined" {
 	add_type card1 t 1 vfio-pci
 	definition card1 "$A0" t auto
 	running card1 "$U1" t
@@ -433,7 +433,7 @@ Error: 1 of 1 devices are missing"
 	[[ -e $D/card1/$A0 ]]
 }
 
-@test "where the driver refuses an instance that it offered, the device goes to another parent" {
+@test "if the driver rejects an instance that it reported, the device moves to another parent" {
 	add_type card1 t 2 vfio-pci
 	add_type card2 t 2 vfio-pci
 	sets "$(set_of a 2 '"card1", "card2"' t auto '"spread": "fill"')"
@@ -450,7 +450,7 @@ Error: 2 of 2 devices are missing"
 
 # --- Failures -------------------------------------------------------------------------------------------
 
-@test "a failure with one device does not end the run, and its status is that of the run" {
+@test "a failure of one device does not end the run, and determines the exit status" {
 	sets "$(set_of a 3)"
 	FAKEKERNEL_FAIL="create:$A1=EIO" run -1 --separate-stderr mdevctl apply "$F"
 	same "define   $A0 mtty mtty-1 a/0
@@ -464,7 +464,7 @@ Error: 1 change failed"
 	applies "start    $A1 mtty mtty-1 a/1"
 }
 
-@test "a script that refuses to define is reported with what it says" {
+@test "a refused definition is reported with the output of the script" {
 	versioned check '"define"' '"pre"' "echo 'not today' >&2; exit 1"
 	sets "$(set_of a 1)"
 	run -7 --separate-stderr mdevctl apply "$F"
@@ -473,7 +473,7 @@ Error: 1 change failed"
 	[[ ! -e $D/mtty ]]
 }
 
-@test "a modification that a script refuses is tried again after the others" {
+@test "a modification that a script refuses is retried after the others" {
 	sets "$(set_of a 2 '"matrix"' vfio_ap-passthrough manual '"attrs": [{"assign_adapter": "1"}]')"
 	mdevctl apply "$F"
 	# Who wants adapter 2 while the other one has adapter 1 is refused.
@@ -485,7 +485,7 @@ modify   $A0 matrix vfio_ap-passthrough a/0"
 	applies ""
 }
 
-@test "apply asks scripts for each change in turn: pre, post and notify before the next" {
+@test "apply calls pre, post and notify for each change before the next one" {
 	versioned check
 	script "$NOTIFIERS" note
 	sets "$(set_of a 1)"
@@ -509,7 +509,7 @@ nothing_done() {
 	same ""
 }
 
-@test "a file that is wrong, missing or empty is refused, and nothing is changed" {
+@test "an invalid, missing or empty file is rejected, and nothing is changed" {
 	sets "$(set_of a 1)" "$(set_of b 1 '"mtty"' mtty-1 auto '"coutn": 2')"
 	nothing_done 8 "Invalid $F: set 'b': unknown key 'coutn'. Did you mean 'count'?"
 	: >"$F"
@@ -519,17 +519,17 @@ nothing_done() {
 	wrong_usage "Argument FILE is required" apply --dry-run
 }
 
-@test "a file of 50 MB is refused" {
+@test "a file of 50 MB is rejected" {
 	head -c 50000000 /dev/zero | tr '\0' ' ' >"$F"
 	nothing_done 8 "Unable to read file \"$F\": File too large"
 }
 
-@test "a list of definitions with a broken member is refused, and nothing is changed" {
+@test "a list with an invalid definition is rejected, and nothing is changed" {
 	echo "[{\"mtty\":[{\"$U1\":{\"mdev_type\":\"mtty-1\",\"start\":\"auto\"}},{\"$U2\":{}}]}]" >"$F"
 	nothing_done 8 "Invalid $F: device '$U2' of 'mtty': invalid json, 'mdev_type' is missing"
 }
 
-@test "a type or parent that is not there is refused, and nothing is changed" {
+@test "a type or parent that does not exist is rejected, and nothing is changed" {
 	sets "$(set_of b 1)" "$(set_of a 1 '"mtty"' mtty-3)"
 	nothing_done 3 "Set 'a': 'mdev_type': Parent mtty does not support mdev type mtty-3"
 	sets "$(set_of b 1)" "$(set_of a 1 '"pci*", "0000:*"')"
@@ -543,7 +543,7 @@ a human-readable name is looked up only on present parents"
 mtty-2, mtty-4"
 }
 
-@test "where a part of the host cannot be read nothing is changed" {
+@test "if part of the host cannot be read, nothing is changed" {
 	definition matrix "$U1" vfio_ap-passthrough
 	chmod 000 "$D/matrix"
 	sets "$(set_of a 1)"
@@ -593,7 +593,7 @@ json() {
 	output=$(jq -c "$filter" <<<"$output")
 }
 
-@test "apply --json prints one object, whatever happens" {
+@test "apply --json always prints one object" {
 	sets "$(set_of a 1)"
 	json '[.changed, .status, .error, [.changes[] | [.action, .uuid, .parent, .mdev_type, .set,
 		.index, .before, .after.start, .status, .error]]]' 10 --dry-run
@@ -618,7 +618,7 @@ no available instance of mtty-1\"}]]"
 
 # --- Definitions ----------------------------------------------------------------------------------------
 
-@test "what list --dumpjson prints is taken unchanged" {
+@test "the output of list --dumpjson is accepted unchanged" {
 	definition mtty "$U1" mtty-1 auto
 	definition mtty "$U2" gone
 	definition matrix "$U2" vfio_ap-passthrough manual '[{"assign_adapter":"5"},{"assign_domain":"6"}]'
@@ -637,7 +637,7 @@ define   $U2 mtty gone"
 	applies ""
 }
 
-@test "definitions that differ are modified, those that are not listed stay" {
+@test "definitions that differ are modified, and those that are not listed are kept" {
 	definition mtty "$U1" mtty-1
 	definition mtty "$U2" mtty-1
 	echo "[{\"mtty\":[{\"$U1\":{\"mdev_type\":\"mtty-2\",\"start\":\"auto\",\"attrs\":[]}}]}]" >"$F"
@@ -649,7 +649,7 @@ $U2 mtty mtty-1 manual"
 	applies ""
 }
 
-@test "a listed device that cannot run where it is defined is reported" {
+@test "a listed device that cannot be started on its parent is reported" {
 	definition mtty "$U1" mtty-3 auto
 	add_type card t 1 vfio-pci
 	running card "$U3" t
@@ -666,7 +666,7 @@ Error: 1 change failed; 1 of 2 devices are missing"
 Error: 1 change failed"
 }
 
-@test "a UUID that is listed under several parents is started on the first that is there" {
+@test "a UUID that is listed under several parents is started on the first one that is present" {
 	definition absent "$U1" mtty-1 auto
 	definition mtty "$U1" mtty-1 auto
 	definition matrix "$U1" vfio_ap-passthrough auto

@@ -589,7 +589,7 @@ n: $(words mtty-1 notify modify none "$U1" mtty) <>
 	[[ ! -e $D/mtty/$U1 ]]
 }
 
-@test "stderr of the script that handles the call is shown, that of others only with MDEVCTL_LOG=debug" {
+@test "stderr of the script that handles the call is shown, and that of others only with MDEVCTL_LOG=debug" {
 	script "$CALLOUTS" b 'echo "b $event $action" >&2; exit 2'
 	script "$CALLOUTS" c 'echo "c $event $action" >&2; [[ $event != pre ]] || kill -KILL $$'
 	script "$CALLOUTS" d 'echo "d $event $action" >&2; [[ $event == post ]] || exit 2'
@@ -1013,7 +1013,7 @@ Error: Script '\"$CALLOUTS/mtty\"' failed with status '1'"
 "
 }
 
-@test "a script that answers not mine is not asked again for that event, parent and type" {
+@test "a script that does not handle the device is not called again for that event, parent and type" {
 	local uuid
 	for uuid in "$U1" "$U2" "$U3"; do
 		definition mtty "$uuid" mtty-1 auto
@@ -1035,7 +1035,7 @@ Error: Script '\"$CALLOUTS/mtty\"' failed with status '1'"
 2 get attributes"
 }
 
-@test "a script that answers not mine for one type is asked for another" {
+@test "a script that does not handle one type is called for another" {
 	definition mtty "$U1" mtty-1 auto
 	definition mtty "$U2" mtty-2 auto
 	definition mtty "$U3" mtty-2 auto
@@ -1049,7 +1049,7 @@ Error: Script '\"$CALLOUTS/mtty\"' failed with status '1'"
 1 post start success"
 }
 
-@test "a script that is killed or fails is asked again, unlike one that answers not mine" {
+@test "a script that is killed or fails is called again, unlike one that does not handle the device" {
 	definition mtty "$U1" mtty-1 auto
 	definition mtty "$U2" mtty-1 auto
 	script "$CALLOUTS" 1 '[[ $event == get ]] || kill -KILL $$'

@@ -17,7 +17,7 @@ compare() {
 	((status == 0)) || { echo "$output" && return 1; }
 }
 
-@test "compare: definitions as they are read" {
+@test "compare: reading definitions" {
 	compare definitions
 }
 
@@ -41,7 +41,7 @@ compare() {
 	compare options libvirt
 }
 
-@test "compare: every sequence has a title of its own, and every listed difference a sequence and a reason" {
+@test "compare: every sequence has a unique title, and every listed difference has a sequence and a reason" {
 	cd "$TOP/tests/compare"
 	output=$(sed -n 's/^== //p' sequences/* | sort | uniq -d) same ""
 	output=$(comm -13 <(sed -n 's/^== //p' sequences/* | sort) <(sed -n 's/^== //p' differences | sort)) same ""
@@ -49,6 +49,6 @@ compare() {
 	output=$(awk '/^== / { title = $0; getline; if (!/^why: .../) print title }' differences) same ""
 }
 
-@test "compare: all files of sequences are played" {
+@test "compare: all sequence files are run" {
 	output=$(sed -n 's/^\tcompare //p' "$BATS_TEST_FILENAME" | tr ' ' '\n' | sort) same "$(ls "$TOP/tests/compare/sequences")"
 }

@@ -386,7 +386,7 @@ $D/matrix"
 	same "Error: Failed to write to standard output: No space left on device"
 }
 
-@test "define takes the human-readable name of a type, where the parent is present" {
+@test "define accepts the human-readable name of a type if the parent is present" {
 	run -0 mdevctl define -u "$U1" -p mtty -t "Dual port serial"
 	run -0 mdevctl define -u "$U2" -p later -t "Dual port serial"
 	run -0 mdevctl list -d
@@ -394,7 +394,7 @@ $D/matrix"
 $U1 mtty mtty-2 manual"
 }
 
-@test "define refuses a name that several types have, and names them" {
+@test "define rejects a name that several types have, and lists them" {
 	add_type mtty mtty-4 6 vfio-pci "Dual port serial"
 	add_type mtty mtty-6 6 vfio-pci "Dual port serial"
 	fails 3 "Error: Parent mtty has several types with the name 'Dual port serial': mtty-2, mtty-4, mtty-6" \
@@ -402,7 +402,7 @@ $U1 mtty mtty-2 manual"
 	[[ ! -e $D/mtty ]]
 }
 
-@test "define takes the name of a type's directory rather than a human-readable one" {
+@test "define prefers the directory name of a type over a human-readable one" {
 	add_type mtty other 6 vfio-pci mtty-1
 	run -0 mdevctl define -u "$U1" -p mtty -t mtty-1
 	run -0 mdevctl list -d

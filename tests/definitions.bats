@@ -149,7 +149,7 @@ link() {
 	fails 4 "Error: Device $U1 on mtty already defined" mdevctl define -u "$U1" -p mtty -t mtty-1
 }
 
-@test "modify refuses to write through a symbolic link, and names its target" {
+@test "modify does not write through a symbolic link, and reports its target" {
 	link "$U1"
 	add_script callouts called <<<"#!/bin/sh
 echo >>'$ROOT/called'"
@@ -169,7 +169,7 @@ echo >>'$ROOT/called'"
 	[[ ! -L $D/mtty/$U1 && -f $ROOT/elsewhere/file ]]
 }
 
-@test "a symbolic link that leads nowhere, or not to a regular file, is an invalid definition" {
+@test "a dangling symbolic link, or one to something other than a regular file, is an invalid definition" {
 	definition mtty "$U2" mtty-1
 	ln -s nowhere "$FILE"
 	broken_as "Unable to read /etc/mdevctl.d/mtty/$U1: dangling symbolic link"
@@ -235,7 +235,7 @@ LOWER=aaaaaaaa-0000-4000-8000-000000000000
 	done
 }
 
-@test "modify gives a definition its canonical name, and keeps mode and owner" {
+@test "modify renames a definition to its canonical name, and preserves mode and owner" {
 	definition mtty $UPPER mtty-1
 	chmod 600 "$D/mtty/$UPPER"
 	run -0 mdevctl modify -u $LOWER -a
@@ -253,7 +253,7 @@ LOWER=aaaaaaaa-0000-4000-8000-000000000000
 	reads_as "$LOWER mtty mtty-2 manual"
 }
 
-@test "of several files for a UUID the one with the canonical name counts, and all are undefined" {
+@test "of several files for a UUID, the one with the canonical name is used, and all are undefined" {
 	definition mtty "$U1" mtty-1
 	definition mtty $UPPER mtty-1 auto
 	definition mtty $LOWER mtty-2
@@ -278,7 +278,7 @@ Warning: Ignoring /etc/mdevctl.d/mtty/{$LOWER}: another file defines $LOWER"
 	reads_as "$LOWER mtty mtty-2 auto"
 }
 
-@test "without a canonical name, the first file of a UUID counts" {
+@test "without a canonical name, the first file of a UUID is used" {
 	definition mtty "{$LOWER}" mtty-2
 	definition mtty $UPPER mtty-1 auto
 	reads_as "$LOWER mtty mtty-1 auto" "Warning: Ignoring /etc/mdevctl.d/mtty/{$LOWER}: another file defines $LOWER"
@@ -286,7 +286,7 @@ Warning: Ignoring /etc/mdevctl.d/mtty/{$LOWER}: another file defines $LOWER"
 	same "$LOWER mtty mtty-1 auto"
 }
 
-@test "a broken definition is reported with the name of its file" {
+@test "an invalid definition is reported with its file name" {
 	definition mtty "$U2" mtty-1
 	echo x >"$D/mtty/$UPPER"
 	run -0 --separate-stderr mdevctl list -d
@@ -296,7 +296,7 @@ Warning: Ignoring /etc/mdevctl.d/mtty/{$LOWER}: another file defines $LOWER"
 		mdevctl list -d -u $LOWER
 }
 
-@test "list looks through the directory of a parent once, whatever the number of devices in it" {
+@test "list reads the directory of a parent once, regardless of the number of devices in it" {
 	local n
 	for n in 1 2 3 4; do
 		running mtty "0000000$n-0000-4000-8000-000000000000" mtty-1

@@ -154,30 +154,30 @@ stop_killed() {
 	((status > 128 || status == 0)) && [[ $(device) != part ]] && heals
 }
 
-@test "start killed anywhere leaves no incomplete device that is taken for complete" {
+@test "start that is killed at any system call leaves no incomplete device that counts as complete" {
 	each absent signal=KILL killed mdev-start -u "$U1"
 }
 
-@test "start that is sent SIGQUIT anywhere leaves no incomplete device, and post runs" {
+@test "start that gets SIGQUIT at any system call leaves no incomplete device, and post is run" {
 	each absent signal=QUIT put_off mdev-start -u "$U1"
 }
 
-@test "start whose system calls fail leaves no incomplete device, and post runs" {
+@test "start whose system calls fail leaves no incomplete device, and post is run" {
 	local errno
 	for errno in EMFILE ENOMEM EIO ENOSYS; do
 		each absent "error=$errno" start_failed mdev-start -u "$U1"
 	done
 }
 
-@test "autostart killed anywhere leaves no incomplete device that is taken for complete" {
+@test "autostart that is killed at any system call leaves no incomplete device that counts as complete" {
 	each absent signal=KILL killed mdev-autostart matrix
 }
 
-@test "autostart that is sent SIGQUIT anywhere leaves no incomplete device, and post runs" {
+@test "autostart that gets SIGQUIT at any system call leaves no incomplete device, and post is run" {
 	each absent signal=QUIT put_off mdev-autostart matrix
 }
 
-@test "autostart whose system calls fail leaves no incomplete device, and post runs" {
+@test "autostart whose system calls fail leaves no incomplete device, and post is run" {
 	local errno
 	for errno in EMFILE ENOMEM EIO ENOSYS; do
 		each absent "error=$errno" start_failed mdev-autostart matrix
@@ -186,7 +186,7 @@ stop_killed() {
 
 # In each round six programs start the device, stop it, or have it run; two of them are killed, if they are
 # still at it then.
-@test "programs that race and are killed leave no incomplete device that is taken for complete" {
+@test "programs that race and are killed leave no incomplete device that counts as complete" {
 	local rounds=15 round n pids pid status killed=0 incomplete=0 dies
 	local commands=("mdev-start -u $U1" "mdev-stop -u $U1" "mdev-start --ensure -u $U1"
 		"mdev-autostart matrix")
@@ -221,22 +221,22 @@ stop_killed() {
 	echo "# $((rounds * 6)) programs, $killed killed, $incomplete incomplete devices, 0 of them taken for complete" >&3
 }
 
-@test "stop killed anywhere leaves all of the device or nothing" {
+@test "stop that is killed at any system call leaves the whole device or nothing" {
 	each present signal=KILL stop_killed mdev-stop -u "$U1"
 }
 
-@test "stop that is sent SIGQUIT anywhere leaves all of the device or nothing, and post runs" {
+@test "stop that gets SIGQUIT at any system call leaves the whole device or nothing, and post is run" {
 	each present signal=QUIT put_off mdev-stop -u "$U1"
 }
 
-@test "stop whose system calls fail says so or removes the device, and post runs" {
+@test "stop whose system calls fail reports it or removes the device, and post is run" {
 	local errno
 	for errno in EMFILE ENOMEM EIO ENOSYS; do
 		each present "error=$errno" stop_failed mdev-stop -u "$U1"
 	done
 }
 
-@test "post that cannot be run for want of descriptors is tried again" {
+@test "post that cannot be run for lack of file descriptors is tried again" {
 	absent
 	run -0 --separate-stderr inject pipe2 7 error=EMFILE mdev-start -u "$U1" # after three each for get and pre
 	same_stderr ""
@@ -246,7 +246,7 @@ post start
 	[[ $(device) == complete ]]
 }
 
-@test "scripts that cannot be found for want of descriptors or memory are not passed over" {
+@test "scripts that cannot be found for lack of file descriptors or memory are not skipped" {
 	local errno n word
 	absent
 	strace -E "LD_PRELOAD=$PRELOAD" -o "$BATS_TEST_TMPDIR/trace" -e trace=openat mdev-start -u "$U1"

@@ -423,7 +423,7 @@ post start failure
 	[[ ! -e $FAKEKERNEL_LOG ]]
 }
 
-@test "start takes the human-readable name of a type" {
+@test "start accepts the human-readable name of a type" {
 	run -0 mdevctl start -u "$U1" -p mtty -t "Dual port serial"
 	definition mtty "$U2" mtty-1
 	run -0 mdevctl start -u "$U2" -p mtty -t "Single port serial"
@@ -432,7 +432,7 @@ post start failure
 $U2 mtty mtty-1 manual (defined)"
 }
 
-@test "start refuses a name that several types have, and names them" {
+@test "start rejects a name that several types have, and lists them" {
 	add_type mtty mtty-4 6 vfio-pci "Dual port serial"
 	fails 3 "Error: Parent mtty has several types with the name 'Dual port serial': mtty-2, mtty-4" \
 		mdevctl start -u "$U1" -p mtty -t "Dual port serial"

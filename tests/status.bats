@@ -174,13 +174,13 @@ ascii() {
 	((${#lines[@]} <= 24))
 }
 
-@test "in a locale without UTF-8 the tree is ASCII" {
+@test "in a locale without UTF-8, the tree is drawn in ASCII" {
 	two_gpus
 	LC_ALL=C run -0 mdevctl status
 	same "$(ascii "$TWO_GPUS")"
 }
 
-@test "a terminal cuts the last column and no other" {
+@test "on a terminal, only the last column is truncated" {
 	local columns
 	two_gpus
 	run -0 on_terminal 200 mdevctl status
@@ -199,7 +199,7 @@ for line in sys.argv[1].split("\n"):
 	done
 }
 
-@test "a card, a parent or a device can be named, which unfolds it" {
+@test "if a card, a parent or a device is specified, all its lines are shown" {
 	two_gpus
 	run -0 mdevctl status --noheadings --parent=0000:81:00.4
 	[[ ${#lines[@]} == 21 && ${lines[1]} == "├─nvidia-700"*" 0 free, NVIDIA A100-4C" ]]
@@ -216,7 +216,7 @@ for line in sys.argv[1].split("\n"):
 	((${#lines[@]} == 3))
 }
 
-@test "what is named and not there is not found" {
+@test "a specified parent or device that does not exist is not found" {
 	two_gpus
 	fails 3 "Error: Device $U3 is neither defined nor running" mdevctl status -u "$U3"
 	fails 3 "Error: Device $U1 is neither defined nor running on 0000:81:00.4" \
@@ -226,7 +226,7 @@ for line in sys.argv[1].split("\n"):
 	fails 3 "Error: There is no parent or card 'x'" mdevctl status --check --json -p x
 }
 
-@test "functions that are vGPUs without mediated devices are shown with type and user" {
+@test "vGPU functions without mediated devices are shown with type and user" {
 	gpu_with_vfs
 	run -0 --separate-stderr mdevctl status
 	same "NAME               STATE START DETAILS
@@ -246,7 +246,7 @@ for line in sys.argv[1].split("\n"):
 	[[ ${lines[1]} == "└─0000:41:00.4             vGPU type cannot be read, web,1 (4712)" ]]
 }
 
-@test "parents of one driver without devices are one line" {
+@test "parents of a driver without devices are combined into one line" {
 	s390
 	run -0 mdevctl status
 	same "NAME                                     STATE   START  DETAILS
@@ -259,7 +259,7 @@ matrix
   └─$U2 stopped manual"
 }
 
-@test "every state has its word and its reason" {
+@test "every state has its name and its reason" {
 	broken
 	run -0 --separate-stderr mdevctl status
 	same "NAME                                     STATE   START  DETAILS
@@ -275,7 +275,7 @@ mtty
 	same_stderr ""
 }
 
-@test "a host without parents prints nothing but the reason, on a terminal" {
+@test "on a host without parents, only a reason is printed, on a terminal" {
 	no_parents
 	run -0 --separate-stderr mdevctl status
 	same ""
@@ -298,7 +298,7 @@ users() {
 	mdevctl status --json | jq -c '.parents[].devices[] | [.in_use, .used_by.pid, .used_by.command, .used_by.guest]'
 }
 
-@test "a device is used by who has its group or its own node open" {
+@test "a device is used by the process that has its group or its own node open" {
 	add_running mtty "$U1" mtty-1 7 1
 	add_running mtty "$U2" mtty-1 8 2
 	add_running mtty "$U3" mtty-1
@@ -314,7 +314,7 @@ users() {
 		'["/dev/vfio/7","/dev/vfio/devices/vfio1"]' ]]
 }
 
-@test "the guest's name is that of QEMU's -name, in all its forms" {
+@test "the name of the guest is that of -name of QEMU, in all its forms" {
 	local form wanted
 	add_running mtty "$U1" mtty-1 7
 	add_proc
@@ -339,7 +339,7 @@ users() {
 	END
 }
 
-@test "a descriptor that only names the node, or a file of its name, is no use" {
+@test "an O_PATH descriptor, or a file with the same name, does not count as use" {
 	add_running mtty "$U1" mtty-1 7
 	add_proc
 	add_process 100 udevd /dev/vfio/7
@@ -350,7 +350,7 @@ users() {
 	same '[false,null,null,null]'
 }
 
-@test "who cannot see all processes is told so once, and sees no false no" {
+@test "a user who cannot see all processes is informed once, and sees no false negative" {
 	add_running mtty "$U1" mtty-1 7
 	add_running mtty "$U2" mtty-1 8
 	add_proc
@@ -378,7 +378,7 @@ users() {
 	[[ ${lines[0]} == '[null,null,null,null]' ]]
 }
 
-@test "a device whose group was closed is used by who the kernel says, else it cannot be told" {
+@test "the user of a device whose group was closed is known only if the kernel reports it" {
 	add_running mtty "$U1" mtty-1 7
 	add_running mtty "$U2" mtty-1 8
 	add_proc
@@ -394,7 +394,7 @@ users() {
 [true,100,"dpdk",null]'
 }
 
-@test "no device node is opened, and each process's descriptors are listed once" {
+@test "no device node is opened, and the file descriptors of each process are listed once" {
 	local i
 	for i in {1..9}; do
 		add_running mtty "0000000$i-0000-4000-8000-000000000000" mtty-1 "$i" "$i"
@@ -411,7 +411,7 @@ users() {
 
 # --- --check -------------------------------------------------------------------------------------------
 
-@test "--check prints what is wrong, a line each, and ends 10" {
+@test "--check prints one line per problem and exits with status 10" {
 	local text="broken $U1 mtty -: Invalid JSON in /etc/mdevctl.d/mtty/$U1: unexpected end at line 2 column 1
 missing $U2 mtty mtty-3: type not supported
 differs $U3 mtty mtty-1: defined as mtty-2"
@@ -434,7 +434,7 @@ differs $U3 mtty mtty-1: defined as mtty-2"
 	same_stderr ""
 }
 
-@test "--check says why an auto device does not run, as far as sysfs tells" {
+@test "--check reports why an auto device is not running, as far as sysfs shows" {
 	definition mtty "$U1" mtty-1 auto
 	definition gone "$U2" mtty-1 auto
 	definition mtty "$U3" mtty-2 auto
@@ -450,7 +450,7 @@ missing $U3 mtty mtty-2: not started, see journalctl MDEV_UUID=$U3"
 	same ""
 }
 
-@test "a device on another parent than it is defined on is one problem, not two" {
+@test "a device that is running on another parent is one problem, not two" {
 	definition mtty "$U1" mtty-1 auto
 	add_running matrix "$U1" vfio_ap-passthrough
 	run -10 mdevctl status --check
@@ -463,7 +463,7 @@ missing $U3 mtty mtty-2: not started, see journalctl MDEV_UUID=$U3"
 		'["running",null,"stopped","running on matrix"]' ]]
 }
 
-@test "a start that was interrupted is seen" {
+@test "an interrupted start is detected" {
 	add_running mtty "$U1" mtty-1
 	mkdir -p "$ROOT/run/mdevctl"
 	printf x >"$ROOT/run/mdevctl/$U1"
@@ -482,7 +482,7 @@ missing $U3 mtty mtty-2: not started, see journalctl MDEV_UUID=$U3"
 	chmod 755 "$ROOT/run/mdevctl"
 }
 
-@test "what cannot be read is unknown, never no" {
+@test "unreadable information is unknown, never no" {
 	definition mtty "$U1" mtty-1 auto
 	add_running mtty "$U1" mtty-1
 	add_running mtty "$U2" mtty-1
@@ -512,7 +512,7 @@ unknown $U2 mtty mtty-1: definitions cannot be read"
 	chmod 755 "$SYS/class/mdev_bus"
 }
 
-@test "a known problem outweighs what cannot be read" {
+@test "a known problem takes precedence over unreadable information" {
 	definition mtty "$U1" mtty-1 auto
 	definition matrix "$U2" vfio_ap-passthrough
 	chmod 000 "$D/matrix"
@@ -564,7 +564,7 @@ valid() {
 	}
 }
 
-@test "JSON is as the schema says, on every host" {
+@test "JSON conforms to the schema on every host" {
 	local host
 	for host in no_parents two_gpus gpu_with_vfs s390 broken; do
 		make_world "$BATS_TEST_TMPDIR/$host"
@@ -580,7 +580,7 @@ valid() {
 	chmod 755 "$D/mtty" "$SYS/class/mdev_bus"
 }
 
-@test "JSON says all of a device" {
+@test "JSON contains all information about a device" {
 	definition mtty "$U1" mtty-2 auto '[{"a": "1"}, {"b": "2"}]'
 	add_running mtty "$U1" mtty-1 7
 	add_proc
@@ -592,7 +592,7 @@ valid() {
 {"mdev_type":"mtty-1","name":"Single port serial","description":null,"device_api":"vfio-pci","available_instances":24}'
 }
 
-@test "a set is shown if the UUID proves it" {
+@test "a set is shown only if the UUID matches" {
 	local uuid=c7b04f6c-46b0-56a2-9eef-16e04b4b6dae # of "desktops/3"
 	uuid=$(python3 -c 'import uuid; print(uuid.uuid5(uuid.UUID("a24606aa-b2db-447e-b9f5-0374077e6ccb"), "desktops/3"))')
 	mkdir "$D/mtty"
@@ -605,7 +605,7 @@ valid() {
 
 # --- Texts that are meant to do harm -------------------------------------------------------------------
 
-@test "names and texts of others reach neither a terminal raw nor break JSON" {
+@test "untrusted names and texts are not printed raw on a terminal and do not break JSON" {
 	local type=$SYS/class/mdev_bus/mtty/mdev_supported_types/mtty-1 bad=$'\033[2J\xc2\x9b31m\xff\n\x7f'
 	local long
 	long=$(printf 'x%.0s' {1..3000})
@@ -632,7 +632,7 @@ valid() {
 	[[ $(jq -r '.parents[].devices[].used_by.guest // empty' "$BATS_TEST_TMPDIR/json") == '?[2J??31m?'* ]]
 }
 
-@test "colours are for terminals, and only without NO_COLOR" {
+@test "colours are used only on terminals, and not with NO_COLOR" {
 	broken
 	TERM=xterm run -0 on_terminal 80 env -u NO_COLOR mdevctl status
 	[[ $output == *$'\033[31m'*differs* ]]

@@ -39,7 +39,7 @@ words() {
 	done
 }
 
-@test "units: a parent whose name looks like an option is a parent" {
+@test "units: a parent whose name looks like an option is treated as a parent" {
 	make_world "$BATS_TEST_TMPDIR/root"
 	words mdev-autostart@.service ExecStart --help
 	run -0 "${COMMAND[@]}"

@@ -172,7 +172,7 @@ make_node() {
 	chmod 600 "$NODE"
 }
 
-@test "a descriptor that only names the node of a device (O_PATH) does not keep it from being stopped" {
+@test "a device can be stopped while its node is open with O_PATH" {
 	make_node
 	coproc HOLDER { as_user /usr/bin/python3 -c 'import os, sys
 os.open(sys.argv[1], os.O_PATH)
@@ -185,7 +185,7 @@ sys.stdin.read()' "$NODE" 3>&-; }
 	kill "$HOLDER_PID"
 }
 
-@test "stop looks at the descriptors of each process once before and once after the pre callouts" {
+@test "stop checks the file descriptors of each process once before and once after the pre callouts" {
 	make_node
 	strace -f -e trace=openat,getdents64 -o "$ROOT/trace" -E LD_PRELOAD="$LD_PRELOAD" mdev-stop -u "$U1"
 	grep -o '"[0-9]*/fd"' "$ROOT/trace" | sort | uniq -c |

@@ -37,13 +37,13 @@ setup() {
 	same ""
 }
 
-@test "lint: C files have the format of .clang-format" {
+@test "lint: C files are formatted according to .clang-format" {
 	mapfile -t files < <(sources -name '*.[ch]')
 	run -0 clang-format --dry-run -Werror "${files[@]}"
 	same ""
 }
 
-@test "lint: shellcheck has nothing to say" {
+@test "lint: shellcheck reports nothing" {
 	mapfile -t files < <(shell_files)
 	# It would also report nothing without files.
 	[[ " ${files[*]} " == *" .ci/run "*" tests/check "*" tests/lint/sources.bats "* ]]
@@ -51,7 +51,7 @@ setup() {
 	same ""
 }
 
-@test "lint: cppcheck has nothing to say" {
+@test "lint: cppcheck reports nothing" {
 	local options=(
 		--quiet --error-exitcode=1 --std=c11
 		--enable=warning --enable=style --enable=performance --enable=portability
@@ -66,7 +66,7 @@ setup() {
 	same ""
 }
 
-@test "lint: clang-tidy has nothing to say" {
+@test "lint: clang-tidy reports nothing" {
 	# shellcheck disable=SC2016 # $@ is for the inner shell
 	run -0 bash -c 'printf "%s\0" src/*.c src/lib/*/*.c | xargs -0 -n 2 -P "$(nproc)" bash -c '\''
 		clang-tidy --quiet "$@" -- -std=gnu11 -D_GNU_SOURCE -Isrc/lib \
@@ -75,12 +75,12 @@ setup() {
 	same ""
 }
 
-@test "lint: mandoc has nothing to say" {
+@test "lint: mandoc reports nothing" {
 	run -0 mandoc -Tlint -W warning man/*.[1-9]
 	same ""
 }
 
-@test "lint: every source file names its licence" {
+@test "lint: every source file has a license line" {
 	mapfile -t files < <(
 		sources -type f -name '*.[ch]'
 		shell_files
@@ -93,7 +93,7 @@ setup() {
 	same ""
 }
 
-@test "lint: rpmspec and rpmlint have nothing to say about the spec file" {
+@test "lint: rpmspec and rpmlint report nothing for the spec file" {
 	run -0 bash -c 'rpmspec -P packaging/mdev-tools.spec 2>&1 >/dev/null'
 	same ""
 	run -0 rpmlint -r packaging/mdev-tools.rpmlintrc packaging/mdev-tools.spec
