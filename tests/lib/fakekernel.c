@@ -197,7 +197,7 @@ static int create_device(const char *type_dir, const char *uuid)
 }
 
 /* Appends a record to the log of the fake root, if it exists. */
-static void say(const char *path, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void say(const char *path, const char *format, ...)
 {
 	char log[PATH_MAX];
 	va_list args;
