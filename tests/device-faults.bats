@@ -126,7 +126,9 @@ killed() {
 
 # The signal was put off, or came before anything was done.
 put_off() {
-	((status > 128 || status == 0)) && [[ $(device) != part ]] && paired && heals
+	((status > 128 || status == 0)) || [[ $status == 1 && $(<"$ERR") == "Error: Interrupted by signal"* ]] ||
+		return 1
+	[[ $(device) != part ]] && paired && heals
 }
 
 # The command did all or nothing, or said that it could not undo it, and whoever comes next knows.
@@ -181,6 +183,29 @@ stop_killed() {
 	local errno
 	for errno in EMFILE ENOMEM EIO ENOSYS; do
 		each absent "error=$errno" start_failed mdev-autostart matrix
+	done
+}
+
+# The description that it is given is what the host has, but that the device runs.
+described() {
+	mdev-list -d --dumpjson >"$BATS_TEST_TMPDIR/host.json"
+}
+
+@test "apply killed anywhere leaves no incomplete device that is taken for complete" {
+	described
+	each absent signal=KILL killed mdev-apply "$BATS_TEST_TMPDIR/host.json"
+}
+
+@test "apply that is sent SIGQUIT anywhere leaves no incomplete device, and post runs" {
+	described
+	each absent signal=QUIT put_off mdev-apply "$BATS_TEST_TMPDIR/host.json"
+}
+
+@test "apply whose system calls fail leaves no incomplete device, and post runs" {
+	local errno
+	described
+	for errno in EMFILE ENOMEM EIO ENOSYS; do
+		each absent "error=$errno" start_failed mdev-apply "$BATS_TEST_TMPDIR/host.json"
 	done
 }
 
