@@ -95,7 +95,7 @@ recap() {
 @test "ansible: a failure is reported with the message of mdevctl" {
 	run -2 play "${SET/mtty/nothing}"
 	recap one 0 1
-	[[ $output == *"Set 'a': no parent of 'parents' that is present offers type 'Single port serial'"* ]]
+	[[ $output == *"Set 'a': no present parent in 'parents' supports type 'Single port serial'"* ]]
 	run -2 play "${SET/count: 1/count: 100}"
 	recap one 0 1
 	[[ $output == *"76 of 100 devices are missing"* ]]

@@ -184,4 +184,6 @@ paths_inside() {
 	same "$version"
 	run -0 sed -n 's/^Version: *//p' packaging/mdev-tools.spec
 	same "$version"
+	run -0 sed -n 's/^version: *//p' packaging/ansible/galaxy.yml
+	same "$version"
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/python
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Passes what a playbook describes to mdevctl apply."""
+"""Passes the description in a playbook to mdevctl apply."""
 
 from __future__ import absolute_import, division, print_function
 
@@ -11,19 +11,19 @@ DOCUMENTATION = r"""
 module: mdev
 short_description: Bring the mediated devices of a host to a described state
 description:
-  - Defines, modifies, undefines, starts and stops mediated devices until the host has those that are described.
-  - Passes its arguments to C(mdevctl apply); see mdev-apply(8) for what they mean.
-  - Requires mdev-tools on the managed host, and root.
+  - Defines, modifies, undefines, starts and stops mediated devices until the host matches the description.
+  - Passes its arguments to C(mdevctl apply); see mdev-apply(8) for their meaning.
+  - Requires mdev-tools and root privileges on the managed host.
 options:
   sets:
     description:
       - Sets of devices by name, with the members C(mdev_type), C(start), C(attrs), C(parents), C(count) and C(spread).
-      - Sets that are not mentioned are left alone. A set with C(count=0) is removed.
+      - Sets that are not mentioned are not changed. A set with C(count=0) is removed.
     type: dict
   definitions:
     description:
-      - Definitions, as C(mdevctl list --defined --dumpjson) prints them.
-      - Devices that are not listed are left alone.
+      - Definitions, as printed by C(mdevctl list --defined --dumpjson).
+      - Devices that are not listed are not changed.
     type: list
     elements: dict
   wait:
@@ -62,7 +62,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 changes:
-  description: What was changed, or would be, in this order.
+  description: Changes that were made, or would be made, in order.
   returned: always
   type: list
   elements: dict
@@ -78,7 +78,7 @@ changes:
       status: 0
       error: null
 problems:
-  description: Why the host is not as described all the same, or what is worth knowing.
+  description: Reasons why the host does not match the description, and notes.
   returned: always
   type: list
   elements: dict
@@ -94,7 +94,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 
 def states(changes):
-    """The devices that change, before and after, as texts for a diff."""
+    """Return the changed devices, before and after, as texts for a diff."""
     before, after = {}, {}
     for change in changes:
         if change["status"] != 0:
