@@ -10,6 +10,7 @@ static const struct cli_use uses[] = {
 	{ CLI_TYPE, "Device type (default: that of the running device)" },
 	{ CLI_AUTO, "Start the device whenever its parent appears" },
 	{ CLI_JSONFILE, "Read type, start mode and attributes from a file" },
+	{ CLI_START, "Start the device now; undefine it again on failure" },
 	{ CLI_FORCE, "Proceed even if a callout script refuses" },
 	{ 0 },
 };
@@ -25,7 +26,9 @@ static int run(const struct cli *cli, struct env *env, struct error *err)
 	struct op op = cli_op(cli, env);
 	char uuid[UUID_SIZE];
 
-	if (op_define(&op, uuid, err) < 0)
+	int r = cli->given & CLI_START ? op_define_and_start(&op, uuid, err)
+				       : op_define(&op, uuid, err);
+	if (r < 0)
 		return -1;
 	if (!op.uuid) /* libvirt reads the UUID of the new device from stdout */
 		puts(uuid);

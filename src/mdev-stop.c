@@ -4,6 +4,8 @@
 
 static const struct cli_use uses[] = {
 	{ CLI_UUID, "UUID of the device" },
+	{ CLI_ALL, "Stop all running devices" },
+	{ CLI_PARENT, "With --all, only devices of this parent" },
 	{ CLI_FORCE, "Proceed even if a callout script refuses" },
 	{ CLI_ENSURE, "Succeed if the device is not running" },
 	{ CLI_SETTLE, "Ignore a device that udev is still processing" },
@@ -12,7 +14,9 @@ static const struct cli_use uses[] = {
 };
 
 static const struct cli_rule rules[] = {
-	{ CLI_ANY_OF, 0, CLI_UUID },
+	{ CLI_ONE_OF, 0, CLI_UUID | CLI_ALL },
+	{ CLI_EXCLUDES, CLI_ALL, CLI_SETTLE },
+	{ CLI_NEEDS, CLI_PARENT, CLI_ALL },
 	{ 0 },
 };
 
@@ -20,13 +24,13 @@ static int run(const struct cli *cli, struct env *env, struct error *err)
 {
 	struct op op = cli_op(cli, env);
 
-	return op_stop(&op, err);
+	return cli->given & CLI_ALL ? op_stop_all(&op, err) : op_stop(&op, err);
 }
 
 static const struct cli_spec spec = {
 	.command = "stop",
-	.summary = "Stop a running mediated device.",
-	.usage = { "--uuid=UUID [OPTIONS]" },
+	.summary = "Stop a running mediated device, or all of them.",
+	.usage = { "--uuid=UUID [OPTIONS]", "--all [--parent=PARENT] [OPTIONS]" },
 	.uses = uses,
 	.rules = rules,
 	.run = run,

@@ -55,15 +55,15 @@ accepts_uuid() {
 }
 
 @test "the parent in UUID:PARENT is validated" {
-	wrong_usage "Invalid parent name '../x'" list -u "$U1:../x"
-	wrong_usage "Invalid parent name ''" list -u "$U1:"
+	wrong_usage "Option '--uuid' has invalid value '$U1:../x': not the name of a parent after the colon" list -u "$U1:../x"
+	wrong_usage "Option '--uuid' has invalid value '$U1:': not the name of a parent after the colon" list -u "$U1:"
 }
 
 @test "an invalid UUID is a usage error" {
 	local bad
 	for bad in "" x 1111 "$U1-" "${U1%?}" "{$U1" "$U1}" "{$U1)" "${U1%?}g" "urn:uuid:" "-$U1" " $U1" \
 		"11111111-1111-4111-81111-11111111111" "{${U1//-/}}" "URN:uuid:$U1"; do
-		wrong_usage "Invalid UUID '$bad'" undefine "--uuid=$bad"
+		wrong_usage "Option '--uuid' has invalid value '$bad': not a UUID" undefine "--uuid=$bad"
 	done
 }
 
@@ -138,7 +138,7 @@ $U1 mtty mtty-1 manual
 	wrong_usage "Unknown option '--manual'" define -u "$U1" --manual
 	wrong_usage "Unknown option '-m'" define -u "$U1" -m
 	wrong_usage "Unknown option '--auto'" start -u "$U1" --auto
-	wrong_usage "Unknown option '--parent'" stop -u "$U1" --parent=mtty
+	wrong_usage "Option --parent requires --all" stop -u "$U1" --parent=mtty
 	wrong_usage "Unknown option '--type'" undefine -u "$U1" --type=mtty-1
 	wrong_usage "Unknown option '--uuid'" types "--uuid=$U1"
 	wrong_usage "Unknown option '--force'" list --force
@@ -187,7 +187,7 @@ $U1 mtty mtty-1 manual
 	wrong_usage "Option --uuid is required" undefine
 	wrong_usage "Option --uuid is required" undefine -p mtty
 	wrong_usage "Option --uuid is required" modify --auto
-	wrong_usage "Option --uuid is required" stop
+	wrong_usage "Exactly one of the options --uuid or --all is required" stop
 }
 
 @test "--jsonfile excludes the options for values that it contains" {
@@ -233,7 +233,7 @@ $U1 mtty mtty-1 manual
 	definition mtty "$U1" mtty-1
 	local bad
 	for bad in "" x 1x 0x1 -1 + ++1 " 1" 1.0 4294967296 99999999999999999999; do
-		wrong_usage "Invalid value '$bad' for --index: not a number from 0 to 4294967295" \
+		wrong_usage "Option '--index' has invalid value '$bad': not a number from 0 to 4294967295" \
 			modify -u "$U1" --delattr "--index=$bad"
 	done
 	fails 1 "Error: Attribute index 4294967295 is invalid
@@ -241,8 +241,8 @@ Device $U1 has no attributes" mdevctl modify -u "$U1" --delattr --index=42949672
 }
 
 @test "the time of --wait is a number of seconds, given with = or omitted" {
-	wrong_usage "Invalid value 'x' for --wait: not a number from 0 to 4294967295" start -u "$U1" --wait=x
-	wrong_usage "Invalid value '' for --wait: not a number from 0 to 4294967295" stop -u "$U1" --wait=
+	wrong_usage "Option '--wait' has invalid value 'x': not a number from 0 to 4294967295" start -u "$U1" --wait=x
+	wrong_usage "Option '--wait' has invalid value '': not a number from 0 to 4294967295" stop -u "$U1" --wait=
 	wrong_usage "Unexpected argument '5'" stop -u "$U1" --wait 5
 }
 
@@ -250,8 +250,8 @@ Device $U1 has no attributes" mdevctl modify -u "$U1" --delattr --index=42949672
 	local bad shown
 	for bad in "" . .. / /etc a/b ../../x "$(printf 'a%.0s' {1..256})" $'a\nb' $'a\x7f' $'\xff'; do
 		shown=${bad//[$'\x7f\xff']/?} # control characters and invalid UTF-8 are replaced
-		wrong_usage "Invalid parent name '$shown'" define -u "$U1" -t mtty-1 "--parent=$bad"
-		wrong_usage "Invalid parent name '$shown'" start-parent-mdevs "$bad"
+		wrong_usage "Option '--parent' has invalid value '$shown': not the name of a parent" define -u "$U1" -t mtty-1 "--parent=$bad"
+		wrong_usage "Argument PARENT has invalid value '$shown': not the name of a parent" start-parent-mdevs "$bad"
 	done
 	run -0 find "$ROOT/etc" -type f
 	same ""
@@ -269,8 +269,8 @@ Device $U1 has no attributes" mdevctl modify -u "$U1" --delattr --index=42949672
 	local bad shown
 	for bad in "" . .. ../mtty-1 mtty/1 $'\t' $'\xc0\x80'; do
 		shown=${bad/$'\xc0\x80'/??}
-		wrong_usage "Invalid type name '$shown'" define -u "$U1" -p mtty "--type=$bad"
-		wrong_usage "Invalid type name '$shown'" start -u "$U1" -p mtty "--type=$bad"
+		wrong_usage "Option '--type' has invalid value '$shown': not the name of a type" define -u "$U1" -p mtty "--type=$bad"
+		wrong_usage "Option '--type' has invalid value '$shown': not the name of a type" start -u "$U1" -p mtty "--type=$bad"
 	done
 }
 
@@ -278,14 +278,14 @@ Device $U1 has no attributes" mdevctl modify -u "$U1" --delattr --index=42949672
 	definition mtty "$U1" mtty-1
 	local bad
 	for bad in "" . .. ../x x/../y /etc/passwd x/ x//y power/.. $'a\nb'; do
-		wrong_usage "Invalid attribute name '$bad'" modify -u "$U1" "--addattr=$bad" --value=1
+		wrong_usage "Option '--addattr' has invalid value '$bad': not the name of an attribute" modify -u "$U1" "--addattr=$bad" --value=1
 	done
 	run -0 mdevctl modify -u "$U1" --addattr=power/control --value=on
 }
 
 @test "an attribute value must be representable in JSON" {
 	definition mtty "$U1" mtty-1
-	wrong_usage "Invalid value for --value: not valid UTF-8" modify -u "$U1" --addattr=a $'--value=\xff'
+	wrong_usage "Option '--value' has invalid value '?': not valid UTF-8" modify -u "$U1" --addattr=a $'--value=\xff'
 }
 
 @test "--help takes precedence over missing and conflicting options" {
@@ -317,11 +317,14 @@ Device $U1 has no attributes" mdevctl modify -u "$U1" --delattr --index=42949672
 @test "help uses the name by which the program was called" {
 	run -0 mdev-stop -h
 	same "Usage: mdev-stop --uuid=UUID [OPTIONS]
+       mdev-stop --all [--parent=PARENT] [OPTIONS]
 
-Stop a running mediated device.
+Stop a running mediated device, or all of them.
 
 Options:
   -u, --uuid=UUID           UUID of the device
+      --all                 Stop all running devices
+  -p, --parent=PARENT       With --all, only devices of this parent
   -f, --force               Proceed even if a callout script refuses
       --ensure              Succeed if the device is not running
       --settle              Ignore a device that udev is still processing
@@ -380,7 +383,7 @@ See mdev-types(8)."
 
 @test "usage errors use the name by which the program was called" {
 	run -2 mdev-stop
-	same "Error: Option --uuid is required
+	same "Error: Exactly one of the options --uuid or --all is required
 Try 'mdev-stop --help' for more information."
 	run -2 lsmdev x
 	same "Error: Unexpected argument 'x'

@@ -145,11 +145,11 @@ Device $U1 has no attributes" mdevctl modify -u "$U1" --addattr=c --value=3 -i 1
 	run -0 mdevctl modify -u "$U1" --delattr --index=+0
 	same ""
 	has b=2
-	wrong_usage "Invalid value '+' for --index: not a number from 0 to 4294967295" \
+	wrong_usage "Option '--index' has invalid value '+': not a number from 0 to 4294967295" \
 		modify -u "$U1" --delattr --index=+
-	wrong_usage "Invalid value '++1' for --index: not a number from 0 to 4294967295" \
+	wrong_usage "Option '--index' has invalid value '++1': not a number from 0 to 4294967295" \
 		modify -u "$U1" --delattr --index=++1
-	wrong_usage "Invalid value '+-1' for --index: not a number from 0 to 4294967295" \
+	wrong_usage "Option '--index' has invalid value '+-1': not a number from 0 to 4294967295" \
 		modify -u "$U1" --delattr --index=+-1
 }
 
@@ -179,7 +179,8 @@ Device $U1 has no attributes" mdevctl modify -u "$U1" --delattr -i 0
 
 @test "modify of a running device that is not defined fails" {
 	running mtty "$U1" mtty-1
-	fails 3 "Error: Mediated device $U1 is not defined" mdevctl modify -u "$U1" -a
+	fails 3 "Error: Mediated device $U1 is not defined. It is running; 'mdevctl define -u $U1' makes it persistent" \
+		mdevctl modify -u "$U1" -a
 }
 
 @test "modify requires a parent if there are several definitions" {
@@ -376,7 +377,7 @@ $U1 mtty mtty-1 manual (active)
 @test "modify --live --defined requires a definition" {
 	running mtty "$U1" mtty-1
 	echo '{"mdev_type":"mtty-1","start":"manual"}' >"$JSON"
-	fails 3 "Error: Mediated device mtty/$U1 is not defined" \
+	fails 3 "Error: Mediated device mtty/$U1 is not defined. It is running; 'mdevctl define -u $U1' makes it persistent" \
 		mdevctl modify -u "$U1" -p mtty --live --defined --jsonfile="$JSON"
 }
 

@@ -185,8 +185,9 @@ $THIS/assign_domain 7"
 @test "start of a running device fails, and reports how it is running" {
 	running mtty "$U1" mtty-1
 	fails 4 "Error: Device already exists" mdevctl start -u "$U1" -p mtty -t mtty-1
-	fails 4 "Error: Device exists with different type" mdevctl start -u "$U1" -p mtty -t mtty-2
-	fails 4 "Error: Device exists under different parent" \
+	fails 4 "Error: Device exists with different type: $U1 is running with type mtty-1, not mtty-2" \
+		mdevctl start -u "$U1" -p mtty -t mtty-2
+	fails 4 "Error: Device exists under different parent: $U1 is running on mtty, not on matrix" \
 		mdevctl start -u "$U1" -p matrix -t vfio_ap-passthrough
 }
 
@@ -201,9 +202,9 @@ $THIS/assign_domain 7"
 
 @test "start --ensure fails if the device is running differently" {
 	running mtty "$U1" mtty-1
-	fails 4 "Error: Device exists with different type" \
+	fails 4 "Error: Device exists with different type: $U1 is running with type mtty-1, not mtty-2" \
 		mdevctl start -u "$U1" -p mtty -t mtty-2 --ensure
-	fails 4 "Error: Device exists under different parent" \
+	fails 4 "Error: Device exists under different parent: $U1 is running on mtty, not on matrix" \
 		mdevctl start -u "$U1" -p matrix -t vfio_ap-passthrough --ensure
 }
 
@@ -386,7 +387,8 @@ $THIS/power/control on"
 
 @test "start on a machine without mediated devices fails" {
 	rm -r "${SYS:?}"
-	fails 3 "Error: Unable to find parent device 'mtty'" mdevctl start -u "$U1" -p mtty -t mtty-1
+	fails 3 "Error: Unable to find parent device 'mtty'. No loaded driver supports mediated devices. There is no IOMMU either; it may be disabled in the firmware or on the kernel command line" \
+		mdevctl start -u "$U1" -p mtty -t mtty-1
 }
 
 @test "of two starts of one device, one succeeds" {

@@ -174,28 +174,44 @@ mtty"
 	same_stderr "Warning: Ignoring parent mtty: Unable to read mdev_supported_types: No such file or directory"
 }
 
-@test "types skips a type without an API, with a warning" {
+@test "types lists a type without an API, with a warning" {
 	rm "$MTTY/mtty-1/device_api"
 	run -0 --separate-stderr mdevctl types -p mtty
 	same "mtty
+  mtty-1
+    Available instances: 24
+    Device API: unknown
+    Name: Single port serial
   mtty-2
     Available instances: 12
     Device API: vfio-pci
     Name: Dual port serial"
-	same_stderr "Warning: Ignoring type mtty-1 of mtty: Unable to read device_api"
+	same_stderr "Warning: Type mtty-1 of mtty: Unable to read device_api"
+	run -0 --separate-stderr mdevctl types -p mtty --dumpjson
+	jq -e '.[0].mtty[0]["mtty-1"] == {available_instances: 24, device_api: null, name: "Single port serial"}' \
+		<<<"$output"
 }
 
-@test "types skips a type without a number of instances, with a warning" {
+@test "types lists a type whose number of instances is none, and shows what it is" {
 	local bad
-	for bad in x -1 "" "1 2" 4294967296 99999999999999999999; do
+	for bad in x -1 "1 2" "4 (of 8)" 4294967296 99999999999999999999; do
 		echo "$bad" >"$MTTY/mtty-1/available_instances"
 		run -0 --separate-stderr mdevctl types -p mtty
-		[[ ${lines[1]} == "  mtty-2" ]]
-		same_stderr "Warning: Ignoring type mtty-1 of mtty: Unable to read available_instances"
+		[[ ${lines[1]} == "  mtty-1" && ${lines[2]} == "    Available instances: unknown" ]]
+		same_stderr "Warning: Type mtty-1 of mtty: available_instances is not a number: '$bad'"
 	done
+	run -0 --separate-stderr mdevctl types -p mtty --dumpjson
+	jq -e '.[0].mtty[0]["mtty-1"].available_instances == null' <<<"$output"
+}
+
+@test "types lists a type whose number of instances cannot be read" {
 	rm "$MTTY/mtty-1/available_instances"
 	run -0 --separate-stderr mdevctl types -p mtty
-	same_stderr "Warning: Ignoring type mtty-1 of mtty: Unable to read available_instances"
+	[[ ${lines[1]} == "  mtty-1" && ${lines[2]} == "    Available instances: unknown" ]]
+	same_stderr "Warning: Type mtty-1 of mtty: Unable to read available_instances: No such file or directory"
+	run -0 --separate-stderr mdevctl start -u "$U1" -p mtty -t mtty-1
+	run -0 mdevctl list
+	same "$U1 mtty mtty-1 manual"
 }
 
 @test "types omits a name that is not UTF-8" {

@@ -103,9 +103,9 @@ clean() {
 }
 
 @test "names with control characters are refused, C1 included" {
-	wrong_usage "Invalid parent name 'a??b'" define -u "$U1" -p $'a\302\233b' -t mtty-1
-	wrong_usage "Invalid type name 'a??b'" define -u "$U1" -p mtty -t $'a\302\205b'
-	wrong_usage "Invalid attribute name 'a??b'" modify -u "$U1" --addattr $'a\302\237b' --value 1
+	wrong_usage "Option '--parent' has invalid value 'a??b': not the name of a parent" define -u "$U1" -p $'a\302\233b' -t mtty-1
+	wrong_usage "Option '--type' has invalid value 'a??b': not the name of a type" define -u "$U1" -p mtty -t $'a\302\205b'
+	wrong_usage "Option '--addattr' has invalid value 'a??b': not the name of an attribute" modify -u "$U1" --addattr $'a\302\237b' --value 1
 }
 
 # refused WHY: the callout of setup is not run, for this reason.

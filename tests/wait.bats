@@ -47,14 +47,14 @@ start_with_node() {
 	mdevctl start -u "$U1"
 	definition mtty "$U1" mtty-2
 	run -4 mdevctl start --ensure -u "$U1"
-	same "Error: Device exists with different type"
+	same "Error: Device exists with different type: $U1 is running with type mtty-1, not mtty-2"
 }
 
 @test "start --ensure fails if the device is running on another parent" {
 	mdevctl start -u "$U1" -p matrix -t vfio_ap-passthrough
 	definition mtty "$U1" mtty-1
 	run -4 mdevctl start --ensure -u "$U1"
-	same "Error: Device exists under different parent"
+	same "Error: Device exists under different parent: $U1 is running on matrix, not on mtty"
 }
 
 @test "start without --ensure fails if the device is running" {

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -10,6 +11,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/suggest.h"
 #include "base/text.h"
 #include "device/mdev.h"
 #include "host/parent.h"
@@ -152,7 +154,10 @@ static bool is_display(int dirfd, const char *device)
 	       strncmp(text, "0x03", 4) == 0;
 }
 
-char *parent_explain_cards(const struct env *env)
+/* Explains why no graphics card of this host is a parent: newer NVIDIA drivers provide vGPUs
+ * without mdev, and older ones support types of most cards only on virtual functions. Owned by the
+ * caller; NULL = no explanation found. */
+static char *explain_cards(const struct env *env)
 {
 	_cleanup_names_ struct file_names names = { 0 };
 
@@ -180,4 +185,94 @@ char *parent_explain_cards(const struct env *env)
 					  name, name);
 	}
 	return NULL;
+}
+
+/* Skips what libvirt and nvidia-smi write in front of a name: "mdev_UUID_", "pci_", "css_", and a
+ * domain of eight digits. */
+static const char *skip_prefix(const char *word)
+{
+	static const char *const prefixes[] = { "pci_", "css_", "ccw_" };
+
+	if (strncmp(word, "mdev_", 5) == 0 && strlen(word) > 5 + UUID_SIZE &&
+	    word[4 + UUID_SIZE] == '_')
+		return word + 5 + UUID_SIZE;
+	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
+		if (strncmp(word, prefixes[i], strlen(prefixes[i])) == 0)
+			return word + strlen(prefixes[i]);
+	if (strncmp(word, "0000", 4) == 0 && strcspn(word, ":") == 8)
+		return word + 4;
+	return word;
+}
+
+/* Whether the words are equal but for case, and for punctuation, which libvirt writes as "_". */
+static bool is_spelling_of(const char *word, const char *name)
+{
+	for (; *word && *name; word++, name++)
+		if (tolower((unsigned char)*word) != tolower((unsigned char)*name) &&
+		    (*word != '_' || isalnum((unsigned char)*name)))
+			return false;
+	return !*word && !*name;
+}
+
+static bool has_entries(const struct env *env, const char *path)
+{
+	_cleanup_names_ struct file_names names = { 0 };
+
+	return file_scan(env->root, path, &names) == 0 && names.n > 0;
+}
+
+static char *suggest(const struct env *env, const char *word)
+{
+	_cleanup_names_ struct file_names names = { 0 };
+	struct suggestion suggestion = { .word = word };
+
+	(void)file_scan(env->root, PARENTS, &names); /* on errors, nothing is suggested */
+	for (int i = 0; i < names.n; i++)
+		if (is_spelling_of(skip_prefix(word), names.v[i]->d_name))
+			return mem_printf(". Did you mean '%s'?", names.v[i]->d_name);
+	for (int i = 0; i < names.n; i++)
+		suggest_try(&suggestion, names.v[i]->d_name);
+	return suggest_question(&suggestion);
+}
+
+/* Explains why this host has no parents. */
+static char *explain(const struct env *env)
+{
+	char *cards = explain_cards(env);
+
+	if (cards)
+		return cards;
+	return mem_printf("%s%s",
+			  faccessat(env->root, PARENTS, F_OK, 0) < 0
+				  ? "No loaded driver supports mediated devices"
+				  : "The loaded drivers have no device that supports types",
+			  has_entries(env, "sys/class/iommu")
+				  ? ""
+				  : ". There is no IOMMU either; it may be disabled in the "
+				    "firmware or on the kernel command line");
+}
+
+char *parent_missing(const struct env *env, const char *parent)
+{
+	if (has_entries(env, PARENTS))
+		return suggest(env, parent);
+	_cleanup_free_ char *why = explain(env);
+	return mem_printf(". %s", why);
+}
+
+bool parent_present(const struct env *env, const char *parent)
+{
+	_cleanup_free_ char *path = mem_printf(PARENTS "/%s", parent);
+
+	return faccessat(env->root, path, F_OK, 0) == 0;
+}
+
+char *parent_explain(const struct env *env, const char *parent)
+{
+	if (!parent || !has_entries(env, PARENTS))
+		return explain(env);
+	if (parent_present(env, parent))
+		return mem_printf("Parent %s does not support any types", parent);
+	_cleanup_free_ char *question = suggest(env, parent);
+	return mem_printf("Parent '%s' does not exist%s", parent, question);
 }

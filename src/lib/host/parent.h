@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/error.h"
@@ -37,7 +38,14 @@ struct parent_vf_list {
 void parent_find_vfs(const struct env *env, struct parent_vf_list *ret);
 void parent_free_vfs(struct parent_vf_list *list);
 
-/* Explains why no graphics card of this host is a parent: newer NVIDIA drivers provide vGPUs
- * without mdev, and older ones support types of most cards only on virtual functions. Owned by the
- * caller; NULL = no explanation found. */
-char *parent_explain_cards(const struct env *env);
+/* Whether there is such a parent. */
+bool parent_present(const struct env *env, const char *parent);
+
+/* What helps if there is no such parent, to be appended to a sentence that says so: ". Did you mean
+ * 'PARENT'?" (it may be written as libvirt, lspci or nvidia-smi do), or why this host has no
+ * parents at all, or "". Owned by the caller. */
+char *parent_missing(const struct env *env, const char *parent);
+
+/* Explains why the parent has no types (NULL: why there are none at all), as far as sysfs shows.
+ * Owned by the caller. */
+char *parent_explain(const struct env *env, const char *parent);

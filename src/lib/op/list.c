@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/mem.h"
+#include "host/parent.h"
 #include "op/callout.h"
 #include "op/list.h"
 #include "set/active.h"
@@ -46,6 +48,16 @@ static void ask_attributes(struct callouts *callouts, struct mdev *dev)
 		log_warning("Unable to get the attributes of %s: %s", dev->uuid, why.text);
 }
 
+/* A terminal is told why nothing is listed if the parent does not exist; a program is not. */
+static void hint_parent(const struct env *env, const struct filter *filter,
+			const struct mdev_list *list)
+{
+	if (list->n > 0 || !filter->parent || list->unseen || parent_present(env, filter->parent))
+		return;
+	_cleanup_free_ char *help = parent_missing(env, filter->parent);
+	log_hint("Parent '%s' does not exist%s", filter->parent, help);
+}
+
 int list_active(const struct env *env, const struct filter *filter, bool attributes,
 		struct mdev_list *ret, struct error *err)
 {
@@ -65,6 +77,7 @@ int list_active(const struct env *env, const struct filter *filter, bool attribu
 		if (attributes)
 			ask_attributes(&callouts, &ret->v[i]);
 	}
+	hint_parent(env, filter, ret);
 	return ret->unseen ? error_set(err, STATUS_FAILED, "%s", ret->unseen) : r;
 }
 
@@ -115,6 +128,7 @@ int list_defined(const struct env *env, const struct filter *filter, bool state,
 			log_warning("%s", active.unseen);
 		join_state(ret, &active);
 	}
+	hint_parent(env, filter, ret);
 	if (ret->unseen && filter->uuid && ret->n == 0)
 		return error_set(err, STATUS_FAILED, "%s", ret->unseen);
 	if (ret->unseen)

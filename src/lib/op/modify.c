@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <string.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "device/json.h"
 #include "op/callout.h"
@@ -15,6 +16,18 @@ static char *name_of(const struct op *op)
 	return mem_printf("%s%s%s", op->parent ? op->parent : "", op->parent ? "/" : "", op->uuid);
 }
 
+static int not_defined(const struct op *op, const char *name, struct error *err)
+{
+	struct mdev running;
+
+	error_set(err, STATUS_NOT_FOUND, "Mediated device %s is not defined", name);
+	_cleanup_error_ struct error why = { 0 };
+	if (active_get(op->env, op->uuid, &running, &why) > 0)
+		error_append(err, ". It is running; 'mdevctl define -u %s' makes it persistent",
+			     op->uuid);
+	return -1;
+}
+
 /* Reads the definition that is to be modified. */
 static int load_definition(const struct op *op, struct mdev *ret, struct error *err)
 {
@@ -26,7 +39,7 @@ static int load_definition(const struct op *op, struct mdev *ret, struct error *
 	if (found.n == 0 && found.unseen)
 		return error_set(err, STATUS_FAILED, "%s", found.unseen);
 	if (found.n == 0)
-		return error_set(err, STATUS_NOT_FOUND, "Mediated device %s is not defined", name);
+		return not_defined(op, name, err);
 	if (found.n > 1)
 		return error_set(err, STATUS_FAILED,
 				 "Multiple definitions found for %s, specify a parent", op->uuid);
@@ -72,6 +85,17 @@ static int modify_attributes(struct mdev *dev, const struct modification *how, s
  * progress. */
 #define TRIES 100
 
+/* NVIDIA's driver drops the last byte of this value, since everybody writes it with echo. */
+static void hint_newline(const struct modification *how)
+{
+	size_t n = how->addattr ? strlen(how->value) : 0;
+
+	if (n > 0 && strcmp(how->addattr, "nvidia/vgpu_params") == 0 && how->value[n - 1] != '\n')
+		log_hint("NVIDIA's driver is reported to ignore the last character of "
+			 "nvidia/vgpu_params; in bash, --value=$'%s\\n' appends a newline",
+			 how->value);
+}
+
 static int apply(const struct op *op, const struct modification *how, struct mdev *dev,
 		 struct error *err)
 {
@@ -96,6 +120,7 @@ static int modify_definition(const struct op *op, struct callouts *callouts,
 		if (apply(op, how, &dev, err) < 0)
 			return -1;
 		if (pipeline_run(op, callouts, ACTION_MODIFY, &dev, was, err) == 0) {
+			hint_newline(how);
 			if (op->type)
 				op_hint_start(op, &dev);
 			return 0;

@@ -33,6 +33,9 @@ struct op {
 /* Defines a new device, or makes a running one persistent. ret_uuid is always set. */
 int op_define(const struct op *op, char ret_uuid[UUID_SIZE], struct error *err);
 
+/* The same, and starts it; if that fails, the definition is removed again. */
+int op_define_and_start(const struct op *op, char ret_uuid[UUID_SIZE], struct error *err);
+
 /* Removes the definitions of the UUID, under all parents or one. Continues after a failure. */
 int op_undefine(const struct op *op, struct error *err);
 
@@ -55,6 +58,10 @@ int op_modify(const struct op *op, const struct modification *how, struct error 
 int op_start(const struct op *op, char ret_uuid[UUID_SIZE], struct error *err);
 
 int op_stop(const struct op *op, struct error *err);
+
+/* Stops all running devices, of op->parent if given, and continues after a failure. The status is
+ * that of the first failure. */
+int op_stop_all(const struct op *op, struct error *err);
 
 /* Starts all devices of op->parent that are defined as auto and not running, in the order of their
  * UUIDs. Continues after a failure; the error lists the devices that failed. */

@@ -51,6 +51,11 @@ static int load_start(const struct op *op, struct mdev *ret, struct error *err)
 		found.n = 0; /* moved */
 		return 0;
 	}
+	if (op->ensure && op->uuid && !op->type) { /* running is all that is asked for */
+		int r = active_get(op->env, op->uuid, ret, err);
+		if (r < 0 || (r > 0 && (!op->parent || strcmp(op->parent, ret->parent) == 0)))
+			return r < 0 ? r : 0;
+	}
 	if (op->type && !op->parent)
 		return error_set(err, STATUS_FAILED, "can't provide type without parent");
 	if ((!op->type || !op->parent) && op->uuid)

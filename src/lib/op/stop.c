@@ -48,12 +48,10 @@ static bool is_new(const struct env *env, const char *uuid)
 	return true;
 }
 
-int op_stop(const struct op *op, struct error *err)
+static int stop(const struct op *op, struct callouts *callouts, struct error *err)
 {
-	_cleanup_callouts_ struct callouts callouts;
 	struct mdev dev = { 0 };
 
-	callouts_open(&callouts, op->env);
 	int r = active_get(op->env, op->uuid, &dev, err);
 	if (r < 0)
 		return pipeline_failed(op, ACTION_STOP, &dev, err);
@@ -68,10 +66,49 @@ int op_stop(const struct op *op, struct error *err)
 	}
 	if (wait_for_holder(op, err) < 0)
 		return pipeline_failed(op, ACTION_STOP, &dev, err);
-	if (pipeline_run(op, &callouts, ACTION_STOP, &dev, NULL, err) == 0)
+	if (pipeline_run(op, callouts, ACTION_STOP, &dev, NULL, err) == 0)
 		return 0;
 	if (!op->ensure || err->status != STATUS_NOT_FOUND)
 		return -1;
 	error_clear(err); /* another process has stopped it in the meantime */
+	return 0;
+}
+
+int op_stop(const struct op *op, struct error *err)
+{
+	_cleanup_callouts_ struct callouts callouts;
+
+	callouts_open(&callouts, op->env);
+	return stop(op, &callouts, err);
+}
+
+int op_stop_all(const struct op *op, struct error *err)
+{
+	_cleanup_list_ struct mdev_list running = { 0 };
+	_cleanup_callouts_ struct callouts callouts;
+	struct filter filter = { NULL, op->parent };
+	enum status status = STATUS_OK;
+	size_t failed = 0;
+
+	callouts_open(&callouts, op->env);
+	active_find(op->env, &filter, &running);
+	for (size_t i = 0; i < running.n; i++) {
+		_cleanup_error_ struct error why = { 0 };
+		struct op one = *op;
+
+		one.uuid = running.v[i].uuid;
+		one.parent = running.v[i].parent;
+		one.ensure = true; /* it may have gone with its guest */
+		if (stop(&one, &callouts, &why) == 0)
+			continue;
+		log_warning("Stop of %s on %s failed: %s", one.uuid, one.parent, why.text);
+		status = status ? status : why.status;
+		failed++;
+	}
+	if (running.unseen) /* there may be more devices */
+		return error_set(err, STATUS_FAILED, "%s", running.unseen);
+	if (failed > 0)
+		return error_set(err, status, "%zu of %zu devices could not be stopped", failed,
+				 running.n);
 	return 0;
 }

@@ -14,6 +14,7 @@
 #include "base/suggest.h"
 #include "host/holder.h"
 #include "host/kmsg.h"
+#include "host/parent.h"
 #include "host/mark.h"
 #include "set/active.h"
 
@@ -169,17 +170,24 @@ static void suggest(int dirfd, const char *path, const char *word, struct error 
 
 static int no_parent(const struct env *env, const char *parent, struct error *err)
 {
-	error_set(err, STATUS_NOT_FOUND, "Unable to find parent device '%s'", parent);
-	suggest(env->root, PARENTS, parent, err);
-	return -1;
+	_cleanup_free_ char *help = parent_missing(env, parent);
+
+	return error_set(err, STATUS_NOT_FOUND, "Unable to find parent device '%s'%s", parent,
+			 help);
 }
 
 static int already_active(const struct mdev *dev, const struct mdev *running, struct error *err)
 {
 	if (strcmp(dev->parent, running->parent) != 0)
-		return error_set(err, STATUS_EXISTS, "Device exists under different parent");
+		return error_set(err, STATUS_EXISTS,
+				 "Device exists under different parent: %s is running on %s, not "
+				 "on %s",
+				 dev->uuid, running->parent, dev->parent);
 	if (strcmp(dev->type, running->type) != 0)
-		return error_set(err, STATUS_EXISTS, "Device exists with different type");
+		return error_set(err, STATUS_EXISTS,
+				 "Device exists with different type: %s is running with type %s, "
+				 "not %s",
+				 dev->uuid, running->type, dev->type);
 	return error_set(err, STATUS_EXISTS, "Device already exists");
 }
 

@@ -8,9 +8,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/suggest.h"
 #include "base/text.h"
-#include "host/parent.h"
 #include "set/types.h"
 
 #define PARENTS "sys/class/mdev_bus"
@@ -42,18 +40,31 @@ static char *read_description(int dirfd)
 	return joined;
 }
 
-static bool read_number(int dirfd, const char *path, unsigned *ret)
+static bool parse_number(const char *text, unsigned *ret)
 {
-	char buf[32], *end;
+	char *end;
 
-	if (file_read_attr(dirfd, path, buf, sizeof(buf)) < 0)
-		return false;
 	errno = 0;
-	unsigned long value = strtoul(buf, &end, 10);
-	if (errno || end == buf || *end || *buf == '-' || value > UINT_MAX)
+	unsigned long value = strtoul(text, &end, 10);
+	if (errno || end == text || *end || *text == '-' || value > UINT_MAX)
 		return false;
 	*ret = (unsigned)value;
 	return true;
+}
+
+/* Whatever is wrong with the number, `create` may work, so the type is listed without it. */
+static void read_available(int dirfd, struct mdev_type *type)
+{
+	char text[64];
+
+	int r = file_read_attr(dirfd, "available_instances", text, sizeof(text));
+	type->counted = r == 0 && parse_number(text, &type->available);
+	if (r < 0)
+		log_warning("Type %s of %s: Unable to read available_instances: %s", type->name,
+			    type->parent, strerror(-r));
+	else if (!type->counted)
+		log_warning("Type %s of %s: available_instances is not a number: '%s'", type->name,
+			    type->parent, text);
 }
 
 static void add(int dirfd, const char *parent, const char *name, struct mdev_type_list *ret)
@@ -61,20 +72,16 @@ static void add(int dirfd, const char *parent, const char *name, struct mdev_typ
 	struct mdev_type type = { 0 };
 
 	_cleanup_close_ int fd = openat(dirfd, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
+	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
 		return; /* removed since the scan */
-	_cleanup_free_ char *api = optional_text(fd, "device_api");
-	if (!api || !read_number(fd, "available_instances", &type.available)) {
-		log_warning("Ignoring type %s of %s: Unable to read %s", name, parent,
-			    api ? "available_instances" : "device_api");
-		return;
-	}
 	memcpy(type.parent, parent, strlen(parent) + 1);
 	memcpy(type.name, name, strlen(name) + 1);
+	read_available(fd, &type);
+	type.device_api = optional_text(fd, "device_api");
+	if (!type.device_api)
+		log_warning("Type %s of %s: Unable to read device_api", name, parent);
 	type.title = optional_text(fd, "name");
 	type.description = read_description(fd);
-	type.device_api = api;
-	api = NULL;
 	ret->v = mem_grow(ret->v, ret->n + 1, sizeof(*ret->v));
 	ret->v[ret->n++] = type;
 }
@@ -115,39 +122,6 @@ void types_find(const struct env *env, const char *parent, struct mdev_type_list
 		if (name_valid(name) && (!parent || strcmp(parent, name) == 0))
 			scan_parent(fd, name, ret);
 	}
-}
-
-static char *explain_parent(const char *parent, const struct file_names *parents)
-{
-	struct suggestion suggestion = { .word = parent };
-
-	for (int i = 0; i < parents->n; i++) {
-		if (strcmp(parents->v[i]->d_name, parent) == 0)
-			return mem_printf("Parent %s does not support any types", parent);
-		suggest_try(&suggestion, parents->v[i]->d_name);
-	}
-	_cleanup_free_ char *question = suggest_question(&suggestion);
-	return mem_printf("Parent '%s' does not exist%s", parent, question);
-}
-
-char *types_explain(const struct env *env, const char *parent)
-{
-	_cleanup_names_ struct file_names iommus = { 0 }, parents = { 0 };
-
-	(void)file_scan(env->root, PARENTS, &parents); /* a missing directory is treated as empty */
-	if (parent && parents.n > 0)
-		return explain_parent(parent, &parents);
-	char *cards = parent_explain_cards(env);
-	if (cards)
-		return cards;
-	_cleanup_close_ int fd = openat(env->root, PARENTS, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	(void)file_scan(env->root, "sys/class/iommu", &iommus); /* see above */
-	return mem_printf("%s%s",
-			  fd < 0 ? "No loaded driver supports mediated devices"
-				 : "The loaded drivers have no device that supports types",
-			  iommus.n > 0 ? ""
-				       : ". There is no IOMMU either; it may be disabled in the "
-					 "firmware or on the kernel command line");
 }
 
 int types_match(const struct mdev_type *types, size_t n, const char *name,

@@ -11,8 +11,9 @@
 struct mdev_type {
 	char parent[NAME_MAX + 1];
 	char name[NAME_MAX + 1];
-	unsigned available; /* instances that can still be created */
-	char *device_api;   /* owned, e.g. "vfio-pci" */
+	unsigned available; /* instances that can still be created; 0 if that is not known */
+	bool counted;	    /* it is known: only `create` can tell otherwise */
+	char *device_api;   /* owned, e.g. "vfio-pci"; NULL = not provided by the driver */
 	char *title; /* owned: contents of the file "name"; NULL = not provided by the driver */
 	char *description; /* owned: one line; NULL = not provided by the driver */
 };
@@ -25,13 +26,9 @@ struct mdev_type_list {
 };
 
 /* Returns all types, sorted by parent and name, and their parents; parent NULL = all parents.
- * Incomplete entries (a parent without mdev_supported_types, a type without an API) are skipped
- * with a warning. */
+ * What a type does not provide as it should is named in a warning; a parent without
+ * mdev_supported_types is skipped with one. */
 void types_find(const struct env *env, const char *parent, struct mdev_type_list *ret);
-/* Explains why the parent has no types (parent NULL: why there are none at all), as far as sysfs
- * shows. Owned by the caller. */
-char *types_explain(const struct env *env, const char *parent);
-
 /* Finds the type with this name among the n types of a parent: the name of a directory, or else a
  * human-readable name; *ret = NULL: none. Errors: STATUS_NOT_FOUND if several types have the
  * human-readable name. */

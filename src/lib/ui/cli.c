@@ -31,7 +31,7 @@ static const struct cli_option {
 	{ 0, false, "dry-run", NULL },	  { 0, false, "json", NULL },
 	{ 'V', false, "version", NULL },  { 'h', false, "help", NULL },
 	{ 0, false, "all", NULL },	  { 0, false, "check", NULL },
-	{ 0, false, "noheadings", NULL },
+	{ 0, false, "noheadings", NULL }, { 0, false, "start", NULL },
 };
 
 #define WAIT_DEFAULT 30
@@ -280,6 +280,31 @@ static void check_rule(const struct parser *p, const struct cli_rule *rule)
 	}
 }
 
+__attribute__((noreturn)) static void bad_value(const struct parser *p, unsigned option,
+						const char *value, const char *why)
+{
+	usage_error(p, "Option '--%s' has invalid value '%s': %s", options[number(option)].name,
+		    value, why);
+}
+
+/* libvirt's name of a device, mdev_UUID_PARENT with "_" for all punctuation, may be at hand. */
+__attribute__((noreturn)) static void bad_uuid(const struct parser *p, const char *text)
+{
+	char uuid[UUID_SIZE];
+
+	if (strncmp(text, "mdev_", 5) != 0 || strlen(text) < 5 + sizeof(uuid) - 1)
+		bad_value(p, CLI_UUID, text, "not a UUID");
+	memcpy(uuid, text + 5, sizeof(uuid) - 1);
+	uuid[sizeof(uuid) - 1] = '\0';
+	for (char *c = uuid; *c; c++)
+		if (*c == '_')
+			*c = '-';
+	if (!uuid_read(uuid, uuid))
+		bad_value(p, CLI_UUID, text, "not a UUID");
+	_cleanup_free_ char *why = mem_printf("not a UUID. Did you mean '%s'?", uuid);
+	bad_value(p, CLI_UUID, text, why);
+}
+
 /* Splits UUID[:PARENT], which is also the form used in instance names of units. */
 static void check_uuid(const struct parser *p, const char *text)
 {
@@ -288,11 +313,11 @@ static void check_uuid(const struct parser *p, const char *text)
 	_cleanup_free_ char *uuid = mem_text_n(text, colon ? (size_t)(colon - text) : strlen(text));
 
 	if (!uuid_read(uuid, cli->uuid))
-		usage_error(p, "Invalid UUID '%s'", text);
+		bad_uuid(p, text);
 	if (!colon)
 		return;
 	if (!name_valid(colon + 1))
-		usage_error(p, "Invalid parent name '%s'", colon + 1);
+		bad_value(p, CLI_UUID, text, "not the name of a parent after the colon");
 	if (cli->given & CLI_PARENT && strcmp(cli->values[number(CLI_PARENT)], colon + 1) != 0)
 		usage_error(p, "Options --uuid and --parent specify different parents");
 	memcpy(cli->parent, colon + 1, strlen(colon + 1) + 1);
@@ -311,8 +336,7 @@ static unsigned check_number(const struct parser *p, unsigned option, unsigned s
 	const char *digits = text + (*text == '+');
 	unsigned long value = strtoul(digits, &end, 10);
 	if (errno || end == digits || *end || *digits < '0' || *digits > '9' || value > UINT_MAX)
-		usage_error(p, "Invalid value '%s' for --%s: not a number from 0 to %u", text,
-			    options[number(option)].name, UINT_MAX);
+		bad_value(p, option, text, "not a number from 0 to 4294967295");
 	return (unsigned)value;
 }
 
@@ -328,15 +352,16 @@ static void check_values(const struct parser *p)
 	if (uuid)
 		check_uuid(p, uuid);
 	if (parent && !name_valid(parent))
-		usage_error(p, "Invalid parent name '%s'", parent);
+		bad_value(p, CLI_PARENT, parent, "not the name of a parent");
 	if (cli->operand && is_parent && !name_valid(cli->operand))
-		usage_error(p, "Invalid parent name '%s'", cli->operand);
+		usage_error(p, "Argument %s has invalid value '%s': not the name of a parent",
+			    p->spec->operand, cli->operand);
 	if (type && !name_valid(type))
-		usage_error(p, "Invalid type name '%s'", type);
+		bad_value(p, CLI_TYPE, type, "not the name of a type");
 	if (attr && !attr_name_valid(attr))
-		usage_error(p, "Invalid attribute name '%s'", attr);
+		bad_value(p, CLI_ADDATTR, attr, "not the name of an attribute");
 	if (value && !text_is_utf8(value, strlen(value)))
-		usage_error(p, "Invalid value for --value: not valid UTF-8");
+		bad_value(p, CLI_VALUE, value, "not valid UTF-8");
 	cli->index = check_number(p, CLI_INDEX, 0);
 	cli->wait = cli->given & CLI_WAIT ? check_number(p, CLI_WAIT, WAIT_DEFAULT) : 0;
 }

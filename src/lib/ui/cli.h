@@ -38,8 +38,9 @@ enum {
 	CLI_ALL = 1u << 22,
 	CLI_CHECK = 1u << 23,
 	CLI_NOHEADINGS = 1u << 24,
+	CLI_START = 1u << 25,
 };
-#define CLI_OPTIONS 25
+#define CLI_OPTIONS 26
 
 struct cli_use {
 	unsigned option;  /* one bit; 0 ends the list */

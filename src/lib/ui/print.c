@@ -56,8 +56,12 @@ void print_devices_json(const struct mdev_list *list, bool bare)
 
 static void print_type(const struct mdev_type *type)
 {
-	printf("  %s\n    Available instances: %u\n    Device API: %s\n", type->name,
-	       type->available, type->device_api);
+	printf("  %s\n    Available instances: ", type->name);
+	if (type->counted)
+		printf("%u\n", type->available);
+	else
+		puts("unknown");
+	printf("    Device API: %s\n", type->device_api ? type->device_api : "unknown");
 	if (type->title)
 		printf("    Name: %s\n", type->title);
 	if (type->description)
@@ -75,15 +79,26 @@ void print_types(const struct mdev_type_list *list)
 	}
 }
 
+static void member(struct json_writer *w, const char *key, const char *value)
+{
+	json_key(w, key);
+	if (value)
+		json_string(w, value);
+	else
+		json_null(w);
+}
+
 static void type_json(struct json_writer *w, const struct mdev_type *type)
 {
 	json_open(w, '{');
 	json_key(w, type->name);
 	json_open(w, '{');
 	json_key(w, "available_instances");
-	json_number(w, type->available);
-	json_key(w, "device_api");
-	json_string(w, type->device_api);
+	if (type->counted)
+		json_number(w, type->available);
+	else
+		json_null(w);
+	member(w, "device_api", type->device_api);
 	if (type->title) {
 		json_key(w, "name");
 		json_string(w, type->title);
@@ -125,15 +140,6 @@ void print_change(const struct apply_change *change)
 	if (change->set)
 		printf(" %s/%u", change->set, change->index);
 	putchar('\n');
-}
-
-static void member(struct json_writer *w, const char *key, const char *value)
-{
-	json_key(w, key);
-	if (value)
-		json_string(w, value);
-	else
-		json_null(w);
 }
 
 static void definition_member(struct json_writer *w, const char *key, const struct mdev *dev)
