@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/log.h"
 #include "base/mem.h"
+#include "host/parent.h"
 #include "op/state.h"
 #include "ui/cli.h"
 #include "ui/status.h"
@@ -24,11 +25,8 @@ static int run(const struct cli *cli, struct env *env, struct error *err)
 				    .headings = !(cli->given & CLI_NOHEADINGS),
 				    .wrong = check };
 
-	state_read(env, view.filter.uuid,
-		   !check ? STATE_TYPES | STATE_HOLDERS | STATE_VFS
-		   : json ? STATE_NODES
-			  : 0,
-		   &state);
+	unsigned parts = !check ? STATE_TYPES | STATE_HOLDERS | STATE_VFS : json ? STATE_NODES : 0;
+	state_read(env, view.filter.uuid, parts, &state);
 	if (state_require(&state, &view.filter, err) < 0)
 		return -1;
 	if (json)
@@ -40,7 +38,7 @@ static int run(const struct cli *cli, struct env *env, struct error *err)
 	if (check)
 		return state_verdict(&state, &view.filter, err);
 	if (state.n_parents == 0 && state.vfs.n == 0) {
-		_cleanup_free_ char *why = types_explain(env, NULL);
+		_cleanup_free_ char *why = parent_explain(env, NULL);
 		log_hint("%s", why);
 	}
 	return state.unseen ? error_set(err, STATUS_FAILED, "%s", state.unseen) : 0;

@@ -294,7 +294,7 @@ static char *explain(const struct state *state, const struct state_parent *paren
 								   : "parents cannot be read");
 	if (parent->has_types != ANSWER_UNKNOWN && !type)
 		return mem_text("type not supported");
-	if (type && type->available == 0)
+	if (type && type->counted && type->available == 0)
 		return mem_text("no available instances");
 	return mem_printf("not started, see journalctl MDEV_UUID=%s", dev->uuid);
 }

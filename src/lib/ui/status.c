@@ -105,7 +105,10 @@ static void add_type(struct tree *tree, struct table_row *above, const struct st
 {
 	_cleanup_free_ char *details = NULL;
 
-	append(&details, "%u free", type->available);
+	if (type->counted)
+		append(&details, "%u free", type->available);
+	else
+		append(&details, "? free");
 	if (type->title)
 		append(&details, "%s", type->title);
 	add_devices(tree, add_row(tree, above, type->name, details), parent, type->name);
@@ -525,7 +528,10 @@ static void types_json(struct json_writer *w, const struct status_view *view,
 		key_string(w, "description", type->description);
 		key_string(w, "device_api", type->device_api);
 		json_key(w, "available_instances");
-		json_number(w, type->available);
+		if (type->counted)
+			json_number(w, type->available);
+		else
+			json_null(w);
 		json_close(w, '}');
 	}
 	json_close(w, ']');
