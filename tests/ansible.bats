@@ -6,7 +6,7 @@ load lib/world.bash
 
 A0=90c08216-e599-54cb-8550-d553ae288629 # a/0
 
-# host NAME: a fake root of its own. The Python that Ansible runs there sees it as its host.
+# host NAME: creates a fake root. Ansible uses a Python interpreter that sees it as its host.
 host() {
 	make_world "$BATS_TEST_TMPDIR/$1"
 	unset LD_PRELOAD
@@ -25,10 +25,10 @@ setup() {
 		ANSIBLE_REMOTE_TEMP=$BATS_TEST_TMPDIR/home/remote ANSIBLE_NOCOLOR=1 ANSIBLE_COMMAND_WARNINGS=false
 	mkdir -p "$BATS_TEST_TMPDIR/collections/ansible_collections/mdev_tools"
 	ln -s "$TOP/packaging/ansible" "$BATS_TEST_TMPDIR/collections/ansible_collections/mdev_tools/mdevctl"
-	PATH=/usr/bin:$PATH # Debian's Ansible, and the Python that it is made for
+	PATH=/usr/bin:$PATH # Debian's Ansible and its Python
 }
 
-# play ARGUMENT...: one task with these arguments of the module, on host one.
+# play ARGUMENT...: runs one task with these arguments of the module on host one.
 play() {
 	cat >"$BATS_TEST_TMPDIR/play.yml" <<-EOF
 		- hosts: all
@@ -44,7 +44,7 @@ play() {
 
 SET='sets: {a: {mdev_type: Single port serial, start: auto, parents: [mtty], count: 1}}'
 
-# recap HOST CHANGED FAILED: the line of the host at the end.
+# recap HOST CHANGED FAILED: checks the summary line of the host.
 recap() {
 	[[ $output =~ $1\ *:\ ok=[01]\ *changed=$2\ *unreachable=0\ *failed=$3\  ]] || { echo "$output"; return 1; }
 }

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # not with sanitizers
-# mdevctl apply that dies, fails or meets others in the middle: each definition is whole, and the next run
-# ends where an undisturbed one does. With FAULTS=long (tests/apply-long) kills hit every system call, not
-# only those that the program makes once it has the lock and that change something, and races go on for
-# hundreds of rounds.
+# mdevctl apply that is killed, fails or runs concurrently with others: each definition is complete, and the
+# next run has the same result as an undisturbed one. With FAULTS=long (tests/apply-long), programs are
+# killed at every system call, rather than only at those that change something after the lock is taken, and
+# races are run for hundreds of rounds.
 # shellcheck disable=SC2030,SC2031 # a subshell a test
 bats_require_minimum_version 1.5.0
 load lib/world.bash
@@ -29,7 +29,7 @@ setup() {
 	cp -a "$ROOT" "$BATS_TEST_TMPDIR/saved"
 }
 
-# What the host has, as before each fault.
+# Creates the state of the host before each fault.
 fresh() {
 	if [[ -e $BATS_TEST_TMPDIR/saved ]]; then
 		rm -rf "$ROOT"
@@ -39,7 +39,7 @@ fresh() {
 	fi
 }
 
-# Definitions with their content, and what runs with which attributes.
+# Prints definitions with their contents, and running devices with their attributes.
 state() {
 	local file
 	for file in "$D"/*/* "$DEVICES"/*/assign_*; do
@@ -48,7 +48,7 @@ state() {
 	mdev-list
 }
 
-# Each definition is one of those before, or of those after.
+# Each definition is either the old or the new one.
 whole() {
 	local file
 	for file in "$D"/*/*; do
@@ -61,8 +61,8 @@ whole() {
 	done
 }
 
-# "NAME N" for each system call of apply: the Nth of that name. What the fake kernel does while a file of
-# sysfs is open for writing is left out: the kernel would not die.
+# Prints "NAME N" for each system call of apply: the Nth call with that name. Calls of the fake kernel while
+# a file in sysfs is open for writing are excluded: the kernel would not be killed.
 calls() {
 	local pattern='^(openat|openat2|mkdirat|write|fsync|flock|renameat|renameat2|unlinkat|rmdir)$'
 	[[ -z ${FAULTS:-} ]] || pattern=.
@@ -85,7 +85,7 @@ calls() {
 		}' "$BATS_TEST_TMPDIR/calls"
 }
 
-# recovers CAUSE: after it each definition is whole, and another run ends as it should.
+# recovers CAUSE: afterwards, each definition is complete, and another run has the expected result.
 recovers() {
 	local status=0
 	whole || status=1
@@ -118,12 +118,12 @@ recovers() {
 	done
 }
 
-# rounds SHORT: how often a race is tried.
+# rounds SHORT: prints how often a race is run.
 rounds() {
 	[[ -z ${FAULTS:-} ]] && echo "$1" || echo 300
 }
 
-# ended PID NAME STATUS...: it ended with one of these.
+# ended PID NAME STATUS...: it exited with one of these.
 ended() {
 	local pid=$1 name=$2 status=0
 	shift 2
@@ -131,7 +131,7 @@ ended() {
 	[[ " $* " == *" $status "* ]] || { echo "$name: exit status $status"; cat "$BATS_TEST_TMPDIR/err"; return 1; }
 }
 
-# Nothing is defined or runs twice, all definitions are valid, and no temporary file is left.
+# No device is defined or running twice, all definitions are valid, and no temporary file is left.
 sound() {
 	run -0 bash -c 'mdev-list -d | cut -d " " -f 1 | sort | uniq -d'
 	[[ -z $output ]]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# mdevctl apply: from what a file says to what the host has
+# mdevctl apply: from the description in a file to the state of the host
 # shellcheck disable=SC2030,SC2031,SC2154 # a subshell a test; bats sets stderr
 bats_require_minimum_version 1.5.0
 load lib/world.bash
@@ -18,19 +18,19 @@ setup() {
 	F=$BATS_TEST_TMPDIR/host.json
 }
 
-# sets MEMBER...: the file has these sets.
+# sets MEMBER...: writes a file with these sets.
 sets() {
 	local IFS=,
 	printf '{ %s }' "$*" >"$F"
 }
 
-# set_of NAME COUNT [PARENTS [TYPE [START [MORE]]]]: a member of the file.
+# set_of NAME COUNT [PARENTS [TYPE [START [MORE]]]]: prints a member of the file.
 set_of() {
 	printf '"%s": { "mdev_type": "%s", "start": "%s", "parents": [%s], "count": %s%s }' "$1" \
 		"${4:-mtty-1}" "${5:-auto}" "${3:-\"mtty\"}" "$2" "${6:+, $6}"
 }
 
-# applies TEXT [STDERR]: apply succeeds and prints this, and a dry run said the same before.
+# applies TEXT [STDERR]: apply succeeds and prints this, and a dry run has printed the same before.
 applies() {
 	run --separate-stderr mdevctl apply --dry-run "$F"
 	same "$1"
@@ -41,7 +41,7 @@ applies() {
 	same_stderr "${2:-}"
 }
 
-# applies_in_part STATUS TEXT STDERR: the same, but the host will not be as described.
+# applies_in_part STATUS TEXT STDERR: the same, but the host does not match the description afterwards.
 applies_in_part() {
 	run "-$1" --separate-stderr mdevctl apply --dry-run "$F"
 	same "$2"
@@ -69,7 +69,7 @@ make_cards() {
 	done
 }
 
-# use UUID: somebody has the device open until the test ends, or release.
+# use UUID: another process has the device open until the test ends, or until release.
 use() {
 	local node=$ROOT/dev/vfio/devices/vfio7
 	mkdir -p "$DEVICES/$1/vfio-dev/vfio7" "${node%/*}"
@@ -476,7 +476,7 @@ Error: 1 change failed"
 @test "a modification that a script refuses is retried after the others" {
 	sets "$(set_of a 2 '"matrix"' vfio_ap-passthrough manual '"attrs": [{"assign_adapter": "1"}]')"
 	mdevctl apply "$F"
-	# Who wants adapter 2 while the other one has adapter 1 is refused.
+	# Adapter 2 is rejected while the other device has adapter 1.
 	versioned check '"modify"' '"pre"' "[[ \$uuid != $A0 ]] || ! grep -q '\"1\"' \"$D/matrix/$A1\""
 	sets "$(set_of a 2 '"matrix"' vfio_ap-passthrough manual '"attrs": [{"assign_adapter": "2"}]')"
 	run -0 --separate-stderr mdevctl apply "$F"
@@ -501,7 +501,7 @@ check post start success
 note notify start success"
 }
 
-# nothing_done STATUS TEXT: apply fails so, and the host is as before.
+# nothing_done STATUS TEXT: apply fails with this error, and the host does not change.
 nothing_done() {
 	fails "$1" "Error: $2" mdevctl apply "$F"
 	fails "$1" "Error: $2" mdevctl apply --dry-run "$F"
@@ -585,7 +585,7 @@ $A1 mtty mtty-1 manual"
 
 # --- Output ---------------------------------------------------------------------------------------------
 
-# json FILTER STATUS [OPTION...]: of the one object that apply --json prints.
+# json FILTER STATUS [OPTION...]: filters the object that apply --json prints.
 json() {
 	local filter=$1 wanted=$2
 	shift 2

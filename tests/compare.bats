@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # not with sanitizers
-# The released mdevctl 1.4.0 does the same as ours, but for what tests/compare/differences lists.
+# Compares our programs with the released mdevctl 1.4.0; differences are listed in
+# tests/compare/differences.
 bats_require_minimum_version 1.5.0
 load lib/world.bash
 
@@ -9,7 +10,7 @@ setup_file() {
 	MISSING=$("$TOP/tests/compare/fetch" "$BUILD/released") || : "${MISSING:=unknown reason}"
 }
 
-# compare NAME...: the sequences in these files of tests/compare/sequences.
+# compare NAME...: compares the sequences in these files of tests/compare/sequences.
 compare() {
 	[[ -z $MISSING ]] || skip "$MISSING"
 	run "$TOP/tests/compare/run" "$BUILD/released" "${@/#/$TOP/tests/compare/sequences/}"

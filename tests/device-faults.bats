@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # not with sanitizers
-# Devices are complete or known to be incomplete, and each pre callout has its post, wherever a program is
-# killed and whichever system call fails. The kernel is a process of its own: it completes what it was
-# asked for. Faults hit every system call while the device's mark exists, or from when the device is to be
-# removed; with FAULTS=long
-# (tests/faults-long) kills hit every one from the very first, and errors those from the opening of the
-# root directory on, except close() and brk(), which return no errors. Each test prints how many faults there were.
+# Devices are complete or known to be incomplete, and post follows each pre callout, regardless of where a
+# program is killed and which system call fails. The kernel is a separate process, which completes each
+# request. Faults are injected into every system call while the mark of the device exists, or after the
+# device starts to be removed; with FAULTS=long (tests/faults-long), programs are killed at every system
+# call from the start, and errors are injected after the root directory is opened, except into close() and
+# brk(), which return no errors. Each test prints the number of faults.
 # shellcheck disable=SC2030,SC2031 # each test is a shell of its own
 bats_require_minimum_version 1.5.0
 load lib/world.bash
@@ -27,7 +27,7 @@ setup() {
 	definition matrix "$U1" vfio_ap-passthrough auto '[{"assign_adapter":"5"},{"assign_domain":"6"}]'
 }
 
-# preloaded COMMAND...: on the fake kernel.
+# preloaded COMMAND...: runs it on the fake kernel.
 preloaded() {
 	LD_PRELOAD=$PRELOAD "$@"
 }
@@ -40,7 +40,7 @@ inject() {
 		-e "inject=$name:$fault:when=$n" "$@"
 }
 
-# The kernel has completed what it was asked for.
+# Waits until the kernel has completed all requests.
 kernel_is_done() {
 	flock "$FAKEKERNEL_ATOMIC" true
 }
@@ -66,12 +66,12 @@ device() {
 	if ((there == 2)); then echo complete; else echo part; fi
 }
 
-# Each pre has its post.
+# Post follows each pre.
 paired() {
 	[[ ! -e $CALLS || $(grep -c ^pre "$CALLS") == $(grep -c ^post "$CALLS") ]]
 }
 
-# calls COMMAND...: prints "NAME N" for each system call that is to meet a fault: the Nth of that name.
+# calls COMMAND...: prints "NAME N" for each system call for fault injection: the Nth call with that name.
 calls() {
 	strace -E "LD_PRELOAD=$PRELOAD" -o "$BATS_TEST_TMPDIR/trace" "$@" >/dev/null 2>&1
 	awk -v long="${FAULTS:-}" -v kind="$kind" '
@@ -90,7 +90,7 @@ calls() {
 		}' "$BATS_TEST_TMPDIR/trace"
 }
 
-# each PREPARE FAULT JUDGE COMMAND...: at each such call the command meets the fault, and is judged.
+# each PREPARE FAULT JUDGE COMMAND...: injects the fault at each of these calls, and judges the result.
 each() {
 	local prepare=$1 fault=$2 judge=$3 name n call all status part=0
 	local kind=${fault%%=*}
@@ -114,24 +114,24 @@ each() {
 	echo "# $fault in $*: ${#all[@]} faults, $part incomplete devices, 0 of them taken for complete" >&3
 }
 
-# Whoever is asked to have the device run makes a complete one of it.
+# A later start with --ensure makes the device complete.
 heals() {
 	preloaded mdev-start --ensure -u "$U1" 2>>"$ERR" && [[ $(device) == complete && ! -e $MARKS/$U1 ]]
 }
 
-# Killed on the spot: there may be a part of a device, but nobody takes it for one.
+# Killed: a partial device may exist, but does not count as complete.
 killed() {
 	((status == 137 || status == 0)) && heals
 }
 
-# The signal was put off, or came before anything was done.
+# The signal was deferred, or arrived before anything was done.
 put_off() {
 	((status > 128 || status == 0)) || [[ $status == 1 && $(<"$ERR") == "Error: Interrupted by signal"* ]] ||
 		return 1
 	[[ $(device) != part ]] && paired && heals
 }
 
-# The command did all or nothing, or said that it could not undo it, and whoever comes next knows.
+# The command did everything or nothing, or reported that it could not undo it, which later commands detect.
 start_failed() {
 	paired || return 1
 	if ((status == 0)); then
@@ -186,7 +186,7 @@ stop_killed() {
 	done
 }
 
-# The description that it is given is what the host has, but that the device runs.
+# The host already matches the description, except that the device is running.
 described() {
 	mdev-list -d --dumpjson >"$BATS_TEST_TMPDIR/host.json"
 }
@@ -209,8 +209,8 @@ described() {
 	done
 }
 
-# In each round six programs start the device, stop it, or have it run; two of them are killed, if they are
-# still at it then.
+# In each round, six programs start, stop or ensure the device; two of them are killed if they are still
+# running then.
 @test "programs that race and are killed leave no incomplete device that counts as complete" {
 	local rounds=15 round n pids pid status killed=0 incomplete=0 dies
 	local commands=("mdev-start -u $U1" "mdev-stop -u $U1" "mdev-start --ensure -u $U1"

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # not with sanitizers
-# Out of memory: a change that has begun is brought to its end, its scripts included; one that has not does
-# not begin.
+# Out of memory: a change that has begun is completed, including its scripts; otherwise, it is not begun.
 bats_require_minimum_version 1.5.0
 load lib/world.bash
 
@@ -15,14 +14,14 @@ setup() {
 	EOF
 }
 
-# What the kernel and the definitions are, and who holds a mark.
+# Prints the state of the kernel and the definitions, and the holders of marks.
 state() {
 	(cd "$ROOT" && find etc/mdevctl.d sys/bus/mdev/devices run ! -name .lock ! -type d | sort &&
 		cat etc/mdevctl.d/*/* sys/bus/mdev/devices/*/assign_* 2>/dev/null) || true
 }
 
-# survives PREPARE COMMAND...: with ever more memory, from none at all until it succeeds, it changes
-# nothing or all, and each pre has its post.
+# survives PREPARE COMMAND...: with increasing memory, from none until it succeeds, the command changes
+# either nothing or everything, and post follows each pre.
 survives() {
 	local prepare=$1 limit status=1 before after tries=0 begun=0
 	shift
@@ -32,7 +31,7 @@ survives() {
 	after=$(state)
 	local step=3000
 	for ((limit = 0; status > 0; limit += step)); do
-		((limit != 60000)) || limit=$((8 * 1024 * 1024)) step=500 # what is set aside takes that
+		((limit != 60000)) || limit=$((8 * 1024 * 1024)) step=500 # required for the reserve
 		((limit < 9 * 1024 * 1024))
 		"$prepare"
 		rm -f "$CALLS"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # not with sanitizers
-# Old kernels and small systems: without openat2() (Linux 5.6), pidfd_open() (5.3) and statx() (4.11), or with
-# a filter of system calls that does not know them; and without libsystemd.
+# Old kernels and small systems: without openat2() (Linux 5.6), pidfd_open() (5.3) and statx() (4.11), or
+# with a system call filter that does not know them; and without libsystemd.
 # shellcheck disable=SC2016,SC2154 # bodies are for the scripts to expand; run sets stderr
 bats_require_minimum_version 1.5.0
 load lib/world.bash
@@ -14,7 +14,7 @@ setup() {
 	export MDEVCTL_CALLOUT_TIMEOUT=60
 }
 
-# old ERRNO COMMAND...: the kernel answers the newer system calls so.
+# old ERRNO COMMAND...: the newer system calls fail with this error.
 old() {
 	local errno=$1 calls=openat2,pidfd_open,statx
 	shift
@@ -22,7 +22,7 @@ old() {
 		-e inject=$calls:error="$errno" "$@"
 }
 
-# tried NAME: the call was made, so that what follows shows what is done instead.
+# tried NAME: the call was made, so that the fallback is tested.
 tried() {
 	grep -q "^$1(.*(INJECTED)" "$BATS_TEST_TMPDIR/strace"
 }
@@ -118,14 +118,14 @@ a post start success"
 	same ""
 }
 
-# Those that got a new version when they became functions of their own have older ones, too.
+# Functions that got a new version when they moved to libc also have older versions.
 @test "programs use no function that is newer than glibc 2.28" {
 	run -0 bash -c 'find "$1" -maxdepth 1 -type f -perm -u+x -name "mdev*" -exec nm -D {} + | grep -oE "[^ ]+@GLIBC_2\.(29|[3-9][0-9])" | sort -u |
 		grep -vE "^(__libc_start_main|[fl]?stat(at)?(64)?|__isoc23_strtoul|__isoc23_sscanf)@" || true' bash "$BUILD"
 	same ""
 }
 
-# Headers of libraries and of the kernel are those of glibc's world, as far as musl has none.
+# Headers of libraries and of the kernel are those for glibc if musl has none.
 @test "all sources compile with musl" {
 	local file arch
 	arch=$(gcc -print-multiarch)
@@ -137,7 +137,7 @@ a post start success"
 	done
 }
 
-# Only what happens in / is told, so the test has an /etc and a /dev of its own.
+# Only changes in / are reported, so the test has its own /etc and /dev.
 @test "JOURNAL=no tells the system log what else the journal is told" {
 	local options=-m
 	((EUID == 0)) || options=-Urm
@@ -145,7 +145,7 @@ a post start success"
 	make -s -C "$TOP" BUILD="$BATS_TEST_TMPDIR/small" JOURNAL=no CFLAGS=-O1 all
 	mkdir "$ROOT/dev"
 	script "$OLD/callouts" a '[[ $action != undefine || $event != pre ]] || { echo "it is mine" >&2; exit 1; }'
-	# /dev/null and the like come last: bash and python have opened what they need.
+	# /dev/null and similar files come last: bash and python have opened the files they require.
 	run -0 env -u MDEVCTL_ENV_ROOT unshare $options python3 -c 'import re, socket, subprocess, sys
 root, program, uuid = sys.argv[1:]
 log = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)

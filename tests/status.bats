@@ -12,7 +12,7 @@ setup() {
 
 # --- Hosts ---------------------------------------------------------------------------------------------
 
-# Makes the host one without parents.
+# Removes all parents from the host.
 no_parents() {
 	rm -r "$SYS/class/mdev_bus"/* "$SYS/devices/virtual"/*
 }
@@ -23,8 +23,8 @@ add_link() {
 	ln -s "$2" "$SYS/$1"
 }
 
-# add_card NAME FUNCTIONS TYPES: a card of NVIDIA's driver whose functions offer TYPES types each, which
-# share what the card has: none of the first is free.
+# add_card NAME FUNCTIONS TYPES: adds a card with the NVIDIA driver whose functions support TYPES types each
+# and share its resources: no instances of the first one are available.
 add_card() {
 	local bus=${1%:*} i type vf real
 	for ((i = 4; i < $2 + 4; i++)); do
@@ -42,8 +42,8 @@ add_card() {
 	done
 }
 
-# add_running PARENT UUID TYPE [GROUP [VFIO]]: such a device runs, whatever the parent offers. With the
-# names that VFIO gives it.
+# add_running PARENT UUID TYPE [GROUP [VFIO]]: adds a running device, regardless of the types of the parent,
+# with these VFIO names.
 add_running() {
 	local real
 	real=$(realpath --relative-to="$SYS" "$SYS/class/mdev_bus/$1")/$2
@@ -66,13 +66,13 @@ add_vfio() {
 	: >"$ROOT/dev/vfio/devices/vfio$2"
 }
 
-# A /proc in which all processes of the host can be seen.
+# Creates a /proc in which all processes of the host are visible.
 add_proc() {
 	mkdir -p "$PROC/self/ns" "$PROC/1/fd"
 	ln -s 'pid:[4026531836]' "$PROC/self/ns/pid"
 }
 
-# add_process PID COMMAND [FILE...]: a process that has these files of the host open.
+# add_process PID COMMAND [FILE...]: adds a process that has these files of the host open.
 add_process() {
 	local pid=$1 fd=3
 	mkdir -p "$PROC/$pid/fd" "$PROC/$pid/fdinfo"
@@ -84,7 +84,7 @@ add_process() {
 	done
 }
 
-# add_vf CARD FUNCTION TYPE [TYPES]: a function of NVIDIA's driver without mediated devices.
+# add_vf CARD FUNCTION TYPE [TYPES]: adds a function of the NVIDIA driver without mediated devices.
 add_vf() {
 	local vf=${1%.*}.$2
 	mkdir -p "$SYS/bus/pci/devices/$vf/nvidia"
@@ -141,7 +141,7 @@ broken() {
 
 # --- The tree ------------------------------------------------------------------------------------------
 
-# on_terminal COLUMNS COMMAND...: its output on a terminal of that width.
+# on_terminal COLUMNS COMMAND...: prints its output on a terminal of that width.
 on_terminal() {
 	local columns=$1
 	shift
@@ -161,7 +161,7 @@ TWO_GPUS="NAME                                       STATE   START DETAILS
 └─nvidia-700
   └─$U2   missing auto  parent not present"
 
-# ascii TEXT: with the tree as in a locale without UTF-8.
+# ascii TEXT: prints it with the tree drawn as in a locale without UTF-8.
 ascii() {
 	sed 's/├─/|-/g; s/└─/`-/g; s/│/|/g' <<<"$1"
 }
@@ -291,9 +291,9 @@ mtty
 }'
 }
 
-# --- Who uses devices ----------------------------------------------------------------------------------
+# --- Users of devices -----------------------------------------------------------------------------------
 
-# users: the used_by of all devices, a line each.
+# users: prints used_by of all devices, one per line.
 users() {
 	mdevctl status --json | jq -c '.parents[].devices[] | [.in_use, .used_by.pid, .used_by.command, .used_by.guest]'
 }
@@ -469,7 +469,7 @@ missing $U3 mtty mtty-2: not started, see journalctl MDEV_UUID=$U3"
 	printf x >"$ROOT/run/mdevctl/$U1"
 	run -10 mdevctl status --check
 	same "incomplete $U1 mtty mtty-1: its start was interrupted, attributes may be missing"
-	# Who cannot open the mark sees that there is one, or none.
+	# A user who cannot open the mark sees only whether there is one.
 	chmod 000 "$ROOT/run/mdevctl/$U1"
 	run -1 --separate-stderr weak mdevctl status --check
 	same "unknown $U1 mtty mtty-1: Unable to tell whether its start was interrupted: Permission denied"
@@ -524,7 +524,7 @@ unknown $U2 mtty mtty-1: definitions cannot be read"
 
 # --- JSON ----------------------------------------------------------------------------------------------
 
-# The schema: every key, in this order, and what may be its value.
+# The schema: all keys, in this order, and their possible values.
 SCHEMA='
 def text: type == "string" and length > 0;
 def maybe(f): . == null or f;
@@ -555,7 +555,7 @@ def vf: has(["vf", "card", "driver", "vgpu_type", "vgpu_name", "in_use", "used_b
 	and (.vgpu_name | maybe(text)) and use;
 has(["parents", "vfs", "unseen"]) and (.parents | all_of(parent)) and (.vfs | all_of(vf)) and (.unseen | maybe(text))'
 
-# valid COMMAND...: its JSON is as the schema says.
+# valid COMMAND...: its JSON conforms to the schema.
 valid() {
 	"$@" >"$BATS_TEST_TMPDIR/json" || (($? == 10 || $? == 1)) || return
 	jq -e "$SCHEMA" "$BATS_TEST_TMPDIR/json" >/dev/null || {
@@ -603,7 +603,7 @@ valid() {
 	[[ ${lines[2]} == "  └─$uuid stopped manual desktops/3" ]]
 }
 
-# --- Texts that are meant to do harm -------------------------------------------------------------------
+# --- Malicious text -------------------------------------------------------------------------------------
 
 @test "untrusted names and texts are not printed raw on a terminal and do not break JSON" {
 	local type=$SYS/class/mdev_bus/mtty/mdev_supported_types/mtty-1 bad=$'\033[2J\xc2\x9b31m\xff\n\x7f'

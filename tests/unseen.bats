@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# "Cannot tell" is not "no": what a command could not read, it names, and it fails where that matters.
+# "Cannot tell" is not "no": commands report what they could not read, and fail if it matters.
 bats_require_minimum_version 1.5.0
 load lib/world.bash
 

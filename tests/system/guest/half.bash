@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # A start that is killed while the kernel writes an attribute: the device is known to be incomplete, and the
-# units replace it with a complete one. And the stop of a device that udev knows nothing of.
+# units replace it with a complete one. Also, stopping a device without a udev record.
 set -eu
 . "${0%/*}/lib.bash"
 
@@ -43,16 +43,16 @@ kill_start() # COMMAND...: is killed while the first attribute is written
 complete() # NAME
 {
 	check "$1: the device is complete" "05.00ab" "$(matrix)"
-	check "$1: its mark is gone" "" "$(marks)"
+	check "$1: its mark has been removed" "" "$(marks)"
 }
 
 kill_start mdev-start -u $u1
-check_like "a plain start says what to do" \
+check_like "a plain start suggests what to do" \
 	"Error: Device already exists, but its start was interrupted and it is incomplete*" \
 	"$(mdev-start -u $u1 2>&1 || true)"
 check_cmd "the unit of the device starts" systemctl start mdev@$u1.service
 complete "the unit of the device"
-check_like "the journal tells of it" "*The start of device $u1 on mdevtest.0 was interrupted*" \
+check_like "the journal contains it" "*The start of device $u1 on mdevtest.0 was interrupted*" \
 	"$(journalctl -b -o cat MDEV_UUID=$u1)"
 systemctl stop mdev@$u1.service
 check "the unit stops the device" "" "$(devices mdevtest.0)"
@@ -63,18 +63,18 @@ check_cmd "the unit of the parent starts" systemctl restart mdev-autostart@mdevt
 complete "the unit of the parent"
 mdevctl stop -u $u1
 
-# The unit itself is killed, as by its time limit or for want of memory.
+# The unit itself is killed, for example by its timeout or for lack of memory.
 echo 5000 >$parent/attr_delay
 systemctl --no-block start mdev@$u1.service
 wait_for test -e "/sys/bus/mdev/devices/$u1/matrix"
 systemctl kill --signal=KILL mdev@$u1.service
-check_soon "a unit that is killed fails" "failed failed" unit_state mdev@$u1.service
+check_soon "a killed unit fails" "failed failed" unit_state mdev@$u1.service
 echo 0 >$parent/attr_delay
 check_cmd "it starts again" systemctl start mdev@$u1.service
 complete "the unit that was killed"
 
 settle
 rm "/run/udev/data/+mdev:$u1"
-check_cmd "the unit of a device stops whose udev record was lost" systemctl stop mdev@$u1.service
-check "and its device with it" "" "$(devices mdevtest.0)"
+check_cmd "the unit of a device whose udev record was lost can be stopped" systemctl stop mdev@$u1.service
+check "and its device is stopped as well" "" "$(devices mdevtest.0)"
 check "no unit failed" "" "$(failed_units)"
