@@ -104,6 +104,63 @@ hint_once() {
 	same "[]"
 }
 
+# channel SUBCHANNEL DEVICE: this host is an IBM Z with such a subchannel, which is not a parent.
+channel() {
+	mkdir -p "$SYS/bus/css/devices/$1"
+	echo "$2" >"$SYS/bus/css/devices/$1/dev_busid"
+}
+
+bind() {
+	echo "run 'driverctl -b css set-override $1 vfio_ccw'"
+}
+
+@test "types: an IBM Z requires no IOMMU, but a driver for subchannels or adapters" {
+	local hint
+	channel 0.0.0313 0.0.1000
+	hint=". To use a subchannel as a parent, $(bind SUBCHANNEL); for cryptographic adapters, load vfio_ap"
+	rm "$SYS/class/mdev_bus"/*
+	hint "The loaded drivers have no device that supports types$hint" mdevctl types
+	rm -r "$SYS/class/mdev_bus"
+	hint "No loaded driver supports mediated devices$hint" mdevctl types
+	hint "No loaded driver supports mediated devices$hint" mdevctl types -p 0.0.4711
+	hint "Parent '0.0.0313' does not exist. To use subchannel 0.0.0313 as a parent, $(bind 0.0.0313)" \
+		mdevctl types -p 0.0.0313
+}
+
+@test "a device number is answered with its subchannel" {
+	channel 0.0.0312 none
+	channel 0.0.0313 0.0.1000
+	channel 0.0.0314 0.0.1001
+	add_type 0.0.0313 vfio_ccw-io 1 vfio-ccw
+	fails 3 "Error: Unable to find parent device '0.0.1000'. Did you mean '0.0.0313', the subchannel of device 0.0.1000?" \
+		mdevctl start -u "$U1" -p 0.0.1000 -t vfio_ccw-io
+	fails 3 "Error: Unable to find parent device 'ccw_0_0_1000'. Did you mean '0.0.0313', the subchannel of device ccw_0_0_1000?" \
+		mdevctl start -u "$U1" -p ccw_0_0_1000 -t vfio_ccw-io
+	fails 3 "Error: Unable to find parent device '0.0.1001'. To use its subchannel 0.0.0314 as a parent, $(bind 0.0.0314)" \
+		mdevctl start -u "$U1" -p 0.0.1001 -t vfio_ccw-io
+	hint "Parent '0.0.1001' does not exist. To use its subchannel 0.0.0314 as a parent, $(bind 0.0.0314)" \
+		mdevctl types -p 0.0.1001
+	fails 3 "Error: Unable to find parent device 'none'" mdevctl start -u "$U1" -p none -t vfio_ccw-io
+}
+
+@test "a subchannel that is not a parent is answered with how to bind it" {
+	channel 0.0.0313 0.0.1000
+	channel 0.0.0314 0.0.0313
+	local help
+	help="To use subchannel 0.0.0313 as a parent, $(bind 0.0.0313)"
+	fails 3 "Error: Unable to find parent device '0.0.0313'. $help" \
+		mdevctl start -u "$U1" -p 0.0.0313 -t vfio_ccw-io
+	fails 3 "Error: Unable to find parent device 'css_0_0_0313'. $help" \
+		mdevctl start -u "$U1" -p css_0_0_0313 -t vfio_ccw-io
+	add_type 0.0.0314 vfio_ccw-io 1 vfio-ccw
+	fails 3 "Error: Unable to find parent device '0.0.0313'. Did you mean '0.0.0314', the subchannel of device 0.0.0313?" \
+		mdevctl start -u "$U1" -p 0.0.0313 -t vfio_ccw-io
+	add_type 0.0.0313 vfio_ccw-io 1 vfio-ccw
+	run -0 mdevctl start -u "$U1" -p 0.0.0313 -t vfio_ccw-io
+	fails 3 "Error: Unable to find parent device 'css_0_0_0313'. Did you mean '0.0.0313'?" \
+		mdevctl start -u "$U2" -p css_0_0_0313 -t vfio_ccw-io
+}
+
 @test "types: an NVIDIA driver that does not use mediated devices" {
 	local card=$SYS/bus/pci/devices/0000:41:00.4
 	rm "$SYS/class/mdev_bus"/*

@@ -58,6 +58,13 @@ echo "$p1" >/etc/p1
 echo "$p2" >/etc/p2
 check "this is an s390x kernel" s390x "$(uname -m)"
 
+bind="as a parent, run 'driverctl -b css set-override"
+check_like "types tells how to get a parent" "Hint: *. To use a subchannel $bind SUBCHANNEL vfio_ccw'*" \
+	"$(MDEVCTL_LOG=info lines mdevctl types)"
+check "a device number is answered with its subchannel" \
+	"Error: Unable to find parent device '0.0.1000'. To use its subchannel $p1 $bind $p1 vfio_ccw'"$'\n'"exit status 3" \
+	"$(lines mdevctl start -u $u1 -p 0.0.1000 -t $type)"
+
 # Autostart when the driver is bound
 check "define before the parent is there" "" "$(lines mdevctl define -u $u1 -p "$p1" -t $type --auto 2>/dev/null)"
 check "nothing runs without the driver" "" "$(devices)"
@@ -70,6 +77,9 @@ check_soon "autostart is done" "active exited" unit_state "mdev-autostart@$p1.se
 # By hand
 driverctl -b css set-override "$p2" vfio_ccw
 wait_for test -e "/sys/class/mdev_bus/$p2"
+check_like "the device number of a parent is answered with that" \
+	"*Did you mean '$p2', the subchannel of device 0.0.1001?*" \
+	"$(lines mdevctl start -u $u2 -p 0.0.1001 -t $type)"
 check "types" "$(types "$p2")" "$(lines mdevctl types -p "$p2")"
 check "start --settle says nothing" "" "$(lines mdev-start --settle -u $u2 -p "$p2" -t $type)"
 check "the device's node is there" yes "$(

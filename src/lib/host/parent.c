@@ -18,6 +18,7 @@
 
 #define PARENTS "sys/class/mdev_bus"
 #define PCI "sys/bus/pci/devices"
+#define CHANNELS "sys/bus/css"
 
 /* Returns the last component of the target of a link of this parent. */
 static char *linked(const struct env *env, const char *device, const char *link)
@@ -235,31 +236,6 @@ static char *suggest(const struct env *env, const char *word)
 	return suggest_question(&suggestion);
 }
 
-/* Explains why this host has no parents. */
-static char *explain(const struct env *env)
-{
-	char *cards = explain_cards(env);
-
-	if (cards)
-		return cards;
-	return mem_printf("%s%s",
-			  faccessat(env->root, PARENTS, F_OK, 0) < 0
-				  ? "No loaded driver supports mediated devices"
-				  : "The loaded drivers have no device that supports types",
-			  has_entries(env, "sys/class/iommu")
-				  ? ""
-				  : ". There is no IOMMU either; it may be disabled in the "
-				    "firmware or on the kernel command line");
-}
-
-char *parent_missing(const struct env *env, const char *parent)
-{
-	if (has_entries(env, PARENTS))
-		return suggest(env, parent);
-	_cleanup_free_ char *why = explain(env);
-	return mem_printf(". %s", why);
-}
-
 bool parent_present(const struct env *env, const char *parent)
 {
 	_cleanup_free_ char *path = mem_printf(PARENTS "/%s", parent);
@@ -267,12 +243,90 @@ bool parent_present(const struct env *env, const char *parent)
 	return faccessat(env->root, path, F_OK, 0) == 0;
 }
 
+/* Finds a subchannel by its name or by the number of its device, which dev_busid shows whatever the
+ * driver of the subchannel is. NULL = not found. */
+static char *find_subchannel(const struct env *env, const char *word, bool by_device)
+{
+	_cleanup_names_ struct file_names names = { 0 };
+	char device[64];
+
+	_cleanup_close_ int fd = file_open_dir(env->root, CHANNELS "/devices");
+	if (fd < 0 || file_scan(fd, ".", &names) < 0)
+		return NULL;
+	for (int i = 0; i < names.n; i++) {
+		const char *name = names.v[i]->d_name;
+		_cleanup_free_ char *path = mem_printf("%s/dev_busid", name);
+
+		if (!by_device && is_spelling_of(word, name))
+			return mem_text(name);
+		if (by_device && file_read_attr(fd, path, device, sizeof(device)) == 0 &&
+		    strcmp(device, "none") != 0 && is_spelling_of(word, device))
+			return mem_text(name);
+	}
+	return NULL;
+}
+
+/* On IBM Z, users know the numbers of devices, but parents are subchannels, and only those bound to
+ * vfio_ccw. NULL = the word is neither. */
+static char *help_subchannel(const struct env *env, const char *word)
+{
+	const char *name = skip_prefix(word);
+	bool is_css = strncmp(word, "css_", 4) == 0;
+	_cleanup_free_ char *of_device = is_css ? NULL : find_subchannel(env, name, true);
+	_cleanup_free_ char *itself = find_subchannel(env, name, false);
+
+	if (of_device && parent_present(env, of_device))
+		return mem_printf(". Did you mean '%s', the subchannel of device %s?", of_device,
+				  word);
+	if (itself ? parent_present(env, itself) : !of_device)
+		return NULL;
+	return mem_printf(". To use %s %s as a parent, run 'driverctl -b css set-override %s "
+			  "vfio_ccw'",
+			  itself ? "subchannel" : "its subchannel", itself ? itself : of_device,
+			  itself ? itself : of_device);
+}
+
+/* Explains why this host has no parents. The drivers of s390 do not require an IOMMU. */
+static char *explain(const struct env *env)
+{
+	char *cards = explain_cards(env);
+	const char *more = "";
+
+	if (cards)
+		return cards;
+	if (faccessat(env->root, CHANNELS, F_OK, 0) == 0)
+		more = ". To use a subchannel as a parent, run 'driverctl -b css set-override "
+		       "SUBCHANNEL vfio_ccw'; for cryptographic adapters, load vfio_ap";
+	else if (!has_entries(env, "sys/class/iommu"))
+		more = ". There is no IOMMU either; it may be disabled in the firmware or on the "
+		       "kernel command line";
+	return mem_printf("%s%s",
+			  faccessat(env->root, PARENTS, F_OK, 0) < 0
+				  ? "No loaded driver supports mediated devices"
+				  : "The loaded drivers have no device that supports types",
+			  more);
+}
+
+char *parent_missing(const struct env *env, const char *parent)
+{
+	char *help = help_subchannel(env, parent);
+
+	if (help)
+		return help;
+	if (has_entries(env, PARENTS))
+		return suggest(env, parent);
+	_cleanup_free_ char *why = explain(env);
+	return mem_printf(". %s", why);
+}
+
 char *parent_explain(const struct env *env, const char *parent)
 {
-	if (!parent || !has_entries(env, PARENTS))
-		return explain(env);
-	if (parent_present(env, parent))
+	if (parent && parent_present(env, parent))
 		return mem_printf("Parent %s does not support any types", parent);
-	_cleanup_free_ char *question = suggest(env, parent);
-	return mem_printf("Parent '%s' does not exist%s", parent, question);
+	_cleanup_free_ char *help = parent ? help_subchannel(env, parent) : NULL;
+	if (!help && (!parent || !has_entries(env, PARENTS)))
+		return explain(env);
+	if (!help)
+		help = suggest(env, parent);
+	return mem_printf("Parent '%s' does not exist%s", parent, help);
 }

@@ -42,8 +42,9 @@ void parent_free_vfs(struct parent_vf_list *list);
 bool parent_present(const struct env *env, const char *parent);
 
 /* What helps if there is no such parent, to be appended to a sentence that says so: ". Did you mean
- * 'PARENT'?" (it may be written as libvirt, lspci or nvidia-smi do), or why this host has no
- * parents at all, or "". Owned by the caller. */
+ * 'PARENT'?" (it may be written as libvirt, lspci or nvidia-smi do, or be the number of a channel
+ * device), how a subchannel becomes a parent, why this host has no parents at all, or "". Owned by
+ * the caller. */
 char *parent_missing(const struct env *env, const char *parent);
 
 /* Explains why the parent has no types (NULL: why there are none at all), as far as sysfs shows.
