@@ -18,37 +18,37 @@
 #include "set/active.h"
 #include "set/defined.h"
 
-/* How often somebody else may be faster with one device before that is a failure. */
+/* Limit for retries after concurrent changes of a device. */
 #define TRIES 10
 
-/* A device with which something went wrong. */
+/* A device with a failure. */
 struct trouble {
 	char uuid[UUID_SIZE];
-	unsigned tries; /* somebody else changed it meanwhile */
-	bool failed;	/* it is left alone from now on */
-	bool skipped;	/* until the next plan */
-	bool refused;	/* a script refused to modify it once */
+	unsigned tries; /* retries after concurrent changes */
+	bool failed;	/* it is not changed any further */
+	bool skipped;	/* skipped until the next plan */
+	bool refused;	/* a script has refused to modify it once */
 };
 
 struct apply_run {
-	struct op op; /* as the caller's, for the pipeline */
+	struct op op; /* that of the caller, for the pipeline */
 	struct desired desired;
 	struct state state;
 	struct plan plan;
 	char **holders;	       /* owned: see plan_facts */
-	struct mdev_list full; /* the same */
+	struct mdev_list full; /* see plan_facts */
 	struct callouts callouts;
 	struct settle settle;
 	int lock;
-	size_t at;     /* in the plan */
-	size_t *later; /* owned: changes that a script refused, for a second try */
+	size_t at;     /* index in the plan */
+	size_t *later; /* owned: changes that a script refused, to be tried again */
 	size_t n_later, later_at;
-	bool again; /* something was not as planned */
+	bool again; /* the host has changed since it was planned */
 	bool ended;
 	struct trouble *troubles; /* owned */
 	size_t n_troubles;
 	size_t failures;
-	struct error error; /* what ended the run */
+	struct error error; /* the reason why the run ended */
 	enum status status; /* of the first failure */
 	sigset_t signals;
 };
@@ -76,8 +76,8 @@ static void free_holders(struct apply_run *run)
 	run->holders = NULL;
 }
 
-/* Who uses a device that the plan stops (owned by the caller); NULL = nobody. A dry run opens no
- * device: only one process can, and a guest may be just starting. */
+/* Returns the process that uses a device that the plan stops (owned by the caller), or NULL. A dry
+ * run does not open device nodes: only one process can, and a guest may be starting. */
 static char *find_holder(const struct apply_run *run, const struct plan_change *change,
 			 bool dry_run)
 {
@@ -91,7 +91,7 @@ static char *find_holder(const struct apply_run *run, const struct plan_change *
 		       : NULL;
 }
 
-/* Returns how many of the devices that the plan stops are in use. */
+/* Returns the number of devices in use that the plan stops. */
 static size_t find_holders(struct apply_run *run, bool dry_run)
 {
 	size_t n = 0;
@@ -136,8 +136,8 @@ static int read_and_plan(struct apply_run *run, unsigned what, struct error *err
 	return plan_make(&run->state, &run->desired, &facts, &run->plan, err);
 }
 
-/* A device in use stays where it is, and so do those that would have taken its place: with those
- * known the plan is made once more. */
+/* A device in use is not moved, and neither are those that would replace it: when these are known,
+ * the plan is made again. */
 static int make_plan(struct apply_run *run, bool dry_run, struct error *err)
 {
 	struct plan_facts facts = { .full = &run->full };
@@ -170,8 +170,8 @@ static void add_problem(struct apply *apply, enum status status, const char *tex
 	log_warning("%s", text);
 }
 
-/* What is only worth knowing is told at once, and once; what is wrong when nothing more can be done
- * about it. */
+/* Notes are printed immediately, and once; problems are printed when nothing more can be done about
+ * them. */
 static void tell_problems(struct apply *apply, bool wrong)
 {
 	const struct plan *plan = &apply->run->plan;
@@ -308,7 +308,7 @@ static const struct apply_change *fail(struct apply *apply, const struct plan_ch
 	return change;
 }
 
-/* Somebody else changed the device meanwhile: all that is planned for it is planned again. */
+/* Another process has changed the device: all its changes are planned again. */
 static const struct apply_change *lose(struct apply *apply, const struct plan_change *planned,
 				       const struct error *err)
 {
@@ -342,7 +342,7 @@ static const struct apply_change *write_definition(struct apply *apply, struct p
 	if (why.status != STATUS_REFUSED || planned->action != ACTION_MODIFY ||
 	    note_trouble(run, planned->dev.uuid)->refused)
 		return fail(apply, planned, &why);
-	/* Perhaps because of what another device has, that is going to give it away. */
+	/* Possibly because of an attribute of another device that has yet to be changed. */
 	note_trouble(run, planned->dev.uuid)->refused = true;
 	run->later = mem_grow(run->later, run->n_later + 1, sizeof(*run->later));
 	run->later[run->n_later++] = (size_t)(planned - run->plan.changes);
@@ -360,7 +360,7 @@ static const struct apply_change *remove_definition(struct apply *apply,
 		return why.status == STATUS_EXISTS || why.status == STATUS_NOT_FOUND
 			       ? lose(apply, planned, &why)
 			       : fail(apply, planned, &why);
-	/* udev's autostart may have been at it. */
+	/* The autostart of udev may have started it. */
 	if (planned->surplus && active_get(run->op.env, planned->dev.uuid, &running, &why) != 0)
 		run->again = true;
 	return add_change(apply, planned->action, planned);
@@ -392,7 +392,7 @@ static const struct apply_change *stop(struct apply *apply, struct plan_change *
 	return why.status == STATUS_NOT_FOUND ? NULL : fail(apply, planned, &why);
 }
 
-/* Whether the definition there is still the one that is going to be started. */
+/* Whether the definition is still the one that is to be started. */
 static bool is_still_defined(const struct apply_run *run, const struct mdev *dev, struct mdev *ret)
 {
 	memcpy(ret->uuid, dev->uuid, sizeof(ret->uuid));
@@ -400,7 +400,8 @@ static bool is_still_defined(const struct apply_run *run, const struct mdev *dev
 	return defined_get(run->op.env, ret) > 0 && !ret->broken && mdev_is_same(ret, dev);
 }
 
-/* There is no instance after all: the definition goes, and the device to another parent. */
+/* No instance is available after all: removes the definition, so that the device moves to another
+ * parent. */
 static const struct apply_change *give_up_place(struct apply *apply, struct plan_change *planned,
 						const struct mdev *definition)
 {
@@ -425,7 +426,7 @@ static const struct apply_change *start(struct apply *apply, struct plan_change 
 	_cleanup_error_ struct error why = { 0 }, full = { 0 };
 
 	int r = active_runs(run->op.env, &planned->dev, &why);
-	if (r != 0) /* udev's autostart may have been faster */
+	if (r != 0) /* the autostart of udev may have been faster */
 		return r < 0 ? fail(apply, planned, &why) : NULL;
 	if (!is_still_defined(run, &planned->dev, &definition)) {
 		error_set(&why, STATUS_EXISTS,
@@ -437,7 +438,7 @@ static const struct apply_change *start(struct apply *apply, struct plan_change 
 		return add_change(apply, planned->action, planned);
 	if (why.status == STATUS_EXISTS || why.status == STATUS_NOT_FOUND)
 		return lose(apply, planned, &why);
-	/* Drivers have errors of their own for it. */
+	/* Drivers return different errors for this. */
 	bool none = why.status == STATUS_NO_INSTANCES ||
 		    (why.status == STATUS_FAILED &&
 		     active_check(run->op.env, &planned->dev, &full) < 0 &&
@@ -494,8 +495,8 @@ static bool is_interrupted(struct apply_run *run)
 	return sig;
 }
 
-/* Waits until one of the devices that should be stopped is not in use any more. Returns false once
- * the time of the whole run is over. */
+/* Waits until one of the devices that should be stopped is not in use. Returns false when the time
+ * limit of the whole run has expired. */
 static bool wait_for_users(struct apply_run *run)
 {
 	while (!is_interrupted(run) && settle_next(&run->settle))
@@ -510,7 +511,7 @@ static bool wait_for_users(struct apply_run *run)
 	return false;
 }
 
-/* Whether there is more to do after the last planned change; then it is planned. */
+/* Plans again after the last planned change, and returns whether there are more changes. */
 static bool plan_again(struct apply *apply)
 {
 	struct apply_run *run = apply->run;
@@ -611,7 +612,8 @@ static void free_change(struct apply_change *change)
 	free(change);
 }
 
-/* Signals stay blocked: one that came is told as an error, and nothing is left to interrupt. */
+/* Signals remain blocked: one that was received is reported as an error, and nothing is left to
+ * interrupt. */
 static void close_run(struct apply_run *run)
 {
 	free_holders(run);
