@@ -111,7 +111,7 @@ uninstall:
 	rm -f $(RULES:rules.d/%=$(DESTDIR)$(RULESDIR)/%)
 	rm -f $(PAGE_PATHS:%=$(DESTDIR)%) $(COMPLETIONS:%=$(DESTDIR)%)
 	-rmdir -p --ignore-fail-on-non-empty $(DESTDIR)$(SCRIPTDIR)/callouts $(DESTDIR)$(SCRIPTDIR)/notifiers
-	rm -f $(DESTDIR)$(CONFDIR)/.lock
+	rm -f $(DESTDIR)$(CONFDIR)/.lock $(DESTDIR)$(CONFDIR)/.apply.lock
 	-rmdir --ignore-fail-on-non-empty $(DESTDIR)$(CONFDIR)
 
 clean:

@@ -19,9 +19,11 @@ static int run(const struct cli *cli, struct env *env, struct error *err)
 
 	env_open_kmsg(env);
 	int r = apply_open(&op, cli->operand, cli->given & CLI_DRY_RUN, &apply, err);
-	while (r == 0 && (change = apply_next(&apply)))
+	while (r == 0 && (change = apply_next(&apply))) {
 		if (!json && change->error.status == STATUS_OK)
 			print_change(change);
+		print_progress(&apply);
+	}
 	if (r == 0)
 		r = apply_result(&apply, err);
 	if (json)

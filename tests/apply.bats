@@ -616,6 +616,21 @@ no available instance of mtty-1\"}]]"
 	same "[false,8,\"Invalid JSON in $F: unexpected end at line 2 column 1\",[]]"
 }
 
+@test "on a terminal, apply shows how far it is" {
+	sets "$(set_of a 2)"
+	run -0 command script -qec "mdevctl apply '$F' >'$BATS_TEST_TMPDIR/out'" /dev/null
+	same $'\r1 of 4 changes\r2 of 4 changes\r3 of 4 changes\r4 of 4 changes\r\E[K'
+	same_file "$BATS_TEST_TMPDIR/out" "define   $A0 mtty mtty-1 a/0
+start    $A0 mtty mtty-1 a/0
+define   $A1 mtty mtty-1 a/1
+start    $A1 mtty mtty-1 a/1
+"
+	sets "$(set_of a 1)"
+	run -0 command script -qec "mdevctl apply '$F'" /dev/null
+	same "stop     $A1 mtty mtty-1 a/1"$'\r'"
+undefine $A1 mtty mtty-1 a/1"$'\r'
+}
+
 # --- Definitions ----------------------------------------------------------------------------------------
 
 @test "the output of list --dumpjson is accepted unchanged" {

@@ -536,6 +536,7 @@ const struct apply_change *apply_next(struct apply *apply)
 		struct plan_change *planned = next_planned(run);
 		const struct apply_change *done;
 
+		apply->n_planned = run->plan.n_changes - run->at;
 		if (!planned) {
 			run->ended = !plan_again(apply);
 			continue;

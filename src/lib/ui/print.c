@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "device/json.h"
@@ -140,6 +141,16 @@ void print_change(const struct apply_change *change)
 	if (change->set)
 		printf(" %s/%u", change->set, change->index);
 	putchar('\n');
+}
+
+void print_progress(const struct apply *apply)
+{
+	size_t all = apply->n_changes + apply->n_planned;
+
+	if (apply->dry_run || !isatty(STDERR_FILENO) || isatty(STDOUT_FILENO))
+		return;
+	fprintf(stderr, "\r%zu of %zu changes%s", apply->n_changes, all,
+		apply->n_planned > 0 ? "" : "\r\033[K");
 }
 
 static void definition_member(struct json_writer *w, const char *key, const struct mdev *dev)
