@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <signal.h>
 #include <stdio.h>
 
-#include "base/signal.h"
 #include "op/op.h"
 #include "ui/cli.h"
 
@@ -30,7 +30,7 @@ static int run(const struct cli *cli, struct env *env, struct error *err)
 	sigset_t old;
 
 	env_open_kmsg(env);
-	signal_block(&old); /* nobody could find a device whose UUID was not printed */
+	sigprocmask(SIG_BLOCK, NULL, &old);
 	int r = op_start(&op, uuid, err);
 	if (r == 0 && !op.uuid) { /* libvirt reads the UUID of the new device from stdout */
 		puts(uuid);

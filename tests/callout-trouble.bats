@@ -442,6 +442,17 @@ PIPE 13
 END
 }
 
+@test "a signal ends a start that waits for its JSON input" {
+	mkfifo "$ROOT/fifo"
+	exec {fd}<>"$ROOT/fifo"
+	in_background mdev-start -p mtty --jsonfile="$ROOT/fifo"
+	until [[ $(<"/proc/$PID/comm") == mdev-start && $(<"/proc/$PID/status") == *"State:	S"* ]]; do :; done
+	kill -TERM "$PID"
+	timeout 60 tail --pid="$PID" -f /dev/null # it reads for ever
+	ended 143
+	exec {fd}>&-
+}
+
 @test "a file size limit is an error like any other" {
 	printf '{"mdev_type":"mtty-1","start":"manual","attrs":[{"a":"%03000d"}]}' 1 >"$ROOT/json"
 	run -1 bash -c "ulimit -f 1; exec mdev-define -u $U1 -p mtty --jsonfile '$ROOT/json'"

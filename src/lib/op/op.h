@@ -53,8 +53,8 @@ struct modification {
 };
 int op_modify(const struct op *op, const struct modification *how, struct error *err);
 
-/* Starts a defined device, or a transient one of the type on the parent. ret_uuid is always set; a
- * caller that prints it blocks termination signals until then. */
+/* Starts a defined device, or a transient one of the type on the parent. ret_uuid is always set.
+ * Termination signals remain blocked, so that the caller can print the UUID first. */
 int op_start(const struct op *op, char ret_uuid[UUID_SIZE], struct error *err);
 
 int op_stop(const struct op *op, struct error *err);

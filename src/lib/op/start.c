@@ -204,12 +204,14 @@ int op_start(const struct op *op, char ret_uuid[UUID_SIZE], struct error *err)
 {
 	_cleanup_mdev_ struct mdev dev = { 0 };
 	_cleanup_callouts_ struct callouts callouts;
+	sigset_t old;
 
 	callouts_open(&callouts, op->env);
 	uuid_choose(op->uuid, ret_uuid);
 	op_set_device(&dev, ret_uuid, NULL, NULL);
 	if (load(op, &dev, err) < 0)
 		return pipeline_failed(op, ACTION_START, &dev, err);
+	signal_block(&old); /* not before: standard input may be a terminal */
 	if (op->wait)
 		return start_with_wait(op, &callouts, &dev, err);
 	return start(op, &callouts, &dev, err);
