@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The floor of writing definitions: N files of one parent, each as safely as it can be done (locked,
- * written to a temporary file, synced, renamed to a name that must not exist, directory synced).
- * usage: puts ROOT N
+ * The floor of writing definitions: N files of one parent, each as safely as it can be done
+ * (locked, written to a temporary file, synced, renamed to a name that must not exist, directory
+ * synced). usage: puts ROOT N
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -12,8 +12,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char text[] = "{\n  \"mdev_type\": \"mtty-1\",\n  \"start\": \"manual\",\n  \"attrs\": "
-			   "[],\n  \"set\": \"bench/000\"\n}";
+static const char text[] =
+	"{\n  \"mdev_type\": \"mtty-1\",\n  \"start\": \"manual\",\n  \"attrs\": "
+	"[],\n  \"set\": \"bench/000\"\n}";
 
 static void put(int root, int n)
 {

@@ -794,16 +794,15 @@ static void start_device(struct planner *p, const struct mdev *wanted, size_t n_
 
 	if (!site->parent || (n_there > 1 && is_starting(p, wanted->uuid)))
 		return;
-	if (incomplete)
+	bool has_instance = type && !is_full(p, site->name, type->name);
+	if (incomplete || (has_instance && site_start(site, type)))
 		put_device(&p->coming, ACTION_START, wanted, NULL);
 	else if (!type)
 		add_problem(p, STATUS_NOT_FOUND,
 			    "Device %s cannot be started: Parent %s does not support mdev type %s",
 			    wanted->uuid, wanted->parent, wanted->type);
-	else if (is_full(p, site->name, type->name) || !site_start(site, type))
-		missing_device(p, wanted);
 	else
-		put_device(&p->coming, ACTION_START, wanted, NULL);
+		missing_device(p, wanted);
 }
 
 static int plan_device(struct planner *p, const struct mdev *wanted, bool several,
