@@ -448,6 +448,17 @@ Error: 2 of 2 devices are missing"
 	same ""
 }
 
+@test "a type without available_instances has room until a start fails, but none for max" {
+	add_type card1 t 1 vfio-pci
+	rm "$SYS/class/mdev_bus/card1/mdev_supported_types/t/available_instances"
+	sets "$(set_of a 1 '"card1"' t manual)"
+	run -0 --separate-stderr mdevctl apply "$F"
+	same "define   $A0 card1 t a/0"
+	sets "$(set_of b '"max"' '"card1"' t manual)"
+	run -0 --separate-stderr mdevctl apply "$F"
+	same ""
+}
+
 # --- Failures -------------------------------------------------------------------------------------------
 
 @test "a failure of one device does not end the run, and determines the exit status" {

@@ -37,6 +37,7 @@ static void open_host(size_t n, struct state *state)
 
 		snprintf(type->parent, sizeof(type->parent), "parent-%06zu", i);
 		snprintf(type->name, sizeof(type->name), "type-1");
+		type->counted = true;
 		type->available = FUNCTIONS;
 		type->title = mem_text("Large");
 		state->parents[i] =

@@ -220,7 +220,8 @@ static void add_place(const struct planner *p, struct target *target, struct sit
 		.site = site,
 		.type = type,
 		.card = site->parent && site->parent->card ? site->parent->card : site->name,
-		.full = type && is_full(p, site->name, type->name),
+		.full = type && (is_full(p, site->name, type->name) ||
+				 (target->set->max && !type->counted)),
 	};
 }
 

@@ -63,9 +63,10 @@ struct site *sites_find(const struct sites *sites, const char *name)
 	return bsearch(&wanted, sites->v, sites->n, sizeof(wanted), by_name);
 }
 
+/* A driver that does not count instances leaves the decision to the start. */
 static unsigned capacity(const struct site *site, const struct mdev_type *type)
 {
-	return type->available + site->freed;
+	return type->counted ? type->available + site->freed : SET_LIMIT;
 }
 
 /* A device that cannot be started takes no share. */
