@@ -439,7 +439,7 @@ int open(const char *path, int flags, ...)
 	if (!next)
 		next = (int (*)(const char *, int, ...))dlsym(RTLD_NEXT, "open");
 	va_start(args, flags);
-	mode_t mode = flags & O_CREAT ? va_arg(args, mode_t) : 0;
+	mode_t mode = (flags & O_CREAT) ? va_arg(args, mode_t) : 0;
 	va_end(args);
 	if (group && group[10] >= '0' && group[10] <= '9' && is_open(path)) {
 		errno = EBUSY;
