@@ -146,7 +146,7 @@ post start success $json
 @test "a driver that accepts a removal but does nothing is an error" {
 	mdevctl start -u "$U1"
 	FAKEKERNEL_FAIL=remove=NOTHING fails 1 \
-		"Error: Failed to remove mdev $U1: its driver accepted the removal but did nothing" \
+		"Error: Error removing device $U1: its driver accepted the removal but did nothing" \
 		mdevctl stop -u "$U1"
 	complete
 	mdevctl stop -u "$U1"
