@@ -790,6 +790,7 @@ b get attributes"
 	mdevctl start -u "$U1" -p mtty -t mtty-1
 	mdevctl start -u "$U2" -p mtty -t mtty-1
 	while IFS='|' read -r answer why; do
+		why=${why//'\n'/$'\n'}
 		attributes "$answer"
 		run -0 --separate-stderr mdevctl list -v
 		same "$U1 mtty mtty-1 manual
@@ -801,7 +802,7 @@ Warning: Unable to get the attributes of $U2: $head $why"
 		[[ ! -e $D/mtty/$U1 ]]
 	done <<'END'
 [|Invalid JSON in answer: unexpected end at line 1 column 2
-[{"a":"1"}] x|Invalid JSON in answer: unexpected text at line 1 column 13
+[{"a":"1"}] x|Invalid JSON in answer: unexpected text at line 1 column 13\n  [{"a":"1"}] x\n              ^
 {"a":"1"}|Invalid answer: attributes field is not an array
 ["a"]|Invalid answer: invalid JSON format for attribute: not an object
 [{"a":"1","b":"2"}]|Invalid answer: invalid JSON format for attribute: too many fields
@@ -813,8 +814,8 @@ Warning: Unable to get the attributes of $U2: $head $why"
 [{"":"1"}]|Invalid answer: invalid attribute name ''
 [{"a":"\xe4"}]|Invalid JSON in answer: not valid UTF-8
 [{"a":"b\0c"}]|Invalid JSON in answer: not valid UTF-8
-[{"a":"b\\u0000c"}]|Invalid JSON in answer: control character at line 1 column 10
-[{"a":"b\nc"}]|Invalid JSON in answer: control character at line 1 column 9
+[{"a":"b\\u0000c"}]|Invalid JSON in answer: control character at line 1 column 10\n  [{"a":"b\u0000c"}]\n           ^
+[{"a":"b\nc"}]|Invalid JSON in answer: control character at line 1 column 9\n  [{"a":"b\n          ^
 END
 }
 

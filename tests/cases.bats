@@ -182,3 +182,69 @@ Error: 1 of 2 devices could not be stopped"
 	run -0 mdevctl list
 	same "$U1 mtty mtty-1 manual"
 }
+
+# --- JSON that people write -----------------------------------------------------------------------------
+
+# mistake WORDS LINE COLUMN SHOWN < TEXT: the message names the mistake, and marks it in the line.
+mistake() {
+	cat >"$ROOT/json"
+	fails 8 "Error: Invalid JSON in $ROOT/json: $1 at line $2 column $3
+  $4
+  $(printf '%*s' $(($3 - 1)) '')^" mdevctl define -p mtty --jsonfile "$ROOT/json"
+}
+
+@test "a user forgets that JSON has no comma at the end" {
+	mistake "trailing comma" 1 45 '{ "mdev_type": "nvidia-300", "start": "auto", }' \
+		<<<'{ "mdev_type": "nvidia-300", "start": "auto", }'
+	mistake "trailing comma" 4 14 '  "attrs": [],' <<'END'
+{
+  "mdev_type": "nvidia-300",
+  "start": "auto",
+  "attrs": [],
+}
+END
+	mistake "trailing comma" 1 3 '[1, ]' <<<'[1, ]'
+}
+
+@test "a user leaves out a comma, a colon or a quote" {
+	mistake "missing comma" 2 28 '  "mdev_type": "nvidia-300"' <<'END'
+{
+  "mdev_type": "nvidia-300"
+  "start": "auto"
+}
+END
+	mistake "missing comma" 1 9 '[{"a":1}{}]' <<<'[{"a":1}{}]'
+	mistake "missing colon" 1 14 '{ "mdev_type" "t" }' <<<'{ "mdev_type" "t" }'
+	mistake "unterminated string" 1 16 '{ "mdev_type": "t }' < <(printf '{ "mdev_type": "t }')
+	mistake "control character" 1 20 '{ "mdev_type": "t }' <<<'{ "mdev_type": "t }'
+}
+
+@test "a user writes JSON as another language" {
+	mistake "name without quotes" 2 3 '  mdev_type: "nvidia-300"' <<'END'
+{
+  mdev_type: "nvidia-300"
+}
+END
+	mistake "single quotes instead of double quotes" 1 3 "{ 'mdev_type': 1 }" <<<"{ 'mdev_type': 1 }"
+	mistake "single quotes instead of double quotes" 1 16 "{ \"mdev_type\": 'a' }" <<<"{ \"mdev_type\": 'a' }"
+	mistake "comment" 1 3 '{ // the card' <<<'{ // the card
+}'
+	mistake "comment" 1 1 '# the card' <<<'# the card
+{}'
+	mistake "comment" 1 3 '{ /* a */ }' <<<'{ /* a */ }'
+	mistake "true, false or null in capital letters" 1 8 '{ "x": True }' <<<'{ "x": True }'
+	mistake "text without quotes" 1 16 '{ "mdev_type": nvidia-300 }' <<<'{ "mdev_type": nvidia-300 }'
+}
+
+@test "the mark stands below the mistake in long lines, after tabs and after other letters" {
+	local long
+	long=$(printf '%0100d' 0)
+	printf '{"gr\303\274\303\237e":\t"x" "y"}' >"$ROOT/json"
+	fails 8 "Error: Invalid JSON in $ROOT/json: missing comma at line 1 column 16
+  $(printf '{"gr\303\274\303\237e": "x" "y"}')
+               ^" mdevctl define -p mtty --jsonfile "$ROOT/json"
+	printf '{"%s":"x" "%s"}' "$long" "$long" >"$ROOT/json"
+	run -8 --separate-stderr mdevctl define -p mtty --jsonfile "$ROOT/json"
+	[[ ${stderr_lines[1]} == *'0":"x" "0'* ]]
+	[[ ${stderr_lines[2]} == "$(printf '%62s^' '')" ]]
+}

@@ -64,7 +64,9 @@ broken_as() {
 
 @test "a definition that is not JSON is invalid" {
 	echo 'nonsense' >"$FILE"
-	broken_as "Invalid JSON in /etc/mdevctl.d/mtty/$U1: unexpected text at line 1 column 1"
+	broken_as "Invalid JSON in /etc/mdevctl.d/mtty/$U1: text without quotes at line 1 column 1
+  nonsense
+  ^"
 }
 
 @test "an empty definition is invalid" {
@@ -74,7 +76,9 @@ broken_as() {
 
 @test "a definition followed by text is invalid" {
 	printf '{"mdev_type":"t",\n"start":"auto"} {}' >"$FILE"
-	broken_as "Invalid JSON in /etc/mdevctl.d/mtty/$U1: unexpected text at line 2 column 17"
+	broken_as "Invalid JSON in /etc/mdevctl.d/mtty/$U1: unexpected text at line 2 column 17
+  \"start\":\"auto\"} {}
+                  ^"
 }
 
 @test "a definition that is not UTF-8 is invalid" {
@@ -104,7 +108,9 @@ broken_as() {
 		printf '}'
 	} >"$FILE"
 	run -0 mdevctl list -d
-	same "Warning: Invalid JSON in /etc/mdevctl.d/mtty/$U1: nesting too deep at line 1 column 163"
+	same "Warning: Invalid JSON in /etc/mdevctl.d/mtty/$U1: nesting too deep at line 1 column 163
+  $(printf '%.s[' {1..120})
+  $(printf '%60s' '')^"
 }
 
 @test "a directory in place of a definition is invalid" {
@@ -291,8 +297,11 @@ Warning: Ignoring /etc/mdevctl.d/mtty/{$LOWER}: another file defines $LOWER"
 	echo x >"$D/mtty/$UPPER"
 	run -0 --separate-stderr mdevctl list -d
 	same "$U2 mtty mtty-1 manual"
-	same_stderr "Warning: Invalid JSON in /etc/mdevctl.d/mtty/$UPPER: unexpected text at line 1 column 1"
-	fails 8 "Error: Invalid JSON in /etc/mdevctl.d/mtty/$UPPER: unexpected text at line 1 column 1" \
+	local text="Invalid JSON in /etc/mdevctl.d/mtty/$UPPER: text without quotes at line 1 column 1
+  x
+  ^"
+	same_stderr "Warning: $text"
+	fails 8 "Error: $text" \
 		mdevctl list -d -u $LOWER
 }
 

@@ -102,11 +102,15 @@ static void test_broken_json(void)
 	} cases[] = {
 		{ "", "Invalid JSON in F: unexpected end at line 1 column 1" },
 		{ "{", "Invalid JSON in F: unexpected end at line 1 column 2" },
-		{ "{}x", "Invalid JSON in F: unexpected text at line 1 column 3" },
-		{ "{}\n\n {}", "Invalid JSON in F: unexpected text at line 3 column 2" },
-		{ "{\"a\":\"\n\"}", "Invalid JSON in F: control character at line 1 column 7" },
-		{ "{\"a\":\f1}", "Invalid JSON in F: control character at line 1 column 6" },
-		{ "{\"a\\u0000b\":1}", "Invalid JSON in F: control character at line 1 column 5" },
+		{ "{}x", "Invalid JSON in F: unexpected text at line 1 column 3\n  {}x\n    ^" },
+		{ "{}\n\n {}",
+		  "Invalid JSON in F: unexpected text at line 3 column 2\n   {}\n   ^" },
+		{ "{\"a\":\"\n\"}", "Invalid JSON in F: control character at line 1 column 7\n  "
+				    "{\"a\":\"\n        ^" },
+		{ "{\"a\":\f1}", "Invalid JSON in F: control character at line 1 column 6\n  "
+				 "{\"a\":\f1}\n       ^" },
+		{ "{\"a\\u0000b\":1}", "Invalid JSON in F: control character at line 1 column 5\n  "
+				       "{\"a\\u0000b\":1}\n      ^" },
 		{ "{\"a\":\"\\\\u0000\"}", "Invalid F: invalid json, 'mdev_type' is missing" },
 		{ "\xff", "Invalid JSON in F: not valid UTF-8" },
 	};

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "device/json.h"
+#include "device/syntax.h"
 
 static void free_tree(cJSON **tree)
 {
@@ -18,119 +19,22 @@ static void free_tree(cJSON **tree)
 }
 #define _cleanup_tree_ __attribute__((cleanup(free_tree)))
 
-static void place(const char *text, const char *at, unsigned *ret_line, unsigned *ret_column)
-{
-	*ret_line = 1;
-	*ret_column = 1;
-	for (const char *p = text; p < at; p++) {
-		if (*p == '\n') {
-			(*ret_line)++;
-			*ret_column = 0;
-		}
-		(*ret_column)++;
-	}
-}
-
-static int broken(const char *text, const char *at, const char *where, const char *what,
-		  struct error *err)
-{
-	unsigned line, column;
-
-	place(text, at, &line, &column);
-	return error_set(err, STATUS_INVALID, "Invalid JSON in %s: %s at line %u column %u", where,
-			 what, line, column);
-}
-
-#define DIGITS "0123456789"
-/* The limit of mdevctl, which must be able to read the output. */
-#define DEEPEST 127
-
-/* Returns the end of the number at p, or NULL if it is invalid: cJSON accepts everything that
- * strtod() does, such as "01" and "1.", and numbers that are too large for a double. */
-static const char *number_end(const char *p)
-{
-	const char *start = p;
-	size_t n = strspn(p += *p == '-', DIGITS);
-
-	if (n == 0 || (n > 1 && *p == '0'))
-		return NULL;
-	p += n;
-	if (*p == '.') {
-		n = strspn(++p, DIGITS);
-		p += n;
-	}
-	if (n > 0 && (*p == 'e' || *p == 'E')) {
-		p += p[1] == '+' || p[1] == '-' ? 2 : 1;
-		n = strspn(p, DIGITS);
-		p += n;
-	}
-	bool ends = *p == '\0' || !strchr("+-.eE", *p);
-
-	return n > 0 && ends && isfinite(strtod(start, NULL)) ? p : NULL;
-}
-
-/* Returns a description of the error in the escape sequence at p; NULL = it is valid. */
-static const char *bad_escape(const char *p)
-{
-	if (strncmp(p + 1, "u0000", 5) == 0)
-		return "control character";
-	/* cJSON would treat it as a NUL, which truncates the string. */
-	return p[1] == 'u' && strspn(p + 2, "0123456789abcdefABCDEF") < 4 ? "invalid escape" : NULL;
-}
-
-/* Finds text that cJSON accepts although it is not valid JSON, or that must not be printed. Returns
- * its position and a description, or NULL if there is none. */
-static const char *find_bad(const char *text, const char **ret_what)
-{
-	unsigned depth = 0;
-	bool string = false;
-
-	*ret_what = "byte order mark";
-	if (strncmp(text, "\xef\xbb\xbf", 3) == 0)
-		return text;
-	for (const char *p = text; *p; p++) {
-		*ret_what = "control character";
-		if ((unsigned char)*p < 0x20 && (string || !strchr("\t\n\r", *p)))
-			return p;
-		if (*p == '"') {
-			string = !string;
-		} else if (string && *p == '\\' && p[1]) {
-			*ret_what = bad_escape(p++);
-			if (*ret_what)
-				return p;
-		} else if (!string && (*p == '[' || *p == '{')) {
-			*ret_what = "nesting too deep";
-			if (++depth > DEEPEST)
-				return p;
-		} else if (!string && (*p == ']' || *p == '}')) {
-			depth -= depth > 0;
-		} else if (!string && strchr("-" DIGITS, *p)) {
-			const char *end = number_end(p);
-			*ret_what = "invalid number";
-			if (!end)
-				return p;
-			p = end - 1;
-		}
-	}
-	return NULL;
-}
-
 static cJSON *parse(const char *text, size_t len, const char *where, struct error *err)
 {
-	const char *end = text;
+	struct syntax_error error;
 
 	if (!text_is_utf8(text, len)) {
 		error_set(err, STATUS_INVALID, "Invalid JSON in %s: not valid UTF-8", where);
 		return NULL;
 	}
-	const char *what, *bad = find_bad(text, &what);
-	if (bad) {
-		broken(text, bad, where, what, err);
+	if (!syntax_check(text, &error)) {
+		_cleanup_free_ char *message = syntax_message(text, &error, where);
+		error_set(err, STATUS_INVALID, "%s", message);
 		return NULL;
 	}
-	cJSON *tree = cJSON_ParseWithOpts(text, &end, true);
-	if (!tree)
-		broken(text, end, where, *end ? "unexpected text" : "unexpected end", err);
+	cJSON *tree = cJSON_ParseWithOpts(text, NULL, true);
+	if (!tree) /* its own limits, none of which is known to be reached */
+		error_set(err, STATUS_INVALID, "Invalid JSON in %s", where);
 	return tree;
 }
 

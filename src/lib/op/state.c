@@ -152,7 +152,7 @@ static void judge(const struct env *env, struct state_device *dev, const struct 
 
 	if (definition && definition->broken)
 		set_state(dev, definition->unreadable ? MDEV_UNKNOWN : MDEV_BROKEN,
-			  mem_text(definition->broken));
+			  mem_text_n(definition->broken, strcspn(definition->broken, "\n")));
 	else if (dev->running)
 		judge_running(env, dev, places);
 	else
