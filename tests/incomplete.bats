@@ -200,3 +200,17 @@ post start success $json
 post stop failure
 "
 }
+
+@test "a signal while an incomplete device is removed does not keep its scripts from hearing of the end" {
+	killed_at assign_domain
+	note_calls
+	FAKEKERNEL_LOG=$BATS_TEST_TMPDIR/log FAKEKERNEL_DELAY=300 mdev-start --ensure -u "$U1" \
+		2>"$BATS_TEST_TMPDIR/err" 3>&- &
+	until [[ -s $BATS_TEST_TMPDIR/log ]]; do :; done
+	kill -TERM $!
+	wait $! || status=$?
+	((status == 143))
+	same_file "$BATS_TEST_TMPDIR/calls" "post start failure $json
+"
+	[[ ! -e $DEVICES/$U1 && ! -e $MARKS/$U1 ]]
+}

@@ -56,6 +56,7 @@ struct call {
 	enum callout_state state;
 	const char *input; /* borrowed; NULL = empty stdin */
 	bool alone;	   /* only one script is called, not all in turn */
+	bool for_post;	   /* part of a post event */
 };
 
 static uint64_t call_bit(const struct call *call)
@@ -101,7 +102,7 @@ static const char *kind(const struct call *call)
  * notifications. All others are terminated by a termination signal. */
 static bool ends_with_signal(const struct call *call)
 {
-	return call->event != EVENT_POST && call->event != EVENT_NOTIFY;
+	return !call->for_post && call->event != EVENT_NOTIFY;
 }
 
 static int interrupted(struct error *err)
@@ -158,7 +159,7 @@ static int run(const struct call *call, const char *path, struct spawn_result *r
 	if (ends_with_signal(call) && signal_pending_termination())
 		return interrupted(err);
 	log_debug("%s %s: running %s", argv[4], argv[6], path);
-	int r = spawn_run(argv, call->input, limit, call->event != EVENT_POST, ret);
+	int r = spawn_run(argv, call->input, limit, !call->for_post, ret);
 	if (r < 0)
 		return not_run(call, path, -r, err);
 	if (call->action != ACTION_CAPABILITIES) /* see negotiate() */
@@ -369,6 +370,7 @@ static struct call call_of(const struct callout *callout, enum event event,
 	return (struct call){ .all = callout->all,
 			      .dev = callout->dev,
 			      .event = event,
+			      .for_post = event == EVENT_POST,
 			      .action = callout->action,
 			      .state = state,
 			      .input = event == EVENT_NOTIFY ? NULL : callout->input };
