@@ -627,7 +627,7 @@ no available instance of mtty-1\"}]]"
 	same "[false,8,\"Invalid JSON in $F: unexpected end at line 2 column 1\",[]]"
 }
 
-@test "on a terminal, apply shows how far it is" {
+@test "on a terminal, apply shows its progress" {
 	sets "$(set_of a 2)"
 	run -0 command script -qec "mdevctl apply '$F' >'$BATS_TEST_TMPDIR/out'" /dev/null
 	same $'\r1 of 4 changes\r2 of 4 changes\r3 of 4 changes\r4 of 4 changes\r\E[K'

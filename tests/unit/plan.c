@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* op/plan: a large host is planned evenly, in linear time, and needs nothing once it is as planned.
- */
+/* op/plan: a large host is planned evenly, in linear time, and a second plan is empty. */
 #undef NDEBUG
 #include <assert.h>
 #include <stdio.h>
@@ -11,9 +10,9 @@
 #include "base/mem.h"
 #include "op/plan.h"
 
-#define FUNCTIONS 8 /* of a card; each takes as many devices */
+#define FUNCTIONS 8 /* of a card; each takes this number of devices */
 
-/* With sanitizers, only what is planned counts. */
+/* With sanitizers, only the plan is checked, not the time. */
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
 #define SLOW 1000
@@ -23,7 +22,7 @@
 #define SLOW 1
 #endif
 
-/* A host with so many parents, and nothing else. */
+/* Creates a host with n parents. */
 static void open_host(size_t n, struct state *state)
 {
 	*state = (struct state){ .parents = mem_zero(n, sizeof(*state->parents)),
@@ -58,7 +57,7 @@ static int by_parent_and_uuid(const void *left, const void *right)
 	return order ? order : strcmp(a->uuid, b->uuid);
 }
 
-/* What the plan wants becomes what there is. */
+/* Applies the plan to the state. */
 static void carry_out(const struct plan *plan, struct state *state)
 {
 	struct mdev_list *list = &state->definitions;
@@ -96,7 +95,7 @@ static double now(void)
 	return (double)time.tv_sec * 1000 + (double)time.tv_nsec / 1e6;
 }
 
-/* The fewest milliseconds of some tries; *ret is the plan. */
+/* Returns the minimum time of several runs in milliseconds; *ret is the plan. */
 static double plan_host(const struct state *state, const struct desired *desired, struct plan *ret)
 {
 	_cleanup_error_ struct error err = { 0 };
@@ -114,7 +113,7 @@ static double plan_host(const struct state *state, const struct desired *desired
 	return best;
 }
 
-/* As many devices on each parent, and none is missing. */
+/* All parents have the same number of devices, and none is missing. */
 static void check_even(const struct plan *plan, size_t n_parents)
 {
 	_cleanup_free_ size_t *counts = mem_zero(n_parents, sizeof(size_t));
@@ -131,7 +130,7 @@ static void check_even(const struct plan *plan, size_t n_parents)
 		assert(counts[i] == FUNCTIONS);
 }
 
-/* Plans a set that fills so many parents; returns the milliseconds of both plans. */
+/* Plans a set that fills n parents; returns the time of both plans in milliseconds. */
 static double fill(size_t n_parents)
 {
 	static char *parents[] = { (char *)"parent-*" };

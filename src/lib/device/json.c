@@ -33,7 +33,7 @@ static cJSON *parse(const char *text, size_t len, const char *where, struct erro
 		return NULL;
 	}
 	cJSON *tree = cJSON_ParseWithOpts(text, NULL, true);
-	if (!tree) /* its own limits, none of which is known to be reached */
+	if (!tree) /* a limit of cJSON, none of which is known to be reached */
 		error_set(err, STATUS_INVALID, "Invalid JSON in %s", where);
 	return tree;
 }

@@ -14,7 +14,7 @@
 #define DEEPEST 127
 
 struct checker {
-	const char *p; /* what is checked next */
+	const char *p; /* the current position */
 	unsigned depth;
 	struct syntax_error *error;
 };
@@ -36,8 +36,7 @@ static bool skip_space(struct checker *c)
 	return true;
 }
 
-/* What is wrong with text that begins neither a value nor a name, depending on what people write
- * there. */
+/* Describes the error in text that is neither a value nor a name, based on common mistakes. */
 static bool bad_word(const struct checker *c, const char *unquoted)
 {
 	static const char *const words[] = { "true", "false", "null" };
@@ -53,7 +52,8 @@ static bool bad_word(const struct checker *c, const char *unquoted)
 	return fail(c, c->p, "unexpected text");
 }
 
-/* The escape sequence behind the backslash at p. Returns its length, or 0 if it is invalid. */
+/* Checks the escape sequence after the backslash at p. Returns its length, or 0 if it is invalid.
+ */
 static size_t escape_length(const char *p)
 {
 	if (p[1] && strchr("\"\\/bfnrt", p[1]))
@@ -112,7 +112,7 @@ static bool check_number(struct checker *c)
 		good = n > 0;
 		p += n;
 	}
-	/* A double is what mdevctl makes of it. */
+	/* mdevctl parses numbers as double. */
 	if (!good || (*p && strchr("+-.eE", *p)) || !isfinite(strtod(start, NULL)))
 		return fail(c, start, "invalid number");
 	c->p = p;
@@ -121,7 +121,7 @@ static bool check_number(struct checker *c)
 
 static bool check_value(struct checker *c);
 
-/* A name and its value. */
+/* Checks a name and its value. */
 static bool check_member(struct checker *c)
 {
 	if (*c->p != '"')
@@ -142,7 +142,7 @@ static bool begins_item(char c)
 	return c && (strchr("\"'{[-_", c) || isalnum((unsigned char)c));
 }
 
-/* What stands between brackets; c->p is at the opening one. */
+/* Checks the contents of brackets; c->p is at the opening one. */
 static bool check_items(struct checker *c, char closing, bool (*check_item)(struct checker *c))
 {
 	const char *comma = NULL;
@@ -215,7 +215,7 @@ bool syntax_check(const char *text, struct syntax_error *ret)
 	return *c.p ? fail(&c, c.p, "unexpected text") : true;
 }
 
-/* As many characters of the line are shown on both sides of the mistake. */
+/* Maximum number of characters that are shown on each side of the error. */
 #define SHOWN 60
 
 static bool is_continuation(char c)
@@ -223,7 +223,7 @@ static bool is_continuation(char c)
 	return (c & 0xc0) == 0x80;
 }
 
-/* The line below the message, and the mark below that. */
+/* Returns the line that contains the error, and a line with the marker. */
 static char *excerpt(const char *text, const char *at)
 {
 	const char *start = at, *end = at;
@@ -237,7 +237,7 @@ static char *excerpt(const char *text, const char *at)
 		end++;
 	char *shown = mem_text_n(start, (size_t)(end - start));
 	for (char *p = shown; *p; p++)
-		if (*p == '\t') /* one column wide, so that the mark is in its place */
+		if (*p == '\t') /* one column wide, so that the marker is aligned */
 			*p = ' ';
 	char *lines = mem_printf("\n  %s\n  %*s^", shown, before, "");
 	free(shown);

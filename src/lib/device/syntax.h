@@ -4,19 +4,20 @@
 #include <stdbool.h>
 
 /*
- * Whether a text is JSON (RFC 8259), and where it is not: people write definitions by hand, and a
- * parser's "unexpected text" is far from a comma too many. Stricter than cJSON, which accepts
- * numbers such as "01"; as strict as mdevctl, which must be able to read what is written.
+ * Checks the syntax of JSON (RFC 8259) and locates errors: users write definitions manually, and
+ * error messages of general parsers are often not precise enough. It is stricter than cJSON, which
+ * accepts numbers such as "01", and as strict as mdevctl, which must be able to read the output.
  */
 
 struct syntax_error {
-	const char *at;	  /* in the text: the mistake itself */
+	const char *at;	  /* position of the error in the text */
 	const char *what; /* static, e.g. "trailing comma" */
 };
 
-/* Checks a text that is UTF-8 without NUL. Returns whether it is JSON; otherwise ret is filled. */
+/* Checks a text, which must be UTF-8 without NULs. Returns whether it is valid; otherwise, ret is
+ * set. */
 bool syntax_check(const char *text, struct syntax_error *ret);
 
-/* Returns the message about the error, for a text with this name: its kind, line and column, and
- * below it the line with a mark, as compilers do. Owned by the caller. */
+/* Returns the error message for a text with this name: the kind of error, line and column, followed
+ * by the line with a marker, like compilers do. Owned by the caller. */
 char *syntax_message(const char *text, const struct syntax_error *error, const char *where);

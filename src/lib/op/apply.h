@@ -36,7 +36,7 @@ struct apply {
 	bool dry_run;
 	struct apply_change **changes; /* owned, including each change: those made so far */
 	size_t n_changes;
-	size_t n_planned;		/* changes of this plan that are still to be made */
+	size_t n_planned;		/* changes of this plan that have not been made yet */
 	struct apply_problem *problems; /* owned */
 	size_t n_problems;
 	struct apply_run *run; /* owned */

@@ -63,7 +63,7 @@ struct site *sites_find(const struct sites *sites, const char *name)
 	return bsearch(&wanted, sites->v, sites->n, sizeof(wanted), by_name);
 }
 
-/* A driver that does not count instances leaves the decision to the start. */
+/* If a driver does not count instances, only the start shows whether one is available. */
 static unsigned capacity(const struct site *site, const struct mdev_type *type)
 {
 	return type->counted ? type->available + site->freed : SET_LIMIT;
