@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck disable=SC2154 # bats sets stderr
 # What users did, as public reports tell it, and what should have come of it. One test a kind.
 bats_require_minimum_version 1.5.0
 load lib/world.bash
@@ -174,6 +175,7 @@ no_parent() {
 	mkdir -p "$DEVICES/$U1/vfio-dev/vfio7" "$ROOT/dev/vfio/devices"
 	echo 511:7 >"$DEVICES/$U1/vfio-dev/vfio7/dev"
 	: >"$ROOT/dev/vfio/devices/vfio7"
+	# shellcheck disable=SC2217 # only holds the node open
 	LD_PRELOAD='' sleep 600 <"$ROOT/dev/vfio/devices/vfio7" >/dev/null 2>&1 3>&- &
 	run -6 --separate-stderr mdevctl stop --all
 	same_stderr "Warning: Stop of $U1 on mtty failed: Device $U1 is in use by sleep (PID $!)

@@ -290,6 +290,7 @@ no_json() {
 	run -8 --separate-stderr mdevctl define -p mtty --jsonfile "$BATS_TEST_TMPDIR/json"
 	same ""
 	# Below it is the line with a mark; see cases.bats.
+	# shellcheck disable=SC2154 # bats sets it
 	output=${stderr%%$'\n'*} same "Error: Invalid JSON in $BATS_TEST_TMPDIR/json: $1"
 }
 

@@ -210,7 +210,7 @@ Error: Undefine failed" "${nobody[@]}" mdevctl undefine -u "$U1"
 	((UID == 0)) && "${nobody[@]}" test -x "$ROOT" -a -r "$BUILD/mdevctl" || skip "needs root, and paths for all"
 	definition mtty "$U1" mtty-1
 	chmod 700 "$D/mtty"
-	fails 1 "Error: Unable to write /etc/mdevctl.d/mtty/$U2: Permission denied (root privileges required)" \
+	fails 1 "Error: Unable to read /etc/mdevctl.d/mtty: Permission denied (root privileges required)" \
 		"${nobody[@]}" mdevctl define -u "$U2" -p mtty -t mtty-1
 	run -0 --separate-stderr "${nobody[@]}" mdevctl list -d
 	same ""
