@@ -138,7 +138,9 @@ start_failed() {
 		[[ $(device) == complete ]] || return 1
 	else
 		((status < 10)) && [[ $(grep -c ^Error: "$ERR") == 1 ]] || return 1
-		[[ $(device) == none || $(<"$ERR") == *"could not be removed again"* ]] || return 1
+		# or did all, and could not tell what
+		[[ $(device) == none || $(<"$ERR") == *"could not be removed again"* ||
+			$(<"$ERR") == *"Failed to write to standard output"* ]] || return 1
 	fi
 	heals
 }
