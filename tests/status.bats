@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# shellcheck disable=SC2030,SC2031,SC2154 # each test is a shell of its own; bats sets stderr
+# shellcheck disable=SC2016,SC2030,SC2031,SC2154 # $ is for jq; each test is a shell of its own; bats sets stderr
 # mdevctl status: the tree, JSON and --check, on hosts of all kinds
 bats_require_minimum_version 1.5.0
 load lib/world.bash
@@ -80,7 +80,8 @@ add_process() {
 	shift 2
 	for file; do
 		ln -s "$ROOT$file" "$PROC/$pid/fd/$fd"
-		printf 'pos:\t0\nflags:\t02100002\n' >"$PROC/$pid/fdinfo/$((fd++))"
+		printf 'pos:\t0\nflags:\t02100002\n' >"$PROC/$pid/fdinfo/$fd"
+		fd=$((fd + 1))
 	done
 }
 
@@ -275,6 +276,21 @@ mtty
 	same_stderr ""
 }
 
+@test "available instances that the driver does not count are unknown, not none" {
+	rm "$SYS/class/mdev_bus/mtty/mdev_supported_types"/*/available_instances
+	run -0 mdevctl status --noheadings -p mtty
+	[[ $output == *"├─mtty-1"*" ? free, Single port serial"* ]]
+	run -0 bash -c "mdevctl status --json -p mtty 2>/dev/null | jq -c '[.parents[].types[].available_instances]'"
+	same "[null,null]"
+	definition mtty "$U1" mtty-1 auto
+	run -10 --separate-stderr mdevctl status --check
+	same "missing $U1 mtty mtty-1: not started, see journalctl MDEV_UUID=$U1"
+	mdevctl undefine -u "$U1"
+	rm "$SYS/class/mdev_bus/matrix"
+	run -0 --separate-stderr mdevctl status --noheadings
+	[[ $output == *"└─2 types"*" none known to be free"* ]]
+}
+
 @test "on a host without parents, only a reason is printed, on a terminal" {
 	no_parents
 	run -0 --separate-stderr mdevctl status
@@ -358,7 +374,7 @@ users() {
 	chmod 000 "$PROC/1/fd"
 	run -0 --separate-stderr weak mdevctl status --noheadings -p mtty
 	[[ ${lines[2]} == "│ ├─$U1 running -     ?" && ${lines[3]} == "│ └─$U2 running -     qemu (100)" ]]
-	same_stderr "Warning: Not all processes can be seen from here; '?' may be in use"
+	same_stderr "Warning: Not all processes are visible: devices marked '?' may be in use"
 	run -0 --separate-stderr weak mdevctl status --json
 	same_stderr ""
 	[[ $(jq -c '[.parents[].devices[].in_use]' <<<"$output") == '[null,true]' ]]
@@ -620,8 +636,8 @@ valid() {
 	printf 'qemu\0-name\0guest=%s%s\0' "$bad" "$long" >"$PROC/100/cmdline"
 	for LC_ALL in C C.UTF-8; do
 		export LC_ALL
-		for command in "mdevctl status" "mdevctl status --all" "mdevctl status --check" "mdevctl status --json"; do
-			run --separate-stderr $command
+		for option in --noheadings --all --check --json; do
+			run --separate-stderr mdevctl status $option
 			((status == 0 || status == 10))
 			run -1 env LC_ALL=C grep -qP '[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]' <<<"$output$stderr"
 		done

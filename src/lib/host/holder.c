@@ -245,9 +245,9 @@ char *holder_find(const struct env *env, const char *uuid)
 	_cleanup_free_ char *dir = mem_printf(VFIO_MDEV, uuid);
 	_cleanup_node_ struct node device = { 0 }, group = { 0 };
 
-	if (vfio_device(env, dir, name))
+	if (vfio_device(env->root, dir, name))
 		device = find_node(env, "devices/", name);
-	if (vfio_group(env, dir, name))
+	if (vfio_group(env->root, dir, name))
 		group = find_node(env, "", name);
 	_cleanup_close_ int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	_cleanup_close_ int fd =

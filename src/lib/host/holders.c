@@ -56,11 +56,11 @@ static void add_nodes(const struct env *env, struct walk *walk, struct holder *h
 	char name[NAME_MAX + 1];
 
 	holder->in_use = ANSWER_NO;
-	if (vfio_group(env, holder->path, name)) {
+	if (vfio_group(holder->dirfd, holder->path, name)) {
 		holder->group = mem_printf("/dev/vfio/%s", name);
 		add_node(env, walk, holder, holder->group);
 	}
-	if (vfio_device(env, holder->path, name)) {
+	if (vfio_device(holder->dirfd, holder->path, name)) {
 		holder->node = mem_printf("/dev/vfio/devices/%s", name);
 		add_node(env, walk, holder, holder->node);
 	}
@@ -196,9 +196,13 @@ static void match_device(struct walk *walk, const char *pid, const char *fd)
 	while (name > line && name[-1] != '/')
 		name--;
 	for (size_t i = 0; i < walk->n_holders; i++) {
-		const char *slash = strrchr(walk->holders[i].path, '/');
-		if (slash && strlen(slash + 1) == (size_t)(end - name) &&
-		    strncmp(slash + 1, name, (size_t)(end - name)) == 0)
+		const char *device = walk->holders[i].path, *slash = strrchr(device, '/');
+
+		if (slash)
+			device = slash + 1;
+
+		if (strlen(device) == (size_t)(end - name) &&
+		    strncmp(device, name, (size_t)(end - name)) == 0)
 			found(walk, &walk->holders[i], pid);
 	}
 }

@@ -14,7 +14,8 @@
  * from starting.
  */
 struct holder {
-	const char *path; /* borrowed: the sysfs directory of the device, relative to the root */
+	int dirfd;	  /* borrowed */
+	const char *path; /* borrowed: the sysfs directory of the device, relative to dirfd */
 
 	/* Set by holders_find(). */
 	char *group;	    /* owned: "/dev/vfio/7"; NULL = the device has no group */

@@ -4,19 +4,18 @@
 #include <limits.h>
 #include <stdbool.h>
 
-#include "host/env.h"
-
 /*
  * The names under which VFIO provides a running device (kernel documentation, driver-api/vfio.rst).
- * Each function returns whether there is such a name.
+ * Each function takes the directory of the device in sysfs, device below dirfd, and returns whether
+ * there is such a name.
  */
 
 /* The directory of a mediated device, for printf(). */
 #define VFIO_MDEV "sys/bus/mdev/devices/%s"
 
 /* The number of its group: /dev/vfio/NUMBER, subsystem vfio. */
-bool vfio_group(const struct env *env, const char *device, char ret[NAME_MAX + 1]);
+bool vfio_group(int dirfd, const char *device, char ret[NAME_MAX + 1]);
 
 /* "vfioN" if it has its own node (since Linux 6.6): /dev/vfio/devices/vfioN, subsystem vfio-dev.
  * Older kernels have such names without a node, which udev does not track. */
-bool vfio_device(const struct env *env, const char *device, char ret[NAME_MAX + 1]);
+bool vfio_device(int dirfd, const char *device, char ret[NAME_MAX + 1]);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,7 +10,6 @@
 #include "device/json.h"
 #include "device/uuid.h"
 #include "host/mark.h"
-#include "host/vfio.h"
 #include "op/state.h"
 #include "set/active.h"
 #include "set/defined.h"
@@ -314,27 +314,25 @@ static void explain_missing(struct state *state)
 /* Finds the processes that use running devices and functions, in one pass. */
 static void find_holders(const struct env *env, bool walk, struct state *state)
 {
-	size_t n = state->running.n + state->vfs.n;
-	_cleanup_free_ char **paths = mem_zero(state->running.n + 1, sizeof(char *));
+	size_t n_running = state->running.n, n = n_running + state->vfs.n;
 
+	/* Opened once for all: each look-up of a whole path in sysfs waits for its lock. */
+	_cleanup_close_ int devices =
+		openat(env->root, "sys/bus/mdev/devices", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	state->holders = mem_zero(n + 1, sizeof(*state->holders));
 	state->n_holders = n;
-	for (size_t i = 0; i < state->running.n; i++) {
-		paths[i] = mem_printf(VFIO_MDEV, state->running.v[i].uuid);
-		state->holders[i].path = paths[i];
-	}
-	for (size_t i = 0; i < state->vfs.n; i++)
-		state->holders[state->running.n + i].path = state->vfs.v[i].path;
+	for (size_t i = 0; i < n; i++)
+		state->holders[i] =
+			i < n_running ? (struct holder){ .dirfd = devices,
+							 .path = state->running.v[i].uuid }
+				      : (struct holder){ .dirfd = env->root,
+							 .path = state->vfs.v[i - n_running].path };
 	holders_find(env, state->holders, n, walk);
-	state->vf_holders = &state->holders[state->running.n];
+	state->vf_holders = &state->holders[n_running];
 	for (size_t i = 0; i < state->n_devices; i++)
 		if (state->devices[i].running)
 			state->devices[i].holder =
 				&state->holders[state->devices[i].running - state->running.v];
-	for (size_t i = 0; i < state->running.n; i++) {
-		state->holders[i].path = NULL;
-		free(paths[i]);
-	}
 }
 
 void state_read(const struct env *env, const char *uuid, unsigned what, struct state *ret)

@@ -106,7 +106,10 @@ static void add_type(struct tree *tree, struct table_row *above, const struct st
 	_cleanup_free_ char *details = NULL;
 
 	if (type->counted)
-		append(&details, "%u free", type->available);
+		if (type->counted)
+			append(&details, "%u free", type->available);
+		else
+			append(&details, "? free");
 	else
 		append(&details, "? free");
 	if (type->title)
@@ -135,11 +138,12 @@ static void add_missing_types(struct tree *tree, struct table_row *above,
 }
 
 static void add_folded_types(struct tree *tree, struct table_row *above, size_t n, size_t n_free,
-			     bool more)
+			     bool uncounted, bool more)
 {
 	_cleanup_free_ char *name = mem_printf("%zu %stypes", n, more ? "more " : "");
 	_cleanup_free_ char *details =
-		n_free > 0 ? mem_printf("%zu with free instances", n_free) : mem_text("none free");
+		n_free > 0 ? mem_printf("%zu with free instances", n_free)
+			   : mem_text(uncounted ? "none known to be free" : "none free");
 
 	add_row(tree, above, name, details);
 }
@@ -148,12 +152,14 @@ static void add_folded_types(struct tree *tree, struct table_row *above, size_t 
 static void add_types(struct tree *tree, struct table_row *above, const struct state_parent *parent)
 {
 	size_t idle = 0, idle_free = 0;
+	bool uncounted = false;
 
 	add_devices(tree, above, parent, ""); /* devices whose definition has no type */
 	for (size_t i = 0; i < parent->n_types && !tree->view->filter.uuid; i++)
 		if (!has_devices(parent, parent->types[i].name)) {
 			idle++;
 			idle_free += parent->types[i].available > 0;
+			uncounted = uncounted || !parent->types[i].counted;
 		}
 	bool fold = idle > 1 && !tree->view->all && !tree->view->filter.parent;
 
@@ -163,7 +169,7 @@ static void add_types(struct tree *tree, struct table_row *above, const struct s
 			add_type(tree, above, parent, &parent->types[i]);
 	add_missing_types(tree, above, parent);
 	if (fold)
-		add_folded_types(tree, above, idle, idle_free, idle < parent->n_types);
+		add_folded_types(tree, above, idle, idle_free, uncounted, idle < parent->n_types);
 }
 
 /* --- Parents and cards ----------------------------------------------------------------------- */
@@ -232,7 +238,7 @@ static void add_folded_parents(struct tree *tree, struct table_row *above, size_
 	if (n_free > 0)
 		append(&details, "%zu with free instances", n_free);
 	else
-		append(&details, "none with free instances");
+		append(&details, "no free instances known");
 	add_row(tree, above, name, details);
 }
 
@@ -424,8 +430,8 @@ int status_print(const struct state *state, const struct status_view *view, stru
 	if (table_print(table, err) < 0)
 		return -1;
 	if (tree.hidden)
-		log_warning("Not all processes can be seen%s; '?' may be in use",
-			    geteuid() == 0 ? " from here" : " (root privileges required)");
+		log_warning("Not all processes are visible%s: devices marked '?' may be in use",
+			    geteuid() == 0 ? "" : " (root privileges required)");
 	return 0;
 }
 
@@ -529,7 +535,10 @@ static void types_json(struct json_writer *w, const struct status_view *view,
 		key_string(w, "device_api", type->device_api);
 		json_key(w, "available_instances");
 		if (type->counted)
-			json_number(w, type->available);
+			if (type->counted)
+				json_number(w, type->available);
+			else
+				json_null(w);
 		else
 			json_null(w);
 		json_close(w, '}');

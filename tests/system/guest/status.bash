@@ -1,0 +1,97 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck disable=SC2016,SC2154 # sed sees backticks; coproc sets guest_PID
+# mdevctl status on a real kernel: states, users in all the ways to use a device, ordinary users, and
+# that looking never gets in the way of a guest that starts.
+set -eu
+. "${0%/*}/lib.bash"
+
+u1=11111111-1111-4111-8111-111111111111
+u2=22222222-2222-4222-8222-222222222222
+export LC_ALL=C
+
+# The row of a device, its name aside.
+row() # UUID
+{
+	mdevctl status --noheadings --uuid="$1" | sed -n "s/.*$1 *//p" | tr -s ' '
+}
+
+in_json() # UUID KEY: the first value of this key
+{
+	mdevctl status --json --uuid="$1" | sed -n "s/^ *\"$2\": \(.*[^,]\),\{0,1\}$/\1/p" | head -n 1
+}
+
+modprobe mtty
+modprobe vfio_iommu_type1
+check "an idle parent is shown with its types folded" "mtty
+\`-2 types with 2 free" "$(mdevctl status --noheadings | sed 's/  *\([0-9]\) with free instances/ with \1 free/; s/ *$//')"
+mdevctl define -u $u1 -p mtty -t mtty-1 --auto
+check "what should run and does not is missing" \
+	"missing $u1 mtty mtty-1: not started, see journalctl MDEV_UUID=$u1" "$(mdevctl status --check || true)"
+check_status "--check ends with 10" 10 mdevctl status --check
+mdevctl start -u $u1
+mdevctl start -u $u2 -p mtty -t mtty-2
+settle
+check_status "--check is content" 0 mdevctl status --check
+check "running, defined, not in use" "running auto" "$(row $u1)"
+check "running, not defined, not in use" "running -" "$(row $u2)"
+check "the group's node is the device's" "\"/dev/vfio/$(node_of group $u1)\"" "$(in_json $u1 vfio_group)"
+mdevctl status | systemd-cat -t status
+
+kinds="group device"
+[ ! -e /dev/vfio/devices ] || kinds+=" cdev"
+[ ! -e /dev/iommu ] || [ ! -e /dev/vfio/devices ] || kinds+=" iommufd"
+for what in $kinds; do
+	hold "$what" $u1
+	check "the user of the $what is named" "running auto hold ($holder_pid)" "$(row $u1)"
+	check "the other device is not in use ($what)" "running -" "$(row $u2)"
+	check "an ordinary user is told that it cannot be told ($what)" "running auto ?" \
+		"$(setpriv --reuid=65534 --regid=65534 --clear-groups mdevctl status --noheadings -u $u1 2>/dev/null |
+			sed -n "s/.*$u1 *//p" | tr -s ' ')"
+	release
+done
+check "nobody uses it any more" "running auto" "$(row $u1)"
+
+# The group closed, the device open: since Linux 6.17 the kernel says which one it is.
+hold closed $u1
+if grep -q vfio-device-syspath "/proc/$holder_pid/fdinfo"/*; then
+	check "the kernel names the device whose group is closed" "running auto hold ($holder_pid)" "$(row $u1)"
+else
+	check "a device whose group is closed cannot be told from others" "running auto ?" "$(row $u1 2>/dev/null)"
+fi
+release
+
+# A process as libvirt starts QEMU, holding the device.
+mkdir /run/qemu
+cp "$here/hold" /run/qemu/qemu-system-x86
+coproc guest {
+	exec /run/qemu/qemu-system-x86 device "$(node_of device $u1)" $u1 \
+		sh -c 'echo; read -r _' sh -name guest=vm7,debug-threads=on -S
+}
+read -r -t "$patience" _ <&"${guest[0]}"
+check "a guest is named" "running auto vm7 ($guest_PID)" "$(row $u1)"
+check "as QEMU calls it" '"vm7"' "$(in_json $u1 guest)"
+guest_pid=$guest_PID
+echo >&"${guest[1]}"
+wait "$guest_pid" || true
+
+# A look at any moment lets a guest open the group: 200 opens, while status runs without a pause.
+(while [ ! -e /run/enough ]; do mdevctl status >/dev/null; done) &
+looking=$!
+failures=0
+for _ in {1..200}; do
+	"$here/hold" group "$(node_of group $u1)" $u1 true >/dev/null 2>&1 || failures=$((failures + 1))
+done
+touch /run/enough
+wait $looking
+check "a guest that starts never finds the group busy" 0 "$failures"
+
+mdevctl stop -u $u1
+mdevctl stop -u $u2
+modprobe -r mtty
+check "the parent is not present" "missing $u1 mtty mtty-1: parent not present" "$(mdevctl status --check || true)"
+check "and in the tree" "mtty not present
+\`-mtty-1
+ \`-$u1 missing auto parent not present" "$(mdevctl status --noheadings | tr -s ' ')"
+mdevctl undefine -u $u1
+check "a host without anything prints nothing" "" "$(mdevctl status)"
