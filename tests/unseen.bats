@@ -62,7 +62,7 @@ setup() {
 		ENOMEM) text="Cannot allocate memory" ;;
 		esac
 		call=$(strace -E LD_PRELOAD="$LD_PRELOAD" -e trace=openat mdev-autostart mtty 2>&1 |
-			sed -n '/"mtty", O_RDONLY/=' | head -n 1)
+			sed -n '/mdevctl.d.mtty", O_RDONLY/=' | head -n 1)
 		mdevctl stop -u "$U1"
 		run -1 --separate-stderr strace -qqq -o /dev/null -E LD_PRELOAD="$LD_PRELOAD" -e trace=openat \
 			-e "inject=openat:error=$errno:when=$call" mdev-autostart mtty

@@ -80,6 +80,11 @@ puts_off_term() {
 	((0x${mask:-0} & 0x4000))
 }
 
+# Sanitizers cannot look for leaks in a traced program.
+strace() {
+	ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0 command strace "$@"
+}
+
 # wrong_usage TEXT COMMAND ARGUMENT...: the command fails with this usage error.
 wrong_usage() {
 	local text=$1

@@ -69,7 +69,7 @@ int file_scan_unsorted(int dirfd, const char *path, struct file_names *ret)
 
 	_cleanup_close_ int fd = file_open_dir(dirfd, path);
 	ssize_t len = fd < 0 ? fd : read_entries(fd, &names.entries);
-	if (len < 0)
+	if (!names.entries)
 		return (int)len;
 	for (ssize_t at = 0; at < len;) {
 		struct dirent *entry = (struct dirent *)(void *)(names.entries + at);

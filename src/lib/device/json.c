@@ -387,8 +387,9 @@ bool json_read_supports(const char *text, size_t len, const char *const actions[
 	if (!cJSON_IsObject(supports))
 		return false;
 	const cJSON *version = member(supports, "version");
-	if (!cJSON_IsNumber(version) || version->valuedouble < 0 ||
-	    version->valuedouble > UINT_MAX || version->valuedouble != trunc(version->valuedouble))
+	if (!cJSON_IsNumber(version) || !(version->valuedouble >= 0) ||
+	    version->valuedouble > UINT_MAX ||
+	    version->valuedouble != (double)(unsigned)version->valuedouble)
 		return false;
 	if (!read_names(member(supports, "actions"), actions, &found.actions,
 			&found.unknown_actions) ||

@@ -124,7 +124,7 @@ static struct table read_table(const struct walk *walk, const char *pid)
 		else if (is_node(walk, pid, dir, fd, target, walk->device))
 			table.device = true;
 		else if (is_node(walk, pid, dir, fd, target, walk->group))
-			table.group_fd = atoi(fd);
+			table.group_fd = (int)strtol(fd, NULL, 10);
 		else if (is_other_group(walk, dir, fd, target))
 			table.other_group = true;
 	}
@@ -136,12 +136,11 @@ static pid_t parent_of(int proc, pid_t pid)
 {
 	_cleanup_free_ char *path = mem_printf("%d/stat", (int)pid);
 	char stat[PATH_MAX];
-	int parent;
 
 	if (file_read_attr(proc, path, stat, sizeof(stat)) < 0)
 		return 0;
 	const char *name_end = strrchr(stat, ')'); /* PID (NAME) STATE PARENT ..., with any NAME */
-	return name_end && sscanf(name_end, ") %*c %d", &parent) == 1 ? parent : 0;
+	return name_end && strlen(name_end) > 4 ? (pid_t)strtol(name_end + 4, NULL, 10) : 0;
 }
 
 /* PIDs are those in /proc, which may belong to another PID namespace than this process. */
@@ -151,7 +150,7 @@ static void find_callers(struct walk *walk)
 	ssize_t n = readlinkat(walk->proc, "self", self, sizeof(self) - 1);
 
 	self[n < 0 ? 0 : n] = '\0';
-	for (pid_t pid = atoi(self); pid > 0; pid = parent_of(walk->proc, pid)) {
+	for (pid_t pid = (pid_t)strtol(self, NULL, 10); pid > 0; pid = parent_of(walk->proc, pid)) {
 		if (walk->n_callers == sizeof(walk->callers) / sizeof(walk->callers[0]))
 			break;
 		walk->callers[walk->n_callers++] = pid;
@@ -187,8 +186,9 @@ static void look_at(struct walk *walk, const char *pid)
 		walk->group_user = describe(walk->proc, pid);
 	if (table.other_device && !table.other_group && !walk->other_user)
 		walk->other_user = describe(walk->proc, pid);
-	if (table.group_fd >= 0 && is_caller(walk, atoi(pid))) {
-		walk->caller = atoi(pid);
+	pid_t number = (pid_t)strtol(pid, NULL, 10);
+	if (table.group_fd >= 0 && is_caller(walk, number)) {
+		walk->caller = number;
 		walk->caller_fd = table.group_fd;
 	}
 }

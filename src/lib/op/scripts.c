@@ -65,14 +65,14 @@ static char *exposed_path(char *path)
  * they cannot. */
 static char *exposed(int fd)
 {
-	char name[32], path[PATH_MAX];
+	char name[32], target[PATH_MAX];
 
 	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
-	ssize_t n = readlink(name, path, sizeof(path) - 1);
+	ssize_t n = readlink(name, target, sizeof(target) - 1);
 	if (n < 0)
 		return mem_printf("Unable to read its path: %s", strerror(errno));
-	path[n] = '\0';
-	return exposed_path(path);
+	target[n] = '\0';
+	return exposed_path(target);
 }
 
 /* Whether an error concerns the file itself, rather than our resources or the disk. */
