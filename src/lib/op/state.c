@@ -316,7 +316,7 @@ static void find_holders(const struct env *env, bool walk, struct state *state)
 {
 	size_t n_running = state->running.n, n = n_running + state->vfs.n;
 
-	/* Opened once for all: each look-up of a whole path in sysfs waits for its lock. */
+	/* Opened once, as each lookup of a full path in sysfs takes a contended lock. */
 	_cleanup_close_ int devices =
 		openat(env->root, "sys/bus/mdev/devices", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	state->holders = mem_zero(n + 1, sizeof(*state->holders));

@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck disable=SC2016,SC2154 # sed sees backticks; coproc sets guest_PID
-# mdevctl status on a real kernel: states, users in all the ways to use a device, ordinary users, and
-# that looking never gets in the way of a guest that starts.
+# mdevctl status on a real kernel: states, the users of devices for all ways to use them, and
+# ordinary users. It must never prevent a guest from starting.
 set -eu
 . "${0%/*}/lib.bash"
 
@@ -10,7 +10,7 @@ u1=11111111-1111-4111-8111-111111111111
 u2=22222222-2222-4222-8222-222222222222
 export LC_ALL=C
 
-# The row of a device, its name aside.
+# Prints the row of a device without its name.
 row() # UUID
 {
 	mdevctl status --noheadings --uuid="$1" | sed -n "s/.*$1 *//p" | tr -s ' '
@@ -52,7 +52,8 @@ for what in $kinds; do
 done
 check "nobody uses it any more" "running auto" "$(row $u1)"
 
-# The group closed, the device open: since Linux 6.17 the kernel says which one it is.
+# The group is closed, and the device is open: since Linux 6.17, the kernel shows which device it
+# is.
 hold closed $u1
 if grep -q vfio-device-syspath "/proc/$holder_pid/fdinfo"/*; then
 	check "the kernel names the device whose group is closed" "running auto hold ($holder_pid)" "$(row $u1)"
@@ -61,7 +62,7 @@ else
 fi
 release
 
-# A process as libvirt starts QEMU, holding the device.
+# A process that uses the device, started like QEMU by libvirt.
 mkdir /run/qemu
 cp "$here/hold" /run/qemu/qemu-system-x86
 coproc guest {
@@ -75,7 +76,7 @@ guest_pid=$guest_PID
 echo >&"${guest[1]}"
 wait "$guest_pid" || true
 
-# A look at any moment lets a guest open the group: 200 opens, while status runs without a pause.
+# A guest can open the group at any time: 200 opens, while status runs continuously.
 (while [ ! -e /run/enough ]; do mdevctl status >/dev/null; done) &
 looking=$!
 failures=0
