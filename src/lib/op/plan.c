@@ -42,7 +42,9 @@ struct planner {
 	enum fate *fates;		     /* owned: one per device of the state */
 	const struct target **owners; /* owned: likewise; NULL = not in any set of the file */
 	size_t unclaimed;	      /* devices that may belong to a set, but are not known yet */
-	struct plan going, changing, coming; /* changes by kind; problems are in `going` */
+	/* Changes by kind: surplus devices, other removals, definitions, new devices. Problems are
+	 * in `going`. */
+	struct plan going, moving, changing, coming;
 	size_t wanted, missing, in_use;
 };
 
@@ -80,6 +82,7 @@ static void close_planner(struct planner *p)
 	free(p->owners);
 	sites_close(&p->sites);
 	plan_free(&p->going);
+	plan_free(&p->moving);
 	plan_free(&p->changing);
 	plan_free(&p->coming);
 }
@@ -361,10 +364,18 @@ static struct plan_change *change_of(struct plan *plan, enum action action,
 	return change;
 }
 
+/* Surplus devices are found last, but removed first. */
+static struct plan *removals(struct planner *p, const struct target *target,
+			     const struct member *member)
+{
+	return member->index >= target->set->count ? &p->going : &p->moving;
+}
+
 static void undefine(struct planner *p, const struct target *target, const struct member *member,
 		     const struct state_device *there, bool surplus)
 {
-	struct plan_change *change = change_of(&p->going, ACTION_UNDEFINE, target, member, there);
+	struct plan_change *change =
+		change_of(removals(p, target, member), ACTION_UNDEFINE, target, member, there);
 
 	change->surplus = surplus;
 	if (change->before)
@@ -386,7 +397,8 @@ static bool take_away(struct planner *p, const struct target *target, const stru
 		return false;
 	}
 	if (running) {
-		change_of(&p->going, ACTION_STOP, target, member, running)->surplus = true;
+		change_of(removals(p, target, member), ACTION_STOP, target, member, running)
+			->surplus = true;
 		sites_find(&p->sites, running->parent)->freed++;
 		p->fates[index_of(p, running)] = FATE_GOES;
 	}
@@ -915,8 +927,11 @@ static int plan_sets(struct planner *p, struct error *err)
 		if (open_target(p, &p->desired->sets[i], &p->targets[i], err) < 0)
 			return -1;
 	for (size_t i = 0; i < n; i++)
-		if (claim_surplus(p, &p->targets[i], err) < 0 ||
-		    claim_wanted(p, &p->targets[i], err) < 0)
+		if (claim_wanted(p, &p->targets[i], err) < 0)
+			return -1;
+	/* Then there is mostly nothing left to look for: 4096 hashes a set are saved. */
+	for (size_t i = 0; i < n; i++)
+		if (claim_surplus(p, &p->targets[i], err) < 0)
 			return -1;
 	reserve(p);
 	for (size_t i = 0; i < n; i++)
@@ -953,6 +968,7 @@ int plan_make(const struct state *state, const struct desired *desired,
 	open_planner(&p);
 	if (plan_sets(&p, err) < 0 || plan_definitions(&p, err) < 0)
 		return -1;
+	move_changes(&p.going, &p.moving);
 	move_changes(&p.going, &p.changing);
 	move_changes(&p.going, &p.coming);
 	*ret = p.going;
