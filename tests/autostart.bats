@@ -74,7 +74,7 @@ Error: 2 of 3 devices on mtty could not be started: $U1, $U2" mdevctl start-pare
 @test "start-parent-mdevs reports a device that is running with a different type" {
 	running mtty "$U1" mtty-2
 	definition mtty "$U1" mtty-1 auto
-	fails 1 "Warning: Start of $U1 on mtty failed: Device exists with different type
+	fails 1 "Warning: Start of $U1 on mtty failed: Device exists with different type: $U1 is running with type mtty-2, not mtty-1
 Error: 1 of 1 devices on mtty could not be started: $U1" mdevctl start-parent-mdevs mtty
 }
 

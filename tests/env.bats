@@ -28,7 +28,8 @@ teardown() {
 	fails 3 "Error: Device $U1 is not an active mdev" mdevctl stop -u "$U1"
 	fails 3 "Error: No devices match the specified uuid" mdevctl undefine -u "$U1"
 	fails 3 "Error: Mediated device $U1 is not defined" mdevctl modify -u "$U1" -a
-	fails 3 "Error: Unable to find parent device 'mtty'" mdevctl start -p mtty -t mtty-1
+	fails 3 "Error: Unable to find parent device 'mtty'. No loaded driver supports mediated devices. There is no IOMMU either; it may be disabled in the firmware or on the kernel command line" \
+		mdevctl start -p mtty -t mtty-1
 	run -0 find "$MDEVCTL_ENV_ROOT"
 	same "$MDEVCTL_ENV_ROOT"
 }
