@@ -106,10 +106,7 @@ static void add_type(struct tree *tree, struct table_row *above, const struct st
 	_cleanup_free_ char *details = NULL;
 
 	if (type->counted)
-		if (type->counted)
-			append(&details, "%u free", type->available);
-		else
-			append(&details, "? free");
+		append(&details, "%u free", type->available);
 	else
 		append(&details, "? free");
 	if (type->title)
@@ -535,10 +532,7 @@ static void types_json(struct json_writer *w, const struct status_view *view,
 		key_string(w, "device_api", type->device_api);
 		json_key(w, "available_instances");
 		if (type->counted)
-			if (type->counted)
-				json_number(w, type->available);
-			else
-				json_null(w);
+			json_number(w, type->available);
 		else
 			json_null(w);
 		json_close(w, '}');
