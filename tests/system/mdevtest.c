@@ -25,6 +25,7 @@
 #include <linux/mutex.h>
 #include <linux/platform_device.h>
 #include <linux/slab.h>
+#include <linux/version.h>
 #include <linux/vfio.h>
 
 #define MAX_PARENTS 16
@@ -107,7 +108,9 @@ static void mdevtest_release_dev(struct vfio_device *vdev)
 	list_del(&state->node);
 	state->parent->used -= state->units;
 	mutex_unlock(&state->parent->lock);
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
 	vfio_free_device(vdev);
+#endif
 }
 
 static long mdevtest_ioctl(struct vfio_device *vdev, unsigned int cmd, unsigned long arg)
@@ -127,6 +130,12 @@ static const struct vfio_device_ops mdevtest_dev_ops = {
 	.init = mdevtest_init_dev,
 	.release = mdevtest_release_dev,
 	.ioctl = mdevtest_ioctl,
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 6, 0)
+	.bind_iommufd = vfio_iommufd_emulated_bind,
+	.unbind_iommufd = vfio_iommufd_emulated_unbind,
+	.attach_ioas = vfio_iommufd_emulated_attach_ioas,
+	.detach_ioas = vfio_iommufd_emulated_detach_ioas,
+#endif
 };
 
 /* Attributes of a device */
