@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# shellcheck disable=SC2154 # bats sets stderr
 # What users did, as public reports tell it, and what should have come of it. One test a kind.
+# shellcheck disable=SC2154 # bats sets stderr and stderr_lines
 bats_require_minimum_version 1.5.0
 load lib/world.bash
 
@@ -175,7 +175,7 @@ no_parent() {
 	mkdir -p "$DEVICES/$U1/vfio-dev/vfio7" "$ROOT/dev/vfio/devices"
 	echo 511:7 >"$DEVICES/$U1/vfio-dev/vfio7/dev"
 	: >"$ROOT/dev/vfio/devices/vfio7"
-	# shellcheck disable=SC2217 # only holds the node open
+	# shellcheck disable=SC2217 # it holds the node
 	LD_PRELOAD='' sleep 600 <"$ROOT/dev/vfio/devices/vfio7" >/dev/null 2>&1 3>&- &
 	run -6 --separate-stderr mdevctl stop --all
 	same_stderr "Warning: Stop of $U1 on mtty failed: Device $U1 is in use by sleep (PID $!)
@@ -249,4 +249,20 @@ END
 	run -8 --separate-stderr mdevctl define -p mtty --jsonfile "$ROOT/json"
 	[[ ${stderr_lines[1]} == *'0":"x" "0'* ]]
 	[[ ${stderr_lines[2]} == "$(printf '%62s^' '')" ]]
+}
+
+# --- Definitions in the wrong place ---------------------------------------------------------------------
+
+@test "a user puts a definition into the wrong directory, or gives it another name" {
+	definition mtty "$U1" mtty-1
+	cp "$D/mtty/$U1" "$D/$U2"
+	cp "$D/mtty/$U1" "$D/$U3.json"
+	cp "$D/mtty/$U1" "$D/mtty/$U2.json"
+	: >"$D/README"
+	: >"$D/.hidden"
+	run -0 --separate-stderr mdevctl list -d
+	same "$U1 mtty mtty-1 manual"
+	same_stderr "Warning: Ignoring /etc/mdevctl.d/$U2: a definition belongs in the directory of its parent, /etc/mdevctl.d/PARENT/$U2
+Warning: Ignoring /etc/mdevctl.d/$U3.json: a definition belongs in the directory of its parent, /etc/mdevctl.d/PARENT/$U3
+Warning: Can't determine uuid for file '$U2.json' in /etc/mdevctl.d/mtty; rename it to $U2"
 }

@@ -327,7 +327,7 @@ Warning: Ignoring /etc/mdevctl.d/mtty/{$LOWER}: another file defines $LOWER"
 	mkdir -p "$D/scripts.d/callouts" "$D/.git"
 	cp "$FILE" "$D/scripts.d/$U2"
 	cp "$FILE" "$D/.git/$U2"
-	cp "$FILE" "$D/$U2"
+	: >"$D/$U2~"
 	reads_as "$U1 mtty mtty-1 manual"
 	run -0 --separate-stderr mdevctl list -d -p scripts.d
 	same ""

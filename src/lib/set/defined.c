@@ -219,6 +219,16 @@ static struct mdev *add(struct mdev_list *list, const char *parent, const char *
 	return dev;
 }
 
+/* Whether a file was meant as a definition: UUID or UUID.json. */
+static bool is_meant(const char *name, char ret[UUID_SIZE])
+{
+	size_t n = strlen(name);
+	bool json = n > 5 && strcmp(name + n - 5, ".json") == 0;
+	_cleanup_free_ char *stem = mem_text_n(name, json ? n - 5 : n);
+
+	return uuid_read(stem, ret);
+}
+
 /* Whether a file is a definition, judging by its name; ret is set to its UUID. */
 static bool is_definition(const char *parent, const struct dirent *file, char ret[UUID_SIZE])
 {
@@ -226,7 +236,9 @@ static bool is_definition(const char *parent, const struct dirent *file, char re
 		return false;
 	if (uuid_read(file->d_name, ret))
 		return true;
-	log_warning("Can't determine uuid for file '%s' in /" DIR_PATH "/%s", file->d_name, parent);
+	bool meant = is_meant(file->d_name, ret);
+	log_warning("Can't determine uuid for file '%s' in /" DIR_PATH "/%s%s%s", file->d_name,
+		    parent, meant ? "; rename it to " : "", meant ? ret : "");
 	return false;
 }
 
@@ -305,6 +317,17 @@ static void find_in_parent(const struct env *env, const char *parent, const char
 				      error_words(-r));
 }
 
+/* A definition in the wrong place is nobody's device, so its user is told where it belongs. */
+static void warn_misplaced(const char *name)
+{
+	char uuid[UUID_SIZE];
+
+	if (is_meant(name, uuid))
+		log_warning("Ignoring /" DIR_PATH "/%s: a definition belongs in the directory of "
+			    "its parent, /" DIR_PATH "/PARENT/%s",
+			    name, uuid);
+}
+
 void defined_find(const struct env *env, const struct filter *filter, struct mdev_list *ret)
 {
 	_cleanup_names_ struct file_names parents = { 0 };
@@ -329,8 +352,11 @@ void defined_find(const struct env *env, const struct filter *filter, struct mde
 	for (int i = 0; i < parents.n; i++) {
 		const char *name = parents.v[i]->d_name;
 
-		if (parents.v[i]->d_type == DT_REG || parents.v[i]->d_type == DT_LNK ||
-		    !is_parent(name))
+		if (parents.v[i]->d_type == DT_REG || parents.v[i]->d_type == DT_LNK) {
+			warn_misplaced(name);
+			continue;
+		}
+		if (!is_parent(name))
 			continue;
 		if (name_valid(name))
 			find_in_parent(env, name, filter->uuid, ret);

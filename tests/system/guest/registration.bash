@@ -71,7 +71,7 @@ mkdir -p /usr/lib/mdevctl/scripts.d/callouts
 cat >/usr/lib/mdevctl/scripts.d/callouts/no-4 <<EOF
 #!/bin/sh
 case \$* in *"-e pre -a start"*"-u $(uuid 4)"*) echo "not this one" >&2; exit 1 ;; esac
-exit 2
+case \$* in *"-e get"*) exit 2 ;; esac # an answer of 2 to pre would speak for all devices of the type
 EOF
 chmod 755 /usr/lib/mdevctl/scripts.d/callouts/no-4
 echo 1 >$sys/registered
