@@ -133,7 +133,8 @@ if [ "$boot" = 1 ]; then
 	modprobe vfio_iommu_type1
 	start_libvirt
 	virsh version | tee "$report"
-	check "the only mdevctl is ours" /usr/sbin/mdevctl "$(type -ap mdevctl)"
+	check "the only mdevctl is ours" /usr/sbin/mdevctl \
+		"$(type -ap mdevctl | xargs -n1 realpath | sort -u)"
 	same_view "nothing is there"
 
 	# Transient
