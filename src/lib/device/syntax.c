@@ -145,14 +145,15 @@ static bool begins_item(char c)
 /* Checks the contents of brackets; c->p is at the opening one. */
 static bool check_items(struct checker *c, char closing, bool (*check_item)(struct checker *c))
 {
-	const char *comma = NULL;
+	const char *comma = c->p; /* the last one, once there is one */
+	bool more = false;
 
 	if (++c->depth > DEEPEST)
 		return fail(c, c->p, "nesting too deep");
 	for (c->p++;;) {
 		if (!skip_space(c))
 			return false;
-		if (*c->p == closing && !comma)
+		if (*c->p == closing && !more)
 			break;
 		if (*c->p == closing)
 			return fail(c, comma, "trailing comma");
@@ -170,6 +171,7 @@ static bool check_items(struct checker *c, char closing, bool (*check_item)(stru
 		if (*c->p != ',')
 			return fail(c, c->p, "unexpected text");
 		comma = c->p++;
+		more = true;
 	}
 	c->p++;
 	c->depth--;
