@@ -266,3 +266,25 @@ END
 Warning: Ignoring /etc/mdevctl.d/$U3.json: a definition belongs in the directory of its parent, /etc/mdevctl.d/PARENT/$U3
 Warning: Can't determine uuid for file '$U2.json' in /etc/mdevctl.d/mtty; rename it to $U2"
 }
+
+@test "define --start that is ended by a signal leaves no definition and says so" {
+	local i status=0
+	add_script callouts slow <<-EOF
+		#!/bin/bash
+		[[ "\$4 \$6" != "pre start" ]] || { : >'$ROOT/started'; exec sleep 600; }
+	EOF
+	mdevctl define --start -u "$U1" -p mtty -t mtty-1 2>"$ROOT/err" 3>&- &
+	for ((i = 0; i < 3000; i++)); do
+		[[ ! -e $ROOT/started ]] || break
+		sleep 0.02
+	done
+	kill -TERM $!
+	wait $! || status=$?
+	((status == 143))
+	same_file "$ROOT/err" "Warning: Interrupted by signal 15 (Terminated)
+"
+	run -0 mdevctl list -d
+	same ""
+	run -0 mdevctl list
+	same ""
+}

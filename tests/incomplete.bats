@@ -214,3 +214,15 @@ post stop failure
 "
 	[[ ! -e $DEVICES/$U1 && ! -e $MARKS/$U1 ]]
 }
+
+@test "start --ensure does not complete an undefined device, as it does not know its attributes" {
+	rm -r "$D/matrix"
+	printf %s "$json" >"$BATS_TEST_TMPDIR/json"
+	FAKEKERNEL_FAIL=assign_adapter=KILL run -137 mdev-start -u "$U1" -p matrix --jsonfile "$BATS_TEST_TMPDIR/json"
+	[[ -e $DEVICES/$U1 && -e $MARKS/$U1 ]]
+	fails 4 "Error: Device $U1 is running, but its start was interrupted and it is incomplete; it is not defined, so stop it and start it again" \
+		mdevctl start --ensure -u "$U1"
+	[[ -e $MARKS/$U1 ]]
+	run -0 --separate-stderr mdevctl start --ensure -u "$U1" -p matrix --jsonfile "$BATS_TEST_TMPDIR/json"
+	complete
+}

@@ -193,3 +193,11 @@ sys.stdin.read()' "$NODE" 3>&-; }
 	same_file "$ROOT/more" ""
 	grep -q '"[0-9]*/fd"' "$ROOT/trace"
 }
+
+@test "a link in a directory that others may write is not run, wherever it leads" {
+	mkdir "$ROOT/opt"
+	script "$ROOT/opt" mine
+	ln -s ../../../../../opt/mine "$CALLOUTS/mine"
+	chmod 777 "$CALLOUTS"
+	refused "$CALLOUTS is writable by other users (mode 0777)"
+}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <signal.h>
 #include <stddef.h>
+#include <time.h>
 
 #include "base/signal.h"
 
@@ -39,4 +40,16 @@ void signal_block(sigset_t *ret_old)
 	sigaddset(&set, SIGPIPE);
 	sigprocmask(SIG_BLOCK, &set, ret_old);
 	(void)signal(SIGXFSZ, SIG_IGN);
+}
+
+int signal_take(void)
+{
+	static const struct timespec at_once = { 0 };
+	sigset_t all;
+	int first = 0;
+
+	signal_termination(&all);
+	for (int sig; (sig = sigtimedwait(&all, NULL, &at_once)) > 0;)
+		first = first ? first : sig;
+	return first;
 }

@@ -250,9 +250,9 @@ char *holder_find(const struct env *env, const char *uuid)
 	if (vfio_group(env->root, dir, name))
 		group = find_node(env, "", name);
 	_cleanup_close_ int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_close_ int fd =
-		group.path ? open(group.path, O_RDWR | O_NONBLOCK | O_CLOEXEC) : -1;
+	int fd = group.path ? open(group.path, O_RDWR | O_NONBLOCK | O_CLOEXEC) : -1;
 	bool busy = group.path && fd < 0 && errno == EBUSY;
+	mem_close(&fd); /* at once: a guest that starts now must find the group free */
 	if (!busy && !device.path)
 		return NULL;
 	_cleanup_walk_ struct walk walk = { .proc = proc, .device = &device, .group = &group };

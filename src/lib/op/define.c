@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <signal.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/mem.h"
+#include "base/signal.h"
 #include "device/json.h"
 #include "device/uuid.h"
 #include "op/callout.h"
@@ -60,12 +63,9 @@ static int define_from_options(const struct op *op, struct mdev *dev, struct err
 	return 0;
 }
 
-static int define(const struct op *op, struct callouts *callouts, struct mdev *dev,
-		  struct error *err)
+static int load(const struct op *op, struct mdev *dev, struct error *err)
 {
-	int r = op->jsonfile ? define_from_file(op, dev, err) : define_from_options(op, dev, err);
-
-	return r < 0 ? r : pipeline_run(op, callouts, ACTION_DEFINE, dev, NULL, err);
+	return op->jsonfile ? define_from_file(op, dev, err) : define_from_options(op, dev, err);
 }
 
 int op_define(const struct op *op, char ret_uuid[UUID_SIZE], struct error *err)
@@ -76,36 +76,56 @@ int op_define(const struct op *op, char ret_uuid[UUID_SIZE], struct error *err)
 	callouts_open(&callouts, op->env);
 	uuid_choose(op->uuid, ret_uuid);
 	op_set_device(&dev, ret_uuid, NULL, NULL);
-	if (define(op, &callouts, &dev, err) < 0)
+	if (load(op, &dev, err) < 0 ||
+	    pipeline_run(op, &callouts, ACTION_DEFINE, &dev, NULL, err) < 0)
 		return -1;
 	op_hint_start(op, &dev);
 	return 0;
 }
 
-/* Only if it is still the definition that was written: another program may have changed it. */
+/* Removes the definition, but only if it is still the one that was written: another program may
+ * have changed it. A signal that ended the start does not end this as well. */
 static void undo(const struct op *op, struct callouts *callouts, struct mdev *dev,
 		 struct error *err)
 {
 	_cleanup_free_ char *was = json_definition_text(dev);
 	_cleanup_error_ struct error why = { 0 };
 
+	int sig = signal_take();
 	if (pipeline_run(op, callouts, ACTION_UNDEFINE, dev, was, &why) < 0)
-		error_append(err, "; and the definition could not be removed again: %s", why.text);
+		error_append(err, "; and the definition of %s could not be removed again: %s",
+			     dev->uuid, why.text);
+	if (sig)
+		(void)raise(sig); /* blocked until all is done */
+}
+
+static int define_and_start(const struct op *op, struct callouts *callouts, struct mdev *dev,
+			    struct error *err)
+{
+	if (pipeline_run(op, callouts, ACTION_DEFINE, dev, NULL, err) < 0)
+		return -1;
+	int r = active_runs(op->env, dev, err);
+	if (r > 0 || (r == 0 && pipeline_start(op, callouts, dev, err) == 0))
+		return 0;
+	undo(op, callouts, dev, err);
+	return -1;
 }
 
 int op_define_and_start(const struct op *op, char ret_uuid[UUID_SIZE], struct error *err)
 {
 	_cleanup_mdev_ struct mdev dev = { 0 };
 	_cleanup_callouts_ struct callouts callouts;
+	sigset_t old;
 
 	callouts_open(&callouts, op->env);
 	uuid_choose(op->uuid, ret_uuid);
 	op_set_device(&dev, ret_uuid, NULL, NULL);
-	if (define(op, &callouts, &dev, err) < 0)
+	if (load(op, &dev, err) < 0)
 		return -1;
-	int r = active_runs(op->env, &dev, err);
-	if (r > 0 || (r == 0 && pipeline_start(op, &callouts, &dev, err) == 0))
-		return 0;
-	undo(op, &callouts, &dev, err);
-	return -1;
+	signal_block(&old); /* or a signal between both changes would end the program */
+	int r = define_and_start(op, &callouts, &dev, err);
+	if (r < 0 && signal_pending_termination()) /* main does not get to print it */
+		log_warning("%s", err->text);
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	return r;
 }

@@ -83,7 +83,7 @@ static bool is_certain(int error)
 
 /* Symbolic links are followed, as administrators use them to install scripts. Returns 1 or 0, or
  * -errno if this cannot be determined. */
-static int is_executable(const struct env *env, const char *path)
+static int is_executable(const struct env *env, int dir, const char *path)
 {
 	struct stat st;
 
@@ -94,7 +94,9 @@ static int is_executable(const struct env *env, const char *path)
 		return 0;
 	if (faccessat(env->root, path, X_OK, AT_EACCESS) < 0)
 		return is_certain(errno) ? 0 : -errno;
-	_cleanup_free_ char *why = exposed(fd);
+	/* The directory as well, since a link in it may be replaced at any time. */
+	_cleanup_free_ char *in_dir = exposed(dir);
+	_cleanup_free_ char *why = in_dir ? mem_text(in_dir) : exposed(fd);
 	if (why)
 		log_warning("Ignoring script %s/%s: %s", env->root_path, path, why);
 	return !why;
@@ -111,7 +113,8 @@ static void add_dir(const struct env *env, const char *dir, struct scripts *ret)
 {
 	_cleanup_names_ struct file_names names = { 0 };
 
-	int r = file_scan(env->root, dir, &names);
+	_cleanup_close_ int fd = file_open_dir(env->root, dir);
+	int r = fd < 0 ? fd : file_scan(fd, ".", &names);
 	if (r < 0 && r != -ENOENT && is_certain(-r))
 		log_warning("Unable to read directory %s/%s: %s", env->root_path, dir,
 			    strerror(-r));
@@ -121,7 +124,7 @@ static void add_dir(const struct env *env, const char *dir, struct scripts *ret)
 		const char *name = names.v[i]->d_name;
 		_cleanup_free_ char *path = mem_printf("%s/%s", dir, name);
 
-		r = is_leftover(name) ? 0 : is_executable(env, path);
+		r = is_leftover(name) ? 0 : is_executable(env, fd, path);
 		if (r < 0)
 			note_unread(env, path, -r, ret);
 		if (r <= 0) {

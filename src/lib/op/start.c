@@ -15,6 +15,23 @@
 /* Time limit for udev in seconds, unless --wait specifies another one. */
 #define SETTLE_LIMIT 30
 
+/* Loads a running device that is not defined. Returns 1, 0 if it is not running, or -1: what is
+ * incomplete cannot be completed, as only its definition would say with what. */
+static int load_running(const struct op *op, struct mdev *ret, struct error *err)
+{
+	int r = active_get(op->env, op->uuid, ret, err);
+
+	if (r <= 0 || (op->parent && strcmp(op->parent, ret->parent) != 0))
+		return r < 0 ? r : 0;
+	r = active_runs(op->env, ret, err);
+	if (r == 0)
+		return error_set(err, STATUS_EXISTS,
+				 "Device %s is running, but its start was interrupted and it is "
+				 "incomplete; it is not defined, so stop it and start it again",
+				 op->uuid);
+	return r;
+}
+
 /* Loads the device to start: its definition, or for a transient device, the arguments. */
 static int load_start(const struct op *op, struct mdev *ret, struct error *err)
 {
@@ -52,8 +69,8 @@ static int load_start(const struct op *op, struct mdev *ret, struct error *err)
 		return 0;
 	}
 	if (op->ensure && op->uuid && !op->type) { /* running is all that is asked for */
-		int r = active_get(op->env, op->uuid, ret, err);
-		if (r < 0 || (r > 0 && (!op->parent || strcmp(op->parent, ret->parent) == 0)))
+		int r = load_running(op, ret, err);
+		if (r != 0)
 			return r < 0 ? r : 0;
 	}
 	if (op->type && !op->parent)

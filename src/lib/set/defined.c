@@ -289,8 +289,12 @@ static void scan_dir(const struct defined_dir *dir, const char *parent, struct m
 		if (!is_definition(parent, names.v[i], uuid))
 			continue;
 		struct mdev *dev = add(ret, parent, uuid);
-		if (load(dir->fd, names.v[i]->d_name, true, dev) <= 0)
-			ret->n--; /* removed since the scan */
+		int found = load(dir->fd, names.v[i]->d_name, true, dev);
+		if (found < 0)
+			mdev_list_note_unseen(ret, "Unable to read /" DIR_PATH "/%s/%s: %s", parent,
+					      names.v[i]->d_name, error_words(-found));
+		if (found <= 0)
+			ret->n--; /* removed since the scan, or unseen */
 		else
 			renamed = renamed || dev->file;
 	}
