@@ -94,7 +94,7 @@ static int run(const struct command *command, int argc, char *argv[])
 	}
 	snprintf(slash + 1, NAME_MAX, "%s", command->program);
 	execv(path, argv);
-	log_error("Unable to run %s: %s", path, strerror(errno));
+	log_error("Unable to run %s: %s", path, error_words(errno));
 	return STATUS_FAILED;
 }
 

@@ -201,3 +201,13 @@ sys.stdin.read()' "$NODE" 3>&-; }
 	chmod 777 "$CALLOUTS"
 	refused "$CALLOUTS is writable by other users (mode 0777)"
 }
+
+@test "an ordinary user is told what to do where permission is denied" {
+	cp "$BUILD/mdev-types" "$BUILD/mdev-define" "$ROOT"
+	chmod 700 "$SYS/class/mdev_bus"
+	run -0 --separate-stderr as_user "$ROOT/mdev-types"
+	same ""
+	same_stderr "Warning: Unable to read /sys/class/mdev_bus: Permission denied (run it as root)"
+	run -1 --separate-stderr as_user "$ROOT/mdev-define" -u "$U1" -p mtty -t mtty-1
+	[[ $stderr == *"Permission denied (run it as root)" ]]
+}

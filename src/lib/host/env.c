@@ -43,7 +43,7 @@ int env_open(struct env *ret, struct error *err)
 	int fd = open(*root ? root : "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return error_set(err, STATUS_FAILED, "Unable to open MDEVCTL_ENV_ROOT '%s': %s",
-				 root, strerror(errno));
+				 root, error_words(errno));
 	*ret = (struct env){ .root = fd,
 			     .kmsg = -1,
 			     .root_path = strcmp(root, "/") == 0 ? "" : root,
@@ -103,12 +103,13 @@ static int take_lock(const struct env *env, const char *path, int *ret_fd, struc
 	_cleanup_close_ int fd = open_lock(env, path);
 
 	if (fd < 0 && may_lack(-fd)) {
-		log_debug("Proceeding without a lock on /%s: %s", path, strerror(-fd));
+		log_debug("Proceeding without a lock on /%s: %s", path, error_words(-fd));
 		*ret_fd = -1;
 		return 0;
 	}
 	if (fd < 0)
-		return error_set(err, STATUS_FAILED, "Unable to lock /%s: %s", path, strerror(-fd));
+		return error_set(err, STATUS_FAILED, "Unable to lock /%s: %s", path,
+				 error_words(-fd));
 	int r = file_lock(fd, env->lock_limit);
 	if (r == -ETIMEDOUT)
 		return error_set(err, STATUS_TIMED_OUT,
@@ -118,7 +119,7 @@ static int take_lock(const struct env *env, const char *path, int *ret_fd, struc
 	if (r == -EINTR)
 		return error_set(err, STATUS_FAILED, "Interrupted, nothing was changed");
 	if (r < 0) {
-		log_debug("Proceeding without a lock on /%s: %s", path, strerror(-r));
+		log_debug("Proceeding without a lock on /%s: %s", path, error_words(-r));
 		*ret_fd = -1;
 		return 0;
 	}

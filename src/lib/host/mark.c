@@ -75,7 +75,7 @@ static int failed(const struct env *env, const char *uuid, int error, struct err
 	if (error == EINTR)
 		return error_set(err, STATUS_FAILED, "Interrupted, nothing was changed");
 	return error_set(err, STATUS_FAILED, "Unable to open /" MARKS "/%s: %s", uuid,
-			 strerror(error));
+			 error_words(error));
 }
 
 static int take(const struct env *env, const char *uuid, int flags, unsigned seconds,
@@ -98,7 +98,7 @@ int mark_take(const struct env *env, const char *uuid, struct mark *ret, struct 
 	release(ret);
 	if (!is_impossible(-r))
 		return failed(env, uuid, -r, err);
-	log_debug("No mark in /" MARKS ": %s", strerror(-r));
+	log_debug("No mark in /" MARKS ": %s", error_words(-r));
 	return 0;
 }
 
@@ -120,7 +120,7 @@ int mark_set(struct mark *mark, struct error *err)
 	/* Sets the size, not contents, which requires no memory if /run is full. */
 	if (ftruncate(mark->fd, 1) < 0)
 		return error_set(err, STATUS_FAILED, "Unable to write /" MARKS "/%s: %s",
-				 mark->uuid, strerror(errno));
+				 mark->uuid, error_words(errno));
 	mark->set = true;
 	return 0;
 }

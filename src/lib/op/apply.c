@@ -64,7 +64,7 @@ static int read_file(const char *file, struct desired *ret, struct error *err)
 	int r = op_read_file(file, DESIRED_LIMIT, &text, &len);
 	if (r < 0)
 		return error_set(err, r == -EFBIG ? STATUS_INVALID : STATUS_FAILED,
-				 "Unable to read file \"%s\": %s", file, strerror(-r));
+				 "Unable to read file \"%s\": %s", file, error_words(-r));
 	return desired_read(text, len, file, ret, err);
 }
 

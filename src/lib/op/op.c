@@ -58,7 +58,7 @@ int op_read_jsonfile(const char *path, const char *noun, struct mdev *ret, struc
 	int r = op_read_file(path, FILE_LIMIT, &text, &len);
 	if (r < 0)
 		return error_set(err, STATUS_FAILED, "Unable to read %s \"%s\": %s", noun, path,
-				 strerror(-r));
+				 error_words(-r));
 	return json_read_definition(text, len, path, true, ret, err);
 }
 

@@ -49,9 +49,9 @@ static char *exposed_path(char *path)
 	struct stat st;
 
 	for (;;) {
-		char *why = stat(path, &st) < 0
-				    ? mem_printf("Unable to access %s: %s", path, strerror(errno))
-				    : exposure(path, &st);
+		char *why = stat(path, &st) < 0 ? mem_printf("Unable to access %s: %s", path,
+							     error_words(errno))
+						: exposure(path, &st);
 		char *slash = strrchr(path, '/');
 
 		if (why || !slash || !path[1])
@@ -70,7 +70,7 @@ static char *exposed(int fd)
 	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
 	ssize_t n = readlink(name, target, sizeof(target) - 1);
 	if (n < 0)
-		return mem_printf("Unable to read its path: %s", strerror(errno));
+		return mem_printf("Unable to read its path: %s", error_words(errno));
 	target[n] = '\0';
 	return exposed_path(target);
 }
@@ -106,7 +106,7 @@ static void note_unread(const struct env *env, const char *path, int error, stru
 {
 	if (!ret->unread)
 		ret->unread = mem_printf("Unable to read %s/%s: %s", env->root_path, path,
-					 strerror(error));
+					 error_words(error));
 }
 
 static void add_dir(const struct env *env, const char *dir, struct scripts *ret)
@@ -117,7 +117,7 @@ static void add_dir(const struct env *env, const char *dir, struct scripts *ret)
 	int r = fd < 0 ? fd : file_scan(fd, ".", &names);
 	if (r < 0 && r != -ENOENT && is_certain(-r))
 		log_warning("Unable to read directory %s/%s: %s", env->root_path, dir,
-			    strerror(-r));
+			    error_words(-r));
 	else if (r < 0 && r != -ENOENT)
 		note_unread(env, dir, -r, ret);
 	for (int i = 0; i < names.n; i++) {

@@ -61,7 +61,7 @@ static void read_available(int dirfd, struct mdev_type *type)
 	type->counted = r == 0 && parse_number(text, &type->available);
 	if (r < 0)
 		log_warning("Type %s of %s: Unable to read available_instances: %s", type->name,
-			    type->parent, strerror(-r));
+			    type->parent, error_words(-r));
 	else if (!type->counted)
 		log_warning("Type %s of %s: available_instances is not a number: '%s'", type->name,
 			    type->parent, text);
@@ -95,7 +95,7 @@ static void scan_parent(int dirfd, const char *parent, struct mdev_type_list *re
 	int r = fd < 0 ? fd : file_scan(fd, ".", &names);
 	if (r < 0) {
 		log_warning("Ignoring parent %s: Unable to read mdev_supported_types: %s", parent,
-			    strerror(-r));
+			    error_words(-r));
 		return;
 	}
 	ret->parents = mem_grow(ret->parents, ret->n_parents + 1, sizeof(*ret->parents));
@@ -113,7 +113,7 @@ void types_find(const struct env *env, const char *parent, struct mdev_type_list
 	int r = fd < 0 ? fd : file_scan(fd, ".", &names);
 	if (r < 0) {
 		if (r != -ENOENT)
-			log_warning("Unable to read /" PARENTS ": %s", strerror(-r));
+			log_warning("Unable to read /" PARENTS ": %s", error_words(-r));
 		return;
 	}
 	for (int i = 0; i < names.n; i++) {

@@ -428,7 +428,7 @@ int status_print(const struct state *state, const struct status_view *view, stru
 		return -1;
 	if (tree.hidden)
 		log_warning("Not all processes are visible%s: devices marked '?' may be in use",
-			    geteuid() == 0 ? "" : " (root privileges required)");
+			    geteuid() == 0 ? "" : " (run it as root)");
 	return 0;
 }
 
