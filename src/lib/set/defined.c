@@ -111,8 +111,8 @@ static int list_others(struct defined_dir *dir)
 	if (dir->listed)
 		return 0;
 	int r = file_scan(dir->fd, ".", names);
-	if (r < 0)
-		return r;
+	if (r < 0) /* a directory that was removed while it was open has no files */
+		return is_missing(r) ? 0 : r;
 	for (int i = 0; i < names->n; i++) {
 		struct dirent *file = names->v[i];
 

@@ -189,7 +189,7 @@ if [ "$boot" = 1 ]; then
 			#!/bin/sh
 			control=/sys/bus/mdev/devices/${10}/power/control
 			case $4/$6 in
-			get/capabilities) echo '{"supports":{"version":2,"actions":["modify","attributes"],"events":["get","live"]}}' ;;
+			get/capabilities) echo '{"supports":{"version":2,"actions":["start","stop","define","undefine","modify","attributes"],"events":["pre","post","get","live"]}}' ;;
 			get/attributes) [ ! -e "$control" ] || echo "[{\"power/control\":\"$(cat "$control")\"}]" ;;
 			live/modify) sed -n 's/.*"power\/control": *"\([a-z]*\)".*/\1/p' >"$control" ;;
 			esac
