@@ -218,13 +218,13 @@ described() {
 	local commands=("mdev-start -u $U1" "mdev-stop -u $U1" "mdev-start --ensure -u $U1"
 		"mdev-autostart matrix")
 	[[ -z ${FAULTS:-} ]] || rounds=300
-	export FAKEKERNEL_DELAY=5
+	export FAKEKERNEL_DELAY=20 # long enough for a killer, on a fast machine too
 	absent
 	for ((round = 0; round < rounds; round++)); do
 		pids=()
 		for ((n = 0; n < 6; n++)); do
 			dies=()
-			((n % 3 > 0)) || dies=(timeout --foreground -s KILL "$(printf 0.%03d $((1 + RANDOM % 60)))")
+			((n % 3 > 0)) || dies=(timeout --foreground -s KILL "$(printf 0.%03d $((1 + RANDOM % 25)))")
 			# shellcheck disable=SC2086 # a command's words
 			preloaded "${dies[@]}" ${commands[RANDOM % 4]} >/dev/null 2>&1 3>&- &
 			pids+=($!)
