@@ -13,6 +13,10 @@
 /* The limit of mdevctl. */
 #define DEEPEST 127
 
+/* The values that are words. */
+static const char *const words[] = { "true", "false", "null" };
+#define WORDS (sizeof(words) / sizeof(words[0]))
+
 struct checker {
 	const char *p; /* the current position */
 	unsigned depth;
@@ -39,11 +43,9 @@ static bool skip_space(struct checker *c)
 /* Describes the error in text that is neither a value nor a name, based on common mistakes. */
 static bool bad_word(const struct checker *c, const char *unquoted)
 {
-	static const char *const words[] = { "true", "false", "null" };
-
 	if (*c->p == '\'')
 		return fail(c, c->p, "single quotes instead of double quotes");
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+	for (size_t i = 0; i < WORDS; i++)
 		if (strncasecmp(c->p, words[i], strlen(words[i])) == 0 &&
 		    !isalnum((unsigned char)c->p[strlen(words[i])]))
 			return fail(c, c->p, "true, false or null in capital letters");
@@ -180,9 +182,7 @@ static bool check_items(struct checker *c, char closing, bool (*check_item)(stru
 
 static bool check_word(struct checker *c)
 {
-	static const char *const words[] = { "true", "false", "null" };
-
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+	for (size_t i = 0; i < WORDS; i++) {
 		size_t n = strlen(words[i]);
 
 		if (strncmp(c->p, words[i], n) == 0 && !isalnum((unsigned char)c->p[n])) {

@@ -81,9 +81,10 @@ static bool is_certain(int error)
 	return error == ENOENT || error == ENOTDIR || error == EACCES || error == ELOOP;
 }
 
-/* Symbolic links are followed, as administrators use them to install scripts. Returns 1 or 0, or
- * -errno if this cannot be determined. */
-static int is_executable(const struct env *env, int dir, const char *path)
+/* Symbolic links are followed, as administrators use them to install scripts. in_dir says why
+ * others could replace any file of its directory, a link included; NULL = they cannot. Returns 1 or
+ * 0, or -errno if this cannot be determined. */
+static int is_executable(const struct env *env, const char *in_dir, const char *path)
 {
 	struct stat st;
 
@@ -94,8 +95,6 @@ static int is_executable(const struct env *env, int dir, const char *path)
 		return 0;
 	if (faccessat(env->root, path, X_OK, AT_EACCESS) < 0)
 		return is_certain(errno) ? 0 : -errno;
-	/* The directory as well, since a link in it may be replaced at any time. */
-	_cleanup_free_ char *in_dir = exposed(dir);
 	_cleanup_free_ char *why = in_dir ? mem_text(in_dir) : exposed(fd);
 	if (why)
 		log_warning("Ignoring script %s/%s: %s", env->root_path, path, why);
@@ -120,11 +119,12 @@ static void add_dir(const struct env *env, const char *dir, struct scripts *ret)
 			    error_words(-r));
 	else if (r < 0 && r != -ENOENT)
 		note_unread(env, dir, -r, ret);
+	_cleanup_free_ char *in_dir = names.n > 0 ? exposed(fd) : NULL;
 	for (int i = 0; i < names.n; i++) {
 		const char *name = names.v[i]->d_name;
 		_cleanup_free_ char *path = mem_printf("%s/%s", dir, name);
 
-		r = is_leftover(name) ? 0 : is_executable(env, fd, path);
+		r = is_leftover(name) ? 0 : is_executable(env, in_dir, path);
 		if (r < 0)
 			note_unread(env, path, -r, ret);
 		if (r <= 0) {

@@ -156,12 +156,12 @@ void active_find(const struct env *env, const struct filter *filter, struct mdev
 }
 
 /* Appends the name in a directory that was probably meant by word, if any. */
-static void suggest(int dirfd, const char *path, const char *word, struct error *err)
+static void suggest(int dirfd, const char *word, struct error *err)
 {
 	_cleanup_names_ struct file_names names = { 0 };
 	struct suggestion suggestion = { .word = word };
 
-	(void)file_scan(dirfd, path, &names); /* on errors, nothing is suggested */
+	(void)file_scan(dirfd, ".", &names); /* on errors, nothing is suggested */
 	for (int i = 0; i < names.n; i++)
 		suggest_try(&suggestion, names.v[i]->d_name);
 	_cleanup_free_ char *question = suggest_question(&suggestion);
@@ -216,7 +216,7 @@ static int check_type(const struct env *env, const struct mdev *dev, struct erro
 	error_set(err, STATUS_NOT_FOUND, "Parent %s does not support mdev type %s", dev->parent,
 		  dev->type);
 	if (faccessat(fd, dev->type, F_OK, 0) < 0)
-		suggest(fd, ".", dev->type, err);
+		suggest(fd, dev->type, err);
 	return -1;
 }
 
