@@ -69,25 +69,11 @@ make_cards() {
 	done
 }
 
-# use UUID: another process has the device open until the test ends, or until release.
+# use UUID: another process has the device open until the test ends or calls release.
 use() {
-	local node=$ROOT/dev/vfio/devices/vfio7
-	mkdir -p "$DEVICES/$1/vfio-dev/vfio7" "${node%/*}"
-	echo 511:7 >"$DEVICES/$1/vfio-dev/vfio7/dev"
-	: >"$node"
+	with_node "$1"
 	ln -sfn /proc "$ROOT/proc"
-	# shellcheck disable=SC2217 # it only has to have it open
-	LD_PRELOAD='' sleep 600 <"$node" 3>&- &
-	holder=$!
-	until [[ $(readlink "/proc/$holder/fd/0") == "$node" && $(cat "/proc/$holder/comm") == sleep ]]; do
-		:
-	done
-}
-
-release() {
-	kill "$holder"
-	wait "$holder" || true
-	holder=
+	hold "$NODE"
 }
 
 teardown() {

@@ -12,6 +12,10 @@ setup() {
 	export MDEVCTL_LOG=info # hints, as on a terminal
 }
 
+teardown() {
+	[[ -z ${holder:-} ]] || kill "$holder" 2>/dev/null || true
+}
+
 # no_parent NAME HINT: start, define, list and types suggest the right name.
 no_parent() {
 	run -3 --separate-stderr mdevctl start -u "$U1" -p "$1" -t nvidia-259
@@ -172,15 +176,12 @@ no_parent() {
 @test "stop --all goes on after a device that is in use, and says so" {
 	running mtty "$U1" mtty-1
 	running mtty "$U2" mtty-1
-	mkdir -p "$DEVICES/$U1/vfio-dev/vfio7" "$ROOT/dev/vfio/devices"
-	echo 511:7 >"$DEVICES/$U1/vfio-dev/vfio7/dev"
-	: >"$ROOT/dev/vfio/devices/vfio7"
-	# shellcheck disable=SC2217 # it holds the node
-	LD_PRELOAD='' sleep 600 <"$ROOT/dev/vfio/devices/vfio7" >/dev/null 2>&1 3>&- &
+	with_node "$U1"
+	hold "$NODE"
 	run -6 --separate-stderr mdevctl stop --all
-	same_stderr "Warning: Stop of $U1 on mtty failed: Device $U1 is in use by sleep (PID $!)
+	same_stderr "Warning: Stop of $U1 on mtty failed: Device $U1 is in use by sleep (PID $holder)
 Error: 1 of 2 devices could not be stopped"
-	kill $!
+	release
 	run -0 mdevctl list
 	same "$U1 mtty mtty-1 manual"
 }

@@ -26,13 +26,6 @@ complete() {
 	[[ ! -e $MARKS/$U1 ]]
 }
 
-# with_node UUID: gives the device a node, as in Linux 6.6.
-with_node() {
-	mkdir -p "$DEVICES/$1/vfio-dev/vfio7" "$ROOT/dev/vfio/devices"
-	echo 511:7 >"$DEVICES/$1/vfio-dev/vfio7/dev"
-	: >"$ROOT/dev/vfio/devices/vfio7"
-}
-
 # A script that handles everything and logs its calls.
 note_calls() {
 	add_script callouts note <<-EOF
@@ -124,10 +117,7 @@ post start success $json
 @test "an incomplete device that is in use is not removed" {
 	killed_at assign_domain
 	with_node "$U1"
-	# shellcheck disable=SC2217 # it only has to have it open
-	LD_PRELOAD='' sleep 600 <"$ROOT/dev/vfio/devices/vfio7" 3>&- &
-	holder=$!
-	until [[ $(cat "/proc/$holder/comm") == sleep ]]; do :; done
+	hold "$NODE"
 	fails 6 "Error: The start of device $U1 was interrupted and it is incomplete, but it is in use by sleep (PID $holder)" \
 		mdevctl start --ensure -u "$U1"
 	[[ -e $DEVICES/$U1 && -e $MARKS/$U1 ]]
@@ -188,8 +178,10 @@ post start success $json
 		[ "\$4" != get ] || exit 1
 		echo "\$4 \$6 \$8" >>'$BATS_TEST_TMPDIR/calls'
 		[ "\$4" != pre ] || {
-			LD_PRELOAD= sleep 600 <'$ROOT/dev/vfio/devices/vfio7' >/dev/null 2>&1 3>&- &
+			exec 4<'$NODE' # before the script ends, which does not wait for its child
+			LD_PRELOAD= sleep 600 >/dev/null 2>&1 3>&- &
 			echo \$! >'$BATS_TEST_TMPDIR/pid'
+			until [ "\$(cat /proc/\$!/comm)" = sleep ]; do :; done
 		}
 	EOF
 	run -6 --separate-stderr mdevctl stop -u "$U2"

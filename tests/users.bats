@@ -165,9 +165,7 @@ mine post define success"
 # A device with a cdev node that only root may open.
 make_node() {
 	running mtty "$U1" mtty-1
-	mkdir -p "$DEVICES/$U1/vfio-dev/vfio7" "$ROOT/dev/vfio/devices"
-	echo 511:7 >"$DEVICES/$U1/vfio-dev/vfio7/dev"
-	NODE=$ROOT/dev/vfio/devices/vfio7
+	with_node "$U1"
 	: >"$NODE"
 	chmod 600 "$NODE"
 }

@@ -9,28 +9,14 @@ setup() {
 	export FAKEKERNEL_LOG=$BATS_TEST_TMPDIR/writes
 }
 
-# hold FILE: starts a process that has it open until teardown.
-hold() {
-	mkdir -p "$(dirname "$1")"
-	: >"$1"
-	# shellcheck disable=SC2217 # it only has to have it open
-	LD_PRELOAD='' sleep 600 <"$1" 3>&- &
-	holder=$!
-	until [[ $(readlink "/proc/$holder/fd/0") == "$1" && $(cat "/proc/$holder/comm") == sleep ]]; do
-		:
-	done
-}
-
 teardown() {
 	# shellcheck disable=SC2046 # a list
 	[[ -z ${holder:-} ]] || kill $(cat "/proc/$holder/task/$holder/children") "$holder" 2>/dev/null || true
 }
 
-# Gives the device its own node, as in Linux 6.6.
 start_with_node() {
-	mdevctl start -u "$U1" -p mtty -t mtty-1
-	mkdir -p "$DEVICES/$U1/vfio-dev/vfio7"
-	echo 511:7 >"$DEVICES/$U1/vfio-dev/vfio7/dev"
+	running mtty "$U1" mtty-1
+	with_node "$U1"
 }
 
 @test "start --ensure succeeds without writing anything if the device is running as defined" {
@@ -231,7 +217,7 @@ Try 'mdevctl start --help' for more information."
 
 @test "stop fails immediately if the device is in use, and reports by which process" {
 	start_with_node
-	hold "$ROOT/dev/vfio/devices/vfio7"
+	hold "$NODE"
 	run -6 mdevctl stop -u "$U1"
 	same "Error: Device $U1 is in use by sleep (PID $holder)"
 	run -6 mdevctl stop --force -u "$U1"
@@ -269,10 +255,9 @@ start_with_group() {
 @test "stop refuses a device that its caller has open" {
 	start_with_node
 	mkdir -p "$ROOT/dev/vfio/devices"
-	: >"$ROOT/dev/vfio/devices/vfio7"
 	# shellcheck disable=SC2016 # for the inner shell
 	run -6 bash -c 'exec 9<"$1"; mdevctl stop -u "$2" 9<&-; status=$?; echo "$$"; exit $status' - \
-		"$ROOT/dev/vfio/devices/vfio7" "$U1"
+		"$NODE" "$U1"
 	same "Error: Device $U1 is in use by bash (PID ${lines[1]})
 ${lines[1]}"
 }
@@ -280,18 +265,15 @@ ${lines[1]}"
 @test "a file with the same name in another mount namespace does not count as use of a device" {
 	local maybe=(--map-root-user)
 	((EUID != 0)) || maybe=()
-	local node=$ROOT/dev/vfio/devices/vfio7
 	start_with_node
-	mkdir -p "${node%/*}"
-	: >"$node"
 	# shellcheck disable=SC2016 # for the inner shell
 	LD_PRELOAD='' unshare "${maybe[@]}" --mount bash -c 'mount -t tmpfs none "$1/dev" && mkdir -p "${2%/*}" &&
-		: >"$2" && exec sleep 600 <"$2"' - "$ROOT" "$node" 3>&- &
+		: >"$2" && exec sleep 600 <"$2"' - "$ROOT" "$NODE" 3>&- &
 	holder=$!
 	until [[ $(cat "/proc/$holder/comm") == sleep ]]; do
 		kill -0 "$holder" || skip "no mount namespace of one's own here"
 	done
-	[[ $(readlink "/proc/$holder/fd/0") == "$node" ]] || skip "paths of other mount namespaces differ in a chroot"
+	[[ $(readlink "/proc/$holder/fd/0") == "$NODE" ]] || skip "paths of other mount namespaces differ in a chroot"
 	run -0 mdevctl stop -u "$U1"
 	same ""
 }
@@ -299,10 +281,8 @@ ${lines[1]}"
 @test "the name of a process that uses a device is not printed raw" {
 	start_with_node
 	cp "$(command -v sleep)" "$BATS_TEST_TMPDIR/"$'\e[31mevil'
-	mkdir -p "$ROOT/dev/vfio/devices"
-	: >"$ROOT/dev/vfio/devices/vfio7"
 	# shellcheck disable=SC2217 # it only has to have it open
-	LD_PRELOAD='' "$BATS_TEST_TMPDIR/"$'\e[31mevil' 600 <"$ROOT/dev/vfio/devices/vfio7" 3>&- &
+	LD_PRELOAD='' "$BATS_TEST_TMPDIR/"$'\e[31mevil' 600 <"$NODE" 3>&- &
 	holder=$!
 	until [[ $(cat "/proc/$holder/comm") == *evil ]]; do :; done
 	run -6 mdevctl stop -u "$U1"
@@ -341,14 +321,14 @@ ${lines[1]}"
 
 @test "stop --wait times out" {
 	start_with_node
-	hold "$ROOT/dev/vfio/devices/vfio7"
+	hold "$NODE"
 	run -9 mdevctl stop --wait=1 -u "$U1"
 	same "Error: Device $U1 is in use by sleep (PID $holder) (waited 1 s)"
 }
 
 @test "stop --wait continues when the device is released" {
 	start_with_node
-	hold "$ROOT/dev/vfio/devices/vfio7"
+	hold "$NODE"
 	mdevctl stop --wait=60 -u "$U1" 3>&- &
 	kill "$holder"
 	wait $!

@@ -29,6 +29,7 @@ make_world() {
 	SYS=$ROOT/sys
 	DEVICES=$ROOT/sys/bus/mdev/devices
 	MARKS=$ROOT/run/mdevctl
+	NODE=$ROOT/dev/vfio/devices/vfio7
 	export LD_PRELOAD=$BUILD/fakekernel.so
 }
 
@@ -61,6 +62,27 @@ definition() {
 # running PARENT UUID TYPE: creates a running device.
 running() {
 	mdev-start --uuid="$2" --parent="$1" --type="$3"
+}
+
+# with_node UUID: gives a running device its own node, $NODE, as in Linux 6.6.
+with_node() {
+	mkdir -p "$DEVICES/$1/vfio-dev/vfio7" "${NODE%/*}"
+	echo 511:7 >"$DEVICES/$1/vfio-dev/vfio7/dev"
+	: >"$NODE"
+}
+
+# hold FILE: another process, $holder, has the file open until the test ends or calls release.
+hold() {
+	# shellcheck disable=SC2217 # it only has to have it open
+	LD_PRELOAD='' sleep 600 <"$1" >/dev/null 2>&1 3>&- &
+	holder=$!
+	until [[ $(readlink "/proc/$holder/fd/0") == "$1" && $(cat "/proc/$holder/comm") == sleep ]]; do :; done
+}
+
+release() {
+	kill "$holder"
+	wait "$holder" || true
+	holder=
 }
 
 # weak COMMAND...: runs it without root's capability to ignore file permissions.
