@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "op/plan.h"
+#include "op/room.h"
+
+/*
+ * A plan in the making: what op/plan.c (definitions) and op/plan_sets.c (sets) share.
+ */
+
+enum fate { FATE_STAYS, FATE_GOES };
+
+struct planner {
+	const struct state *state;
+	const struct desired *desired;
+	const struct plan_facts *facts;
+	struct sites sites;
+	struct target *targets;		     /* borrowed: one per set; private to op/plan_sets */
+	const struct state_device **by_uuid; /* owned */
+	enum fate *fates;		     /* owned: one per device of the state */
+	const struct target **owners; /* owned: likewise; NULL = not in any set of the file */
+	size_t unclaimed;	      /* devices that may belong to a set, but are not known yet */
+	/* Changes by kind: surplus devices, other removals, definitions, new devices. Problems are
+	 * in `going`. */
+	struct plan going, moving, changing, coming;
+	size_t wanted, missing, in_use;
+};
+
+void planner_open(struct planner *p);
+void planner_close(struct planner *p);
+#define _cleanup_planner_ __attribute__((cleanup(planner_close)))
+
+/* Records a reason why the host will not reach the desired state; STATUS_OK: only a note. */
+__attribute__((format(printf, 3, 4))) void planner_problem(struct planner *p, enum status status,
+							   const char *format, ...);
+
+/* Adds a change of a device that exists (there) or does not (NULL). */
+struct plan_change *planner_add(struct plan *plan, enum action action,
+				const struct state_device *there);
+
+/* Sets the names of a device, which have been checked. */
+void planner_name(struct mdev *dev, const char *uuid, const char *parent, const char *type);
+
+/* Sets the definition of a change to that of from, but preserves unknown members. label is that of
+ * a new definition; NULL = none. */
+void planner_define(struct plan_change *change, const struct mdev *from, const char *label);
+
+/* Returns all locations of a UUID: *ret_n devices, sorted by parent. */
+const struct state_device *const *planner_find(const struct planner *p, const char *uuid,
+					       size_t *ret_n);
+
+/* Returns the one of these devices that is running, or NULL. */
+const struct state_device *planner_running(const struct state_device *const *there, size_t n);
+
+/* Whether a start has failed because no instance was available, contrary to sysfs. */
+bool planner_is_full(const struct planner *p, const char *parent, const char *type);
+
+/* Notes that a device is running with another type than wanted. */
+void planner_note_type(struct planner *p, const struct state_device *dev, const char *wanted);
