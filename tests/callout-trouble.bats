@@ -475,6 +475,94 @@ END
 	done
 }
 
+# live_signal EVENT ACTION: modifies the device and its definition, and sends SIGTERM while the script is run
+# with these, which it survives.
+live_signal() {
+	versioned a '"modify"' '"pre","post","live"' "[[ \"\$event \$action\" != '$1 $2' || -e \$ROOT/ready ]] || {
+		trap '' TERM
+		: >\"\$ROOT/ready\"
+		until [[ -e \$ROOT/go ]]; do sleep 0.02; done
+	}"
+	in_background mdev-modify -u "$U1" -p mtty --live --defined --jsonfile="$ROOT/json"
+	wait_for "$ROOT/ready"
+	kill -TERM "$PID"
+	: >"$ROOT/go"
+}
+
+live_and_defined_world() {
+	definition mtty "$U1" mtty-1
+	running mtty "$U1" mtty-1
+	printf '{"mdev_type":"mtty-1","start":"auto","attrs":[{"a":"1"}]}' >"$ROOT/json"
+	script "$NOTIFIERS" n
+	: >"$ROOT/calls"
+}
+
+@test "after a signal while a running device is modified, its definition is modified as well" {
+	live_and_defined_world
+	live_signal live modify
+	ended 143
+	run -0 cat "$ROOT/output"
+	same ""
+	called "a get capabilities
+a live modify
+n notify modify
+a pre modify
+a post modify success
+n notify modify success"
+	run -0 mdev-list -dv
+	same "$U1 mtty mtty-1 auto (active)
+  Attrs:
+    @{0}: {\"a\":\"1\"}"
+}
+
+@test "after a signal in pre, modify --live --defined tries again, as the device has been modified" {
+	live_and_defined_world
+	live_signal pre modify
+	ended 143
+	run -0 cat "$ROOT/output"
+	same ""
+	called "a get capabilities
+a live modify
+n notify modify
+a pre modify
+a post modify failure
+n notify modify failure
+a pre modify
+a post modify success
+n notify modify success"
+	run -0 mdev-list -d
+	same "$U1 mtty mtty-1 auto (active)"
+}
+
+@test "modify --live --defined says that only the device was modified, also if two signals end it" {
+	live_and_defined_world
+	versioned a '"modify"' '"pre","live"' '[[ $event != pre ]] || exit 3'
+	run -7 mdev-modify -u "$U1" -p mtty --live --defined --jsonfile="$ROOT/json"
+	same "Error: Script '\"$CALLOUTS/a\"' failed with status '3'; only the running device was modified"
+	versioned a '"modify"' '"pre","live"' '[[ $event != pre ]] || { : >"$ROOT/in-$$"; exec sleep 600; }'
+	in_background mdev-modify -u "$U1" -p mtty --live --defined --jsonfile="$ROOT/json"
+	local n
+	for n in 1 2; do
+		until [[ $(find "$ROOT" -name 'in-*' | wc -l) == "$n" ]]; do sleep 0.02; done
+		kill -TERM "$PID"
+	done
+	ended 143
+	run -0 cat "$ROOT/output"
+	same "Warning: Interrupted by signal 15 (Terminated); only the running device was modified"
+	run -0 mdev-list -d
+	same "$U1 mtty mtty-1 manual (active)"
+}
+
+@test "modify --live --defined does not modify the device if its definition is a link" {
+	live_and_defined_world
+	mv "$D/mtty/$U1" "$ROOT/target"
+	ln -s "$ROOT/target" "$D/mtty/$U1"
+	versioned a
+	run -1 mdev-modify -u "$U1" -p mtty --live --defined --jsonfile="$ROOT/json"
+	[[ $output == "Error: "*link*"$ROOT/target"* ]]
+	called ""
+}
+
 @test "a signal during post is not forwarded to the script, which may hold a lock" {
 	script "$CALLOUTS" a '[[ $event != post ]] || {
 		: >"$ROOT/ready"

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <signal.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/signal.h"
 #include "device/json.h"
 #include "op/callout.h"
 #include "op/op.h"
@@ -168,12 +170,32 @@ static int check_live(const struct op *op, const struct modification *how,
 		return error_set(err, STATUS_FAILED, "'type' cannot be changed on active mdev");
 	if (!how->defined)
 		return 0;
-	if (load_definition(op, &definition, err) < 0)
+	if (load_definition(op, &definition, err) < 0 ||
+	    defined_check_link(op->env, &definition, err) < 0)
 		return -1;
 	if (strcmp(definition.type, running->type) != 0)
 		return error_set(err, STATUS_FAILED,
 				 "'type' of active and defined mdev does not match");
 	return 0;
+}
+
+/* The running device has been modified, so its definition has to follow: a signal does not prevent
+ * that. A second one does, as a script may hang. */
+static int follow(const struct op *op, struct callouts *callouts, struct mdev *new,
+		  struct error *err)
+{
+	int sig = signal_take();
+	int r = replace_definition(op, callouts, new, err);
+
+	if (r < 0 && !sig && (sig = signal_take())) {
+		error_clear(err);
+		r = replace_definition(op, callouts, new, err);
+	}
+	if (r < 0)
+		error_append(err, "; only the running device was modified");
+	if (sig)
+		(void)raise(sig); /* blocked until all is done */
+	return r;
 }
 
 /* Makes a script apply the attributes in a file to the running device, then modifies the
@@ -184,16 +206,23 @@ static int modify_live(const struct op *op, struct callouts *callouts,
 	_cleanup_mdev_ struct mdev new = { 0 };
 	struct mdev running;
 	struct op here = *op;
+	sigset_t old;
 
 	if (find_running(op, &running, err) < 0)
 		return -1;
 	here.parent = running.parent;
 	op_set_device(&new, op->uuid, here.parent, NULL);
 	if (op_read_jsonfile(op->jsonfile, "file", &new, err) < 0 ||
-	    check_live(&here, how, &running, &new, err) < 0 ||
-	    pipeline_live(&here, callouts, &new, err) < 0)
+	    check_live(&here, how, &running, &new, err) < 0)
 		return -1;
-	return how->defined ? replace_definition(&here, callouts, &new, err) : 0;
+	signal_block(&old); /* or a signal between both changes would end the program */
+	int r = pipeline_live(&here, callouts, &new, err);
+	if (r == 0 && how->defined)
+		r = follow(&here, callouts, &new, err);
+	if (r < 0 && signal_pending_termination()) /* main does not get to print it */
+		log_warning("%s", err->text);
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	return r;
 }
 
 int op_modify(const struct op *op, const struct modification *how, struct error *err)
