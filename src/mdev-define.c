@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <signal.h>
 #include <stdio.h>
 
 #include "op/op.h"
@@ -25,14 +26,17 @@ static int run(const struct cli *cli, struct env *env, struct error *err)
 {
 	struct op op = cli_op(cli, env);
 	char uuid[UUID_SIZE];
+	sigset_t old;
 
+	sigprocmask(SIG_BLOCK, NULL, &old);
 	int r = cli->given & CLI_START ? op_define_and_start(&op, uuid, err)
 				       : op_define(&op, uuid, err);
-	if (r < 0)
-		return -1;
-	if (!op.uuid) /* libvirt reads the UUID of the new device from stdout */
+	if (r == 0 && !op.uuid) { /* libvirt reads the UUID of the new device from stdout */
 		puts(uuid);
-	return 0;
+		fflush(stdout);
+	}
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	return r;
 }
 
 static const struct cli_spec spec = {

@@ -563,6 +563,27 @@ n notify modify success"
 	called ""
 }
 
+@test "define prints the UUID that it generated though a signal ends it" {
+	local option last
+	for option in --auto --start; do
+		last=start
+		[[ $option == --start ]] || last=define
+		script "$CALLOUTS" a "[[ \"\$event \$action\" != 'post $last' ]] || {
+			: >\"\$ROOT/ready\"
+			until [[ -e \$ROOT/go ]]; do sleep 0.02; done
+		}"
+		rm -f "$ROOT/ready" "$ROOT/go"
+		in_background mdev-define -p mtty -t mtty-1 $option
+		wait_for "$ROOT/ready"
+		kill -TERM "$PID"
+		: >"$ROOT/go"
+		ended 143
+		run -0 cat "$ROOT/output"
+		[[ $output == "$(ls "$D/mtty")" && $output == ????????-*-???????????? ]]
+		mdev-undefine -u "$output"
+	done
+}
+
 @test "a signal during post is not forwarded to the script, which may hold a lock" {
 	script "$CALLOUTS" a '[[ $event != post ]] || {
 		: >"$ROOT/ready"

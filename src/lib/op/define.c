@@ -72,12 +72,15 @@ int op_define(const struct op *op, char ret_uuid[UUID_SIZE], struct error *err)
 {
 	_cleanup_mdev_ struct mdev dev = { 0 };
 	_cleanup_callouts_ struct callouts callouts;
+	sigset_t old;
 
 	callouts_open(&callouts, op->env);
 	uuid_choose(op->uuid, ret_uuid);
 	op_set_device(&dev, ret_uuid, NULL, NULL);
-	if (load(op, &dev, err) < 0 ||
-	    pipeline_run(op, &callouts, ACTION_DEFINE, &dev, NULL, err) < 0)
+	if (load(op, &dev, err) < 0)
+		return -1;
+	signal_block(&old); /* not before: standard input may be a terminal */
+	if (pipeline_run(op, &callouts, ACTION_DEFINE, &dev, NULL, err) < 0)
 		return -1;
 	op_hint_start(op, &dev);
 	return 0;
@@ -126,6 +129,5 @@ int op_define_and_start(const struct op *op, char ret_uuid[UUID_SIZE], struct er
 	int r = define_and_start(op, &callouts, &dev, err);
 	if (r < 0 && signal_pending_termination()) /* main does not get to print it */
 		log_warning("%s", err->text);
-	sigprocmask(SIG_SETMASK, &old, NULL);
 	return r;
 }

@@ -30,7 +30,8 @@ struct op {
 			  in use */
 };
 
-/* Defines a new device, or makes a running one persistent. ret_uuid is always set. */
+/* Defines a new device, or makes a running one persistent. ret_uuid is always set. Termination
+ * signals remain blocked, so that the caller can print the UUID first. */
 int op_define(const struct op *op, char ret_uuid[UUID_SIZE], struct error *err);
 
 /* The same, and starts it; if that fails, the definition is removed again. */
@@ -53,8 +54,8 @@ struct modification {
 };
 int op_modify(const struct op *op, const struct modification *how, struct error *err);
 
-/* Starts a defined device, or a transient one of the type on the parent. ret_uuid is always set.
- * Termination signals remain blocked, so that the caller can print the UUID first. */
+/* Starts a defined device, or a transient one of the type on the parent. ret_uuid is always set,
+ * and signals remain blocked, as with op_define(). */
 int op_start(const struct op *op, char ret_uuid[UUID_SIZE], struct error *err);
 
 int op_stop(const struct op *op, struct error *err);
