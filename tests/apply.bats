@@ -246,6 +246,7 @@ undefine $A1 mtty mtty-1 a/1"
 start    $B0 mtty mtty-1 b/0"
 	mdevctl apply --wait=60 "$F" >"$BATS_TEST_TMPDIR/out" 3>&- &
 	local apply=$!
+	wait_for sleeps "$apply" mdev-apply
 	release
 	wait "$apply"
 	same_file "$BATS_TEST_TMPDIR/out" "stop     $A1 mtty mtty-1 a/1

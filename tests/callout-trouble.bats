@@ -7,7 +7,7 @@ load lib/scripts.bash
 
 setup() {
 	make_scripts_world "$BATS_TEST_TMPDIR/root"
-	export MDEVCTL_CALLOUT_TIMEOUT=60 MDEVCTL_NOTIFIER_TIMEOUT=60
+	export MDEVCTL_CALLOUT_TIMEOUT=60 MDEVCTL_NOTIFIER_TIMEOUT=61 FAKEKERNEL_LATE=$ROOT/late
 }
 
 teardown() {
@@ -19,6 +19,9 @@ teardown() {
 
 # Body of a script that hangs after it has reported that it is running; exec, so that no child is left.
 FOREVER=': >"$ROOT/ready"; exec sleep 1000'
+# An hour passes, and the program is woken up by output, so that it ends the script that hangs.
+HOUR='echo >>"$ROOT/late"; echo'
+TOO_LONG="$HOUR; exec sleep 1000"
 
 # Scripts that cannot be run
 
@@ -123,12 +126,12 @@ $U1 mtty mtty-1 manual"
 # Scripts that hang
 
 @test "a script that hangs in pre is terminated, which is a refusal" {
-	script "$CALLOUTS" a "[[ \$event != pre ]] || { echo busy >&2; $FOREVER; }"
+	script "$CALLOUTS" a "[[ \$event != pre ]] || { echo busy >&2; $TOO_LONG; }"
 	script "$CALLOUTS" b
 	script "$NOTIFIERS" n
-	MDEVCTL_CALLOUT_TIMEOUT=2 run -9 mdevctl define -u "$U1" -p mtty -t mtty-1
+	run -9 mdevctl define -u "$U1" -p mtty -t mtty-1
 	same "a: busy
-Error: Timed out after 2 s waiting for callout script \"$CALLOUTS/a\""
+Error: Timed out after 60 s waiting for callout script \"$CALLOUTS/a\""
 	[[ ! -e $D/mtty ]]
 	called "a get capabilities
 b get capabilities
@@ -137,9 +140,9 @@ n notify define"
 }
 
 @test "a script that hangs in pre can be overridden with --force" {
-	script "$CALLOUTS" a "[[ \$event != pre ]] || { $FOREVER; }"
-	MDEVCTL_CALLOUT_TIMEOUT=2 run -0 mdevctl define -u "$U1" -p mtty -t mtty-1 --force
-	same "Warning: Forcing operation 'define' despite callout failure. Error was: Timed out after 2 s waiting for callout script \"$CALLOUTS/a\""
+	script "$CALLOUTS" a "[[ \$event != pre ]] || { $TOO_LONG; }"
+	run -0 mdevctl define -u "$U1" -p mtty -t mtty-1 --force
+	same "Warning: Forcing operation 'define' despite callout failure. Error was: Timed out after 60 s waiting for callout script \"$CALLOUTS/a\""
 	called "a get capabilities
 a pre define
 a post define success"
@@ -149,31 +152,33 @@ a post define success"
 	script "$CALLOUTS" a '[[ $event != pre ]] || {
 		exec 2>/dev/null # bash reports how sleep ended
 		trap "exit 0" TERM
+		'"$HOUR"'
 		while :; do sleep 0.05; done
 	}'
-	MDEVCTL_CALLOUT_TIMEOUT=2 run -9 mdevctl define -u "$U1" -p mtty -t mtty-1
-	same "Error: Timed out after 2 s waiting for callout script \"$CALLOUTS/a\""
+	run -9 mdevctl define -u "$U1" -p mtty -t mtty-1
+	same "Error: Timed out after 60 s waiting for callout script \"$CALLOUTS/a\""
 }
 
 @test "a script that ignores SIGTERM is killed with its children" {
-	script "$CALLOUTS" a '[[ $event != pre ]] || { trap "" TERM; sleep 1000 & echo $! >"$ROOT/pids"; wait; }'
-	MDEVCTL_CALLOUT_TIMEOUT=2 run -9 mdevctl define -u "$U1" -p mtty -t mtty-1
-	same "Error: Timed out after 2 s waiting for callout script \"$CALLOUTS/a\""
-	local pid
-	pid=$(cat "$ROOT/pids")
-	# A zombie is acceptable: the process that inherits it may reap it later.
-	[[ ! -e /proc/$pid ]] || grep -q '^State:.*\(Z\|X\)' "/proc/$pid/status"
+	script "$CALLOUTS" a '[[ $event != pre ]] || { trap "" TERM; sleep 1000 & echo $! >"$ROOT/pids"; '"$HOUR"'; wait; }'
+	run -9 mdevctl define -u "$U1" -p mtty -t mtty-1
+	same "Error: Timed out after 60 s waiting for callout script \"$CALLOUTS/a\""
+	wait_for is_gone "$(<"$ROOT/pids")"
+}
+
+# A zombie is acceptable: the process that inherits it may reap it later.
+is_gone() {
+	[[ ! -e /proc/$1 ]] || grep -q '^State:.*\(Z\|X\)' "/proc/$1/status"
 }
 
 @test "a script that hangs in post or notify causes a warning, and the change is made" {
-	script "$CALLOUTS" a "[[ \$event != post ]] || { $FOREVER; }"
-	printf '#!/bin/sh\nexec sleep 1000\n' >"$NOTIFIERS/m"
+	script "$CALLOUTS" a "[[ \$event != post ]] || { $TOO_LONG; }"
+	printf '#!/bin/sh\n%s\n' "$TOO_LONG" >"$NOTIFIERS/m"
 	chmod 755 "$NOTIFIERS/m"
 	script "$NOTIFIERS" n
-	MDEVCTL_CALLOUT_TIMEOUT=2 MDEVCTL_NOTIFIER_TIMEOUT=3 \
-		run -0 mdevctl define -u "$U1" -p mtty -t mtty-1
-	same "Warning: Timed out after 2 s waiting for callout script \"$CALLOUTS/a\"
-Warning: Timed out after 3 s waiting for notifier script \"$NOTIFIERS/m\""
+	run -0 mdevctl define -u "$U1" -p mtty -t mtty-1
+	same "Warning: Timed out after 60 s waiting for callout script \"$CALLOUTS/a\"
+Warning: Timed out after 61 s waiting for notifier script \"$NOTIFIERS/m\""
 	[[ -e $D/mtty/$U1 ]]
 	called "a get capabilities
 a pre define
@@ -182,10 +187,10 @@ n notify define success"
 }
 
 @test "a script that hangs in capabilities is treated as unversioned" {
-	script "$CALLOUTS" a "[[ \$event != get ]] || { $FOREVER; }"
+	script "$CALLOUTS" a "[[ \$event != get ]] || { $TOO_LONG; }"
 	versioned b '"define"' '"pre"'
-	MDEVCTL_CALLOUT_TIMEOUT=2 run -0 mdevctl define -u "$U1" -p mtty -t mtty-1
-	same "Warning: Timed out after 2 s waiting for callout script \"$CALLOUTS/a\""
+	run -0 mdevctl define -u "$U1" -p mtty -t mtty-1
+	same "Warning: Timed out after 60 s waiting for callout script \"$CALLOUTS/a\""
 	called "a get capabilities
 b get capabilities
 b pre define"
@@ -193,10 +198,10 @@ b pre define"
 
 @test "a script that hangs in capabilities does not prevent a versioned one from reporting attributes" {
 	mdevctl start -u "$U1" -p mtty -t mtty-1
-	script "$CALLOUTS" a "$FOREVER"
+	script "$CALLOUTS" a "$TOO_LONG"
 	versioned b '"attributes"' '"get"' 'echo "[{\"a\":\"1\"}]"'
-	MDEVCTL_CALLOUT_TIMEOUT=2 run -0 mdevctl list -v
-	same "Warning: Timed out after 2 s waiting for callout script \"$CALLOUTS/a\"
+	run -0 mdevctl list -v
+	same "Warning: Timed out after 60 s waiting for callout script \"$CALLOUTS/a\"
 $U1 mtty mtty-1 manual
   Attrs:
     @{0}: {\"a\":\"1\"}"
@@ -205,11 +210,11 @@ $U1 mtty mtty-1 manual
 @test "a script that hangs when reporting attributes is called once, not for each device of a list" {
 	mdevctl start -u "$U1" -p mtty -t mtty-1
 	mdevctl start -u "$U2" -p mtty -t mtty-1
-	script "$CALLOUTS" a "[[ \$action != attributes ]] || { $FOREVER; }"
-	MDEVCTL_CALLOUT_TIMEOUT=2 run -0 --separate-stderr mdevctl list -v
+	script "$CALLOUTS" a "[[ \$action != attributes ]] || { $TOO_LONG; }"
+	run -0 --separate-stderr mdevctl list -v
 	same "$U1 mtty mtty-1 manual
 $U2 mtty mtty-1 manual"
-	local limit="Timed out after 2 s waiting for callout script \"$CALLOUTS/a\""
+	local limit="Timed out after 60 s waiting for callout script \"$CALLOUTS/a\""
 	output=$stderr same "Warning: Unable to get the attributes of $U1: $limit
 Warning: Unable to get the attributes of $U2: $limit"
 	called "a get capabilities
@@ -218,9 +223,9 @@ a get attributes"
 
 @test "if capabilities time out and no script is versioned, list does not request attributes" {
 	mdevctl start -u "$U1" -p mtty -t mtty-1
-	script "$CALLOUTS" a "[[ \$event != get ]] || { $FOREVER; }"
-	MDEVCTL_CALLOUT_TIMEOUT=2 run -0 mdevctl list -v
-	local limit="Timed out after 2 s waiting for callout script \"$CALLOUTS/a\""
+	script "$CALLOUTS" a "[[ \$event != get ]] || { $TOO_LONG; }"
+	run -0 mdevctl list -v
+	local limit="Timed out after 60 s waiting for callout script \"$CALLOUTS/a\""
 	same "Warning: $limit
 Warning: Unable to get the attributes of $U1: $limit
 $U1 mtty mtty-1 manual"
@@ -230,9 +235,9 @@ $U1 mtty mtty-1 manual"
 @test "modify --live fails if it times out" {
 	mdevctl start -u "$U1" -p mtty -t mtty-1
 	echo '{"mdev_type":"mtty-1","start":"auto"}' >"$ROOT/json"
-	versioned a '"modify"' '"live"' "$FOREVER"
-	MDEVCTL_CALLOUT_TIMEOUT=2 run -9 mdevctl modify -u "$U1" -p mtty --live --jsonfile "$ROOT/json"
-	same "Error: Timed out after 2 s waiting for callout script \"$CALLOUTS/a\""
+	versioned a '"modify"' '"live"' "$TOO_LONG"
+	run -9 mdevctl modify -u "$U1" -p mtty --live --jsonfile "$ROOT/json"
+	same "Error: Timed out after 60 s waiting for callout script \"$CALLOUTS/a\""
 }
 
 # Scripts and their pipes
@@ -276,6 +281,7 @@ notify"
 @test "a script may write a gigabyte to stdout, and megabytes on stderr are truncated" {
 	script "$CALLOUTS" a '[[ $event != pre ]] || { head -c 1G /dev/zero; head -c 5M /dev/zero >&2; exit 1; }'
 	script "$NOTIFIERS" n 'head -c 5M /dev/zero; head -c 5M /dev/zero >&2'
+	export MDEVCTL_CALLOUT_TIMEOUT=600
 	mdevctl define -u "$U1" -p mtty -t mtty-1 2>"$ROOT/stderr" || code=$?
 	[[ $code == 7 ]]
 	output=$(tail -n 1 "$ROOT/stderr") same "Error: Script '\"$CALLOUTS/a\"' failed with status '1'"
@@ -339,7 +345,7 @@ ended() {
 	while read -r signal number; do
 		rm -f "$ROOT/ready"
 		in_background mdevctl start -u "$U1" -p mtty -t mtty-1 --force
-		wait_for "$ROOT/ready"
+		wait_for test -e "$ROOT/ready"
 		kill -s "$signal" "$PID"
 		ended $((128 + number))
 		[[ ! -e $DEVICES/$U1 ]]
@@ -369,7 +375,7 @@ END
 	}'
 	script "$NOTIFIERS" n
 	in_background mdevctl start -u "$U1" -p mtty -t mtty-1
-	wait_for "$ROOT/ready"
+	wait_for test -e "$ROOT/ready"
 	kill -TERM "$PID"
 	ended 143
 	[[ ! -e $DEVICES/$U1 ]]
@@ -387,7 +393,7 @@ n notify start failure"
 	}'
 	script "$CALLOUTS" b
 	in_background mdevctl start -u "$U1" -p mtty -t mtty-1
-	wait_for "$ROOT/ready"
+	wait_for test -e "$ROOT/ready"
 	kill -TERM "$PID"
 	ended 143
 	called "a get capabilities
@@ -399,7 +405,7 @@ a pre start"
 	script "$CALLOUTS" a "[[ \$event != get ]] || { $FOREVER; }"
 	script "$NOTIFIERS" n
 	in_background mdevctl start -u "$U1" -p mtty -t mtty-1
-	wait_for "$ROOT/ready"
+	wait_for test -e "$ROOT/ready"
 	kill -TERM "$PID"
 	ended 143
 	called "a get capabilities
@@ -412,10 +418,12 @@ n notify start"
 	script "$NOTIFIERS" n
 	while read -r signal number; do
 		rm -f "$ROOT/log"
-		FAKEKERNEL_DELAY=300 FAKEKERNEL_LOG=$ROOT/log \
+		: >"$ROOT/busy"
+		FAKEKERNEL_BUSY=$ROOT/busy FAKEKERNEL_LOG=$ROOT/log \
 			in_background mdevctl start -u "$U1" -p mtty -t mtty-1
-		wait_for "$ROOT/log" # create has been written
+		wait_for test -e "$ROOT/log" # create has been written
 		kill -s "$signal" "$PID"
+		rm "$ROOT/busy"
 		ended $((128 + number))
 		[[ -e $DEVICES/$U1 ]]
 		called "a get capabilities
@@ -446,7 +454,7 @@ END
 	mkfifo "$ROOT/fifo"
 	exec {fd}<>"$ROOT/fifo"
 	in_background mdev-start -p mtty --jsonfile="$ROOT/fifo"
-	until [[ $(<"/proc/$PID/comm") == mdev-start && $(<"/proc/$PID/status") == *"State:	S"* ]]; do :; done
+	wait_for sleeps "$PID" mdev-start
 	kill -TERM "$PID"
 	timeout 60 tail --pid="$PID" -f /dev/null # it reads for ever
 	ended 143
@@ -464,10 +472,12 @@ END
 	local signal
 	for signal in TERM QUIT USR1; do
 		rm -f "$ROOT/log"
-		FAKEKERNEL_DELAY=300 FAKEKERNEL_LOG=$ROOT/log \
+		: >"$ROOT/busy"
+		FAKEKERNEL_BUSY=$ROOT/busy FAKEKERNEL_LOG=$ROOT/log \
 			in_background mdev-start -p mtty -t mtty-1
-		wait_for "$ROOT/log"
+		wait_for test -e "$ROOT/log"
 		kill -s "$signal" "$PID"
+		rm "$ROOT/busy"
 		ended $((128 + $(kill -l "$signal")))
 		run -0 cat "$ROOT/output"
 		[[ $output == "$(ls "$DEVICES")" && $output == ????????-*-???????????? ]]
@@ -484,7 +494,7 @@ live_signal() {
 		until [[ -e \$ROOT/go ]]; do sleep 0.02; done
 	}"
 	in_background mdev-modify -u "$U1" -p mtty --live --defined --jsonfile="$ROOT/json"
-	wait_for "$ROOT/ready"
+	wait_for test -e "$ROOT/ready"
 	kill -TERM "$PID"
 	: >"$ROOT/go"
 }
@@ -534,6 +544,11 @@ n notify modify success"
 	same "$U1 mtty mtty-1 auto (active)"
 }
 
+# has_begun N: whether the script has begun to hang for the Nth time.
+has_begun() {
+	[[ $(find "$ROOT" -name 'in-*' | wc -l) == "$1" ]]
+}
+
 @test "modify --live --defined says that only the device was modified, also if two signals end it" {
 	live_and_defined_world
 	versioned a '"modify"' '"pre","live"' '[[ $event != pre ]] || exit 3'
@@ -543,7 +558,7 @@ n notify modify success"
 	in_background mdev-modify -u "$U1" -p mtty --live --defined --jsonfile="$ROOT/json"
 	local n
 	for n in 1 2; do
-		until [[ $(find "$ROOT" -name 'in-*' | wc -l) == "$n" ]]; do sleep 0.02; done
+		wait_for has_begun "$n"
 		kill -TERM "$PID"
 	done
 	ended 143
@@ -574,7 +589,7 @@ n notify modify success"
 		}"
 		rm -f "$ROOT/ready" "$ROOT/go"
 		in_background mdev-define -p mtty -t mtty-1 $option
-		wait_for "$ROOT/ready"
+		wait_for test -e "$ROOT/ready"
 		kill -TERM "$PID"
 		: >"$ROOT/go"
 		ended 143
@@ -592,7 +607,7 @@ n notify modify success"
 	}'
 	script "$NOTIFIERS" n
 	in_background mdevctl define -u "$U1" -p mtty -t mtty-1
-	wait_for "$ROOT/ready"
+	wait_for test -e "$ROOT/ready"
 	kill -TERM "$PID"
 	: >"$ROOT/go"
 	ended 143
@@ -609,7 +624,7 @@ n notify define success"
 		until [[ -e $ROOT/go ]]; do sleep 0.02; done
 	}'
 	in_background nohup mdevctl define -u "$U1" -p mtty -t mtty-1
-	wait_for "$ROOT/ready"
+	wait_for test -e "$ROOT/ready"
 	kill -HUP "$PID"
 	: >"$ROOT/go"
 	ended 0
@@ -628,11 +643,13 @@ n notify define success"
 else
 	[[ $(cat "$ROOT/ap.lock") != "$PPID" ]] || rm "$ROOT/ap.lock"
 fi'
-	FAKEKERNEL_DELAY=1000 FAKEKERNEL_LOG=$ROOT/log \
+	: >"$ROOT/busy"
+	FAKEKERNEL_BUSY=$ROOT/busy FAKEKERNEL_LOG=$ROOT/log \
 		in_background mdevctl start -u "$U1" -p matrix -t vfio_ap-passthrough
-	wait_for "$ROOT/log"
+	wait_for test -e "$ROOT/log"
 	[[ -e $ROOT/ap.lock ]]
 	kill -TERM "$PID"
+	rm "$ROOT/busy"
 	ended 143
 	[[ ! -e $ROOT/ap.lock && -e $DEVICES/$U1 ]]
 }

@@ -229,7 +229,7 @@ printf "{\"mdev_type\":\"mtty-1\",\"start\":\"manual\",\"times\":%d}" "$(wc -l <
 	script "$CALLOUTS" one '[[ $event == pre && $uuid == 1* ]] || exit 0
 : >"$ROOT/reached"; until [[ -e $ROOT/go ]]; do sleep 0.02; done'
 	mdevctl modify -u "$U1" --auto 3>&- &
-	wait_for "$ROOT/reached"
+	wait_for test -e "$ROOT/reached"
 	MDEVCTL_LOCK_TIMEOUT=1 run -0 mdevctl define -u "$U2" -p mtty -t mtty-1
 	same ""
 	: >"$ROOT/go"

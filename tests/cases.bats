@@ -269,16 +269,13 @@ Warning: Can't determine uuid for file '$U2.json' in /etc/mdevctl.d/mtty; rename
 }
 
 @test "define --start that is ended by a signal leaves no definition and says so" {
-	local i status=0
+	local status=0
 	add_script callouts slow <<-EOF
 		#!/bin/bash
 		[[ "\$4 \$6" != "pre start" ]] || { : >'$ROOT/started'; exec sleep 600; }
 	EOF
 	mdevctl define --start -u "$U1" -p mtty -t mtty-1 2>"$ROOT/err" 3>&- &
-	for ((i = 0; i < 3000; i++)); do
-		[[ ! -e $ROOT/started ]] || break
-		sleep 0.02
-	done
+	wait_for test -e "$ROOT/started"
 	kill -TERM $!
 	wait $! || status=$?
 	((status == 143))

@@ -253,7 +253,8 @@ Error: Undefine failed" mdevctl undefine -u "$U1"
 	definition mtty "$U1" mtty-1
 	exec {lock}>"$D/.lock"
 	flock "$lock"
-	mdevctl modify -u "$U1" -a {lock}<&- &
+	mdevctl modify -u "$U1" -a {lock}<&- 3>&- &
+	wait_for sleeps $! mdev-modify
 	exec {lock}<&-
 	wait $!
 	run -0 mdevctl list -d

@@ -11,7 +11,14 @@ load lib/world.bash
 setup() {
 	make_world "$BATS_TEST_TMPDIR/root"
 	unset LD_PRELOAD
+	# Forty writers, each of which syncs a file on a slow disk.
+	export MDEVCTL_LOCK_TIMEOUT=600
 	fresh
+}
+
+# Ends what a failed test left in the background.
+teardown() {
+	touch "$BATS_TEST_TMPDIR/done"
 }
 
 # Creates two parents with definitions, the state before each fault.
@@ -206,7 +213,7 @@ using="^(mkdirat|openat|read|write|getdents64|newfstatat|flock|fsync|renameat|re
 			mdevctl list -d --dumpjson -u "$U1" >"$BATS_TEST_TMPDIR/list" &&
 				jq -e .mdev_type "$BATS_TEST_TMPDIR/list" >/dev/null || exit 1
 		done
-	) 2>"$BATS_TEST_TMPDIR/err" &
+	) 2>"$BATS_TEST_TMPDIR/err" 3>&- &
 	reader=$!
 	for i in {1..40}; do
 		mdevctl modify -u "$U1" --addattr "attr$i" --value "$i" &
@@ -451,22 +458,20 @@ ap() {
 }
 
 @test "devices that come and go during list are listed completely or not at all" {
-	local i
+	local i changer
 	export LD_PRELOAD=$BUILD/fakekernel.so
 	mdev-start -u "$U3" -p mtty -t mtty-2
-	(
-		for i in {1..30}; do
-			mdev-start -u "$U2" -p mtty -t mtty-1
-			mdev-stop -u "$U2"
-		done
-		touch "$BATS_TEST_TMPDIR/done"
-	) &
-	while [[ ! -e $BATS_TEST_TMPDIR/done ]]; do
+	for i in {1..30}; do
+		mdev-start -u "$U2" -p mtty -t mtty-1 || exit 1
+		mdev-stop -u "$U2" || exit 1
+	done 3>&- &
+	changer=$!
+	while kill -0 $changer 2>/dev/null; do
 		run -0 mdev-list
 		[[ $output == "$U3 mtty mtty-2 manual" ||
 			$output == "$U2 mtty mtty-1 manual"$'\n'"$U3 mtty mtty-2 manual" ]]
 	done
-	wait
+	wait $changer
 }
 
 @test "when starts race for instances, as many succeed as are available, and the others report it" {

@@ -15,11 +15,12 @@ sanitized() {
 	[[ $BUILD == */asan ]]
 }
 
-# guarded COMMAND...: runs it with 64 MiB of address space for at most 20 seconds.
+# guarded COMMAND...: runs it with 64 MiB of address space for at most 20 seconds of processor time.
 guarded() {
 	(
 		sanitized || ulimit -v 65536
-		exec timeout -k 1 20 "$@"
+		ulimit -t 20
+		exec timeout -k 1 200 "$@"
 	)
 }
 
@@ -112,12 +113,11 @@ kinds() {
 }
 
 @test "a planted temporary file does not redirect a writer" {
-	local n
 	echo secret >"$BATS_TEST_TMPDIR/secret"
-	for n in {1..400}; do # for every possible PID of the writer
-		ln -s "$BATS_TEST_TMPDIR/secret" "$D/.mdevctl.tmp.$((BASHPID + n))"
-	done
-	mdevctl define -u "$U1" -p mtty -t mtty-1
+	(
+		ln -s "$BATS_TEST_TMPDIR/secret" "$D/.mdevctl.tmp.$BASHPID"
+		exec mdevctl define -u "$U1" -p mtty -t mtty-1
+	)
 	same_file "$BATS_TEST_TMPDIR/secret" "secret
 "
 	run -0 ls -A "$D"

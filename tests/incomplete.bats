@@ -196,10 +196,12 @@ post stop failure
 @test "a signal while an incomplete device is removed does not keep its scripts from hearing of the end" {
 	killed_at assign_domain
 	note_calls
-	FAKEKERNEL_LOG=$BATS_TEST_TMPDIR/log FAKEKERNEL_DELAY=300 mdev-start --ensure -u "$U1" \
+	: >"$BATS_TEST_TMPDIR/busy"
+	FAKEKERNEL_LOG=$BATS_TEST_TMPDIR/log FAKEKERNEL_BUSY=$BATS_TEST_TMPDIR/busy mdev-start --ensure -u "$U1" \
 		2>"$BATS_TEST_TMPDIR/err" 3>&- &
-	until [[ -s $BATS_TEST_TMPDIR/log ]]; do :; done
+	wait_for test -e "$BATS_TEST_TMPDIR/log" # remove has been written
 	kill -TERM $!
+	rm "$BATS_TEST_TMPDIR/busy"
 	wait $! || status=$?
 	((status == 143))
 	same_file "$BATS_TEST_TMPDIR/calls" "post start failure $json

@@ -317,11 +317,11 @@ echo "Look, a device"'
 @test "libvirt: a background process of a notifier does not keep its pipes open" {
 	add_script notifiers background <<EOF
 #!/bin/sh
-sleep 60 &
+sleep 600 &
 echo \$! >'$BATS_TEST_TMPDIR/pid'
 EOF
 	# cat ends only when no process has the pipe open; timeout detects otherwise.
-	run -0 timeout 20 bash -c "mdevctl define -u $U1 -p mtty -t mtty-1 2>&1 | cat"
+	run -0 timeout 100 bash -c "mdevctl define -u $U1 -p mtty -t mtty-1 2>&1 | cat"
 	same ""
 	kill "$(cat "$BATS_TEST_TMPDIR/pid")"
 }
@@ -362,8 +362,8 @@ EOF
 	manual=$(mdevctl list --dumpjson --defined)
 	(
 		while [[ ! -e $stop ]]; do
-			mdevctl modify --uuid "$U1" --auto
-			mdevctl modify --uuid "$U1" --manual
+			mdevctl modify --uuid "$U1" --auto || exit 1
+			mdevctl modify --uuid "$U1" --manual || exit 1
 		done
 	) 3>&- &
 	for ((i = 0; i < 50; i++)); do
@@ -371,6 +371,6 @@ EOF
 		[[ $output == "$auto" || $output == "$manual" ]] || break
 	done
 	touch "$stop"
-	wait
+	wait $!
 	((i == 50)) || same "one of the two"
 }

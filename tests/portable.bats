@@ -87,8 +87,8 @@ a post start success"
 }
 
 @test "a callout that never ends is ended" {
-	script "$CALLOUTS" a '[[ $event != pre ]] || exec sleep 1000'
-	MDEVCTL_CALLOUT_TIMEOUT=2 fails 9 "Error: Timed out after 2 s waiting for callout script \"$CALLOUTS/a\"" \
+	script "$CALLOUTS" a '[[ $event != pre ]] || { echo >>"$ROOT/late"; exec sleep 1000; }'
+	FAKEKERNEL_LATE=$ROOT/late fails 9 "Error: Timed out after 60 s waiting for callout script \"$CALLOUTS/a\"" \
 		old ENOSYS "$BUILD/mdevctl" start -u "$U1" -p mtty -t mtty-1
 	tried pidfd_open
 	[[ ! -e $DEVICES/$U1 ]]

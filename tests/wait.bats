@@ -10,8 +10,7 @@ setup() {
 }
 
 teardown() {
-	# shellcheck disable=SC2046 # a list
-	[[ -z ${holder:-} ]] || kill $(cat "/proc/$holder/task/$holder/children") "$holder" 2>/dev/null || true
+	[[ -z ${holder:-} ]] || kill "$holder" 2>/dev/null || true
 }
 
 start_with_node() {
@@ -67,6 +66,7 @@ start_with_node() {
 
 @test "start --wait continues when the parent appears" {
 	mdevctl start -u "$U1" -p late -t late-1 --wait=60 3>&- &
+	wait_for sleeps $! mdev-start
 	add_type late late-1 1 vfio-pci
 	wait $!
 	run -0 mdevctl list
@@ -77,6 +77,7 @@ start_with_node() {
 	add_type small small-1 1 vfio-pci
 	mdevctl start -u "$U1" -p small -t small-1
 	mdevctl start -u "$U2" -p small -t small-1 --wait=60 3>&- &
+	wait_for sleeps $! mdev-start
 	mdevctl stop -u "$U1"
 	wait $!
 	run -0 mdevctl list
@@ -109,51 +110,36 @@ start_with_node() {
 	same "$U1 mtty mtty-1 manual (defined)"
 }
 
-# locked COMMAND...: runs it while another process starts device U1 (and holds its mark until all attributes
-# are written), and sets $order to the order in which they ended.
-locked() {
-	order=$BATS_TEST_TMPDIR/order
-	local go=$BATS_TEST_TMPDIR/go held=$BATS_TEST_TMPDIR/held
+# busy: this process starts device U1, like mdev-start, until done: it holds its mark.
+busy() {
 	mkdir -p "$MARKS"
-	# shellcheck disable=SC2016 # for the inner shell
-	LD_PRELOAD='' flock "$MARKS/$U1" bash -c '
-		: >"$1"; until [[ -e $2 ]]; do :; done; rm "$4"; echo started >>"$3"' - \
-		"$held" "$go" "$order" "$MARKS/$U1" 3>&- &
-	local starter=$!
-	until [[ -e $held ]]; do :; done
-	{
-		"$@" 3>&-
-		echo "exit status $?" >>"$order"
-	} &
-	local waiting=$!
-	until [[ $(cat "/proc/$waiting/task/$waiting/children" 2>/dev/null) || -e $order ]]; do :; done
-	: >"$go"
-	wait "$starter" "$waiting"
-	output=$(<"$order")
+	echo 1 >"$MARKS/$U1"
+	exec {mark}<"$MARKS/$U1"
+	LD_PRELOAD='' flock "$mark"
+}
+
+done_starting() {
+	rm "$MARKS/$U1"
+	exec {mark}<&-
+}
+
+# locked COMMAND...: runs it while another process starts device U1, which it waits for.
+locked() {
+	busy
+	"$@" {mark}<&- 3>&- &
+	wait_for sleeps $! "$1"
+	done_starting
+	wait $!
 }
 
 @test "start --ensure adopts a device only after its start has completed, including its attributes" {
 	definition mtty "$U1" mtty-1
 	mdevctl start -u "$U1"
 	locked mdev-start --ensure -u "$U1"
-	same "started
-exit status 0"
 }
 
 @test "two starts of one device take turns" {
 	locked mdev-start -u "$U1" -p mtty -t mtty-1
-	same "started
-exit status 0"
-}
-
-# busy: another process starts device U1 until teardown.
-busy() {
-	mkdir -p "$MARKS"
-	echo 1 >"$MARKS/$U1"
-	# shellcheck disable=SC2016 # for the inner shell
-	LD_PRELOAD='' flock "$MARKS/$U1" bash -c ': >"$1"; exec sleep 600' - "$BATS_TEST_TMPDIR/busy" 3>&- &
-	holder=$!
-	until [[ -e $BATS_TEST_TMPDIR/busy ]]; do :; done
 }
 
 @test "a start that takes longer than the lock timeout is not adopted" {
@@ -262,6 +248,10 @@ start_with_group() {
 ${lines[1]}"
 }
 
+ready_or_gone() {
+	executes "$holder" sleep || ! kill -0 "$holder"
+}
+
 @test "a file with the same name in another mount namespace does not count as use of a device" {
 	local maybe=(--map-root-user)
 	((EUID != 0)) || maybe=()
@@ -270,9 +260,8 @@ ${lines[1]}"
 	LD_PRELOAD='' unshare "${maybe[@]}" --mount bash -c 'mount -t tmpfs none "$1/dev" && mkdir -p "${2%/*}" &&
 		: >"$2" && exec sleep 600 <"$2"' - "$ROOT" "$NODE" 3>&- &
 	holder=$!
-	until [[ $(cat "/proc/$holder/comm") == sleep ]]; do
-		kill -0 "$holder" || skip "no mount namespace of one's own here"
-	done
+	wait_for ready_or_gone
+	kill -0 "$holder" || skip "no mount namespace of one's own here"
 	[[ $(readlink "/proc/$holder/fd/0") == "$NODE" ]] || skip "paths of other mount namespaces differ in a chroot"
 	run -0 mdevctl stop -u "$U1"
 	same ""
@@ -284,24 +273,33 @@ ${lines[1]}"
 	# shellcheck disable=SC2217 # it only has to have it open
 	LD_PRELOAD='' "$BATS_TEST_TMPDIR/"$'\e[31mevil' 600 <"$NODE" 3>&- &
 	holder=$!
-	until [[ $(cat "/proc/$holder/comm") == *evil ]]; do :; done
+	wait_for executes "$holder" $'\e[31mevil'
 	run -6 mdevctl stop -u "$U1"
 	same "Error: Device $U1 is in use by ?[31mevil (PID $holder)"
 }
 
+tried_thrice() {
+	(($(wc -l <"$FAKEKERNEL_LOG") >= 3))
+}
+
 @test "start --wait waits while the kernel is still removing an older device" {
-	FAKEKERNEL_FAIL=create=EEXIST run -4 mdevctl start -u "$U1" -p mtty -t mtty-1 --wait=3
+	local started=$SECONDS
+	export FAKEKERNEL_FAIL=create=EEXIST
+	mdevctl start -u "$U1" -p mtty -t mtty-1 --wait=600 3>&- &
+	wait_for tried_thrice
+	((SECONDS - started >= 2)) # once per second
+	kill -TERM $!
+	wait $! || status=$?
+	((status == 143))
+	run -4 mdevctl start -u "$U1" -p mtty -t mtty-1 --wait=1
 	same "Error: Device already exists"
-	local tries # about once per second
-	tries=$(wc -l <"$FAKEKERNEL_LOG")
-	((tries >= 2 && tries <= 4))
 }
 
 @test "a signal terminates a writer that waits for the lock, and nothing is changed" {
 	exec {lock}>"$D/.lock"
 	LD_PRELOAD='' flock "$lock"
 	mdevctl define -u "$U1" -p mtty -t mtty-1 {lock}<&- 3>&- 2>"$BATS_TEST_TMPDIR/stderr" &
-	until puts_off_term $! mdev-define; do :; done
+	wait_for puts_off_term $! mdev-define
 	kill -TERM $!
 	wait $! || status=$?
 	((status == 143))
@@ -312,7 +310,7 @@ ${lines[1]}"
 @test "a signal terminates a start that waits for another one, and no device is created" {
 	busy
 	mdev-start -u "$U1" -p mtty -t mtty-1 3>&- &
-	until puts_off_term $! mdev-start; do :; done
+	wait_for puts_off_term $! mdev-start
 	kill -TERM $!
 	wait $! || status=$?
 	((status == 143))
@@ -330,6 +328,7 @@ ${lines[1]}"
 	start_with_node
 	hold "$NODE"
 	mdevctl stop --wait=60 -u "$U1" 3>&- &
+	wait_for sleeps $! mdev-stop
 	kill "$holder"
 	wait $!
 	run -0 mdevctl list

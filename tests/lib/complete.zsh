@@ -44,7 +44,7 @@ case $1 in
 esac
 zpty -r shell before '*ready' 
 zpty -w -n shell "$line"$'\C-t\C-o'
-for ((i = 0; i < 500; i++)); do
+for ((i = 0; i < 6000; i++)); do
 	[[ -s $result ]] && break
 	sleep 0.02
 done

@@ -14,13 +14,14 @@
  * "create=EIO,assign_adapter:9=EINVAL". ERRNO "NOTHING" accepts the value without effect; "KILL"
  * kills the program; "VANISH" removes the device first, like another process would (VANISH_ONCE:
  * only the first time); "REPLACE" removes it and creates it again. FAKEKERNEL_DELAY=MS delays
- * create and remove. If ROOT/dev/kmsg exists, the kernel logs there when devices are created and
- * removed, and the driver logs "fake: VALUE refused"; FAKEKERNEL_SAY=TEXT adds TEXT before and
- * after that. FAKEKERNEL_SHORT=1 limits write(), and read() of pipes, to seven bytes.
- * FAKEKERNEL_LOG=FILE appends "PATH VALUE" for each write, with the path relative to /sys.
- * FAKEKERNEL_ATOMIC=FILE does each write in a process of its own, which completes it even if the
- * program is killed, with a lock on FILE until then. Its system calls in the program are open,
- * flock, fork, waitid and readlink.
+ * create and remove; FAKEKERNEL_BUSY=FILE delays them while the file exists. FAKEKERNEL_LATE=FILE
+ * sets the monotonic clock ahead by an hour for each byte of the file. If ROOT/dev/kmsg exists, the
+ * kernel logs there when devices are created and removed, and the driver logs "fake: VALUE
+ * refused"; FAKEKERNEL_SAY=TEXT adds TEXT before and after that. FAKEKERNEL_SHORT=1 limits write(),
+ * and read() of pipes, to seven bytes. FAKEKERNEL_LOG=FILE appends "PATH VALUE" for each write,
+ * with the path relative to /sys. FAKEKERNEL_ATOMIC=FILE does each write in a process of its own,
+ * which completes it even if the program is killed, with a lock on FILE until then. Its system
+ * calls in the program are open, flock, fork, waitid and readlink.
  */
 #include <dirent.h>
 #include <dlfcn.h>
@@ -257,14 +258,21 @@ static int remove_device(const char *device)
 	return 0;
 }
 
-static void take_time(void)
+static void sleep_ms(long n)
 {
-	const char *ms = getenv("FAKEKERNEL_DELAY");
-	long n = ms ? atol(ms) : 0;
 	struct timespec time = { n / 1000, n % 1000 * 1000000 };
 
 	while (nanosleep(&time, &time) < 0)
 		;
+}
+
+static void take_time(void)
+{
+	const char *ms = getenv("FAKEKERNEL_DELAY"), *busy = getenv("FAKEKERNEL_BUSY");
+
+	sleep_ms(ms ? atol(ms) : 0);
+	while (busy && access(busy, F_OK) == 0)
+		sleep_ms(1);
 }
 
 static void log_write(const char *path, const char *value)
@@ -450,3 +458,19 @@ int open(const char *path, int flags, ...)
 
 /* The same, with the name used for 64-bit file offsets. */
 int open64(const char *path, int flags, ...) __attribute__((alias("open")));
+
+int clock_gettime(clockid_t clock, struct timespec *ret)
+{
+	static int (*next)(clockid_t clock, struct timespec * ret);
+	const char *late = getenv("FAKEKERNEL_LATE");
+	struct stat st;
+	int error = errno;
+
+	if (!next)
+		next = (int (*)(clockid_t, struct timespec *))dlsym(RTLD_NEXT, "clock_gettime");
+	int r = next(clock, ret);
+	if (r == 0 && late && clock == CLOCK_MONOTONIC && stat(late, &st) == 0)
+		ret->tv_sec += st.st_size * 3600;
+	errno = error;
+	return r;
+}

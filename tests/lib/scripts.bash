@@ -47,14 +47,3 @@ called() {
 	: >"$ROOT/calls"
 	output=$got same "$1"
 }
-
-# Waits until a file exists, and fails the test after a minute.
-wait_for() {
-	local i
-	for ((i = 0; i < 3000; i++)); do
-		[[ ! -e $1 ]] || return 0
-		sleep 0.02
-	done
-	echo "$1 did not appear"
-	return 1
-}

@@ -38,13 +38,14 @@ add_type() {
 	local real=$ROOT/sys/devices/virtual/$1/$1 dir
 	dir=$real/mdev_supported_types/$2
 	mkdir -p "$dir/.attributes"
-	[[ -e $ROOT/sys/class/mdev_bus/$1 ]] ||
-		ln -s "../../devices/virtual/$1/$1" "$ROOT/sys/class/mdev_bus/$1"
 	echo "$3" >"$dir/available_instances"
 	echo "$4" >"$dir/device_api"
 	[[ -z ${5:-} ]] || echo "$5" >"$dir/name"
 	[[ -z ${6:-} ]] || printf '%s\n' "$6" >"$dir/description"
 	: >"$dir/create"
+	# Last, as a program may be waiting for it.
+	[[ -e $ROOT/sys/class/mdev_bus/$1 ]] ||
+		ln -s "../../devices/virtual/$1/$1" "$ROOT/sys/class/mdev_bus/$1"
 }
 
 # add_attribute PARENT TYPE NAME [VALUE]: devices of this type have this attribute.
@@ -76,7 +77,7 @@ hold() {
 	# shellcheck disable=SC2217 # it only has to have it open
 	LD_PRELOAD='' sleep 600 <"$1" >/dev/null 2>&1 3>&- &
 	holder=$!
-	until [[ $(readlink "/proc/$holder/fd/0") == "$1" && $(cat "/proc/$holder/comm") == sleep ]]; do :; done
+	wait_for executes "$holder" sleep
 }
 
 release() {
@@ -94,10 +95,29 @@ weak() {
 	fi
 }
 
+# wait_for COMMAND...: waits until it succeeds, and fails the test after two minutes.
+wait_for() {
+	local end=$((SECONDS + 120))
+	until "$@"; do
+		((SECONDS < end)) || { echo "not within two minutes: $*"; return 1; }
+		sleep 0.01
+	done
+}
+
+# executes PID NAME: whether the process runs this program already, and not the shell that started it.
+executes() {
+	[[ $(<"/proc/$1/comm") == "$2" ]]
+}
+
+# sleeps PID NAME: whether the process runs this program and waits for something.
+sleeps() {
+	executes "$1" "$2" && [[ $(<"/proc/$1/status") == *State:$'\t'S* ]]
+}
+
 # puts_off_term PID NAME: whether the process runs this program and has SIGTERM blocked.
 puts_off_term() {
-	local comm mask
-	comm=$(<"/proc/$1/comm") && [[ $comm == "$2" ]] || return 1
+	local mask
+	executes "$1" "$2" || return 1
 	mask=$(sed -n 's/^SigBlk:[[:space:]]*//p' "/proc/$1/status")
 	((0x${mask:-0} & 0x4000))
 }
