@@ -687,3 +687,16 @@ Error: 1 change failed"
 	applies "start    $U1 matrix vfio_ap-passthrough"
 	applies ""
 }
+
+@test "a UUID that is listed under several parents is missing only if none of them can start it" {
+	definition matrix "$U1" other auto
+	definition mtty "$U1" mtty-1 auto
+	mdevctl list -d --dumpjson >"$F"
+	applies "start    $U1 mtty mtty-1"
+	applies ""
+	mdevctl stop -u "$U1"
+	echo 0 >"$SYS/class/mdev_bus/mtty/mdev_supported_types/mtty-1/available_instances"
+	applies_in_part 3 "" "Warning: Device $U1 cannot be started: Parent matrix does not support mdev type other
+Warning: No available instances of mtty-1 on mtty for device $U1
+Error: 1 change failed; 1 of 2 devices are missing"
+}

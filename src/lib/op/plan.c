@@ -65,14 +65,9 @@ static struct plan_change *put_device(struct plan *plan, enum action action,
 	return change;
 }
 
-static void missing_device(struct planner *p, const struct mdev *wanted)
-{
-	planner_problem(p, STATUS_NO_INSTANCES, "No available instances of %s on %s for device %s",
-			wanted->type, wanted->parent, wanted->uuid);
-	p->missing++;
-}
-
-static void start_device(struct planner *p, const struct mdev *wanted, size_t n_there,
+/* Returns false if the device cannot be started. It is enough to start one of several devices with
+ * a UUID. */
+static bool start_device(struct planner *p, const struct mdev *wanted, size_t n_there,
 			 bool incomplete)
 {
 	struct site *site = sites_find(&p->sites, wanted->parent);
@@ -80,20 +75,33 @@ static void start_device(struct planner *p, const struct mdev *wanted, size_t n_
 		site->parent ? state_find_type(site->parent, wanted->type) : NULL;
 
 	if (!site->parent || (n_there > 1 && is_starting(p, wanted->uuid)))
-		return;
+		return true;
 	bool has_instance = type && !planner_is_full(p, site->name, type->name);
-	if (incomplete || (has_instance && site_start(site, type)))
-		put_device(&p->coming, ACTION_START, wanted, NULL);
-	else if (!type)
+	if (!incomplete && !(has_instance && site_start(site, type)))
+		return false;
+	put_device(&p->coming, ACTION_START, wanted, NULL);
+	return true;
+}
+
+/* Reports why a device cannot be started. */
+static void explain(struct planner *p, const struct mdev *wanted)
+{
+	const struct site *site = sites_find(&p->sites, wanted->parent);
+
+	if (!state_find_type(site->parent, wanted->type)) {
 		planner_problem(
 			p, STATUS_NOT_FOUND,
 			"Device %s cannot be started: Parent %s does not support mdev type %s",
 			wanted->uuid, wanted->parent, wanted->type);
-	else
-		missing_device(p, wanted);
+		return;
+	}
+	planner_problem(p, STATUS_NO_INSTANCES, "No available instances of %s on %s for device %s",
+			wanted->type, wanted->parent, wanted->uuid);
+	p->missing++;
 }
 
-static int plan_device(struct planner *p, const struct mdev *wanted, bool several,
+/* Sets *ret_idle if the device should be running, but cannot be started here. */
+static int plan_device(struct planner *p, const struct mdev *wanted, bool several, bool *ret_idle,
 		       struct error *err)
 {
 	size_t n;
@@ -122,7 +130,7 @@ static int plan_device(struct planner *p, const struct mdev *wanted, bool severa
 	if (!wanted->autostart || (running && running == here && !incomplete))
 		return 0;
 	if (!running || incomplete)
-		start_device(p, wanted, several ? 2 : n, incomplete);
+		*ret_idle = !start_device(p, wanted, several ? 2 : n, incomplete);
 	else if (!is_desired(p, running->parent, wanted->uuid))
 		planner_problem(p, STATUS_EXISTS,
 				"Device %s cannot be started on %s: it is running on %s",
@@ -155,11 +163,15 @@ static bool has_several(const struct mdev_list *list)
 static int plan_definitions(struct planner *p, struct error *err)
 {
 	const struct mdev_list *list = &p->desired->definitions;
+	_cleanup_free_ bool *idle = mem_zero(list->n + 1, sizeof(bool));
 	bool several = has_several(list);
 
 	for (size_t i = 0; i < list->n; i++)
-		if (plan_device(p, &list->v[i], several, err) < 0)
+		if (plan_device(p, &list->v[i], several, &idle[i], err) < 0)
 			return -1;
+	for (size_t i = 0; i < list->n; i++)
+		if (idle[i] && !(several && is_starting(p, list->v[i].uuid)))
+			explain(p, &list->v[i]);
 	return 0;
 }
 
