@@ -301,6 +301,28 @@ define   $A1 card2 t a/1"
 	[[ $output == *"Set 'a': 1 of 3 devices have no available instance of mtty-2"* ]]
 }
 
+@test "types of a parent that do not share its resources are all used by one run" {
+	add_type card one 1 vfio-pci
+	add_type card two 1 vfio-pci
+	sets "$(set_of a 1 '"card"' one)" "$(set_of b 1 '"card"' two)"
+	run -5 mdevctl apply --dry-run "$F" # shared resources are assumed
+	run -0 --separate-stderr mdevctl apply "$F"
+	same "define   $A0 card one a/0
+start    $A0 card one a/0
+define   $B0 card two b/0
+start    $B0 card two b/0"
+	same_stderr ""
+	applies ""
+	sets "$(set_of a 0 '"card"' one)" "$(set_of b 0 '"card"' two)"
+	mdevctl apply "$F"
+	add_type card two 3 vfio-pci
+	sets "$(set_of a 1 '"card"' one)" "$(set_of b '"max"' '"card"' two)"
+	mdevctl apply "$F"
+	applies ""
+	run -0 mdevctl list
+	[[ ${#lines[@]} == 4 ]]
+}
+
 @test "max is the number of instances" {
 	make_cards
 	sets "$(set_of a '"max"' '"0000:81*"' "GRID 2C")"

@@ -43,11 +43,13 @@ struct apply_run {
 	size_t at;     /* index in the plan */
 	size_t *later; /* owned: changes that a script refused, to be tried again */
 	size_t n_later, later_at;
-	bool again; /* the host has changed since it was planned */
+	bool again;   /* the host has changed since it was planned */
+	bool changed; /* this plan has changed the host */
 	bool ended;
 	struct trouble *troubles; /* owned */
 	size_t n_troubles;
 	size_t failures;
+	unsigned rounds;    /* plans made because more devices may fit */
 	struct error error; /* the reason why the run ended */
 	enum status status; /* of the first failure */
 	sigset_t signals;
@@ -124,7 +126,7 @@ static void forget_plan(struct apply_run *run)
 	free_holders(run);
 	state_free(&run->state);
 	run->at = run->n_later = run->later_at = 0;
-	run->again = false;
+	run->again = run->changed = false;
 }
 
 static int read_and_plan(struct apply_run *run, unsigned what, struct error *err)
@@ -511,6 +513,17 @@ static bool wait_for_users(struct apply_run *run)
 	return false;
 }
 
+/* Whether the host may have room for more devices than the plan assumes: how many instances its own
+ * changes take or release is only an estimate. */
+static bool may_fit(struct apply_run *run)
+{
+	bool max = false;
+
+	for (size_t i = 0; i < run->desired.n_sets; i++)
+		max = max || run->desired.sets[i].max;
+	return run->changed && (run->plan.missing > 0 || max) && ++run->rounds < TRIES;
+}
+
 /* Plans again after the last planned change, and returns whether there are more changes. */
 static bool plan_again(struct apply *apply)
 {
@@ -518,7 +531,8 @@ static bool plan_again(struct apply *apply)
 
 	if (apply->dry_run || is_interrupted(run) || run->error.text)
 		return false;
-	if (!run->again && (run->plan.in_use == 0 || run->op.wait == 0 || !wait_for_users(run)))
+	if (!run->again && !may_fit(run) &&
+	    (run->plan.in_use == 0 || run->op.wait == 0 || !wait_for_users(run)))
 		return false;
 	for (size_t i = 0; i < run->n_troubles; i++)
 		run->troubles[i].skipped = false;
@@ -543,10 +557,12 @@ const struct apply_change *apply_next(struct apply *apply)
 		}
 		if (apply->dry_run)
 			return add_change(apply, planned->action, planned);
-		if (is_interrupted(run))
+		if (is_interrupted(run)) {
 			run->ended = true;
-		else if ((done = perform(apply, planned)))
+		} else if ((done = perform(apply, planned))) {
+			run->changed = run->changed || done->error.status == STATUS_OK;
 			return done;
+		}
 	}
 	if (!run->error.text)
 		tell_problems(apply, true);
