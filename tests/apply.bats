@@ -539,6 +539,23 @@ nothing_done() {
 	wrong_usage "Argument FILE is required" apply --dry-run
 }
 
+@test "standard input is called so in messages" {
+	fails 8 "Error: Invalid JSON in standard input: unexpected end at line 1 column 1" \
+		mdevctl apply - </dev/null
+	fails 8 "Error: Invalid standard input: not a list of parents" mdevctl apply - <<<"[1]"
+	fails 1 "Error: Unable to read standard input: Bad file descriptor" \
+		bash -c 'mdevctl apply - <&-'
+	fails 8 "Error: Invalid standard input: invalid json, 'mdev_type' is missing" \
+		mdevctl define -u "$U1" -p mtty --jsonfile=- <<<"{}"
+}
+
+@test "directories that cannot be those of parents are rejected, and nothing is changed" {
+	sets "$(set_of b 1)" "$(set_of a 1 '"scripts.d"')"
+	nothing_done 8 "Invalid $F: set 'a': invalid parent name 'scripts.d' in 'parents'"
+	echo "[{\".git\":[{\"$U1\":{\"mdev_type\":\"mtty-1\",\"start\":\"manual\"}}]}]" >"$F"
+	nothing_done 8 "Invalid $F: invalid parent name '.git'"
+}
+
 @test "a file of 50 MB is rejected" {
 	head -c 50000000 /dev/zero | tr '\0' ' ' >"$F"
 	nothing_done 8 "Unable to read file \"$F\": File too large"

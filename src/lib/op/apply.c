@@ -60,14 +60,17 @@ struct apply_run {
 
 static int read_file(const char *file, struct desired *ret, struct error *err)
 {
+	const char *name = op_file_name(file);
 	_cleanup_free_ char *text = NULL;
 	size_t len;
 
 	int r = op_read_file(file, DESIRED_LIMIT, &text, &len);
 	if (r < 0)
 		return error_set(err, r == -EFBIG ? STATUS_INVALID : STATUS_FAILED,
-				 "Unable to read file \"%s\": %s", file, error_words(-r));
-	return desired_read(text, len, file, ret, err);
+				 name == file ? "Unable to read file \"%s\": %s"
+					      : "Unable to read %s: %s",
+				 name, error_words(-r));
+	return desired_read(text, len, name, ret, err);
 }
 
 static void free_holders(struct apply_run *run)

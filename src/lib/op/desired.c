@@ -9,6 +9,7 @@
 #include "device/json.h"
 #include "device/uuid.h"
 #include "op/desired.h"
+#include "set/defined.h"
 
 /* The keys of a set; those before "parents" are also keys of a definition. */
 static const char *const keys[] = { "mdev_type", "start", "attrs", "parents", "count", "spread" };
@@ -72,7 +73,7 @@ static int read_parents(const struct json_value *array, const char *where, struc
 			return error_set(
 				err, STATUS_INVALID,
 				"Invalid %s: 'parents' must be a list of names or patterns", where);
-		if (!name_valid(parent))
+		if (!name_valid(parent) || !defined_is_parent(parent))
 			return error_set(err, STATUS_INVALID,
 					 "Invalid %s: invalid parent name '%s' in 'parents'", where,
 					 parent);
@@ -220,7 +221,7 @@ static int read_devices(const struct json_value *object, const char *file, struc
 	for (const struct json_value *item = json_first(object); item; item = json_next(item)) {
 		const char *parent = json_name(item);
 
-		if (!name_valid(parent))
+		if (!name_valid(parent) || !defined_is_parent(parent))
 			return error_set(err, STATUS_INVALID,
 					 "Invalid %s: invalid parent name '%s'", file, parent);
 		if (!json_is_array(item))

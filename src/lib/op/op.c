@@ -50,6 +50,11 @@ int op_read_file(const char *path, size_t limit, char **ret_text, size_t *ret_le
 	return fd < 0 ? fd : file_read_fd(fd, limit, ret_text, ret_len);
 }
 
+const char *op_file_name(const char *path)
+{
+	return strcmp(path, "-") == 0 ? "standard input" : path;
+}
+
 int op_read_jsonfile(const char *path, const char *noun, struct mdev *ret, struct error *err)
 {
 	_cleanup_free_ char *text = NULL;
@@ -59,7 +64,7 @@ int op_read_jsonfile(const char *path, const char *noun, struct mdev *ret, struc
 	if (r < 0)
 		return error_set(err, STATUS_FAILED, "Unable to read %s \"%s\": %s", noun, path,
 				 error_words(-r));
-	return json_read_definition(text, len, path, true, ret, err);
+	return json_read_definition(text, len, op_file_name(path), true, ret, err);
 }
 
 void op_hint_start(const struct op *op, const struct mdev *dev)

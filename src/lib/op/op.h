@@ -76,6 +76,9 @@ void op_set_device(struct mdev *dev, const char *uuid, const char *parent, const
 /* Reads a file that was given on the command line; /dev/stdin and - are standard input. */
 int op_read_file(const char *path, size_t limit, char **ret_text, size_t *ret_len);
 
+/* Returns what the file is called in messages. */
+const char *op_file_name(const char *path);
+
 /* Reads the file of --jsonfile into dev. noun is the term for it in the error message. */
 int op_read_jsonfile(const char *path, const char *noun, struct mdev *ret, struct error *err);
 

@@ -19,7 +19,7 @@
 
 /* Not all directories are those of parents: one contains deprecated scripts, and hidden ones are
  * not ours. */
-static bool is_parent(const char *name)
+bool defined_is_parent(const char *name)
 {
 	return name[0] != '.' && strcmp(name, "scripts.d") != 0;
 }
@@ -341,7 +341,7 @@ void defined_find(const struct env *env, const struct filter *filter, struct mde
 	/* If parent and UUID are given, the path is known. It may lead through a directory that
 	 * cannot be listed. */
 	if (filter->parent && (fd >= 0 || filter->uuid)) {
-		if (is_parent(filter->parent))
+		if (defined_is_parent(filter->parent))
 			find_in_parent(env, filter->parent, filter->uuid, ret);
 		return;
 	}
@@ -360,7 +360,7 @@ void defined_find(const struct env *env, const struct filter *filter, struct mde
 			warn_misplaced(name);
 			continue;
 		}
-		if (!is_parent(name))
+		if (!defined_is_parent(name))
 			continue;
 		if (name_valid(name))
 			find_in_parent(env, name, filter->uuid, ret);
@@ -459,7 +459,7 @@ int defined_put(const struct env *env, const struct mdev *dev, bool new, struct 
 	_cleanup_free_ char *text = json_definition_text(dev), *path = path_of(dev),
 			    *dir = mem_printf(DIR_PATH "/%s", dev->parent);
 
-	if (!is_parent(dev->parent)) /* it would not be found when reading */
+	if (!defined_is_parent(dev->parent)) /* it would not be found when reading */
 		return error_set(err, STATUS_INVALID, "Invalid parent name '%s'", dev->parent);
 	if (strlen(text) > FILE_LIMIT) /* it would be too large to be read */
 		return error_set(err, STATUS_INVALID,

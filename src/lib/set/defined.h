@@ -19,6 +19,10 @@
  * /etc/mdevctl.d does not exist, the set is empty. */
 void defined_find(const struct env *env, const struct filter *filter, struct mdev_list *ret);
 
+/* Whether devices of a parent with this valid name can be defined: some directories are not those
+ * of parents. */
+bool defined_is_parent(const char *name);
+
 /* The directory of a parent, kept open for several lookups. */
 struct defined_dir {
 	int fd;			  /* owned; -errno if there is none */
