@@ -407,6 +407,21 @@ start    $A0 card2 t a/0"
 Error: 1 device to be stopped is in use"
 }
 
+@test "a set with max does not define a device again that is in use on another parent" {
+	add_type card2 mtty-1 2 vfio-pci
+	sets "$(set_of a 1)"
+	mdevctl apply "$F"
+	use "$A0"
+	sets "$(set_of a '"max"' '"card2"')"
+	applies_in_part 6 "define   $A1 card2 mtty-1 a/1
+start    $A1 card2 mtty-1 a/1
+define   $A2 card2 mtty-1 a/2
+start    $A2 card2 mtty-1 a/2" "Warning: Device $A0 (a/0) is in use by sleep (PID $holder)
+Error: 1 device to be stopped is in use"
+	applies_in_part 6 "" "Warning: Device $A0 (a/0) is in use by sleep (PID $holder)
+Error: 1 device to be stopped is in use"
+}
+
 @test "the parent on which a device is running is kept, and its other definitions are removed" {
 	add_type card t 2 vfio-pci
 	definition card "$A0" mtty-1 auto

@@ -24,6 +24,8 @@ struct target {
 	size_t n_members;
 	struct member *pending; /* owned: devices that need a place; with a home, a different one */
 	size_t n_pending;
+	bool *in_use; /* owned: for each index, whether the device cannot leave a parent that does
+			 not match */
 	bool title; /* its type is not the name of a known directory: only a parent that is present
 		       can map a human-readable name to a directory */
 };
@@ -34,6 +36,7 @@ static void close_target(struct target *target)
 	free(target->listed);
 	free(target->members);
 	free(target->pending);
+	free(target->in_use);
 }
 
 static size_t index_of(const struct planner *p, const struct state_device *dev)
@@ -130,6 +133,7 @@ static int open_target(const struct planner *p, const struct set *set, struct ta
 		.listed = mem_zero(p->sites.n + 1, sizeof(*target->listed)),
 		.members = mem_zero((size_t)set->count + 1, sizeof(*target->members)),
 		.pending = mem_zero((size_t)set->count + 1, sizeof(*target->pending)),
+		.in_use = mem_zero((size_t)set->count + 1, sizeof(*target->in_use)),
 		.title = set->count > 0 && is_title(p, set->device.type),
 	};
 	for (size_t i = 0; set->count > 0 && i < set->n_parents; i++)
@@ -310,7 +314,7 @@ static int claim_wanted(struct planner *p, struct target *target, struct error *
 		if (member.home)
 			claim_home(p, target, &member);
 		else if (member.n_there > 0 && !take_away(p, target, &member))
-			continue; /* it remains where it is */
+			target->in_use[i] = true; /* it remains where it is */
 		else if (member.n_there > 0 || !set->max)
 			target->pending[target->n_pending++] = member;
 	}
@@ -487,13 +491,13 @@ static size_t place_more(struct planner *p, const struct target *target, struct 
 	for (size_t i = 0; i < target->n_pending; i++)
 		used[target->pending[i].index] = true;
 	for (; member.index < SET_LIMIT; member.index++) {
-		struct place *place = used[member.index] ? NULL : spread_next(spread);
-
-		if (place)
-			put_at(p, target, &member, place);
-		else if (!used[member.index])
+		if (used[member.index] || target->in_use[member.index])
+			continue;
+		struct place *place = spread_next(spread);
+		if (!place)
 			break;
-		n += place != NULL;
+		put_at(p, target, &member, place);
+		n++;
 	}
 	return n;
 }
