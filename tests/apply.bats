@@ -202,6 +202,19 @@ Warning: Device $A0 on mtty is running with type mtty-1, not mtty-2"
 	applies "" "Warning: Device $A0 on mtty is running with type mtty-1, not mtty-2"
 }
 
+@test "a running device whose start mode changes is not reported, as nothing else changes" {
+	sets "$(set_of a 1)"
+	mdevctl apply "$F"
+	sets "$(set_of a 1 '"mtty"' mtty-1 manual)"
+	applies "modify   $A0 mtty mtty-1 a/0"
+	echo "[{\"mtty\":[{\"$A0\":{\"mdev_type\":\"mtty-1\",\"start\":\"auto\"}}]}]" >"$F"
+	applies "modify   $A0 mtty mtty-1"
+	echo "[{\"mtty\":[{\"$A0\":{\"mdev_type\":\"mtty-1\",\"start\":\"auto\",
+		\"attrs\":[{\"power/control\":\"on\"}]}}]}]" >"$F"
+	applies "modify   $A0 mtty mtty-1" \
+		"Warning: Device $A0 is running; the change takes effect at its next start"
+}
+
 @test "a stopped device is started, and an undefined one is defined" {
 	sets "$(set_of a 2)"
 	mdevctl apply "$F"

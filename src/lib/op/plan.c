@@ -118,11 +118,8 @@ static int plan_device(struct planner *p, const struct mdev *wanted, bool severa
 	if (!now || now->broken || !mdev_is_same(now, wanted)) {
 		put_device(now ? &p->changing : &p->coming, now ? ACTION_MODIFY : ACTION_DEFINE,
 			   wanted, here);
-		if (now && here->running)
-			planner_problem(p, STATUS_OK,
-					"Device %s is running; the change takes effect at its next "
-					"start",
-					wanted->uuid);
+		if (now)
+			planner_note_running(p, here, wanted, "");
 	}
 	if (here)
 		planner_note_type(p, here, wanted->type);

@@ -379,11 +379,11 @@ static void keep_definition(struct planner *p, const struct target *target,
 		put_definition(now ? &p->changing : &p->coming, now ? ACTION_MODIFY : ACTION_DEFINE,
 			       target, member, home);
 	memcpy(change->dev.type, type, strlen(type) + 1);
-	if (now && home->running)
-		planner_problem(p, STATUS_OK,
-				"Device %s (%s/%u) is running; the change takes effect at its next "
-				"start",
-				home->uuid, target->set->name, member->index);
+	if (now) {
+		_cleanup_free_ char *label =
+			mem_printf(" (%s/%u)", target->set->name, member->index);
+		planner_note_running(p, home, &wanted, label);
+	}
 }
 
 static void add_start(struct planner *p, const struct target *target, const struct member *member,

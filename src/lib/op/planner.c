@@ -97,6 +97,21 @@ bool planner_is_full(const struct planner *p, const char *parent, const char *ty
 	return false;
 }
 
+void planner_note_running(struct planner *p, const struct state_device *dev,
+			  const struct mdev *wanted, const char *label)
+{
+	const struct mdev *now = dev->definition;
+	struct mdev same = *wanted; /* borrows its texts */
+
+	if (!dev->running)
+		return;
+	same.autostart = now->autostart;
+	if (now->broken || !mdev_is_same(now, &same))
+		planner_problem(p, STATUS_OK,
+				"Device %s%s is running; the change takes effect at its next start",
+				dev->uuid, label);
+}
+
 void planner_note_type(struct planner *p, const struct state_device *dev, const char *wanted)
 {
 	if (dev->running && strcmp(dev->running->type, wanted) != 0)

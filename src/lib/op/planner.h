@@ -55,5 +55,10 @@ const struct state_device *planner_running(const struct state_device *const *the
 /* Whether a start has failed because no instance was available, contrary to sysfs. */
 bool planner_is_full(const struct planner *p, const char *parent, const char *type);
 
+/* Notes that a new definition of a running device takes effect later, unless only its start mode
+ * changes. label: a name of the device in addition to its UUID, or "". */
+void planner_note_running(struct planner *p, const struct state_device *dev,
+			  const struct mdev *wanted, const char *label);
+
 /* Notes that a device is running with another type than wanted. */
 void planner_note_type(struct planner *p, const struct state_device *dev, const char *wanted);
