@@ -16,9 +16,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void check_accepted(struct mdev *dev)
 {
 	_cleanup_error_ struct error err = { 0 };
-	_cleanup_mdev_ struct mdev again = { 0 };
+	_cleanup_mdev_ struct mdev again = MDEV_NONE;
 
-	memcpy(dev->type, "type", 5);
+	dev->type = "type";
 	_cleanup_free_ char *text = json_definition_line(dev);
 	assert(json_read_definition(text, strlen(text), "again", true, &again, &err) == 0);
 	assert(again.n_attrs == dev->n_attrs);
@@ -33,7 +33,7 @@ static void check_accepted(struct mdev *dev)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	_cleanup_error_ struct error err = { 0 };
-	_cleanup_mdev_ struct mdev dev = { 0 };
+	_cleanup_mdev_ struct mdev dev = MDEV_NONE;
 	/* Like the result of spawn_run(), NUL-terminated. */
 	_cleanup_free_ char *text = mem_zero(size + 1, 1);
 

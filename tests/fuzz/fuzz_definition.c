@@ -28,7 +28,7 @@ static void check_same(const struct mdev *a, const struct mdev *b)
 static void check_accepted(const struct mdev *dev)
 {
 	_cleanup_error_ struct error err = { 0 };
-	_cleanup_mdev_ struct mdev again = { 0 };
+	_cleanup_mdev_ struct mdev again = MDEV_NONE;
 
 	assert(name_valid(dev->type) && !dev->broken);
 	for (size_t i = 0; i < dev->n_attrs; i++)
@@ -44,7 +44,7 @@ static void check_accepted(const struct mdev *dev)
 static void read_definition(const char *text, size_t size, bool strict)
 {
 	_cleanup_error_ struct error err = { 0 };
-	_cleanup_mdev_ struct mdev dev = { .type = "old" };
+	_cleanup_mdev_ struct mdev dev = { .parent = "", .type = "old" };
 
 	mdev_insert_attr(&dev, 0, "old", "value");
 	if (json_read_definition(text, size, "file", strict, &dev, &err) == 0) {

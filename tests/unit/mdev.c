@@ -221,7 +221,7 @@ static void joined(const struct mdev *dev, char *ret, size_t size)
 
 static void test_attributes(void)
 {
-	_cleanup_mdev_ struct mdev dev = { 0 };
+	_cleanup_mdev_ struct mdev dev = MDEV_NONE;
 	char text[64];
 
 	mdev_insert_attr(&dev, 0, "b", "2");
@@ -251,7 +251,7 @@ static void test_list(void)
 	mdev_list_sort(&list);
 	for (size_t i = 0; i < 5; i++) {
 		struct mdev *dev = mdev_list_add(&list);
-		snprintf(dev->parent, sizeof(dev->parent), "%s", parents[i]);
+		dev->parent = parents[i];
 		snprintf(dev->uuid, sizeof(dev->uuid), "%s", uuids[i]);
 	}
 	mdev_list_sort(&list);

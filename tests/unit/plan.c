@@ -33,9 +33,11 @@ static void open_host(size_t n, struct state *state)
 	state->devices = mem_zero(n * FUNCTIONS + 1, sizeof(*state->devices));
 	for (size_t i = 0; i < n; i++) {
 		struct mdev_type *type = &state->types.v[i];
+		char parent[32];
 
-		snprintf(type->parent, sizeof(type->parent), "parent-%06zu", i);
-		snprintf(type->name, sizeof(type->name), "type-1");
+		snprintf(parent, sizeof(parent), "parent-%06zu", i);
+		type->parent = mem_intern(parent);
+		type->name = "type-1";
 		type->counted = true;
 		type->available = FUNCTIONS;
 		type->title = mem_text("Large");
@@ -70,7 +72,7 @@ static void carry_out(const struct plan *plan, struct state *state)
 			continue;
 		copy = mdev_list_add(list);
 		memcpy(copy->uuid, dev->uuid, sizeof(dev->uuid));
-		memcpy(copy->parent, dev->parent, sizeof(dev->parent));
+		copy->parent = dev->parent;
 		mdev_copy_definition(copy, dev);
 	}
 	for (size_t i = 0; i < list->n; i++) {
@@ -135,7 +137,7 @@ static double fill(size_t n_parents)
 {
 	static char *parents[] = { (char *)"parent-*" };
 	struct set set = { .name = "large",
-			   .device = { .type = "Large", .autostart = true },
+			   .device = { .parent = "", .type = "Large", .autostart = true },
 			   .parents = parents,
 			   .n_parents = 1,
 			   .count = (unsigned)n_parents * FUNCTIONS };

@@ -15,7 +15,7 @@
 #define FILE_LIMIT ((size_t)1024 * 1024)
 
 /* Reads the entries of a directory except "." and "..", sorted bytewise. d_type may be DT_UNKNOWN.
- */
+ * path NULL = dirfd itself, from file_open_dir(), which can be read only once. */
 struct file_names {
 	struct dirent **v; /* owned; they point into entries */
 	int n;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
+#include <search.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -76,6 +77,25 @@ char *mem_text_n(const char *text, size_t n)
 	memcpy(copy, text, length);
 	copy[length] = '\0';
 	return copy;
+}
+
+static int by_text(const void *left, const void *right)
+{
+	return strcmp(left, right);
+}
+
+const char *mem_intern(const char *text)
+{
+	static void *texts; /* owned: a tree of tsearch(3) */
+	const char *const *found = tfind(text, &texts, by_text);
+
+	if (found)
+		return *found;
+	const char *copy = mem_text(text);
+	found = tsearch(copy, &texts, by_text);
+	if (!found && spend_reserve())
+		found = tsearch(copy, &texts, by_text);
+	return *(const char *const *)check((void *)found);
 }
 
 char *mem_vprintf(const char *format, va_list args)

@@ -25,6 +25,10 @@ char *mem_text_n(const char *text, size_t n);
 char *mem_vprintf(const char *format, va_list args) __attribute__((format(printf, 1, 0)));
 char *mem_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* Returns a text that is equal to this one and the same for all callers (so equal texts have equal
+ * pointers); it remains valid until the program ends. For names that many objects share. */
+const char *mem_intern(const char *text);
+
 /* Like open_memstream(), but never returns NULL. The text is available after mem_stream_end() and
  * is owned by the caller. */
 FILE *mem_stream(char **ret_text, size_t *ret_len);

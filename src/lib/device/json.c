@@ -196,7 +196,7 @@ static int read_definition(const cJSON *tree, const char *where, bool strict, st
 	if (!name_valid(type->valuestring))
 		return error_set(err, STATUS_INVALID, "Invalid %s: invalid type name '%s'", where,
 				 type->valuestring);
-	memcpy(dev->type, type->valuestring, strlen(type->valuestring) + 1);
+	dev->type = mem_intern(type->valuestring);
 	if (read_start(member(tree, "start"), where, strict, &dev->autostart, err) < 0)
 		return -1;
 	return read_attrs(member(tree, "attrs"), false, where, dev, err);
@@ -206,18 +206,18 @@ static int read_definition(const cJSON *tree, const char *where, bool strict, st
 static void move_definition(struct mdev *ret, struct mdev *dev)
 {
 	mdev_free(ret);
-	memcpy(ret->type, dev->type, sizeof(ret->type));
+	ret->type = dev->type;
 	ret->autostart = dev->autostart;
 	ret->attrs = dev->attrs;
 	ret->n_attrs = dev->n_attrs;
 	ret->unknown = dev->unknown;
-	*dev = (struct mdev){ 0 };
+	*dev = (struct mdev)MDEV_NONE;
 }
 
 int json_read_definition(const char *text, size_t len, const char *where, bool strict,
 			 struct mdev *ret, struct error *err)
 {
-	_cleanup_mdev_ struct mdev dev = { 0 };
+	_cleanup_mdev_ struct mdev dev = MDEV_NONE;
 
 	_cleanup_tree_ cJSON *tree = parse(text, len, where, err);
 	if (!tree || read_definition(tree, where, strict, &dev, err) < 0)
@@ -311,7 +311,7 @@ const char *json_twice(const struct json_value *object)
 int json_take_definition(const struct json_value *object, const char *where, struct mdev *ret,
 			 struct error *err)
 {
-	_cleanup_mdev_ struct mdev dev = { 0 };
+	_cleanup_mdev_ struct mdev dev = MDEV_NONE;
 
 	if (read_definition(tree_of(object), where, true, &dev, err) < 0)
 		return -1;
@@ -322,7 +322,7 @@ int json_take_definition(const struct json_value *object, const char *where, str
 int json_read_attributes(const char *text, size_t len, const char *where, struct mdev *ret,
 			 struct error *err)
 {
-	_cleanup_mdev_ struct mdev dev = { 0 };
+	_cleanup_mdev_ struct mdev dev = MDEV_NONE;
 
 	while (len > 0 && strchr(" \t\r\n", text[len - 1])) /* strchr() also finds the NUL */
 		len--;
@@ -337,7 +337,7 @@ int json_read_attributes(const char *text, size_t len, const char *where, struct
 	mdev_clear_attrs(ret);
 	ret->attrs = dev.attrs;
 	ret->n_attrs = dev.n_attrs;
-	dev = (struct mdev){ 0 };
+	dev = (struct mdev)MDEV_NONE;
 	return 0;
 }
 

@@ -66,7 +66,7 @@ const char *mdev_state_name(enum mdev_state state)
 
 void mdev_copy_definition(struct mdev *dev, const struct mdev *from)
 {
-	memcpy(dev->type, from->type, sizeof(dev->type));
+	dev->type = from->type;
 	dev->autostart = from->autostart;
 	for (size_t i = 0; i < from->n_attrs; i++)
 		mdev_insert_attr(dev, i, from->attrs[i].name, from->attrs[i].value);
@@ -91,7 +91,7 @@ struct mdev *mdev_list_add(struct mdev_list *list)
 		list->room = list->room ? list->room * 2 : 16;
 		list->v = mem_grow(list->v, list->room, sizeof(*list->v));
 	}
-	list->v[list->n] = (struct mdev){ 0 };
+	list->v[list->n] = (struct mdev)MDEV_NONE;
 	return &list->v[list->n++];
 }
 
@@ -111,7 +111,7 @@ void mdev_list_note_unseen(struct mdev_list *list, const char *format, ...)
 static int by_parent_and_uuid(const void *left, const void *right)
 {
 	const struct mdev *a = left, *b = right;
-	int order = strcmp(a->parent, b->parent);
+	int order = a->parent == b->parent ? 0 : strcmp(a->parent, b->parent);
 
 	return order ? order : strcmp(a->uuid, b->uuid);
 }

@@ -6,9 +6,10 @@
 #include <stddef.h>
 
 /*
- * A mediated device, as described by a definition, a sysfs directory or the command line. The
- * kernel limits names to NAME_MAX, so they are stored in arrays, and a device can be copied by
- * value, except for its attributes and texts, which it owns.
+ * A mediated device, as described by a definition, a sysfs directory or the command line. A device
+ * can be copied by value, except for its attributes and texts, which it owns. The names of its
+ * parent and its type are shared with other devices (mem_intern()), of which a host can have
+ * thousands, and are never NULL: a device is initialized with MDEV_NONE.
  */
 
 #define UUID_SIZE 37 /* canonical form, NUL-terminated */
@@ -19,9 +20,9 @@ struct attr {
 };
 
 struct mdev {
-	char uuid[UUID_SIZE];	   /* canonical: lower case with hyphens */
-	char parent[NAME_MAX + 1]; /* name in /sys/class/mdev_bus; "" = not given */
-	char type[NAME_MAX + 1];   /* name in the parent's mdev_supported_types; "" = not given */
+	char uuid[UUID_SIZE]; /* canonical: lower case with hyphens */
+	const char *parent;   /* interned: name in /sys/class/mdev_bus; "" = not given */
+	const char *type; /* interned: name in the parent's mdev_supported_types; "" = not given */
 	bool autostart;
 	bool defined;
 	bool active;
@@ -32,6 +33,9 @@ struct mdev {
 	char *broken;	 /* owned: why the definition is unusable; NULL = it is usable */
 	bool unreadable; /* broken only because it cannot be read: its contents are unknown */
 };
+/* clang-format off */
+#define MDEV_NONE { .parent = "", .type = "" }
+/* clang-format on */
 
 void mdev_free(struct mdev *dev);
 #define _cleanup_mdev_ __attribute__((cleanup(mdev_free)))

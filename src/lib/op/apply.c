@@ -264,8 +264,8 @@ static void note_full(struct apply_run *run, const struct mdev *dev)
 {
 	struct mdev *full = mdev_list_add(&run->full);
 
-	memcpy(full->parent, dev->parent, sizeof(full->parent));
-	memcpy(full->type, dev->type, sizeof(full->type));
+	full->parent = dev->parent;
+	full->type = dev->type;
 }
 
 /* --- One change
@@ -281,9 +281,10 @@ static struct apply_change *add_change(struct apply *apply, enum action action,
 	const struct mdev *after = writes ? dev : action == ACTION_UNDEFINE ? NULL : before;
 
 	change->action = action;
+	change->before = change->after = (struct mdev)MDEV_NONE;
 	memcpy(change->dev.uuid, dev->uuid, sizeof(dev->uuid));
-	memcpy(change->dev.parent, dev->parent, sizeof(dev->parent));
-	memcpy(change->dev.type, dev->type, sizeof(dev->type));
+	change->dev.parent = dev->parent;
+	change->dev.type = dev->type;
 	change->set = planned->set ? planned->set->name : NULL;
 	change->index = planned->index;
 	if (before)
@@ -401,7 +402,7 @@ static const struct apply_change *stop(struct apply *apply, struct plan_change *
 static bool is_still_defined(const struct apply_run *run, const struct mdev *dev, struct mdev *ret)
 {
 	memcpy(ret->uuid, dev->uuid, sizeof(ret->uuid));
-	memcpy(ret->parent, dev->parent, sizeof(ret->parent));
+	ret->parent = dev->parent;
 	return defined_get(run->op.env, ret) > 0 && !ret->broken && mdev_is_same(ret, dev);
 }
 
@@ -427,7 +428,7 @@ static const struct apply_change *give_up_place(struct apply *apply, struct plan
 static const struct apply_change *start(struct apply *apply, struct plan_change *planned)
 {
 	struct apply_run *run = apply->run;
-	_cleanup_mdev_ struct mdev definition = { 0 };
+	_cleanup_mdev_ struct mdev definition = MDEV_NONE;
 	_cleanup_error_ struct error why = { 0 }, full = { 0 };
 
 	int r = active_runs(run->op.env, &planned->dev, &why);

@@ -36,8 +36,7 @@ static const char provides[] =
 #define SAID_LIMIT ((size_t)64 * 1024)
 
 struct callout_choice {
-	char parent[NAME_MAX + 1];
-	char type[NAME_MAX + 1];
+	const char *parent, *type; /* borrowed: interned */
 	char *script;	  /* owned: the versioned script, which is the only one called; NULL = all
 			     scripts are called */
 	unsigned actions; /* supported actions, as bits of the table above */
@@ -244,8 +243,8 @@ static struct callout_choice *choose(const struct call *about, struct error *err
 	call.state = CALLOUT_NONE;
 	call.input = provides;
 	struct callout_choice *choice = mem_zero(1, sizeof(*choice));
-	memcpy(choice->parent, call.dev->parent, sizeof(choice->parent));
-	memcpy(choice->type, call.dev->type, sizeof(choice->type));
+	choice->parent = call.dev->parent;
+	choice->type = call.dev->type;
 	for (size_t i = 0; i < all->callouts.n && !choice->script; i++)
 		if (negotiate(&call, all->callouts.v[i], choice, err) < 0) {
 			free_choice(choice);

@@ -52,7 +52,7 @@ static int define_from_options(const struct op *op, struct mdev *dev, struct err
 		return error_set(err, STATUS_FAILED, "No parent specified");
 	if (!*dev->type)
 		return error_set(err, STATUS_FAILED, "No type specified");
-	if (op->type && types_resolve(op->env, dev->parent, dev->type, err) < 0)
+	if (op->type && types_resolve(op->env, dev->parent, &dev->type, err) < 0)
 		return -1;
 	int exists = defined_exists(op->env, dev, err);
 	if (exists < 0)
@@ -70,7 +70,7 @@ static int load(const struct op *op, struct mdev *dev, struct error *err)
 
 int op_define(const struct op *op, char ret_uuid[UUID_SIZE], struct error *err)
 {
-	_cleanup_mdev_ struct mdev dev = { 0 };
+	_cleanup_mdev_ struct mdev dev = MDEV_NONE;
 	_cleanup_callouts_ struct callouts callouts;
 	sigset_t old;
 
@@ -116,7 +116,7 @@ static int define_and_start(const struct op *op, struct callouts *callouts, stru
 
 int op_define_and_start(const struct op *op, char ret_uuid[UUID_SIZE], struct error *err)
 {
-	_cleanup_mdev_ struct mdev dev = { 0 };
+	_cleanup_mdev_ struct mdev dev = MDEV_NONE;
 	_cleanup_callouts_ struct callouts callouts;
 	sigset_t old;
 

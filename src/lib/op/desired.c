@@ -139,6 +139,7 @@ static int read_set(const struct json_value *object, const char *file, struct se
 	if (!json_is_object(object))
 		return error_set(err, STATUS_INVALID, "Invalid %s: not an object", where);
 	memcpy(set->name, name, strlen(name) + 1);
+	set->device = (struct mdev)MDEV_NONE;
 	if (check_keys(object, SET_KEYS, where, err) < 0 ||
 	    read_count(find(object, "count"), where, set, err) < 0)
 		return -1;
@@ -200,7 +201,7 @@ static int read_device(const struct json_value *object, const char *file, const 
 		return error_set(err, STATUS_INVALID, "Invalid %s: not a UUID", where);
 	if (!json_is_object(definition))
 		return error_set(err, STATUS_INVALID, "Invalid %s: not an object", where);
-	memcpy(dev->parent, parent, strlen(parent) + 1);
+	dev->parent = mem_intern(parent);
 	if (check_keys(definition, DEFINITION_KEYS, where, err) < 0)
 		return -1;
 	return json_take_definition(definition, where, dev, err);

@@ -22,10 +22,10 @@ static int broken(const struct filter *filter, const struct mdev *dev, struct er
 static int join_definition(struct defined_dir *dir, const struct filter *filter, struct mdev *dev,
 			   struct error *err)
 {
-	_cleanup_mdev_ struct mdev definition = { 0 };
+	_cleanup_mdev_ struct mdev definition = MDEV_NONE;
 
 	memcpy(definition.uuid, dev->uuid, sizeof(dev->uuid));
-	memcpy(definition.parent, dev->parent, sizeof(dev->parent));
+	definition.parent = dev->parent;
 	int r = defined_look_up(dir, &definition);
 	if (r < 0)
 		log_warning("Unable to tell whether %s is defined on %s: %s", dev->uuid,
@@ -113,7 +113,7 @@ int list_defined(const struct env *env, const struct filter *filter, bool state,
 	for (size_t i = 0; i < ret->n; i++) {
 		if (!ret->v[i].broken) {
 			struct mdev dev = ret->v[i]; /* moved */
-			ret->v[i] = (struct mdev){ 0 };
+			ret->v[i] = (struct mdev)MDEV_NONE;
 			ret->v[kept++] = dev;
 		} else {
 			if (broken(filter, &ret->v[i], err) < 0)

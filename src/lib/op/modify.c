@@ -113,7 +113,7 @@ static int modify_definition(const struct op *op, struct callouts *callouts,
 			     const struct modification *how, struct error *err)
 {
 	for (unsigned try = 1;; try++) {
-		_cleanup_mdev_ struct mdev dev = { 0 };
+		_cleanup_mdev_ struct mdev dev = MDEV_NONE;
 
 		if (load_definition(op, &dev, err) < 0 ||
 		    defined_check_link(op->env, &dev, err) < 0)
@@ -164,7 +164,7 @@ static int find_running(const struct op *op, struct mdev *ret, struct error *err
 static int check_live(const struct op *op, const struct modification *how,
 		      const struct mdev *running, const struct mdev *new, struct error *err)
 {
-	_cleanup_mdev_ struct mdev definition = { 0 };
+	_cleanup_mdev_ struct mdev definition = MDEV_NONE;
 
 	if (strcmp(running->type, new->type) != 0)
 		return error_set(err, STATUS_FAILED, "'type' cannot be changed on active mdev");
@@ -203,7 +203,7 @@ static int follow(const struct op *op, struct callouts *callouts, struct mdev *n
 static int modify_live(const struct op *op, struct callouts *callouts,
 		       const struct modification *how, struct error *err)
 {
-	_cleanup_mdev_ struct mdev new = { 0 };
+	_cleanup_mdev_ struct mdev new = MDEV_NONE;
 	struct mdev running;
 	struct op here = *op;
 	sigset_t old;
@@ -227,7 +227,7 @@ static int modify_live(const struct op *op, struct callouts *callouts,
 
 int op_modify(const struct op *op, const struct modification *how, struct error *err)
 {
-	_cleanup_mdev_ struct mdev new = { 0 };
+	_cleanup_mdev_ struct mdev new = MDEV_NONE;
 	_cleanup_callouts_ struct callouts callouts;
 
 	callouts_open(&callouts, op->env);

@@ -11,20 +11,14 @@
 #include "op/op.h"
 #include "set/active.h"
 
-/* Names have been checked by the caller, so they fit. */
-static void set_name(char name[NAME_MAX + 1], const char *text)
-{
-	memcpy(name, text, strlen(text) + 1);
-}
-
 void op_set_device(struct mdev *dev, const char *uuid, const char *parent, const char *type)
 {
 	if (uuid)
 		memcpy(dev->uuid, uuid, UUID_SIZE);
 	if (parent)
-		set_name(dev->parent, parent);
+		dev->parent = mem_intern(parent);
 	if (type)
-		set_name(dev->type, type);
+		dev->type = mem_intern(type);
 }
 
 /* Opens a file that was given on the command line. Standard input is used directly, as opening

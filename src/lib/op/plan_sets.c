@@ -234,7 +234,7 @@ static void undefine(struct planner *p, const struct target *target, const struc
 
 	change->surplus = surplus;
 	if (change->before)
-		memcpy(change->dev.type, change->before->type, sizeof(change->dev.type));
+		change->dev.type = change->before->type;
 	p->fates[index_of(p, there)] = FATE_GOES;
 }
 
@@ -372,13 +372,13 @@ static void keep_definition(struct planner *p, const struct target *target,
 	const struct mdev *now = home->definition;
 	struct mdev wanted = target->set->device; /* borrows its texts */
 
-	memcpy(wanted.type, type, strlen(type) + 1);
+	wanted.type = mem_intern(type);
 	if (now && !now->broken && mdev_is_same(now, &wanted))
 		return;
 	struct plan_change *change =
 		put_definition(now ? &p->changing : &p->coming, now ? ACTION_MODIFY : ACTION_DEFINE,
 			       target, member, home);
-	memcpy(change->dev.type, type, strlen(type) + 1);
+	change->dev.type = wanted.type;
 	if (now) {
 		_cleanup_free_ char *label =
 			mem_printf(" (%s/%u)", target->set->name, member->index);

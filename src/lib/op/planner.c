@@ -27,7 +27,7 @@ struct plan_change *planner_add(struct plan *plan, enum action action,
 	}
 	struct plan_change *change = &plan->changes[plan->n_changes++];
 
-	*change = (struct plan_change){ .action = action, .there = there };
+	*change = (struct plan_change){ .action = action, .dev = MDEV_NONE, .there = there };
 	if (there && there->definition) {
 		change->broken = there->definition->broken;
 		change->before = change->broken ? NULL : there->definition;
@@ -38,8 +38,8 @@ struct plan_change *planner_add(struct plan *plan, enum action action,
 void planner_name(struct mdev *dev, const char *uuid, const char *parent, const char *type)
 {
 	memcpy(dev->uuid, uuid, UUID_SIZE);
-	memcpy(dev->parent, parent, strlen(parent) + 1);
-	memcpy(dev->type, type, strlen(type) + 1);
+	dev->parent = mem_intern(parent);
+	dev->type = mem_intern(type);
 }
 
 void planner_define(struct plan_change *change, const struct mdev *from, const char *label)

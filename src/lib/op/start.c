@@ -57,7 +57,7 @@ static int load_start(const struct op *op, struct mdev *ret, struct error *err)
 			return error_set(err, STATUS_INVALID, "%s", dev->broken);
 		if (op->type) {
 			op_set_device(ret, NULL, NULL, op->type);
-			if (types_resolve(op->env, dev->parent, ret->type, err) < 0)
+			if (types_resolve(op->env, dev->parent, &ret->type, err) < 0)
 				return -1;
 		}
 		if (op->type && strcmp(ret->type, dev->type) != 0)
@@ -85,7 +85,7 @@ static int load_start(const struct op *op, struct mdev *ret, struct error *err)
 				 "Device is insufficiently specified: parent and type are "
 				 "required");
 	op_set_device(ret, NULL, op->parent, op->type);
-	return types_resolve(op->env, ret->parent, ret->type, err);
+	return types_resolve(op->env, ret->parent, &ret->type, err);
 }
 
 static int interrupted(struct error *err)
@@ -219,7 +219,7 @@ static int load(const struct op *op, struct mdev *dev, struct error *err)
 
 int op_start(const struct op *op, char ret_uuid[UUID_SIZE], struct error *err)
 {
-	_cleanup_mdev_ struct mdev dev = { 0 };
+	_cleanup_mdev_ struct mdev dev = MDEV_NONE;
 	_cleanup_callouts_ struct callouts callouts;
 	sigset_t old;
 

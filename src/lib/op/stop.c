@@ -50,7 +50,7 @@ static bool is_new(const struct env *env, const char *uuid)
 
 static int stop(const struct op *op, struct callouts *callouts, struct error *err)
 {
-	struct mdev dev = { 0 };
+	struct mdev dev = MDEV_NONE;
 
 	int r = active_get(op->env, op->uuid, &dev, err);
 	if (r < 0)

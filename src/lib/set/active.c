@@ -70,10 +70,12 @@ static int read_device(int dirfd, const char *dir, const char *uuid, struct mdev
 	r = read_link(dirfd, path, 1, type);
 	if (r <= 0)
 		return r;
-	*ret = (struct mdev){ .active = true };
+	*ret = (struct mdev){
+		.parent = mem_intern(parent),
+		.type = mem_intern(type),
+		.active = true,
+	};
 	memcpy(ret->uuid, uuid, UUID_SIZE);
-	memcpy(ret->parent, parent, sizeof(parent));
-	memcpy(ret->type, type, sizeof(type));
 	return 1;
 }
 
@@ -138,7 +140,7 @@ void active_find(const struct env *env, const struct filter *filter, struct mdev
 		add(fd, filter->uuid, filter->parent, ret);
 		return;
 	}
-	int r = fd < 0 ? fd : file_scan_unsorted(fd, ".", &names);
+	int r = fd < 0 ? fd : file_scan_unsorted(fd, NULL, &names);
 	if (r < 0) {
 		if (r != -ENOENT)
 			mdev_list_note_unseen(ret, "Unable to read /" DEVICES ": %s",

@@ -83,13 +83,13 @@ static void open_dir(const struct env *env, const char *parent, int flags, struc
 	char path[sizeof(DIR_PATH "/") + NAME_MAX];
 
 	snprintf(path, sizeof(path), DIR_PATH "/%s", parent);
-	int fd = openat(env->root, path, O_PATH | O_DIRECTORY | O_CLOEXEC | flags);
+	int fd = openat(env->root, path, O_DIRECTORY | O_CLOEXEC | flags);
 	*ret = (struct defined_dir){ .fd = fd < 0 ? -errno : fd };
 }
 
 void defined_open(const struct env *env, const char *parent, struct defined_dir *ret)
 {
-	open_dir(env, parent, 0, ret);
+	open_dir(env, parent, O_PATH, ret);
 }
 
 void defined_close(struct defined_dir *dir)
@@ -198,10 +198,10 @@ int defined_exists(const struct env *env, const struct mdev *dev, struct error *
 
 bool defined_is(const struct env *env, const struct mdev *dev, const char *text)
 {
-	_cleanup_mdev_ struct mdev there = { 0 };
+	_cleanup_mdev_ struct mdev there = MDEV_NONE;
 
 	memcpy(there.uuid, dev->uuid, sizeof(there.uuid));
-	memcpy(there.parent, dev->parent, sizeof(there.parent));
+	there.parent = dev->parent;
 	if (defined_get(env, &there) <= 0)
 		return false;
 	if (there.broken)
@@ -210,11 +210,12 @@ bool defined_is(const struct env *env, const struct mdev *dev, const char *text)
 	return strcmp(now, text) == 0;
 }
 
+/* parent is interned. */
 static struct mdev *add(struct mdev_list *list, const char *parent, const char *uuid)
 {
 	struct mdev *dev = mdev_list_add(list);
 
-	memcpy(dev->parent, parent, strlen(parent) + 1);
+	dev->parent = parent;
 	memcpy(dev->uuid, uuid, UUID_SIZE);
 	return dev;
 }
@@ -261,7 +262,7 @@ static void put_in_order(struct mdev_list *list, size_t first)
 	for (size_t i = first; i < list->n; i++) {
 		struct mdev dev = list->v[i]; /* moved */
 
-		list->v[i] = (struct mdev){ 0 };
+		list->v[i] = (struct mdev)MDEV_NONE;
 		if (kept > first && strcmp(list->v[kept - 1].uuid, dev.uuid) == 0) {
 			log_warning("Ignoring /" DIR_PATH "/%s/%s: another file defines %s",
 				    dev.parent, dev.file, dev.uuid);
@@ -273,7 +274,7 @@ static void put_in_order(struct mdev_list *list, size_t first)
 	list->n = kept;
 }
 
-/* Reads all definitions in a directory. */
+/* Reads all definitions in a directory, which was opened for reading. parent is interned. */
 static void scan_dir(const struct defined_dir *dir, const char *parent, struct mdev_list *ret)
 {
 	_cleanup_names_ struct file_names names = { 0 };
@@ -281,7 +282,7 @@ static void scan_dir(const struct defined_dir *dir, const char *parent, struct m
 	bool renamed = false;
 	char uuid[UUID_SIZE];
 
-	int r = dir->fd < 0 ? dir->fd : file_scan(dir->fd, ".", &names);
+	int r = dir->fd < 0 ? dir->fd : file_scan(dir->fd, NULL, &names);
 	if (r < 0 && !is_missing(r)) /* removed, or not a directory: not a parent */
 		mdev_list_note_unseen(ret, "Unable to read /" DIR_PATH "/%s: %s", parent,
 				      error_words(-r));
@@ -308,12 +309,12 @@ static void find_in_parent(const struct env *env, const char *parent, const char
 {
 	_cleanup_defined_ struct defined_dir dir;
 
-	open_dir(env, parent, O_NOFOLLOW, &dir);
+	open_dir(env, parent, (uuid ? O_PATH : O_RDONLY) | O_NOFOLLOW, &dir);
 	if (!uuid) {
-		scan_dir(&dir, parent, ret);
+		scan_dir(&dir, mem_intern(parent), ret);
 		return;
 	}
-	int r = defined_look_up(&dir, add(ret, parent, uuid));
+	int r = defined_look_up(&dir, add(ret, mem_intern(parent), uuid));
 	if (r <= 0)
 		ret->n--;
 	if (r < 0)
@@ -346,7 +347,7 @@ void defined_find(const struct env *env, const struct filter *filter, struct mde
 		return;
 	}
 	if (fd >= 0)
-		r = file_scan(fd, ".", &parents);
+		r = file_scan(fd, NULL, &parents);
 	if (r < 0) {
 		if (r != -ENOENT)
 			mdev_list_note_unseen(ret, "Unable to read /" DIR_PATH ": %s",
@@ -375,7 +376,7 @@ void defined_clean(const struct env *env)
 	_cleanup_names_ struct file_names names = { 0 };
 
 	_cleanup_close_ int fd = file_open_dir(env->root, DIR_PATH);
-	if (fd < 0 || file_scan(fd, ".", &names) < 0)
+	if (fd < 0 || file_scan(fd, NULL, &names) < 0)
 		return;
 	for (int i = 0; i < names.n; i++)
 		if (strncmp(names.v[i]->d_name, TEMPORARY_PREFIX, strlen(TEMPORARY_PREFIX)) == 0)

@@ -67,6 +67,7 @@ static void read_available(int dirfd, struct mdev_type *type)
 			    type->parent, text);
 }
 
+/* parent is interned. */
 static void add(int dirfd, const char *parent, const char *name, struct mdev_type_list *ret)
 {
 	struct mdev_type type = { 0 };
@@ -74,8 +75,8 @@ static void add(int dirfd, const char *parent, const char *name, struct mdev_typ
 	_cleanup_close_ int fd = openat(dirfd, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
 		return; /* removed since the scan */
-	memcpy(type.parent, parent, strlen(parent) + 1);
-	memcpy(type.name, name, strlen(name) + 1);
+	type.parent = parent;
+	type.name = mem_intern(name);
 	read_available(fd, &type);
 	type.device_api = optional_text(fd, "device_api");
 	if (!type.device_api)
@@ -86,20 +87,21 @@ static void add(int dirfd, const char *parent, const char *name, struct mdev_typ
 	ret->v[ret->n++] = type;
 }
 
+/* parent is interned. */
 static void scan_parent(int dirfd, const char *parent, struct mdev_type_list *ret)
 {
 	_cleanup_names_ struct file_names names = { 0 };
 	_cleanup_free_ char *path = mem_printf("%s/mdev_supported_types", parent);
 
 	_cleanup_close_ int fd = file_open_dir(dirfd, path);
-	int r = fd < 0 ? fd : file_scan(fd, ".", &names);
+	int r = fd < 0 ? fd : file_scan(fd, NULL, &names);
 	if (r < 0) {
 		log_warning("Ignoring parent %s: Unable to read mdev_supported_types: %s", parent,
 			    error_words(-r));
 		return;
 	}
 	ret->parents = mem_grow(ret->parents, ret->n_parents + 1, sizeof(*ret->parents));
-	memcpy(ret->parents[ret->n_parents++], parent, strlen(parent) + 1);
+	ret->parents[ret->n_parents++] = parent;
 	for (int i = 0; i < names.n; i++)
 		if (name_valid(names.v[i]->d_name))
 			add(fd, parent, names.v[i]->d_name, ret);
@@ -110,7 +112,7 @@ void types_find(const struct env *env, const char *parent, struct mdev_type_list
 	_cleanup_names_ struct file_names names = { 0 };
 
 	_cleanup_close_ int fd = file_open_dir(env->root, PARENTS);
-	int r = fd < 0 ? fd : file_scan(fd, ".", &names);
+	int r = fd < 0 ? fd : file_scan(fd, NULL, &names);
 	if (r < 0) {
 		if (r != -ENOENT)
 			log_warning("Unable to read /" PARENTS ": %s", error_words(-r));
@@ -120,7 +122,7 @@ void types_find(const struct env *env, const char *parent, struct mdev_type_list
 		const char *name = names.v[i]->d_name;
 
 		if (name_valid(name) && (!parent || strcmp(parent, name) == 0))
-			scan_parent(fd, name, ret);
+			scan_parent(fd, mem_intern(name), ret);
 	}
 }
 
@@ -154,21 +156,20 @@ int types_match(const struct mdev_type *types, size_t n, const char *name,
 	return 0;
 }
 
-int types_resolve(const struct env *env, const char *parent, char name[NAME_MAX + 1],
-		  struct error *err)
+int types_resolve(const struct env *env, const char *parent, const char **name, struct error *err)
 {
 	_cleanup_free_ char *types = mem_printf(PARENTS "/%s/mdev_supported_types", parent);
 	_cleanup_types_ struct mdev_type_list list = { 0 };
 	const struct mdev_type *type;
 
 	_cleanup_close_ int fd = openat(env->root, types, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 || faccessat(fd, name, F_OK, 0) == 0)
+	if (fd < 0 || faccessat(fd, *name, F_OK, 0) == 0)
 		return 0;
 	types_find(env, parent, &list);
-	if (types_match(list.v, list.n, name, &type, err) < 0)
+	if (types_match(list.v, list.n, *name, &type, err) < 0)
 		return -1;
 	if (type)
-		memcpy(name, type->name, strlen(type->name) + 1);
+		*name = type->name;
 	return 0;
 }
 

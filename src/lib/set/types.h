@@ -9,11 +9,10 @@
  * documentation, ABI/testing/sysfs-bus-vfio-mdev).
  */
 struct mdev_type {
-	char parent[NAME_MAX + 1];
-	char name[NAME_MAX + 1];
-	unsigned available; /* instances that can still be created; 0 if that is not known */
-	bool counted;	    /* it is known: only `create` can tell otherwise */
-	char *device_api;   /* owned, e.g. "vfio-pci"; NULL = not provided by the driver */
+	const char *parent, *name; /* interned */
+	unsigned available;	   /* instances that can still be created; 0 if that is not known */
+	bool counted;		   /* it is known: only `create` can tell otherwise */
+	char *device_api;	   /* owned, e.g. "vfio-pci"; NULL = not provided by the driver */
 	char *title; /* owned: contents of the file "name"; NULL = not provided by the driver */
 	char *description; /* owned: one line; NULL = not provided by the driver */
 };
@@ -21,7 +20,7 @@ struct mdev_type {
 struct mdev_type_list {
 	struct mdev_type *v; /* owned */
 	size_t n;
-	char (*parents)[NAME_MAX + 1]; /* owned: sorted, including those without types */
+	const char **parents; /* owned: interned, sorted; including those without types */
 	size_t n_parents;
 };
 
@@ -35,11 +34,10 @@ void types_find(const struct env *env, const char *parent, struct mdev_type_list
 int types_match(const struct mdev_type *types, size_t n, const char *name,
 		const struct mdev_type **ret, struct error *err);
 
-/* Replaces the human-readable name of a type of this parent with the name of its directory, in
- * place; other names (also if the parent is not present) are not changed. Errors: as for
+/* Replaces the human-readable name of a type of this parent with the name of its directory
+ * (interned); other names (also if the parent is not present) are not changed. Errors: as for
  * types_match(). */
-int types_resolve(const struct env *env, const char *parent, char name[NAME_MAX + 1],
-		  struct error *err);
+int types_resolve(const struct env *env, const char *parent, const char **name, struct error *err);
 
 void types_free(struct mdev_type_list *list);
 #define _cleanup_types_ __attribute__((cleanup(types_free)))
