@@ -37,8 +37,8 @@ in_tree() {
 	unshare --mount --pid --fork --kill-child bash -c '
 		cd / && mount --bind "$1" "$1" && mount -t proc proc "$1/proc" && mount --rbind /dev "$1/dev" &&
 		mount --rbind /sys "$1/sys" && mount -t tmpfs -o mode=755 tmpfs "$1/run" || exit 1
-		tree=$1 path=$2
+		path=$2 && cd "$1" && pivot_root . . && umount --lazy . || exit 1
 		shift 2
-		exec chroot "$tree" /usr/bin/env -i "PATH=$path" HOME=/root LC_ALL=C.UTF-8 TERM=dumb \
+		exec chroot . /usr/bin/env -i "PATH=$path" HOME=/root LC_ALL=C.UTF-8 TERM=dumb \
 			DEBIAN_FRONTEND=noninteractive "$@"' bash "$1" "$tree_path" "${@:2}"
 }
