@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <stdio.h>
+
 #include "op/apply.h"
 #include "ui/cli.h"
 #include "ui/print.h"
@@ -17,6 +19,8 @@ static int run(const struct cli *cli, struct env *env, struct error *err)
 	const struct apply_change *change;
 	bool json = cli->given & CLI_JSON;
 
+	if (!json) /* each change is seen when it is made, even through a pipe */
+		setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
 	env_open_kmsg(env);
 	int r = apply_open(&op, cli->operand, cli->given & CLI_DRY_RUN, &apply, err);
 	while (r == 0 && (change = apply_next(&apply))) {

@@ -681,6 +681,19 @@ no available instance of mtty-1\"}]]"
 	same "[false,8,\"Invalid JSON in $F: unexpected end at line 2 column 1\",[]]"
 }
 
+@test "a change is printed when it has been made, even to a file or a pipe" {
+	export out=$BATS_TEST_TMPDIR/out
+	add_script callouts seen <<'END'
+#!/bin/sh
+case "$*" in *pre*start*) grep -q "^define .* a/0$" "$out" ;; *) exit 2 ;; esac
+END
+	sets "$(set_of a 1)"
+	mdevctl apply "$F" >"$out"
+	run -0 cat "$out"
+	same "define   $A0 mtty mtty-1 a/0
+start    $A0 mtty mtty-1 a/0"
+}
+
 @test "on a terminal, apply shows its progress" {
 	sets "$(set_of a 2)"
 	run -0 command script -qec "mdevctl apply '$F' >'$BATS_TEST_TMPDIR/out'" /dev/null
