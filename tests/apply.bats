@@ -380,7 +380,7 @@ start    $A2 0000:41:00.6 nvidia-700 a/2" "$told"
 	sets "$(set_of a 2 '"later", "mtty"')"
 	applies "define   $A0 later mtty-1 a/0
 define   $A1 mtty mtty-1 a/1
-start    $A1 mtty mtty-1 a/1"
+start    $A1 mtty mtty-1 a/1" "Warning: Parent later is not present"
 	applies ""
 	add_type later mtty-1 4 vfio-pci
 	applies "start    $A0 later mtty-1 a/0"
@@ -725,7 +725,7 @@ undefine $A1 mtty mtty-1 a/1"$'\r'
 define   $U2 matrix vfio_ap-passthrough
 define   $U1 mtty mtty-1
 start    $U1 mtty mtty-1
-define   $U2 mtty gone"
+define   $U2 mtty gone" "Warning: Parent absent is not present"
 	mdevctl list -d --dumpjson | cmp - "$F"
 	applies ""
 }

@@ -120,6 +120,8 @@ static int plan_device(struct planner *p, const struct mdev *wanted, bool severa
 			   wanted, here);
 		if (now)
 			planner_note_running(p, here, wanted, "");
+		else if (!sites_find(&p->sites, wanted->parent)->parent)
+			planner_note_absent(p, wanted->parent);
 	}
 	if (here)
 		planner_note_type(p, here, wanted->type);

@@ -475,6 +475,8 @@ static void put_at(struct planner *p, const struct target *target, const struct 
 	struct plan_change *change =
 		put_definition(&p->coming, ACTION_DEFINE, target, member, NULL);
 	planner_name(&change->dev, uuid, place->site->name, type);
+	if (!place->type)
+		planner_note_absent(p, place->site->name);
 	if (target->set->device.autostart && place->type && site_start(place->site, place->type))
 		add_start(p, target, member, uuid, place->site->name, type);
 }

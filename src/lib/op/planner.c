@@ -119,6 +119,11 @@ void planner_note_type(struct planner *p, const struct state_device *dev, const 
 				dev->uuid, dev->parent, dev->running->type, wanted);
 }
 
+void planner_note_absent(struct planner *p, const char *parent)
+{
+	planner_problem(p, STATUS_OK, "Parent %s is not present", parent);
+}
+
 void planner_open(struct planner *p)
 {
 	size_t n = p->state->n_devices;

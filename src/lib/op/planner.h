@@ -62,3 +62,6 @@ void planner_note_running(struct planner *p, const struct state_device *dev,
 
 /* Notes that a device is running with another type than wanted. */
 void planner_note_type(struct planner *p, const struct state_device *dev, const char *wanted);
+
+/* Notes that a new device is defined on a parent that is not present: its name may be misspelt. */
+void planner_note_absent(struct planner *p, const char *parent);
