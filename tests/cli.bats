@@ -267,11 +267,43 @@ Device $U1 has no attributes" mdevctl modify -u "$U1" --delattr --index=42949672
 
 @test "a type name is a single path component" {
 	local bad shown
-	for bad in "" . .. ../mtty-1 mtty/1 $'\t' $'\xc0\x80'; do
+	for bad in "" . .. $'\t' $'\xc0\x80'; do
 		shown=${bad/$'\xc0\x80'/??}
 		wrong_usage "Option '--type' has invalid value '$shown': not the name of a type" define -u "$U1" -p mtty "--type=$bad"
 		wrong_usage "Option '--type' has invalid value '$shown': not the name of a type" start -u "$U1" -p mtty "--type=$bad"
 	done
+	# Human-readable names may have slashes.
+	definition mtty "$U2" mtty-1
+	for bad in ../mtty-1 mtty/1 ../mdev_supported_types/mtty-1; do
+		fails 3 "Error: Parent mtty has no type with the name '$bad'" \
+			mdevctl define -u "$U1" -p mtty "--type=$bad"
+		fails 3 "Error: Parent later has no type with the name '$bad'" \
+			mdevctl define -u "$U1" -p later "--type=$bad"
+		fails 3 "Error: Parent mtty has no type with the name '$bad'" \
+			mdevctl start -u "$U1" -p mtty "--type=$bad"
+		fails 3 "Error: Parent mtty has no type with the name '$bad'" \
+			mdevctl modify -u "$U2" --auto "--type=$bad"
+	done
+}
+
+@test "the human-readable name of a type may have slashes" {
+	local title="I/O subchannel (Non-QDIO)"
+	add_type 0.0.0313 vfio_ccw-io 1 vfio-ccw "$title"
+	mdevctl define -u "$U1" -p 0.0.0313 -t "$title"
+	definition 0.0.0313 "$U2" other
+	mdevctl modify -u "$U2" --manual -t "$title"
+	mdevctl start -u "$U3" -p 0.0.0313 -t "$title"
+	mdevctl stop -u "$U3"
+	run -0 mdevctl list -d
+	same "$U1 0.0.0313 vfio_ccw-io manual
+$U2 0.0.0313 vfio_ccw-io manual"
+	mdevctl undefine -u "$U1"
+	mdevctl undefine -u "$U2"
+	printf '{ "ccw": { "mdev_type": "%s", "start": "manual", "parents": ["0.0.*"] } }' "$title" >"$ROOT/f"
+	run -0 mdevctl apply "$ROOT/f"
+	[[ $output == "define   "*" 0.0.0313 vfio_ccw-io ccw/0" ]]
+	run -0 mdevctl apply "$ROOT/f"
+	same ""
 }
 
 @test "an attribute name cannot leave the device directory" {

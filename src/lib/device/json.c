@@ -175,10 +175,10 @@ static int read_start(const cJSON *start, const char *where, bool strict, bool *
 	return 0;
 }
 
-/* Reads a definition into an empty device. On error, it may be partially filled, and the caller
- * frees it. */
-static int read_definition(const cJSON *tree, const char *where, bool strict, struct mdev *dev,
-			   struct error *err)
+/* Reads a definition into an empty device. title: see json_take_definition(). On error, it may be
+ * partially filled, and the caller frees it. */
+static int read_definition(const cJSON *tree, const char *where, bool strict, bool title,
+			   struct mdev *dev, struct error *err)
 {
 	if (!cJSON_IsObject(tree))
 		return error_set(err, STATUS_INVALID, "Invalid %s: invalid json, not an object%s",
@@ -193,7 +193,7 @@ static int read_definition(const cJSON *tree, const char *where, bool strict, st
 	if (!cJSON_IsString(type))
 		return error_set(err, STATUS_INVALID, "Invalid %s: 'mdev_type' must be a string",
 				 where);
-	if (!name_valid(type->valuestring))
+	if (!(title ? title_valid : name_valid)(type->valuestring))
 		return error_set(err, STATUS_INVALID, "Invalid %s: invalid type name '%s'", where,
 				 type->valuestring);
 	dev->type = mem_intern(type->valuestring);
@@ -220,7 +220,7 @@ int json_read_definition(const char *text, size_t len, const char *where, bool s
 	_cleanup_mdev_ struct mdev dev = MDEV_NONE;
 
 	_cleanup_tree_ cJSON *tree = parse(text, len, where, err);
-	if (!tree || read_definition(tree, where, strict, &dev, err) < 0)
+	if (!tree || read_definition(tree, where, strict, false, &dev, err) < 0)
 		return -1;
 	dev.unknown = unknown_members(text, tree);
 	move_definition(ret, &dev);
@@ -308,12 +308,12 @@ const char *json_twice(const struct json_value *object)
 	return NULL;
 }
 
-int json_take_definition(const struct json_value *object, const char *where, struct mdev *ret,
-			 struct error *err)
+int json_take_definition(const struct json_value *object, const char *where, bool title,
+			 struct mdev *ret, struct error *err)
 {
 	_cleanup_mdev_ struct mdev dev = MDEV_NONE;
 
-	if (read_definition(tree_of(object), where, true, &dev, err) < 0)
+	if (read_definition(tree_of(object), where, true, title, &dev, err) < 0)
 		return -1;
 	move_definition(ret, &dev);
 	return 0;

@@ -42,9 +42,10 @@ const char *json_text(const struct json_value *value);
 bool json_whole(const struct json_value *value, unsigned max, unsigned *ret);
 /* Returns a name that two members of an object have; NULL = there is none. */
 const char *json_twice(const struct json_value *object);
-/* Like json_read_definition() with strict, for an object whose other members are ignored. */
-int json_take_definition(const struct json_value *object, const char *where, struct mdev *ret,
-			 struct error *err);
+/* Like json_read_definition() with strict, for an object whose other members are ignored. title:
+ * "mdev_type" may be the human-readable name of a type. */
+int json_take_definition(const struct json_value *object, const char *where, bool title,
+			 struct mdev *ret, struct error *err);
 
 /* Reads the reply of a script to "get attributes" into attrs of ret: an array of objects with one
  * string member each. Empty text, white space and null mean that there are no attributes; empty

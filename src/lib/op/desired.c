@@ -147,7 +147,7 @@ static int read_set(const struct json_value *object, const char *file, struct se
 	bool gone = set->count == 0 && !set->max;
 	if ((!gone || find(object, "mdev_type") || find(object, "start") ||
 	     find(object, "attrs")) &&
-	    json_take_definition(object, where, &set->device, err) < 0)
+	    json_take_definition(object, where, true, &set->device, err) < 0)
 		return -1;
 	if ((!gone || find(object, "parents")) &&
 	    read_parents(find(object, "parents"), where, set, err) < 0)
@@ -204,7 +204,7 @@ static int read_device(const struct json_value *object, const char *file, const 
 	dev->parent = mem_intern(parent);
 	if (check_keys(definition, DEFINITION_KEYS, where, err) < 0)
 		return -1;
-	return json_take_definition(definition, where, dev, err);
+	return json_take_definition(definition, where, false, dev, err);
 }
 
 /* {"PARENT": [device, ...], ...} */

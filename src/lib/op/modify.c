@@ -11,6 +11,7 @@
 #include "op/pipeline.h"
 #include "set/active.h"
 #include "set/defined.h"
+#include "set/types.h"
 
 /* Returns "PARENT/UUID" or "UUID", as used in messages of modify. */
 static char *name_of(const struct op *op)
@@ -102,6 +103,8 @@ static int apply(const struct op *op, const struct modification *how, struct mde
 		 struct error *err)
 {
 	op_set_device(dev, NULL, NULL, op->type);
+	if (op->type && types_resolve(op->env, dev->parent, &dev->type, err) < 0)
+		return -1;
 	if (how->set_auto || how->set_manual)
 		dev->autostart = how->set_auto;
 	return modify_attributes(dev, how, err);

@@ -63,7 +63,7 @@ static bool is_title(const struct planner *p, const char *type)
 	for (size_t i = 0; i < types->n; i++)
 		if (types->v[i].title && strcmp(types->v[i].title, type) == 0)
 			return true;
-	return strchr(type, ' ');
+	return strchr(type, ' ') || !name_valid(type);
 }
 
 static void add_place(const struct planner *p, struct target *target, struct site *site,

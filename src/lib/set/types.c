@@ -163,13 +163,16 @@ int types_resolve(const struct env *env, const char *parent, const char **name, 
 	const struct mdev_type *type;
 
 	_cleanup_close_ int fd = openat(env->root, types, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 || faccessat(fd, *name, F_OK, 0) == 0)
+	if (name_valid(*name) && (fd < 0 || faccessat(fd, *name, F_OK, 0) == 0))
 		return 0;
 	types_find(env, parent, &list);
 	if (types_match(list.v, list.n, *name, &type, err) < 0)
 		return -1;
 	if (type)
 		*name = type->name;
+	else if (!name_valid(*name))
+		return error_set(err, STATUS_NOT_FOUND, "Parent %s has no type with the name '%s'",
+				 parent, *name);
 	return 0;
 }
 

@@ -36,7 +36,7 @@ int types_match(const struct mdev_type *types, size_t n, const char *name,
 
 /* Replaces the human-readable name of a type of this parent with the name of its directory
  * (interned); other names (also if the parent is not present) are not changed. Errors: as for
- * types_match(). */
+ * types_match(), and STATUS_NOT_FOUND if the name cannot be that of a directory. */
 int types_resolve(const struct env *env, const char *parent, const char **name, struct error *err);
 
 void types_free(struct mdev_type_list *list);

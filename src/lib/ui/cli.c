@@ -356,7 +356,7 @@ static void check_values(const struct parser *p)
 	if (cli->operand && is_parent && !name_valid(cli->operand))
 		usage_error(p, "Argument %s has invalid value '%s': not the name of a parent",
 			    p->spec->operand, cli->operand);
-	if (type && !name_valid(type))
+	if (type && !title_valid(type))
 		bad_value(p, CLI_TYPE, type, "not the name of a type");
 	if (attr && !attr_name_valid(attr))
 		bad_value(p, CLI_ADDATTR, attr, "not the name of an attribute");
