@@ -42,6 +42,7 @@ state() {
 }
 
 # calls PATTERN COMMAND...: prints "NAME N" for each system call: the Nth call with that name.
+# brk() is left out: it returns no errors, and an injected one would be taken for an address.
 calls() {
 	local pattern=$1 all=
 	shift
@@ -54,7 +55,7 @@ calls() {
 			n[name]++
 			if (/O_PATH/)
 				all = 1
-			if (all && name ~ pattern && name !~ /^(execve|exit_group)$/)
+			if (all && name ~ pattern && name !~ /^(brk|execve|exit_group)$/)
 				print name, n[name]
 		}' "$BATS_TEST_TMPDIR/calls"
 }
