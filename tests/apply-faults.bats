@@ -24,6 +24,7 @@ setup() {
 		  "c": { "mdev_type": "mtty-2", "start": "auto", "parents": ["mtty"] } }
 	END
 	unset LD_PRELOAD
+	export MDEVCTL_LOCK_TIMEOUT=600
 	fake=(env LD_PRELOAD="$BUILD/fakekernel.so")
 	fresh
 	cp -a "$ROOT" "$BATS_TEST_TMPDIR/saved"

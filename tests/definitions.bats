@@ -410,8 +410,14 @@ EOF
 
 # --- concurrency ------------------------------------------------------------------------------------
 
+# Many writers, each of which syncs a file on a slow disk, take turns.
+patient() {
+	export MDEVCTL_LOCK_TIMEOUT=600
+}
+
 @test "if several processes define the same device, one succeeds and the others report it" {
 	local i
+	patient
 	for i in {1..8}; do
 		mdevctl define -u "$U2" -p new -t "type-$i" 2>"$BATS_TEST_TMPDIR/err.$i" &&
 			echo "type-$i" >"$BATS_TEST_TMPDIR/winner.$i" &
@@ -429,6 +435,7 @@ EOF
 @test "concurrent modifications are not lost" {
 	definition mtty "$U1" mtty-1
 	local i
+	patient
 	for i in {1..20}; do
 		mdevctl modify -u "$U1" --addattr="a$i" --value="$i" &
 	done
@@ -439,6 +446,7 @@ EOF
 
 @test "concurrent define and undefine under one parent do not disturb each other" {
 	local i uuid
+	patient
 	for i in {10..25}; do
 		uuid=000000$i-0000-4000-8000-000000000000
 		{

@@ -151,7 +151,7 @@ static void test_turns(void)
 		for (int round = 0; round < ROUNDS; round++) {
 			struct mark mark;
 			struct error err = { 0 };
-			env.lock_limit = 60;
+			env.lock_limit = 600;
 			if (mark_take(&env, UUID, &mark, &err) < 0 || mark.set ||
 			    mkdirat(env.root, "alone", 0700) < 0 ||
 			    unlinkat(env.root, "alone", AT_REMOVEDIR) < 0)
