@@ -146,9 +146,9 @@ sound() {
 	for round in $(seq "$(rounds 10)"); do
 		fresh
 		: >"$BATS_TEST_TMPDIR/err"
-		mdev-apply "$F" >/dev/null 2>>"$BATS_TEST_TMPDIR/err" &
+		mdev-apply "$F" >/dev/null 2>>"$BATS_TEST_TMPDIR/err" 3>&- &
 		one=$!
-		mdev-apply "$F" >/dev/null 2>>"$BATS_TEST_TMPDIR/err" &
+		mdev-apply "$F" >/dev/null 2>>"$BATS_TEST_TMPDIR/err" 3>&- &
 		ended $one apply 0
 		ended $! apply 0
 		run -0 mdev-apply --dry-run "$F"
@@ -165,17 +165,17 @@ sound() {
 	for round in $(seq "$(rounds 10)"); do
 		fresh
 		: >"$BATS_TEST_TMPDIR/err"
-		mdev-apply "$F" >/dev/null 2>>"$BATS_TEST_TMPDIR/err" &
+		mdev-apply "$F" >/dev/null 2>>"$BATS_TEST_TMPDIR/err" 3>&- &
 		pids=($!)
-		{ mdev-modify -u "$b0" --addattr assign_domain --value "$round" & } 2>/dev/null
+		{ mdev-modify -u "$b0" --addattr assign_domain --value "$round" 3>&- & } 2>/dev/null
 		pids+=($!)
-		mdev-undefine -u "$a1" 2>/dev/null &
+		mdev-undefine -u "$a1" 2>/dev/null 3>&- &
 		pids+=($!)
-		mdev-define -u "$a1" -p mtty -t mtty-1 --auto 2>/dev/null &
+		mdev-define -u "$a1" -p mtty -t mtty-1 --auto 2>/dev/null 3>&- &
 		pids+=($!)
-		mdev-start -u "$b0" -p matrix 2>/dev/null &
+		mdev-start -u "$b0" -p matrix 2>/dev/null 3>&- &
 		pids+=($!)
-		mdev-stop -u "$a1" 2>/dev/null &
+		mdev-stop -u "$a1" 2>/dev/null 3>&- &
 		pids+=($!)
 		ended "${pids[0]}" apply 0
 		ended "${pids[1]}" modify 0

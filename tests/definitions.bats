@@ -419,8 +419,10 @@ patient() {
 	local i
 	patient
 	for i in {1..8}; do
-		mdevctl define -u "$U2" -p new -t "type-$i" 2>"$BATS_TEST_TMPDIR/err.$i" &&
-			echo "type-$i" >"$BATS_TEST_TMPDIR/winner.$i" &
+		{
+			mdevctl define -u "$U2" -p new -t "type-$i" 2>"$BATS_TEST_TMPDIR/err.$i" &&
+				echo "type-$i" >"$BATS_TEST_TMPDIR/winner.$i"
+		} 3>&- &
 	done
 	wait
 	run -0 bash -c "cat '$BATS_TEST_TMPDIR'/winner.*"
@@ -437,7 +439,7 @@ patient() {
 	local i
 	patient
 	for i in {1..20}; do
-		mdevctl modify -u "$U1" --addattr="a$i" --value="$i" &
+		mdevctl modify -u "$U1" --addattr="a$i" --value="$i" 3>&- &
 	done
 	wait
 	run -0 jq -c '[.attrs[][] | tonumber] | sort' "$FILE"
@@ -451,7 +453,7 @@ patient() {
 		uuid=000000$i-0000-4000-8000-000000000000
 		{
 			mdevctl define -u "$uuid" -p busy -t t && mdevctl undefine -u "$uuid"
-		} 2>>"$BATS_TEST_TMPDIR/err" &
+		} 2>>"$BATS_TEST_TMPDIR/err" 3>&- &
 	done
 	wait
 	same_file "$BATS_TEST_TMPDIR/err" ""

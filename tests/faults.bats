@@ -217,7 +217,7 @@ using="^(mkdirat|openat|read|write|getdents64|newfstatat|flock|fsync|renameat|re
 	) 2>"$BATS_TEST_TMPDIR/err" 3>&- &
 	reader=$!
 	for i in {1..40}; do
-		mdevctl modify -u "$U1" --addattr "attr$i" --value "$i" &
+		mdevctl modify -u "$U1" --addattr "attr$i" --value "$i" 3>&- &
 		writers+=($!)
 	done
 	for i in "${writers[@]}"; do
@@ -235,7 +235,7 @@ using="^(mkdirat|openat|read|write|getdents64|newfstatat|flock|fsync|renameat|re
 @test "of forty processes that define the same device, one succeeds" {
 	local i writers=() done=0
 	for i in {1..40}; do
-		mdevctl define -u "$U3" -p mtty -t "type$i" 2>>"$BATS_TEST_TMPDIR/err" &
+		mdevctl define -u "$U3" -p mtty -t "type$i" 2>>"$BATS_TEST_TMPDIR/err" 3>&- &
 		writers+=($!)
 	done
 	for i in "${writers[@]}"; do
@@ -250,9 +250,9 @@ using="^(mkdirat|openat|read|write|getdents64|newfstatat|flock|fsync|renameat|re
 	local i pids
 	for i in {1..10}; do
 		mdevctl define -u "$U3" -p raced -t t
-		mdevctl undefine -u "$U3" &
+		mdevctl undefine -u "$U3" 3>&- &
 		pids=($!)
-		mdevctl define -u "$U1" -p raced -t t &
+		mdevctl define -u "$U1" -p raced -t t 3>&- &
 		pids+=($!)
 		wait "${pids[0]}"
 		wait "${pids[1]}"
@@ -481,7 +481,7 @@ ap() {
 	echo 3 >"$type/available_instances"
 	for i in {1..8}; do
 		FAKEKERNEL_DELAY=50 mdev-start -u "0000000$i-0000-4000-8000-000000000000" -p mtty -t mtty-2 \
-			2>>"$BATS_TEST_TMPDIR/err" &
+			2>>"$BATS_TEST_TMPDIR/err" 3>&- &
 		pids+=($!)
 	done
 	for i in "${pids[@]}"; do
@@ -498,7 +498,7 @@ ap() {
 	local i pids=() started=0
 	ap
 	for i in {1..10}; do
-		FAKEKERNEL_DELAY=20 mdev-start -u "$U1" -p matrix 2>>"$BATS_TEST_TMPDIR/err" &
+		FAKEKERNEL_DELAY=20 mdev-start -u "$U1" -p matrix 2>>"$BATS_TEST_TMPDIR/err" 3>&- &
 		pids+=($!)
 	done
 	for i in "${pids[@]}"; do

@@ -394,8 +394,10 @@ $THIS/power/control on"
 @test "of two starts of one device, one succeeds" {
 	local i
 	for i in 1 2 3 4; do
-		mdevctl start -u "$U1" -p mtty -t mtty-1 2>"$BATS_TEST_TMPDIR/err.$i" &&
-			: >"$BATS_TEST_TMPDIR/ok.$i" &
+		{
+			mdevctl start -u "$U1" -p mtty -t mtty-1 2>"$BATS_TEST_TMPDIR/err.$i" &&
+				: >"$BATS_TEST_TMPDIR/ok.$i"
+		} 3>&- &
 	done
 	wait
 	run -0 bash -c "ls '$BATS_TEST_TMPDIR' | grep -c '^ok'"

@@ -9,7 +9,7 @@ candidates() {
 	if [[ $shell == fish ]]; then
 		HOME=$BATS_TEST_TMPDIR fish -N -c "source $file; complete -C '$line'" 2>&1 | cut -f 1
 	else
-		zsh "$TOP/tests/lib/complete.zsh" "$shell" "$file" "$line" >"$BATS_TEST_TMPDIR/line" 2>"$BATS_TEST_TMPDIR/shown"
+		zsh "$TOP/tests/lib/complete.zsh" "$shell" "$file" "$line" >"$BATS_TEST_TMPDIR/line" 2>"$BATS_TEST_TMPDIR/shown" 3>&-
 		tail -n +2 "$BATS_TEST_TMPDIR/shown" | tr -d '\r\033\n'
 		sed "s|^${line% *} ||" "$BATS_TEST_TMPDIR/line" | tr -s ' ' '\n'
 	fi | sed 's/^--[a-z]*=\(.\)/\1/; s/=$//' | grep . | sort -u

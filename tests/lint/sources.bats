@@ -56,6 +56,13 @@ setup() {
 	same ""
 }
 
+# bats waits until no process has file descriptor 3 open, even if the test has failed.
+@test "lint: background processes of tests do not keep bats waiting" {
+	output=$(grep -nE '[^&>]& *(}.*)?$' tests/*.bats tests/lib/*.bash |
+		grep -vE '3>&-|:sleep 600 &$') || true # the script of a test
+	same ""
+}
+
 @test "lint: cppcheck reports nothing" {
 	local options=(
 		--quiet --error-exitcode=1 --std=c11
