@@ -1,45 +1,55 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <time.h>
 
 #include "base/signal.h"
 
-/* Excludes ignored signals (nohup, a background job): they become pending when they are blocked,
- * but must not have any effect. */
-void signal_termination(sigset_t *ret)
+static const int termination[] = { SIGHUP,  SIGINT,  SIGQUIT, SIGUSR1,	 SIGUSR2,
+				   SIGALRM, SIGTERM, SIGXCPU, SIGVTALRM, SIGPROF };
+#define N_TERMINATION (sizeof(termination) / sizeof(termination[0]))
+
+static bool is_ignored(int sig)
 {
-	static const int all[] = { SIGINT,  SIGTERM, SIGHUP,  SIGQUIT,	 SIGALRM,
-				   SIGUSR1, SIGUSR2, SIGXCPU, SIGVTALRM, SIGPROF };
 	struct sigaction action;
 
+	return sigaction(sig, NULL, &action) < 0 || action.sa_handler == SIG_IGN;
+}
+
+void signal_termination(sigset_t *ret)
+{
 	sigemptyset(ret);
-	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
-		if (sigaction(all[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
-			sigaddset(ret, all[i]);
+	for (size_t i = 0; i < N_TERMINATION; i++)
+		if (!is_ignored(termination[i]))
+			sigaddset(ret, termination[i]);
 }
 
 int signal_pending_termination(void)
 {
-	sigset_t all, pending;
+	sigset_t pending;
 
-	signal_termination(&all);
 	sigpending(&pending);
-	sigandset(&all, &all, &pending);
-	for (int sig = 1; sig < NSIG; sig++)
-		if (sigismember(&all, sig) == 1)
-			return sig;
+	for (size_t i = 0; i < N_TERMINATION; i++)
+		if (sigismember(&pending, termination[i]) == 1 && !is_ignored(termination[i]))
+			return termination[i];
 	return 0;
 }
 
+/* Whether a signal is ignored matters only when it is pending. */
 void signal_block(sigset_t *ret_old)
 {
+	static bool done;
 	sigset_t set;
 
-	signal_termination(&set);
+	sigemptyset(&set);
+	for (size_t i = 0; i < N_TERMINATION; i++)
+		sigaddset(&set, termination[i]);
 	sigaddset(&set, SIGPIPE);
 	sigprocmask(SIG_BLOCK, &set, ret_old);
-	(void)signal(SIGXFSZ, SIG_IGN);
+	if (!done)
+		(void)signal(SIGXFSZ, SIG_IGN);
+	done = true;
 }
 
 int signal_take(void)
