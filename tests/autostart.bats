@@ -111,3 +111,18 @@ Error: 1 of 2 devices on mtty could not be started: $U2" mdevctl start-parent-md
 	fails 1 "Warning: Start of $U1 on gone failed: Unable to find parent device 'gone'
 Error: 1 of 1 devices on gone could not be started: $U1" mdevctl start-parent-mdevs gone
 }
+
+@test "autostart does once what does not depend on the device" {
+	local n i last='' calls=$BATS_TEST_TMPDIR/calls
+	for n in 2 9; do
+		for ((i = 0; i < n; i++)); do
+			definition mtty "0000000$i-0000-4000-8000-000000000000" mtty-1 auto
+		done
+		rm -rf "${MARKS:?}"
+		strace -qqq -o "$calls" -E LD_PRELOAD="$LD_PRELOAD" -e trace=rt_sigaction,mkdirat mdev-autostart mtty
+		[[ -e $DEVICES/0000000$((n - 1))-0000-4000-8000-000000000000 ]]
+		mdev-stop --all
+		[[ -z $last ]] || output=$(wc -l <"$calls") same "$last"
+		last=$(wc -l <"$calls")
+	done
+}

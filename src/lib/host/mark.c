@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -22,42 +23,51 @@ static bool is_impossible(int error)
 	       error == ENOLCK || error == EOPNOTSUPP;
 }
 
-/* Checks whether the file was removed, and possibly created again by another program, between
- * open() and flock(). Returns 1 if it is current, 0 if not, or -errno. */
-static int is_current(const struct mark *mark, struct stat *ret)
-{
-	struct stat named;
-
-	if (fstat(mark->fd, ret) < 0)
-		return -errno;
-	if (fstatat(mark->dir, mark->uuid, &named, AT_SYMLINK_NOFOLLOW) < 0)
-		return errno == ENOENT ? 0 : -errno;
-	return named.st_dev == ret->st_dev && named.st_ino == ret->st_ino;
-}
-
 static void release(struct mark *mark)
 {
 	mem_close(&mark->fd);
-	mem_close(&mark->dir);
 	*mark = MARK_NONE;
 }
 
-/* Opens and locks the mark file. Returns 0 or -errno; on error, the caller releases the mark. */
-static int open_and_lock(struct mark *mark, int flags, unsigned seconds)
+/* Returns the fd, or -errno. */
+static int open_mark(const struct mark *mark, int flags)
 {
-	struct stat status = { 0 };
+	int fd = openat(mark->root, mark->path,
+			flags | O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
 
+	return fd < 0 ? -errno : fd;
+}
+
+/* The same, and creates the directory if it does not exist. */
+static int create_mark(const struct mark *mark)
+{
+	int fd = open_mark(mark, O_CREAT);
+
+	if (fd != -ENOENT)
+		return fd;
+	if (mkdirat(mark->root, MARKS, 0711) < 0 && errno != EEXIST)
+		return -errno;
+	return open_mark(mark, O_CREAT);
+}
+
+/* Opens and locks the mark file. Returns 0 or -errno; on error, the caller releases the mark. */
+static int take(const struct env *env, const char *uuid, bool create, unsigned seconds,
+		struct mark *mark)
+{
+	struct stat status;
+
+	*mark = MARK_NONE;
+	mark->root = env->root;
+	snprintf(mark->path, sizeof(mark->path), MARKS "/%s", uuid);
 	for (;;) {
-		mark->fd = openat(mark->dir, mark->uuid,
-				  flags | O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
-		if (mark->fd < 0)
-			return -errno;
-		int r = file_lock(mark->fd, seconds);
-		if (r == 0)
-			r = is_current(mark, &status);
+		mark->fd = create ? create_mark(mark) : open_mark(mark, 0);
+		int r = mark->fd < 0 ? mark->fd : file_lock(mark->fd, seconds);
 		if (r < 0)
 			return r;
-		if (r > 0)
+		if (fstat(mark->fd, &status) < 0)
+			return -errno;
+		/* It has none if it was removed, and possibly created again, in the meantime. */
+		if (status.st_nlink > 0)
 			break;
 		mem_close(&mark->fd);
 	}
@@ -78,20 +88,9 @@ static int failed(const struct env *env, const char *uuid, int error, struct err
 			 error_words(error));
 }
 
-static int take(const struct env *env, const char *uuid, int flags, unsigned seconds,
-		struct mark *mark)
-{
-	*mark = MARK_NONE;
-	memcpy(mark->uuid, uuid, UUID_SIZE);
-	if (flags & O_CREAT && mkdirat(env->root, MARKS, 0711) < 0 && errno != EEXIST)
-		return -errno;
-	mark->dir = openat(env->root, MARKS, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	return mark->dir < 0 ? -errno : open_and_lock(mark, flags, seconds);
-}
-
 int mark_take(const struct env *env, const char *uuid, struct mark *ret, struct error *err)
 {
-	int r = take(env, uuid, O_CREAT, env->lock_limit, ret);
+	int r = take(env, uuid, true, env->lock_limit, ret);
 
 	if (r == 0)
 		return 0;
@@ -105,7 +104,7 @@ int mark_take(const struct env *env, const char *uuid, struct mark *ret, struct 
 int mark_find(const struct env *env, const char *uuid, unsigned seconds, struct mark *ret,
 	      struct error *err)
 {
-	int r = take(env, uuid, 0, seconds, ret);
+	int r = take(env, uuid, false, seconds, ret);
 
 	if (r == 0)
 		return 0;
@@ -119,8 +118,8 @@ int mark_set(struct mark *mark, struct error *err)
 		return 0;
 	/* Sets the size, not contents, which requires no memory if /run is full. */
 	if (ftruncate(mark->fd, 1) < 0)
-		return error_set(err, STATUS_FAILED, "Unable to write /" MARKS "/%s: %s",
-				 mark->uuid, error_words(errno));
+		return error_set(err, STATUS_FAILED, "Unable to write /%s: %s", mark->path,
+				 error_words(errno));
 	mark->set = true;
 	return 0;
 }
@@ -133,7 +132,7 @@ void mark_clear(struct mark *mark)
 void mark_close(struct mark *mark)
 {
 	/* Still locked, so no other program can have taken it. */
-	if (mark->fd >= 0 && !mark->set && unlinkat(mark->dir, mark->uuid, 0) < 0)
+	if (mark->fd >= 0 && !mark->set && unlinkat(mark->root, mark->path, 0) < 0)
 		(void)!ftruncate(mark->fd, 0); /* an empty file has no meaning either */
 	release(mark);
 }

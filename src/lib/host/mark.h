@@ -20,12 +20,12 @@
  */
 
 struct mark {
-	int dir; /* owned: /run/mdevctl; -1 = no mark */
-	int fd;	 /* owned: holds the lock; -1 = no mark */
+	int root; /* borrowed: that of env */
+	int fd;	  /* owned: holds the lock; -1 = no mark */
 	bool set;
-	char uuid[UUID_SIZE];
+	char path[sizeof("run/mdevctl/") + UUID_SIZE]; /* below root */
 };
-#define MARK_NONE ((struct mark){ .dir = -1, .fd = -1 })
+#define MARK_NONE ((struct mark){ .root = -1, .fd = -1 })
 
 /* Locks the mark of this UUID, which is created if it does not exist. Waits up to lock_limit for
  * another program that holds it. ret->set is true if an earlier start was interrupted. Errors:
