@@ -106,13 +106,15 @@ setup() {
 @test "stop --ensure does not treat a device as stopped if it cannot look it up" {
 	running mtty "$U1" mtty-1
 	run -1 --separate-stderr strace -qqq -o /dev/null -E LD_PRELOAD="$LD_PRELOAD" -e trace=readlinkat \
-		-e "inject=readlinkat:error=ENOMEM" mdev-stop --ensure --uuid="$U1"
+		-P "sys/bus/mdev/devices/$U1" -e "inject=readlinkat:error=ENOMEM" \
+		mdev-stop --ensure --uuid="$U1"
 	same_stderr "Error: Unable to read /sys/bus/mdev/devices/$U1: Cannot allocate memory"
 }
 
 @test "start --ensure does not treat a device as stopped if it cannot look it up" {
 	running mtty "$U1" mtty-1
 	run -1 --separate-stderr strace -qqq -o /dev/null -E LD_PRELOAD="$LD_PRELOAD" -e trace=readlinkat \
-		-e "inject=readlinkat:error=ENOMEM" mdev-start --ensure --uuid="$U1"
+		-P "sys/bus/mdev/devices/$U1" -e "inject=readlinkat:error=ENOMEM" \
+		mdev-start --ensure --uuid="$U1"
 	same_stderr "Error: Unable to read /sys/bus/mdev/devices/$U1: Cannot allocate memory"
 }
