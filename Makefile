@@ -26,14 +26,17 @@ V            ?=
 say           = $(if $(V)$(findstring s,$(firstword -$(MAKEFLAGS))),,@printf '  %-6s %s\n' $(1) $@; )
 CFLAGS       ?= -O2 -g
 CPPFLAGS     ?=
+# "no" builds without libsystemd; journal entries are sent to syslog(3) instead.
+JOURNAL      ?= yes
 LDFLAGS      ?=
 WARNINGS     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
                 -Wwrite-strings -Wformat=2
 HARDENING    ?= -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong
 ALL_CFLAGS   := -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Isrc/lib -DVERSION='"$(VERSION)"' \
-                -DSBINDIR='"$(SBINDIR)"' $(WARNINGS) $(HARDENING) -fPIE -ffunction-sections -fdata-sections $(CPPFLAGS) $(CFLAGS)
+                -DSBINDIR='"$(SBINDIR)"' $(if $(filter no,$(JOURNAL)),-DNO_JOURNAL) \
+                $(WARNINGS) $(HARDENING) -fPIE -ffunction-sections -fdata-sections $(CPPFLAGS) $(CFLAGS)
 ALL_LDFLAGS  := -pie -Wl,-z,relro,-z,now -Wl,--as-needed -Wl,--gc-sections $(LDFLAGS)
-LIBS         := -lcjson -luuid -ludev -lsmartcols
+LIBS         := -lcjson -luuid -ludev $(if $(filter no,$(JOURNAL)),,-lsystemd) -lsmartcols
 
 PROGRAMS     := mdev-define mdev-undefine mdev-modify mdev-start mdev-stop mdev-list mdev-types \
                 mdev-status mdev-autostart mdev-apply
@@ -144,7 +147,7 @@ test-programs: all $(BUILD)/fakekernel.so $(BUILD)/nomemory.so $(UNIT_TESTS) $(F
 # --- Targets for developers ------------------------------------------------------------------------
 
 # Build dependencies; everything else is required only for the tests.
-DEPS_BUILD := gcc make libc6-dev libcjson-dev uuid-dev libudev-dev libsmartcols-dev
+DEPS_BUILD := gcc make libc6-dev libcjson-dev uuid-dev libudev-dev libsystemd-dev libsmartcols-dev
 DEPS_CHECK := bats parallel python3-minimal mandoc man-db strace valgrind systemd udev jq util-linux procps zsh \
               fish bash-completion git ansible-core musl-tools
 DEPS_LINT  := bats parallel git clang clang-format clang-tidy cppcheck shellcheck mandoc rpm rpmlint

@@ -109,6 +109,8 @@ only_in() {
 	same ./lib/device/uuid.c
 	run -0 grep -rlE '<libudev' .
 	same ./lib/host/settle.c
+	run -0 grep -rlE '<systemd/' .
+	same ./lib/host/journal.c
 	run -0 grep -rlE '<libsmartcols/' .
 	same ./lib/ui/table.c
 }
@@ -118,6 +120,8 @@ only_in() {
 		grep -vE "<(sys|linux)/"'
 	same '#include <cjson/cJSON.h>
 #include <libsmartcols/libsmartcols.h>
+#include <systemd/sd-daemon.h>
+#include <systemd/sd-journal.h>
 #include <uuid/uuid.h>'
 }
 
@@ -142,14 +146,14 @@ only_in() {
 			sed -n 's/.*\[lib\(cjson\|smartcols\|systemd\|udev\|uuid\)\.so.*/\1/p' | sort | paste -sd' ')"
 	done)
 	same "mdevctl cjson
-mdev-apply cjson udev uuid
-mdev-autostart cjson
-mdev-define cjson uuid
+mdev-apply cjson systemd udev uuid
+mdev-autostart cjson systemd
+mdev-define cjson systemd uuid
 mdev-list cjson
-mdev-modify cjson
-mdev-start cjson udev uuid
+mdev-modify cjson systemd
+mdev-start cjson systemd udev uuid
 mdev-status cjson smartcols uuid
-mdev-stop cjson udev
+mdev-stop cjson systemd udev
 mdev-types cjson
-mdev-undefine cjson"
+mdev-undefine cjson systemd"
 }

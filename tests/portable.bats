@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # not with sanitizers
 # Old kernels and small systems: without openat2() (Linux 5.6), pidfd_open() (5.3) and statx() (4.11), or
-# with a system call filter that does not know them.
+# with a system call filter that does not know them; and without libsystemd.
 # shellcheck disable=SC2016,SC2154 # bodies are for the scripts to expand; run sets stderr
 bats_require_minimum_version 1.5.0
 load lib/world.bash
@@ -104,6 +104,20 @@ a post start success"
 }
 
 
+@test "JOURNAL=no builds all programs without libsystemd" {
+	run -0 make -s -C "$TOP" BUILD="$BATS_TEST_TMPDIR/small" JOURNAL=no CFLAGS="-O1 -Werror" all
+	same ""
+	run -0 bash -c 'readelf -d "$1"/mdev* | grep -c "NEEDED.*libcjson"' bash "$BATS_TEST_TMPDIR/small"
+	run -1 bash -c 'readelf -d "$1"/mdev* | grep libsystemd' bash "$BATS_TEST_TMPDIR/small"
+	export LD_PRELOAD=$PRELOAD
+	PATH=$BATS_TEST_TMPDIR/small:$PATH
+	run -0 mdevctl start -u "$U1" -p mtty -t mtty-1
+	run -0 mdevctl list
+	same "$U1 mtty mtty-1 manual"
+	run -0 mdevctl stop -u "$U1"
+	same ""
+}
+
 # Functions that got a new version when they moved to libc also have older versions.
 @test "programs use no function that is newer than glibc 2.28" {
 	run -0 bash -c 'find "$1" -maxdepth 1 -type f -perm -u+x -name "mdev*" -exec nm -D {} + | grep -oE "[^ ]+@GLIBC_2\.(29|[3-9][0-9])" | sort -u |
@@ -116,9 +130,37 @@ a post start success"
 	local file arch
 	arch=$(gcc -print-multiarch)
 	for file in "$TOP"/src/*.c "$TOP"/src/lib/*/*.c; do
-		run -0 musl-gcc -std=gnu11 -D_GNU_SOURCE -I"$TOP/src/lib" -DVERSION='"2"' \
+		run -0 musl-gcc -std=gnu11 -D_GNU_SOURCE -DNO_JOURNAL -I"$TOP/src/lib" -DVERSION='"2"' \
 			-DSBINDIR='"/usr/sbin"' -Wall -Wextra -Werror -fsyntax-only \
 			-idirafter /usr/include -idirafter "/usr/include/$arch" "$file"
 		same ""
 	done
+}
+
+# Only changes in / are reported, so the test has its own /etc and /dev.
+@test "JOURNAL=no tells the system log what else the journal is told" {
+	local options=-m
+	((EUID == 0)) || options=-Urm
+	unshare $options mount --bind /tmp /tmp 2>/dev/null || skip "no mount namespace of one's own here"
+	make -s -C "$TOP" BUILD="$BATS_TEST_TMPDIR/small" JOURNAL=no CFLAGS=-O1 all
+	mkdir "$ROOT/dev"
+	script "$OLD/callouts" a '[[ $action != undefine || $event != pre ]] || { echo "it is mine" >&2; exit 1; }'
+	# /dev/null and similar files come last: bash and python have opened the files they require.
+	run -0 env -u MDEVCTL_ENV_ROOT unshare $options python3 -c 'import re, socket, subprocess, sys
+root, program, uuid = sys.argv[1:]
+log = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+log.bind(root + "/dev/log")
+for name in "etc", "dev":
+    subprocess.run(["mount", "--bind", root + "/" + name, "/" + name], check=True)
+for words in ["define", "-u", uuid, "-p", "mtty", "-t", "mtty-1"], ["undefine", "-u", uuid]:
+    subprocess.run([program] + words, stderr=subprocess.PIPE)
+log.setblocking(False)
+try:
+    while True:
+        print(re.sub(r"^(<\d+>).{15} ", r"\1", log.recv(4096).decode().rstrip("\0")))
+except BlockingIOError:
+    pass' "$ROOT" "$BATS_TEST_TMPDIR/small/mdevctl" "$U1"
+	same "<30>mdevctl: Done: define $U1, type mtty-1 on mtty
+<29>mdevctl: undefine of $U1: a: it is mine
+<27>mdevctl: Failed to undefine $U1 on mtty: Script '\"/etc/mdevctl.d/scripts.d/callouts/a\"' failed with status '1'"
 }

@@ -1,86 +1,45 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <endian.h>
 #include <stdarg.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <syslog.h>
 #include <unistd.h>
+
+#ifndef NO_JOURNAL
+/* The source location of an entry is of no use, and each field costs time in journald. */
+#define SD_JOURNAL_SUPPRESS_LOCATION
+#include <systemd/sd-daemon.h>
+#include <systemd/sd-journal.h>
+#endif
 
 #include "base/mem.h"
 #include "host/journal.h"
 
-#define JOURNAL "/run/systemd/journal/socket"
-
-/* Longer values are truncated: an entry has to fit in a datagram. */
-#define VALUE_LIMIT ((size_t)64 * 1024)
-
-/* Sends a datagram to a socket of systemd; the name of an abstract socket starts with "@". Returns
- * whether it was accepted. */
-static bool send_datagram(const char *path, const char *data, size_t len)
-{
-	static int fd = -1; /* for all datagrams; never closed */
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	size_t n = strlen(path);
-
-	if ((*path != '/' && *path != '@') || n >= sizeof(address.sun_path))
-		return false;
-	memcpy(address.sun_path, path, n);
-	if (*path == '@')
-		address.sun_path[0] = '\0';
-	if (fd < 0)
-		fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	return fd >= 0 && sendto(fd, data, len, MSG_NOSIGNAL, (const struct sockaddr *)&address,
-				 (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n)) >= 0;
-}
-
-/* A field with the length of its value, which may contain newlines. */
-static void add_field(FILE *entry, const char *name, const char *value)
-{
-	size_t len = strnlen(value, VALUE_LIMIT);
-	uint64_t size = htole64(len);
-
-	fprintf(entry, "%s\n", name);
-	fwrite(&size, sizeof(size), 1, entry);
-	fwrite(value, len, 1, entry);
-	fputc('\n', entry);
-}
-
-/* Returns false if there is no journal. */
-static bool send_to_journal(const struct mdev *dev, const char *action, int priority,
-			    const char *message)
-{
-	_cleanup_free_ char *text = NULL;
-	size_t len;
-
-	FILE *entry = mem_stream(&text, &len);
-	fprintf(entry, "PRIORITY=%d\nSYSLOG_IDENTIFIER=mdevctl\n", priority);
-	add_field(entry, "MESSAGE", message);
-	add_field(entry, "MDEV_UUID", dev->uuid);
-	add_field(entry, "MDEV_PARENT", dev->parent);
-	add_field(entry, "MDEV_TYPE", dev->type);
-	add_field(entry, "MDEV_ACTION", action);
-	mem_stream_end(entry);
-	return send_datagram(JOURNAL, text, len);
-}
-
-/* Errors cannot be reported. syslog has no fields, so each line has to name the device. */
+#ifdef NO_JOURNAL
+/* syslog has no fields, so each line has to name the device. */
 static void send_entry(const struct mdev *dev, const char *action, int priority,
 		       const char *message)
 {
-	if (send_to_journal(dev, action, priority, message))
-		return;
 	openlog("mdevctl", 0, LOG_DAEMON);
 	if (strstr(message, dev->uuid))
 		syslog(priority, "%s", message);
 	else
 		syslog(priority, "%s of %s: %s", action, dev->uuid, message);
 }
+#else
+static void send_entry(const struct mdev *dev, const char *action, int priority,
+		       const char *message)
+{
+	/* Errors cannot be reported. Without a journal, this does nothing. */
+	(void)sd_journal_send("MESSAGE=%s", message, "PRIORITY=%d", priority,
+			      "SYSLOG_IDENTIFIER=mdevctl", "MDEV_UUID=%s", dev->uuid,
+			      "MDEV_PARENT=%s", dev->parent, "MDEV_TYPE=%s", dev->type,
+			      "MDEV_ACTION=%s", action, NULL);
+}
+#endif
 
 void journal_change(const struct env *env, const struct mdev *dev, const char *action,
 		    const struct error *err, const char *said)
@@ -116,14 +75,14 @@ bool journal_is_stderr(const struct env *env)
 
 void journal_status(const char *format, ...)
 {
-	const char *path = secure_getenv("NOTIFY_SOCKET");
+#ifdef NO_JOURNAL
+	(void)format;
+#else
 	va_list args;
 
-	if (!path) /* not run by systemd */
-		return;
 	va_start(args, format);
 	_cleanup_free_ char *text = mem_vprintf(format, args);
 	va_end(args);
-	_cleanup_free_ char *state = mem_printf("STATUS=%s", text);
-	(void)send_datagram(path, state, strlen(state));
+	(void)sd_notifyf(0, "STATUS=%s", text); /* ignored if not run by systemd */
+#endif
 }

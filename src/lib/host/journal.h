@@ -9,11 +9,9 @@
 
 /*
  * Writes structured journal entries with MDEV_UUID, MDEV_PARENT, MDEV_TYPE and MDEV_ACTION, so that
- * `journalctl MDEV_UUID=...` shows the history of a device. Without a journal, entries are sent to
- * syslog(3); in another root directory, nothing is sent. All important messages are also printed on
- * stderr.
- * Speaks the protocols of systemd itself (systemd.io/JOURNAL_NATIVE_PROTOCOL, sd_notify(3)):
- * loading libsystemd and the libraries that it needs takes longer than starting several devices.
+ * `journalctl MDEV_UUID=...` shows the history of a device. Without a journal, and in another root
+ * directory, nothing is sent; all important messages are also printed on stderr.
+ * Built with JOURNAL=no, entries are sent to syslog(3), and systemd is not notified.
  */
 
 /* Logs a change of a device that succeeded (err NULL) or failed. said is the stderr output of its
