@@ -84,9 +84,9 @@ int active_get(const struct env *env, const char *uuid, struct mdev *ret, struct
 	int r = read_device(env->root, DEVICES "/", uuid, ret);
 
 	if (r < 0)
-		return error_set(err, STATUS_FAILED, "Unable to read /" DEVICES "/%s: %s", uuid,
-				 error_words(-r));
-	return r;
+		error_set(err, STATUS_FAILED, "Unable to read /" DEVICES "/%s: %s", uuid,
+			  error_words(-r));
+	return r < 0 ? -1 : r;
 }
 
 static bool is_running(const struct env *env, const struct mdev *dev)
