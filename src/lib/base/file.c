@@ -20,6 +20,7 @@
 #include <linux/openat2.h>
 #endif
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/signal.h"
@@ -374,28 +375,17 @@ int file_replace(int dirfd, const char *temporary, const char *path, const char 
 	return r;
 }
 
-static bool is_over(const struct timespec *deadline)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec > deadline->tv_sec ||
-	       (now.tv_sec == deadline->tv_sec && now.tv_nsec >= deadline->tv_nsec);
-}
-
 int file_lock(int fd, unsigned seconds)
 {
 	static const struct timespec pause = { .tv_nsec = 5 * 1000 * 1000 };
-	struct timespec deadline;
+	uint64_t deadline = clock_in(seconds);
 
-	clock_gettime(CLOCK_MONOTONIC, &deadline);
-	deadline.tv_sec += seconds;
 	while (flock(fd, LOCK_EX | LOCK_NB) < 0) { /* flock() has no timeout */
 		if (errno != EWOULDBLOCK && errno != EINTR)
 			return -errno;
 		if (signal_pending_termination())
 			return -EINTR;
-		if (is_over(&deadline))
+		if (clock_left(deadline, 1) == 0)
 			return -ETIMEDOUT;
 		nanosleep(&pause, NULL);
 	}

@@ -12,9 +12,9 @@
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/signal.h"
@@ -52,17 +52,9 @@ struct run {
 	struct pipe in, out, err; /* owned */
 	const char *input;	  /* borrowed: the rest that is to be written */
 	struct text answer, complaint;
-	int64_t deadline;
+	uint64_t deadline;
 	unsigned stage; /* action at the deadline: 0 = SIGTERM, 1 = SIGKILL, 2 = stop waiting */
 };
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static void close_end(int *fd)
 {
@@ -277,7 +269,7 @@ static bool end(struct run *run)
 	default:
 		return false;
 	}
-	run->deadline = now_ms() + GRACE_SECONDS * 1000;
+	run->deadline = clock_in(GRACE_SECONDS);
 	return true;
 }
 
@@ -301,15 +293,14 @@ static void attend(struct run *run)
 			{ .fd = run->out.read, .events = POLLIN },
 			{ .fd = run->err.read, .events = POLLIN },
 		};
-		int64_t left = run->deadline - now_ms();
+		int left = clock_left(run->deadline, run->ended < 0 ? ASK_EVERY_MS : INT_MAX);
 
-		if (left <= 0) {
+		if (left == 0) {
 			if (!end(run))
 				return;
 			continue;
 		}
-		int64_t most = run->ended < 0 ? ASK_EVERY_MS : INT_MAX;
-		if (poll(fds, sizeof(fds) / sizeof(fds[0]), (int)(left < most ? left : most)) < 0)
+		if (poll(fds, sizeof(fds) / sizeof(fds[0]), left) < 0)
 			continue;
 		if (fds[2].revents)
 			feed(run);
@@ -355,7 +346,7 @@ static int run_child(struct run *run, const char *const argv[], unsigned limit_s
 	if ((r = close_on_exec()) < 0 || (r = open_pipes(run)) < 0 ||
 	    (r = open_signals(run, interruptible)) < 0)
 		return r;
-	run->deadline = now_ms() + (int64_t)limit_seconds * 1000;
+	run->deadline = clock_in(limit_seconds);
 	r = start(run, argv);
 	if (r != 0)
 		return -r;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <poll.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <libudev.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/signal.h"
 #include "host/settle.h"
@@ -15,7 +15,7 @@
 
 void settle_open(struct settle *ret, const struct env *env, unsigned seconds)
 {
-	*ret = (struct settle){ .deadline = settle_now() + (uint64_t)seconds * 1000000 };
+	*ret = (struct settle){ .deadline = clock_in(seconds) };
 	if (!env_is_host(env) || access("/run/udev/control", F_OK) < 0)
 		return;
 	ret->udev = udev_new();
@@ -33,26 +33,17 @@ void settle_close(struct settle *settle)
 	*settle = (struct settle){ 0 };
 }
 
-uint64_t settle_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
 bool settle_next(struct settle *settle)
 {
 	struct pollfd fd = { .fd = -1, .events = POLLIN };
 	struct udev_device *device;
-	uint64_t now = settle_now();
+	int left = clock_left(settle->deadline, LOOK_AGAIN_MS);
 
-	if (now >= settle->deadline || signal_pending_termination())
+	if (left == 0 || signal_pending_termination())
 		return false;
-	uint64_t left = (settle->deadline - now) / 1000 + 1;
 	if (settle->monitor)
 		fd.fd = udev_monitor_get_fd(settle->monitor);
-	if (poll(&fd, 1, left < LOOK_AGAIN_MS ? (int)left : LOOK_AGAIN_MS) > 0)
+	if (poll(&fd, 1, left) > 0)
 		while ((device = udev_monitor_receive_device(settle->monitor)))
 			udev_device_unref(device); /* any event is sufficient */
 	return true;
@@ -66,7 +57,7 @@ static bool is_initialized(struct udev *udev, const char *subsystem, const char 
 	struct udev_device *device = udev_device_new_from_subsystem_sysname(udev, subsystem, name);
 	bool done =
 		!device || (udev_device_get_is_initialized(device) &&
-			    udev_device_get_usec_since_initialized(device) + since <= settle_now());
+			    udev_device_get_usec_since_initialized(device) + since <= clock_now());
 
 	udev_device_unref(device);
 	return done;

@@ -18,11 +18,8 @@ struct udev_monitor;
 struct settle {
 	struct udev *udev;	      /* owned; NULL = udev is not used */
 	struct udev_monitor *monitor; /* owned; NULL = not listening */
-	uint64_t deadline;	      /* in the time of settle_now() */
+	uint64_t deadline;	      /* in the time of clock_now() */
 };
-
-/* Returns the time of CLOCK_MONOTONIC in microseconds. */
-uint64_t settle_now(void);
 
 /* Starts to listen for events. Call it before checking the condition for the first time. */
 void settle_open(struct settle *ret, const struct env *env, unsigned seconds);
@@ -34,7 +31,7 @@ void settle_close(struct settle *settle);
 bool settle_next(struct settle *settle);
 
 /* Whether udev has finished processing the running device and its VFIO devices, so that
- * /dev/vfio/GROUP has the owner and mode set by rules. since (settle_now(), 0 = any time) is a time
+ * /dev/vfio/GROUP has the owner and mode set by rules. since (clock_now(), 0 = any time) is a time
  * at which the device did not exist yet: older information in udev is about a previous device. */
 bool settle_is_done(const struct settle *settle, const struct env *env, const char *uuid,
 		    uint64_t since);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/signal.h"
 #include "device/uuid.h"
@@ -152,7 +153,7 @@ static int start(const struct op *op, struct callouts *callouts, struct mdev *de
 	if (r < 0)
 		return pipeline_failed(op, ACTION_START, dev, err);
 	if (r == 0) {
-		since = settle_now();
+		since = clock_now();
 		if (pipeline_start(op, callouts, dev, err) < 0)
 			return -1;
 	}
@@ -189,7 +190,7 @@ static int start_with_wait(const struct op *op, struct callouts *callouts, struc
 
 	settle_open(&settle, op->env, op->wait);
 	for (;;) {
-		uint64_t next = settle_now() + TRY_AGAIN * 1000000;
+		uint64_t next = clock_in(TRY_AGAIN);
 
 		if (wait_for_parent(op, &settle, dev, err) < 0)
 			return pipeline_failed(op, ACTION_START, dev, err);
@@ -200,7 +201,7 @@ static int start_with_wait(const struct op *op, struct callouts *callouts, struc
 		do
 			if (!settle_next(&settle))
 				return -1;
-		while (settle_now() < next);
+		while (clock_now() < next);
 		error_clear(err);
 	}
 }

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <time.h>
+
+#include "base/clock.h"
+
+uint64_t clock_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+uint64_t clock_in(unsigned seconds)
+{
+	return clock_now() + (uint64_t)seconds * 1000000;
+}
+
+int clock_left(uint64_t then, int most)
+{
+	uint64_t now = clock_now();
+
+	if (now >= then)
+		return 0;
+	uint64_t left = (then - now + 999) / 1000;
+	return left < (uint64_t)most ? (int)left : most;
+}

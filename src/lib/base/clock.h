@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <stdint.h>
+
+/* Time limits. Setting the time of day does not change this time. */
+
+/* Returns the time of CLOCK_MONOTONIC in microseconds. */
+uint64_t clock_now(void);
+
+/* Returns that time in a number of seconds. */
+uint64_t clock_in(unsigned seconds);
+
+/* Returns the milliseconds that are left until then, rounded up and limited to most, for poll();
+ * 0 = none. */
+int clock_left(uint64_t then, int most);
