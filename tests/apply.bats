@@ -72,7 +72,6 @@ make_cards() {
 # use UUID: another process has the device open until the test ends or calls release.
 use() {
 	with_node "$1"
-	ln -sfn /proc "$ROOT/proc"
 	hold "$NODE"
 }
 

@@ -3,9 +3,10 @@
 # Devices are complete or known to be incomplete, and post follows each pre callout, regardless of where a
 # program is killed and which system call fails. The kernel is a separate process, which completes each
 # request. Faults are injected into every system call while the mark of the device exists, or after the
-# device starts to be removed; with FAULTS=long (tests/faults-long), programs are killed at every system
-# call from the start, and errors are injected after the root directory is opened, except into close() and
-# brk(), which return no errors. Each test prints the number of faults.
+# device starts to be removed, or after /proc is opened to find its users; with FAULTS=long
+# (tests/faults-long), programs are killed at every system call from the start, and errors are injected after
+# the root directory is opened, except into close() and brk(), which return no errors. Each test prints the
+# number of faults.
 # shellcheck disable=SC2030,SC2031 # each test is a shell of its own
 bats_require_minimum_version 1.5.0
 load lib/world.bash
@@ -17,6 +18,7 @@ setup() {
 	export FAKEKERNEL_ATOMIC=$BATS_TEST_TMPDIR/kernel MDEVCTL_LOCK_TIMEOUT=600
 	: >"$FAKEKERNEL_ATOMIC"
 	CALLS=$BATS_TEST_TMPDIR/calls
+	OUT=$BATS_TEST_TMPDIR/out
 	ERR=$BATS_TEST_TMPDIR/err
 	add_script callouts note <<-EOF
 		#!/bin/sh
@@ -25,6 +27,10 @@ setup() {
 		echo "\$4 \$6" >>'$CALLS'
 	EOF
 	definition matrix "$U1" vfio_ap-passthrough auto '[{"assign_adapter":"5"},{"assign_domain":"6"}]'
+}
+
+teardown() {
+	[[ -z ${holder:-} ]] || kill "$holder" 2>/dev/null || true
 }
 
 # preloaded COMMAND...: runs it on the fake kernel.
@@ -73,14 +79,14 @@ paired() {
 
 # calls COMMAND...: prints "NAME N" for each system call for fault injection: the Nth call with that name.
 calls() {
-	strace -E "LD_PRELOAD=$PRELOAD" -o "$BATS_TEST_TMPDIR/trace" "$@" >/dev/null 2>&1
-	awk -v long="${FAULTS:-}" -v kind="$kind" '
+	strace -E "LD_PRELOAD=$PRELOAD" -o "$BATS_TEST_TMPDIR/trace" "$@" >/dev/null 2>&1 || true
+	awk -v long="${FAULTS:-}" -v kind="$kind" -v first="${FIRST:-mkdirat.*run.mdevctl|openat.*mdev.devices.*O_PATH}" '
 		match($0, /^[a-z0-9_]+\(/) {
 			name = substr($0, 1, RLENGTH - 1)
 			n[name]++
 			if (long && (/O_PATH/ || kind == "kill"))
 				hit = 1
-			if (/mkdirat.*run.mdevctl/ || /openat.*mdev.devices.*O_PATH/)
+			if ($0 ~ first)
 				hit = 1
 			if (hit && name !~ /^(execve|exit_group)$/ &&
 			    (kind == "kill" || name !~ /^(open|fork|waitid|readlink|close|brk)$/))
@@ -103,7 +109,7 @@ each() {
 		read -r name n <<<"$call"
 		"$prepare"
 		status=0
-		inject "$name" "$n" "$fault" "$@" >/dev/null 2>"$ERR" || status=$?
+		inject "$name" "$n" "$fault" "$@" >"$OUT" 2>"$ERR" || status=$?
 		[[ $(device) != part ]] || part=$((part + 1))
 		"$judge" || {
 			echo "$fault at $name $n: exit status $status, device $(device)"
@@ -260,6 +266,36 @@ described() {
 	local errno
 	for errno in EMFILE ENOMEM EIO ENOSYS; do
 		each present "error=$errno" stop_failed mdev-stop -u "$U1"
+	done
+}
+
+# A process has the node of the device open.
+held() {
+	[[ ! -e $DEVICES/$U1 ]] || return 0
+	present
+	with_node "$U1"
+	hold "$NODE"
+}
+
+stays() {
+	((status > 0 && status < 10)) && [[ $(device) == complete ]]
+}
+
+@test "stop whose system calls fail does not remove a device in use" {
+	local FIRST='openat.*"proc"' errno
+	for errno in EMFILE ${FAULTS:+EIO ENOMEM}; do
+		each held "error=$errno" stays mdev-stop -u "$U1"
+	done
+}
+
+used_or_unknown() {
+	((status < 10)) && ! grep -q '"in_use": false' "$OUT"
+}
+
+@test "status whose system calls fail does not show a device in use as unused" {
+	local FIRST='openat.*"proc"' errno
+	for errno in EMFILE ${FAULTS:+EIO ENOMEM}; do
+		each held "error=$errno" used_or_unknown mdev-status --json --uuid="$U1"
 	done
 }
 

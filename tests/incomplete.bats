@@ -182,6 +182,7 @@ post start success $json
 			LD_PRELOAD= sleep 600 >/dev/null 2>&1 3>&- &
 			echo \$! >'$BATS_TEST_TMPDIR/pid'
 			until [ "\$(cat /proc/\$!/comm)" = sleep ]; do :; done
+			ln -s "/proc/\$!" '$PROC'
 		}
 	EOF
 	run -6 --separate-stderr mdevctl stop -u "$U2"

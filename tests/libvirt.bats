@@ -125,6 +125,7 @@ shaped() {
 @test "libvirt: nodedev-destroy keeps the group open, in which it has looked for a guest" {
 	mkdir -p "$SYS/kernel/iommu_groups/7" "$ROOT/dev/vfio"
 	: >"$ROOT/dev/vfio/7"
+	ln -s /proc "$ROOT"
 	running mtty "$U1" mtty-1
 	ln -s "$SYS/kernel/iommu_groups/7" "$DEVICES/$U1/iommu_group"
 	exec {group}<>"$ROOT/dev/vfio/7"

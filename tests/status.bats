@@ -7,7 +7,6 @@ load lib/world.bash
 setup() {
 	make_world "$BATS_TEST_TMPDIR/root"
 	export LC_ALL=C.UTF-8 TERM=dumb
-	PROC=$ROOT/proc
 }
 
 # --- Hosts ---------------------------------------------------------------------------------------------
@@ -64,12 +63,6 @@ add_vfio() {
 	mkdir -p "$SYS/$1/vfio-dev/vfio$2" "$ROOT/dev/vfio/devices"
 	echo "511:$2" >"$SYS/$1/vfio-dev/vfio$2/dev"
 	: >"$ROOT/dev/vfio/devices/vfio$2"
-}
-
-# Creates a /proc in which all processes of the host are visible.
-add_proc() {
-	mkdir -p "$PROC/self/ns" "$PROC/1/fd"
-	ln -s 'pid:[4026531836]' "$PROC/self/ns/pid"
 }
 
 # add_process PID COMMAND [FILE...]: adds a process that has these files of the host open.
@@ -586,7 +579,6 @@ valid() {
 	local host
 	for host in no_parents two_gpus gpu_with_vfs s390 broken; do
 		make_world "$BATS_TEST_TMPDIR/$host"
-		PROC=$ROOT/proc
 		"$host"
 		valid mdevctl status --json
 		valid mdevctl status --json --check

@@ -178,6 +178,7 @@ print("open", flush=True)
 sys.stdin.read()' "$NODE" 3>&-; }
 	read -r line <&"${HOLDER[0]}"
 	[[ $line == open ]]
+	ln -s "/proc/$HOLDER_PID" "$PROC"
 	run -0 --separate-stderr mdev-stop -u "$U1"
 	same_stderr ""
 	kill "$HOLDER_PID"
@@ -185,6 +186,7 @@ sys.stdin.read()' "$NODE" 3>&-; }
 
 @test "stop checks the file descriptors of each process once before and once after the pre callouts" {
 	make_node
+	ln -s "/proc/$$" "$PROC"
 	strace -f -e trace=openat,getdents64 -o "$ROOT/trace" -E LD_PRELOAD="$LD_PRELOAD" mdev-stop -u "$U1"
 	grep -o '"[0-9]*/fd"' "$ROOT/trace" | sort | uniq -c |
 		awk '$1 > 2' >"$ROOT/more"

@@ -218,10 +218,12 @@ start_with_group() {
 	mkdir -p "$SYS/kernel/iommu_groups/7" "$ROOT/dev/vfio"
 	ln -s "$SYS/kernel/iommu_groups/7" "$DEVICES/$U1/iommu_group"
 	: >"$ROOT/dev/vfio/7"
+	ln -s /proc "$ROOT"
 }
 
 @test "stop refuses a device whose group another process has open" {
 	start_with_group
+	rm "$PROC"
 	hold "$ROOT/dev/vfio/7"
 	fails 6 "Error: Device $U1 is in use by sleep (PID $holder)" mdevctl stop -u "$U1"
 	run -0 mdevctl list
@@ -240,7 +242,8 @@ start_with_group() {
 
 @test "stop refuses a device that its caller has open" {
 	start_with_node
-	mkdir -p "$ROOT/dev/vfio/devices"
+	rm -r "$PROC"
+	ln -s /proc "$ROOT"
 	# shellcheck disable=SC2016 # for the inner shell
 	run -6 bash -c 'exec 9<"$1"; mdevctl stop -u "$2" 9<&-; status=$?; echo "$$"; exit $status' - \
 		"$NODE" "$U1"
@@ -262,6 +265,7 @@ ready_or_gone() {
 	holder=$!
 	wait_for ready_or_gone
 	kill -0 "$holder" || skip "no mount namespace of one's own here"
+	ln -s "/proc/$holder" "$PROC"
 	[[ $(readlink "/proc/$holder/fd/0") == "$NODE" ]] || skip "paths of other mount namespaces differ in a chroot"
 	run -0 mdevctl stop -u "$U1"
 	same ""
@@ -274,6 +278,7 @@ ready_or_gone() {
 	LD_PRELOAD='' "$BATS_TEST_TMPDIR/"$'\e[31mevil' 600 <"$NODE" 3>&- &
 	holder=$!
 	wait_for executes "$holder" $'\e[31mevil'
+	ln -s "/proc/$holder" "$PROC"
 	run -6 mdevctl stop -u "$U1"
 	same "Error: Device $U1 is in use by ?[31mevil (PID $holder)"
 }

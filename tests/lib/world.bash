@@ -30,6 +30,7 @@ make_world() {
 	DEVICES=$ROOT/sys/bus/mdev/devices
 	MARKS=$ROOT/run/mdevctl
 	NODE=$ROOT/dev/vfio/devices/vfio7
+	PROC=$ROOT/proc
 	export LD_PRELOAD=$BUILD/fakekernel.so
 }
 
@@ -65,8 +66,15 @@ running() {
 	mdev-start --uuid="$2" --parent="$1" --type="$3"
 }
 
-# with_node UUID: gives a running device its own node, $NODE, as in Linux 6.6.
+# Creates a /proc in which all processes of the host are visible.
+add_proc() {
+	mkdir -p "$PROC/self/ns" "$PROC/1/fd"
+	ln -sfn 'pid:[4026531836]' "$PROC/self/ns/pid"
+}
+
+# with_node UUID: gives a running device its own node, $NODE, as in Linux 6.6, which no process has open.
 with_node() {
+	add_proc
 	mkdir -p "$DEVICES/$1/vfio-dev/vfio7" "${NODE%/*}"
 	echo 511:7 >"$DEVICES/$1/vfio-dev/vfio7/dev"
 	: >"$NODE"
@@ -78,6 +86,8 @@ hold() {
 	LD_PRELOAD='' sleep 600 <"$1" >/dev/null 2>&1 3>&- &
 	holder=$!
 	wait_for executes "$holder" sleep
+	add_proc
+	ln -s "/proc/$holder" "$PROC/$holder"
 }
 
 release() {

@@ -16,7 +16,7 @@ enum status {
 	STATUS_NOT_FOUND = 3,	 /* no such device, definition, parent or type */
 	STATUS_EXISTS = 4,	 /* already defined or already running */
 	STATUS_NO_INSTANCES = 5, /* the type has no available instances */
-	STATUS_IN_USE = 6,	 /* the device is in use */
+	STATUS_IN_USE = 6,	 /* the device is in use, or may be */
 	STATUS_REFUSED = 7,	 /* a callout refused the operation */
 	STATUS_INVALID = 8,	 /* a definition or other JSON input is invalid */
 	STATUS_TIMED_OUT = 9,

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/vfio.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,24 +12,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "host/holder.h"
-#include "host/holders.h"
 #include "host/vfio.h"
-
-/* A device node that a process may have open. Its name alone is not sufficient: any user can create
- * a file with the same name in their own mount namespace. */
-struct node {
-	char *path; /* owned; NULL = the device has no such node */
-	struct stat status;
-};
-
-static void free_node(struct node *node)
-{
-	free(node->path);
-}
-#define _cleanup_node_ __attribute__((cleanup(free_node)))
 
 /* The same on all architectures; older C libraries do not define them. */
 #ifndef SYS_pidfd_open
@@ -39,104 +27,135 @@ static void free_node(struct node *node)
 #define SYS_pidfd_getfd 438
 #endif
 
-/* The name of a device descriptor in /proc/PID/fd if the device was opened through its group. */
+/* Time limits for a pass over /proc in seconds: any user can open millions of files. */
+#define WALK_LIMIT 10
+#define WALK_LEAST 1
+
+#define NODES "/dev/vfio/"
+/* The name in /proc/PID/fd of a device that was opened through its group. */
 #define DEVICE_FD "anon_inode:[vfio-device]"
 
-static struct node find_node(const struct env *env, const char *dir, const char *name)
-{
-	struct node node = { .path = mem_printf("%s/dev/vfio/%s%s", env->root_path, dir, name) };
+/* A device node that a process may have open. Its name alone is not sufficient: any user can create
+ * a file with the same name in their own mount namespace. */
+struct node {
+	char *path; /* owned: including the root, as shown by the kernel */
+	struct stat status;
+	struct holder *holder; /* borrowed */
+};
 
-	if (file_status(AT_FDCWD, node.path, &node.status) == 0)
-		return node;
-	free(node.path);
-	return (struct node){ 0 };
-}
-
-/* The targets and results of a pass over all processes. */
+/* A pass over /proc. */
 struct walk {
-	int proc;			   /* borrowed */
-	const struct node *device, *group; /* borrowed */
-	pid_t callers[32];		   /* this process and its ancestors */
+	const struct env *env; /* borrowed */
+	int proc;	       /* owned: /proc, or -errno */
+	uint64_t deadline;     /* in the time of clock_now() */
+	struct node *nodes;    /* owned; sorted by path */
+	size_t n;
+	struct holder *holders; /* borrowed */
+	size_t n_holders;
+	pid_t callers[32]; /* this process and its ancestors; none for reports */
 	size_t n_callers;
-	char *device_user; /* owned, like the next two: the first process that has the device node
-			      open */
-	char *group_user;  /* ... the group */
-	char *other_user;  /* ... a device that may belong to the group */
-	int caller;	   /* PID of a caller that has the group open; 0 = none */
-	int caller_fd;
+	bool saw_init; /* process 1 is visible */
+	char *untold;  /* owned: a process that has a device open, unknown which one; NULL = none */
+	char *unseen;  /* owned: why there may be users that were not found; NULL = all were */
+	bool failed;   /* ... due to an error, which may be gone the next time */
 };
 
-static void free_walk(struct walk *walk)
+static void open_walk(struct walk *ret, const struct env *env, struct holder *holders, size_t n,
+		      uint64_t deadline)
 {
-	free(walk->device_user);
-	free(walk->group_user);
-	free(walk->other_user);
-}
-#define _cleanup_walk_ __attribute__((cleanup(free_walk)))
-
-/* The targets that a process has open. */
-struct table {
-	bool device;	   /* the device node */
-	int group_fd;	   /* -1 = not the group */
-	bool other_device; /* a device that was opened through some group */
-	bool other_group;  /* another group */
-};
-
-static bool is_node(const struct walk *walk, const char *pid, int dir, const char *fd,
-		    const char *target, const struct node *node)
-{
-	struct stat status;
-
-	return node->path && strcmp(target, node->path) == 0 &&
-	       file_status(dir, fd, &status) == 0 && file_is_same(&status, &node->status) &&
-	       !holders_is_name(walk->proc, pid, fd);
+	*ret = (struct walk){ .env = env,
+			      .proc = file_open_dir(env->root, "proc"),
+			      .deadline = deadline,
+			      .nodes = mem_grow(NULL, 2 * n + 1, sizeof(struct node)),
+			      .holders = holders,
+			      .n_holders = n };
 }
 
-/* The devices that a process has open most likely belong to the groups that it has open. */
-static bool is_other_group(const struct walk *walk, int dir, const char *fd, const char *target)
+static void close_walk(struct walk *walk)
 {
-	struct stat status;
+	for (size_t i = 0; i < walk->n; i++)
+		free(walk->nodes[i].path);
+	free(walk->nodes);
+	free(walk->untold);
+	free(walk->unseen);
+	mem_close(&walk->proc);
+}
+#define _cleanup_walk_ __attribute__((cleanup(close_walk)))
 
-	return strncmp(target, "/dev/vfio/", 10) == 0 && target[10] >= '0' && target[10] <= '9' &&
-	       file_status(dir, fd, &status) == 0 &&
-	       !(walk->group->path && file_is_same(&status, &walk->group->status));
+/* Records what may hide a user; error is 0 or what prevented it from being read. */
+static void miss(struct walk *walk, const char *what, int error)
+{
+	walk->failed = walk->failed || (error != 0 && error != EACCES && error != EPERM);
+	if (!walk->unseen)
+		walk->unseen =
+			error == 0 ? mem_text(what)
+				   : mem_printf("unable to read %s: %s", what, error_words(error));
 }
 
-/* Checks the file descriptors of a process once: any user may have hundreds of thousands of them.
- */
-static struct table read_table(const struct walk *walk, const char *pid)
+/* --- Device nodes ---------------------------------------------------------------------------- */
+
+/* Adds the node of a device of this class in sysfs. Returns its path without the root (owned by the
+ * caller). */
+static char *add_node(struct walk *walk, struct holder *holder, const char *class, const char *dir,
+		      const char *name)
 {
-	struct table table = { .group_fd = -1 };
-	_cleanup_names_ struct file_names fds = { 0 };
-	_cleanup_free_ char *path = mem_printf("%s/fd", pid);
-	char target[PATH_MAX];
+	char *path = mem_printf(NODES "%s%s", dir, name);
+	struct node node = { .path = mem_printf("%s%s", walk->env->root_path, path),
+			     .holder = holder };
+	_cleanup_free_ char *sysfs = mem_printf("sys/class/%s/%s", class, name);
 
-	_cleanup_close_ int dir = openat(walk->proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (dir < 0 || file_scan_unsorted(dir, ".", &fds) < 0)
-		return table;
-	for (int i = 0; i < fds.n; i++) {
-		const char *fd = fds.v[i]->d_name;
-		ssize_t n = readlinkat(dir, fd, target, sizeof(target) - 1);
-
-		target[n < 0 ? 0 : n] = '\0';
-		if (strcmp(target, DEVICE_FD) == 0)
-			table.other_device = true;
-		else if (is_node(walk, pid, dir, fd, target, walk->device))
-			table.device = true;
-		else if (is_node(walk, pid, dir, fd, target, walk->group))
-			table.group_fd = (int)strtol(fd, NULL, 10);
-		else if (is_other_group(walk, dir, fd, target))
-			table.other_group = true;
+	int r = file_status(AT_FDCWD, node.path, &node.status);
+	if (r == 0) {
+		walk->nodes[walk->n++] = node;
+		return path;
 	}
-	return table;
+	if (r != -ENOENT)
+		miss(walk, node.path, -r);
+	/* It may be in another /dev, unless the kernel has just removed it. */
+	if (r != -ENOENT || faccessat(walk->env->root, sysfs, F_OK, 0) == 0)
+		holder->in_use = ANSWER_UNKNOWN;
+	free(node.path);
+	return path;
 }
+
+static int by_path(const void *left, const void *right)
+{
+	const struct node *a = left, *b = right;
+
+	return strcmp(a->path, b->path);
+}
+
+static void add_nodes(struct walk *walk)
+{
+	char name[NAME_MAX + 1];
+
+	for (size_t i = 0; i < walk->n_holders; i++) {
+		struct holder *holder = &walk->holders[i];
+
+		holder->in_use = ANSWER_NO;
+		int group = vfio_group(holder->dirfd, holder->path, name);
+		if (group > 0)
+			holder->group = add_node(walk, holder, "vfio", "", name);
+		int device = vfio_device(holder->dirfd, holder->path, name);
+		if (device > 0)
+			holder->node = add_node(walk, holder, "vfio-dev", "devices/", name);
+		if (group >= 0 && device >= 0)
+			continue;
+		holder->in_use = ANSWER_UNKNOWN;
+		miss(walk, "its directory in sysfs", group < 0 ? -group : -device);
+	}
+	if (walk->n > 1)
+		qsort(walk->nodes, walk->n, sizeof(*walk->nodes), by_path);
+}
+
+/* --- Processes ------------------------------------------------------------------------------- */
 
 /* Returns the process that precedes pid in the chain of ancestors; 0 = none. */
 static pid_t parent_of(int proc, pid_t pid)
 {
-	_cleanup_free_ char *path = mem_printf("%d/stat", (int)pid);
-	char stat[PATH_MAX];
+	char path[64], stat[PATH_MAX];
 
+	snprintf(path, sizeof(path), "%d/stat", (int)pid);
 	if (file_read_attr(proc, path, stat, sizeof(stat)) < 0)
 		return 0;
 	const char *name_end = strrchr(stat, ')'); /* PID (NAME) STATE PARENT ..., with any NAME */
@@ -165,99 +184,389 @@ static bool is_caller(const struct walk *walk, pid_t pid)
 	return false;
 }
 
-/* Returns the name and PID of a process, or NULL if it has just ended. */
-static char *describe(int proc, const char *pid)
+/* The files of a process are read relative to its directory fd, dir, so that they are those of the
+ * same process even if it ends and its PID is reused. */
+static char *read_name(int dir)
 {
-	_cleanup_free_ char *path = mem_printf("%s/comm", pid);
 	char comm[64];
 
-	return file_read_attr(proc, path, comm, sizeof(comm)) < 0
-		       ? NULL
-		       : mem_printf("%s (PID %s)", comm, pid);
+	if (file_read_attr(dir, "../comm", comm, sizeof(comm)) < 0)
+		return NULL;
+	text_clean(comm);
+	return mem_text(comm);
 }
 
-static void look_at(struct walk *walk, const char *pid)
+static char *name_process(const char *command, int pid)
 {
-	struct table table = read_table(walk, pid);
-
-	if (table.device && !walk->device_user)
-		walk->device_user = describe(walk->proc, pid);
-	if (table.group_fd >= 0 && !walk->group_user)
-		walk->group_user = describe(walk->proc, pid);
-	if (table.other_device && !table.other_group && !walk->other_user)
-		walk->other_user = describe(walk->proc, pid);
-	pid_t number = (pid_t)strtol(pid, NULL, 10);
-	if (table.group_fd >= 0 && is_caller(walk, number)) {
-		walk->caller = number;
-		walk->caller_fd = table.group_fd;
-	}
+	return command ? mem_printf("%s (PID %d)", command, pid) : mem_printf("process %d", pid);
 }
 
-static void look_at_all(struct walk *walk)
+/* Copies an option of QEMU, in which commas are doubled. Returns the text that follows it, or NULL
+ * at the end. */
+static const char *copy_option(const char *text, char ret[NAME_MAX + 1])
+{
+	size_t n = 0;
+
+	for (; *text && (*text != ',' || *++text == ','); text++)
+		if (n < NAME_MAX)
+			ret[n++] = *text;
+	ret[n] = '\0';
+	return *text ? text : NULL;
+}
+
+/* Returns the name of the guest in the argument of -name: NAME,... or ...,guest=NAME,... */
+static char *parse_guest(const char *text)
+{
+	char option[NAME_MAX + 1] = "";
+
+	for (bool first = true; text; first = false) {
+		text = copy_option(text, option);
+		bool named = strncmp(option, "guest=", 6) == 0;
+		char *name = named ? option + 6 : option;
+
+		if (!*name || !(named || (first && !strchr(option, '='))))
+			continue;
+		text_clean(name);
+		return mem_text(name);
+	}
+	return NULL;
+}
+
+static const char *last_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+static bool is_qemu(const char *program)
+{
+	const char *name = last_name(program);
+
+	return strncmp(name, "qemu", 4) == 0 || strcmp(name, "kvm") == 0;
+}
+
+/* Returns the name of the guest that a process runs; the arguments are NUL-terminated. */
+static char *read_guest(int dir)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t len;
+
+	if (file_read(dir, "../cmdline", &text, &len) < 0 || len == 0 || !is_qemu(text))
+		return NULL;
+	for (const char *p = text; p + strlen(p) + 1 < text + len; p += strlen(p) + 1)
+		if (strcmp(p, "-name") == 0 || strcmp(p, "--name") == 0)
+			return parse_guest(p + strlen(p) + 1);
+	return NULL;
+}
+
+/* --- Their open files ------------------------------------------------------------------------ */
+
+/* An open file of a process. */
+struct open_file {
+	pid_t pid;
+	int dir;	/* borrowed: its /proc/PID/fd */
+	const char *fd; /* borrowed: name in it */
+};
+
+/* One user is enough. A process that only has the group open is replaced by one that has the device
+ * open, or by a caller, whose group is judged later. */
+static void found(const struct walk *walk, struct holder *holder, const struct open_file *file,
+		  bool group)
+{
+	if (holder->pid && (holder->group_fd < 0 || (group && !is_caller(walk, file->pid))))
+		return;
+	free(holder->command);
+	free(holder->guest);
+	holder->in_use = ANSWER_YES;
+	holder->pid = file->pid;
+	holder->group_fd = group ? (int)strtol(file->fd, NULL, 10) : -1;
+	holder->command = read_name(file->dir);
+	holder->guest = read_guest(file->dir);
+}
+
+static int read_fdinfo(const struct open_file *file, char *buf, size_t size)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "../fdinfo/%.20s", file->fd);
+	return file_read_attr(file->dir, path, buf, size);
+}
+
+/* Whether the file was opened with O_PATH, which any user can do, and does not use it. */
+static bool is_name(const struct open_file *file)
+{
+	char text[512];
+
+	if (read_fdinfo(file, text, sizeof(text)) < 0)
+		return false;
+	const char *flags = strstr(text, "flags:");
+	return flags && strtoul(flags + strlen("flags:"), NULL, 8) & O_PATH;
+}
+
+/* Several devices may share a group: its nodes are adjacent. Returns the user of one of them; NULL
+ * = it is none of these nodes. */
+static struct holder *match_node(struct walk *walk, const struct open_file *file, char *target,
+				 bool group)
+{
+	struct node key = { .path = target };
+	struct holder *holder = NULL;
+	struct stat status;
+
+	const struct node *node = bsearch(&key, walk->nodes, walk->n, sizeof(key), by_path);
+	int r = node ? file_status(file->dir, file->fd, &status) : -ENOENT;
+	if (r < 0 && r != -ENOENT && r != -EACCES) /* a file in FUSE may be closed to root */
+		miss(walk, "the status of an open device node", 0);
+	if (r < 0 || !file_is_same(&status, &node->status) || is_name(file))
+		return NULL;
+	while (node > walk->nodes && by_path(node - 1, node) == 0)
+		node--;
+	for (; node < walk->nodes + walk->n && strcmp(node->path, target) == 0; node++) {
+		holder = node->holder;
+		found(walk, holder, file, group);
+	}
+	return holder;
+}
+
+/* Handles an open device: since Linux 6.17, fdinfo shows which one it is. Returns whether it does.
+ */
+static bool match_device(const struct walk *walk, const struct open_file *file)
+{
+	static const char key[] = "vfio-device-syspath:";
+	char text[PATH_MAX];
+
+	char *path = read_fdinfo(file, text, sizeof(text)) < 0 ? NULL : strstr(text, key);
+	if (!path)
+		return false;
+	path[strcspn(path, "\n")] = '\0';
+	for (size_t i = 0; i < walk->n_holders; i++)
+		if (strcmp(last_name(walk->holders[i].path), last_name(path)) == 0)
+			found(walk, &walk->holders[i], file, false);
+	return true;
+}
+
+/* Checks the open files of a process. Returns 0 or -errno. */
+static int look_at(struct walk *walk, DIR *dir, pid_t pid)
+{
+	struct open_file file = { .pid = pid, .dir = dirfd(dir) };
+	struct holder *own = NULL;	     /* has a group that this process has open */
+	bool device = false, others = false; /* it has devices or other groups open */
+	size_t prefix = strlen(walk->env->root_path) + strlen(NODES);
+	char target[PATH_MAX];
+	const struct dirent *entry;
+
+	while (errno = 0, (entry = readdir(dir))) {
+		file.fd = entry->d_name;
+		if (*file.fd == '.')
+			continue;
+		ssize_t n = readlinkat(file.dir, file.fd, target, sizeof(target) - 1);
+		/* It has been closed, or it is in directories that are deeper than any node. */
+		if (n < 0 && (errno == ENOENT || errno == ENAMETOOLONG))
+			continue;
+		if (n < 0)
+			break;
+		target[n] = '\0';
+		if (strcmp(target, DEVICE_FD) == 0)
+			device = !match_device(walk, &file) || device;
+		if ((size_t)n <= prefix ||
+		    strncmp(target + prefix - strlen(NODES), NODES, strlen(NODES)) != 0)
+			continue;
+		bool group = target[prefix] >= '0' && target[prefix] <= '9';
+		struct holder *holder = match_node(walk, &file, target, group);
+		if (group && holder)
+			own = holder;
+		else if (group)
+			others = true;
+	}
+	if (errno)
+		return -errno;
+	/* Most likely, the devices belong to the groups. */
+	if (device && own && !others)
+		own->group_fd = -1;
+	else if (device && !others && !walk->untold) {
+		_cleanup_free_ char *command = read_name(file.dir);
+		walk->untold = name_process(command, pid);
+	}
+	return 0;
+}
+
+/* Whether this is the reason for an error. Access to files of a process that is just ending may be
+ * denied. */
+static bool has_ended(const struct walk *walk, const char *pid, int error)
+{
+	return error == -ENOENT || error == -ESRCH ||
+	       (faccessat(walk->proc, pid, F_OK, 0) < 0 && errno == ENOENT);
+}
+
+static void visit(struct walk *walk, const char *pid)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%.20s/fd", pid);
+	int fd = openat(walk->proc, path + strlen("/proc/"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	int r = dir ? look_at(walk, dir, (pid_t)strtol(pid, NULL, 10)) : -errno;
+	if (dir)
+		closedir(dir);
+	else if (fd >= 0)
+		close(fd);
+	if (r == 0 && strcmp(pid, "1") == 0)
+		walk->saw_init = true;
+	if (r < 0 && !has_ended(walk, pid, r))
+		miss(walk, path, -r);
+}
+
+/* Whether all processes of the host are visible: in a container, there are others, and /proc may
+ * hide those of other users (hidepid). */
+static bool sees_all(const struct walk *walk)
+{
+	static const char first[] = "pid:[4026531836]"; /* PROC_PID_INIT_INO in the kernel */
+	char name[64];
+
+	ssize_t n = readlinkat(walk->proc, "self/ns/pid", name, sizeof(name));
+	return walk->saw_init && n == (ssize_t)strlen(first) && memcmp(name, first, (size_t)n) == 0;
+}
+
+/* Whether more processes cannot change the result. */
+static bool is_complete(const struct walk *walk)
+{
+	for (size_t i = 0; i < walk->n_holders; i++)
+		if (!walk->holders[i].pid || walk->holders[i].group_fd >= 0)
+			return false;
+	return true;
+}
+
+static void visit_all(struct walk *walk)
 {
 	_cleanup_names_ struct file_names pids = { 0 };
 
-	find_callers(walk);
-	if (file_scan_unsorted(walk->proc, ".", &pids) < 0)
-		return;
-	for (int i = 0; i < pids.n && !walk->device_user; i++)
-		if (pids.v[i]->d_name[0] >= '1' && pids.v[i]->d_name[0] <= '9')
-			look_at(walk, pids.v[i]->d_name);
+	int r = walk->proc < 0 ? walk->proc : file_scan_unsorted(walk->proc, ".", &pids);
+	if (r < 0)
+		miss(walk, "/proc", -r);
+	for (int i = 0; i < pids.n && !is_complete(walk); i++) {
+		if (clock_left(walk->deadline, 1) == 0) {
+			miss(walk, "checking the files of all processes takes too long", 0);
+			return;
+		}
+		if (*pids.v[i]->d_name >= '1' && *pids.v[i]->d_name <= '9')
+			visit(walk, pids.v[i]->d_name);
+	}
+	if (walk->untold) {
+		_cleanup_free_ char *why = mem_printf(
+			"%s has a device open, and it is unknown which one", walk->untold);
+		miss(walk, why, 0);
+	}
+	if (!sees_all(walk))
+		miss(walk, "not all processes are visible (run it on the host as root)", 0);
 }
 
-/* Whether the group that a process has open is attached to a container or an iommufd: 1, 0, or -1
- * if this cannot be determined. The device of an unattached group cannot be opened. */
-static int is_attached(pid_t pid, int fd, const struct node *group)
+void holder_find_all(const struct env *env, struct holder *holders, size_t n, bool walk_proc)
+{
+	_cleanup_walk_ struct walk walk;
+
+	open_walk(&walk, env, holders, n, clock_in(WALK_LIMIT));
+	add_nodes(&walk);
+	if (walk_proc && walk.n > 0)
+		visit_all(&walk);
+	for (size_t i = 0; i < walk.n && (!walk_proc || walk.unseen); i++)
+		if (walk.nodes[i].holder->in_use == ANSWER_NO)
+			walk.nodes[i].holder->in_use = ANSWER_UNKNOWN;
+}
+
+void holder_free_all(struct holder *holders, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		free(holders[i].group);
+		free(holders[i].node);
+		free(holders[i].command);
+		free(holders[i].guest);
+	}
+}
+
+char *holder_words(const struct holder *holder)
+{
+	if (holder->in_use != ANSWER_YES)
+		return NULL;
+	_cleanup_free_ char *process = name_process(holder->command, holder->pid);
+	return mem_printf("is in use by %s", process);
+}
+
+/* --- A single device ------------------------------------------------------------------------- */
+
+/* Whether a process has the group open: only one can. The group is closed at once: a guest that
+ * starts now must find it free. */
+static enum answer is_open(const char *group)
+{
+	int fd = open(group, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+
+	if (fd < 0)
+		return errno == EBUSY ? ANSWER_YES : ANSWER_UNKNOWN;
+	close(fd);
+	return ANSWER_NO;
+}
+
+/* Whether the group that a process has open is attached to a container or an iommufd. The device of
+ * an unattached group cannot be opened. */
+static enum answer is_attached(pid_t pid, int fd, const char *group)
 {
 	struct vfio_group_status status = { .argsz = sizeof(status) };
-	struct stat same;
+	struct stat node, same;
 
 	_cleanup_close_ int process = (int)syscall(SYS_pidfd_open, pid, 0);
 	if (process < 0)
-		return -1;
+		return ANSWER_UNKNOWN;
 	_cleanup_close_ int copy = (int)syscall(SYS_pidfd_getfd, process, fd, 0);
-	if (copy < 0 || file_status(copy, "", &same) < 0 || !file_is_same(&same, &group->status) ||
+	if (copy < 0 || file_status(copy, "", &same) < 0 ||
+	    file_status(AT_FDCWD, group, &node) < 0 || !file_is_same(&same, &node) ||
 	    ioctl(copy, VFIO_GROUP_GET_STATUS, &status) < 0)
-		return -1;
-	return (status.flags & VFIO_GROUP_FLAGS_CONTAINER_SET) != 0;
+		return ANSWER_UNKNOWN;
+	return (status.flags & VFIO_GROUP_FLAGS_CONTAINER_SET) ? ANSWER_YES : ANSWER_NO;
 }
 
-/* Returns the process that uses a device whose group is open, or NULL if only the caller has it
- * open. */
-static char *find_user(const struct walk *walk)
+static char *find(struct walk *walk, struct holder *holder)
 {
-	int attached = walk->caller ? is_attached(walk->caller, walk->caller_fd, walk->group) : 1;
+	enum answer open = ANSWER_UNKNOWN, attached = ANSWER_YES;
 
-	if (attached == 0)
+	add_nodes(walk);
+	if (!holder->group && !holder->node && !walk->unseen)
 		return NULL;
-	if (attached > 0 && walk->group_user)
-		return mem_text(walk->group_user);
-	if (walk->other_user) /* it may have closed the group */
-		return mem_text(walk->other_user);
-	if (walk->caller)
+	_cleanup_free_ char *group =
+		mem_printf("%s%s", walk->env->root_path, holder->group ? holder->group : "");
+	if (holder->group)
+		open = is_open(group);
+	if (open == ANSWER_NO && !holder->node && !walk->unseen)
 		return NULL;
-	return mem_printf("a process that is not visible (%s is busy)", walk->group->path);
+	find_callers(walk);
+	visit_all(walk);
+	if (holder->group_fd >= 0 && is_caller(walk, holder->pid))
+		attached = is_attached(holder->pid, holder->group_fd, group);
+	if (holder->pid && attached == ANSWER_YES)
+		return holder_words(holder);
+	if (open == ANSWER_YES && attached != ANSWER_NO && walk->untold)
+		return mem_printf("is in use by %s", walk->untold);
+	if (open == ANSWER_YES && !holder->pid)
+		return mem_printf("is in use by a process that is not visible (%s is busy)", group);
+	bool unused = open == ANSWER_NO || holder->pid; /* only a caller has the group open */
+	if (walk->failed || (!unused && walk->unseen))
+		return mem_printf("may be in use: %s", walk->unseen);
+	if (!unused && holder->in_use == ANSWER_UNKNOWN)
+		return mem_text("may be in use: its device node is missing in /dev (run it on the "
+				"host, not in a container)");
+	return NULL;
 }
 
-char *holder_find(const struct env *env, const char *uuid)
+char *holder_find(const struct env *env, const char *uuid, uint64_t deadline)
 {
-	char name[NAME_MAX + 1];
-	_cleanup_free_ char *dir = mem_printf(VFIO_MDEV, uuid);
-	_cleanup_node_ struct node device = { 0 }, group = { 0 };
+	_cleanup_free_ char *path = mem_printf(VFIO_MDEV, uuid);
+	_cleanup_walk_ struct walk walk;
+	struct holder holder = { .dirfd = env->root, .path = path };
+	uint64_t least = clock_in(WALK_LEAST);
 
-	if (vfio_device(env->root, dir, name))
-		device = find_node(env, "devices/", name);
-	if (vfio_group(env->root, dir, name))
-		group = find_node(env, "", name);
-	_cleanup_close_ int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int fd = group.path ? open(group.path, O_RDWR | O_NONBLOCK | O_CLOEXEC) : -1;
-	bool busy = group.path && fd < 0 && errno == EBUSY;
-	mem_close(&fd); /* at once: a guest that starts now must find the group free */
-	if (!busy && !device.path)
-		return NULL;
-	_cleanup_walk_ struct walk walk = { .proc = proc, .device = &device, .group = &group };
-	look_at_all(&walk);
-	if (walk.device_user)
-		return mem_text(walk.device_user);
-	return busy ? find_user(&walk) : NULL;
+	open_walk(&walk, env, &holder, 1,
+		  deadline == 0	     ? clock_in(WALK_LIMIT)
+		  : deadline > least ? deadline
+				     : least);
+	char *words = find(&walk, &holder);
+	holder_free_all(&holder, 1);
+	return words;
 }

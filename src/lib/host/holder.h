@@ -1,16 +1,56 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
 #include "host/env.h"
 
 /*
- * Finds the process that uses a running device. A guest keeps its VFIO group open, /dev/vfio/GROUP,
- * which the kernel allows only one process to open; removing the device would block until the guest
- * ends (kernel documentation, driver-api/vfio.rst). libvirt opens the group to check that no guest
- * uses it, and keeps it open while it runs "mdevctl stop": a group that this process or one of its
- * ancestors has open counts as use only if it is attached to a container or an iommufd.
+ * Finds the processes that use devices, in a single pass over /proc. A guest has the VFIO group of
+ * its device open, /dev/vfio/GROUP, or the device's own node, /dev/vfio/devices/vfioN; removing the
+ * device would block until the guest closes it (kernel documentation, driver-api/vfio.rst). What
+ * cannot be seen is never taken for "not in use". A guest that opens the device during or after the
+ * pass is not seen.
  */
+struct holder {
+	int dirfd;	  /* borrowed */
+	const char *path; /* borrowed: the sysfs directory of the device, relative to dirfd */
 
-/* Returns the process that uses the device, e.g. "qemu-system-x86 (PID 4711)" (owned by the
- * caller), or NULL if there is none, as far as this process can see. */
-char *holder_find(const struct env *env, const char *uuid);
+	/* Set by holder_find_all(). */
+	char *group;	    /* owned: "/dev/vfio/7"; NULL = the device has no group */
+	char *node;	    /* owned: "/dev/vfio/devices/vfio7"; NULL = it has no node of its own */
+	enum answer in_use; /* UNKNOWN: no user was found, but there may be one */
+	int pid;	    /* the process that uses it; 0 = unknown */
+	int group_fd;	    /* its descriptor of the group; -1 = it has the device itself open */
+	char *command;	    /* owned: name of the process, printable; NULL = unknown */
+	char *guest; /* owned: name of the guest if the process is QEMU, printable; NULL = unknown
+		      */
+};
+
+/* Finds the users of n devices, for reports. The file descriptors of each process are listed at
+ * most once, and no device node is opened: only one process can have a group open, so opening it at
+ * the wrong moment would prevent a guest from starting. Without walk, only the device nodes are
+ * determined. */
+void holder_find_all(const struct env *env, struct holder *holders, size_t n, bool walk);
+
+/* Frees what holder_find_all() has set. */
+void holder_free_all(struct holder *holders, size_t n);
+
+/* Returns how a device is used, as words that follow its name (owned by the caller): "is in use by
+ * qemu-system-x86 (PID 4711)"; NULL = no user is known. */
+char *holder_words(const struct holder *holder);
+
+/* Returns such words if a running device that is to be removed is in use, or "may be in use: ..."
+ * and the reason if this cannot be determined; NULL = it is not in use. This opens the group, which
+ * fails while another process has it open. libvirt opens it as well to check that no guest uses it,
+ * and keeps it open while it runs "mdevctl stop": a group that this process or one of its ancestors
+ * has open counts as use only if it is attached to a container or an iommufd.
+ *
+ * As the kernel lets nobody open a group while a guest uses its device, a device whose group is
+ * free is not in use even if not all processes are visible, for example in a container. The pass
+ * over /proc ends at the deadline (clock_now()), or after one second if that is later; 0 = after
+ * ten seconds. */
+char *holder_find(const struct env *env, const char *uuid, uint64_t deadline);

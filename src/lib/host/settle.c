@@ -70,9 +70,9 @@ bool settle_is_done(const struct settle *settle, const struct env *env, const ch
 	char name[NAME_MAX + 1];
 
 	return !settle->udev || (is_initialized(settle->udev, "mdev", uuid, since) &&
-				 (!vfio_device(env->root, device, name) ||
+				 (vfio_device(env->root, device, name) <= 0 ||
 				  is_initialized(settle->udev, "vfio-dev", name, since)) &&
-				 (!vfio_group(env->root, device, name) ||
+				 (vfio_group(env->root, device, name) <= 0 ||
 				  is_initialized(settle->udev, "vfio", name, since)));
 }
 

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -7,28 +9,34 @@
 #include "base/mem.h"
 #include "host/vfio.h"
 
-bool vfio_group(int dirfd, const char *device, char ret[NAME_MAX + 1])
+static int set_name(const char *name, char ret[NAME_MAX + 1])
+{
+	return snprintf(ret, NAME_MAX + 1, "%s", name) <= NAME_MAX ? 1 : -ENAMETOOLONG;
+}
+
+int vfio_group(int dirfd, const char *device, char ret[NAME_MAX + 1])
 {
 	_cleanup_free_ char *path = mem_printf("%s/iommu_group", device);
 	char target[PATH_MAX];
 
 	ssize_t n = readlinkat(dirfd, path, target, sizeof(target) - 1);
-	if (n <= 0)
-		return false;
+	if (n < 0)
+		return errno == ENOENT ? 0 : -errno;
 	target[n] = '\0';
 	const char *slash = strrchr(target, '/');
-	return snprintf(ret, NAME_MAX + 1, "%s", slash ? slash + 1 : target) <= NAME_MAX;
+	return set_name(slash ? slash + 1 : target, ret);
 }
 
-bool vfio_device(int dirfd, const char *device, char ret[NAME_MAX + 1])
+int vfio_device(int dirfd, const char *device, char ret[NAME_MAX + 1])
 {
 	_cleanup_names_ struct file_names names = { 0 };
 	_cleanup_free_ char *path = mem_printf("%s/vfio-dev", device);
 
-	if (file_scan(dirfd, path, &names) < 0 || names.n == 0)
-		return false;
+	int r = file_scan(dirfd, path, &names);
+	if (r < 0 || names.n == 0)
+		return r == -ENOENT ? 0 : r;
 	_cleanup_free_ char *number = mem_printf("%s/%s/dev", path, names.v[0]->d_name);
 	if (faccessat(dirfd, number, F_OK, 0) < 0)
-		return false;
-	return snprintf(ret, NAME_MAX + 1, "%s", names.v[0]->d_name) <= NAME_MAX;
+		return errno == ENOENT ? 0 : -errno;
+	return set_name(names.v[0]->d_name, ret);
 }

@@ -35,7 +35,7 @@ struct apply_run {
 	struct desired desired;
 	struct state state;
 	struct plan plan;
-	char **holders;	       /* owned: see plan_facts */
+	char **uses;	       /* owned: see plan_facts */
 	struct mdev_list full; /* see plan_facts */
 	struct callouts callouts;
 	struct settle settle;
@@ -73,43 +73,38 @@ static int read_file(const char *file, struct desired *ret, struct error *err)
 	return desired_read(text, len, name, ret, err);
 }
 
-static void free_holders(struct apply_run *run)
+static void free_uses(struct apply_run *run)
 {
-	for (size_t i = 0; run->holders && i < run->state.n_devices; i++)
-		free(run->holders[i]);
-	free(run->holders);
-	run->holders = NULL;
+	for (size_t i = 0; run->uses && i < run->state.n_devices; i++)
+		free(run->uses[i]);
+	free(run->uses);
+	run->uses = NULL;
 }
 
-/* Returns the process that uses a device that the plan stops (owned by the caller), or NULL. A dry
- * run does not open device nodes: only one process can, and a guest may be starting. */
-static char *find_holder(const struct apply_run *run, const struct plan_change *change,
-			 bool dry_run)
+/* Returns how a device that the plan stops is used, like holder_find(). A dry run does not open
+ * device nodes: only one process can, and a guest may be starting. */
+static char *find_use(const struct apply_run *run, const struct plan_change *change, bool dry_run)
 {
 	const struct holder *holder = run->state.devices[change->there - run->state.devices].holder;
 
 	if (!dry_run)
-		return holder_find(run->op.env, change->dev.uuid);
-	return holder && holder->in_use == ANSWER_YES
-		       ? mem_printf("%s (PID %d)", holder->command ? holder->command : "?",
-				    holder->pid)
-		       : NULL;
+		return holder_find(run->op.env, change->dev.uuid, 0);
+	return holder ? holder_words(holder) : NULL;
 }
 
 /* Returns the number of devices in use that the plan stops. */
-static size_t find_holders(struct apply_run *run, bool dry_run)
+static size_t find_uses(struct apply_run *run, bool dry_run)
 {
 	size_t n = 0;
 
-	run->holders = mem_zero(run->state.n_devices + 1, sizeof(*run->holders));
+	run->uses = mem_zero(run->state.n_devices + 1, sizeof(*run->uses));
 	for (size_t i = 0; i < run->plan.n_changes; i++) {
 		const struct plan_change *change = &run->plan.changes[i];
-		char *who =
-			change->action == ACTION_STOP ? find_holder(run, change, dry_run) : NULL;
+		char *use = change->action == ACTION_STOP ? find_use(run, change, dry_run) : NULL;
 
-		if (!who)
+		if (!use)
 			continue;
-		run->holders[change->there - run->state.devices] = who;
+		run->uses[change->there - run->state.devices] = use;
 		n++;
 	}
 	return n;
@@ -126,7 +121,7 @@ static bool stops_any(const struct plan *plan)
 static void forget_plan(struct apply_run *run)
 {
 	plan_free(&run->plan);
-	free_holders(run);
+	free_uses(run);
 	state_free(&run->state);
 	run->at = run->n_later = run->later_at = 0;
 	run->again = run->changed = false;
@@ -160,9 +155,9 @@ static int make_plan(struct apply_run *run, bool dry_run, struct error *err)
 		return 0;
 	if (dry_run && read_and_plan(run, STATE_TYPES | STATE_HOLDERS, err) < 0)
 		return -1;
-	if (find_holders(run, dry_run) == 0)
+	if (find_uses(run, dry_run) == 0)
 		return 0;
-	facts.holders = run->holders;
+	facts.uses = run->uses;
 	plan_free(&run->plan);
 	return plan_make(&run->state, &run->desired, &facts, &run->plan, err);
 }
@@ -383,9 +378,9 @@ static const struct apply_change *stop(struct apply *apply, struct plan_change *
 		return fail(apply, planned, &why);
 	if (r == 0)
 		return NULL;
-	_cleanup_free_ char *who = holder_find(run->op.env, planned->dev.uuid);
-	if (who) {
-		error_set(&why, STATUS_IN_USE, "Device %s is in use by %s", running.uuid, who);
+	_cleanup_free_ char *use = holder_find(run->op.env, planned->dev.uuid, 0);
+	if (use) {
+		error_set(&why, STATUS_IN_USE, "Device %s %s", running.uuid, use);
 		return fail(apply, planned, &why);
 	}
 	if (strcmp(running.parent, planned->dev.parent) != 0)
@@ -506,12 +501,12 @@ static bool is_interrupted(struct apply_run *run)
 static bool wait_for_users(struct apply_run *run)
 {
 	while (!is_interrupted(run) && settle_next(&run->settle))
-		for (size_t i = 0; run->holders && i < run->state.n_devices; i++) {
-			_cleanup_free_ char *who =
-				run->holders[i]
-					? holder_find(run->op.env, run->state.devices[i].uuid)
-					: mem_text("");
-			if (!who)
+		for (size_t i = 0; run->uses && i < run->state.n_devices; i++) {
+			if (!run->uses[i])
+				continue;
+			_cleanup_free_ char *use = holder_find(
+				run->op.env, run->state.devices[i].uuid, run->settle.deadline);
+			if (!use)
 				return true;
 		}
 	return false;
@@ -637,7 +632,7 @@ static void free_change(struct apply_change *change)
  * interrupt. */
 static void close_run(struct apply_run *run)
 {
-	free_holders(run);
+	free_uses(run);
 	plan_free(&run->plan);
 	state_free(&run->state);
 	desired_free(&run->desired);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -59,10 +60,11 @@ static int change_defined(const struct op *op, enum action action, const struct 
 /* Scripts may take minutes, so the device may have been opened since it was checked. */
 static int stop(const struct op *op, const struct mdev *dev, struct error *err)
 {
-	_cleanup_free_ char *who = holder_find(op->env, dev->uuid);
+	_cleanup_free_ char *use =
+		holder_find(op->env, dev->uuid, op->wait ? clock_in(op->wait) : 0);
 
-	if (who)
-		return error_set(err, STATUS_IN_USE, "Device %s is in use by %s", dev->uuid, who);
+	if (use)
+		return error_set(err, STATUS_IN_USE, "Device %s %s", dev->uuid, use);
 	return active_drop(op->env, dev, err);
 }
 

@@ -46,9 +46,9 @@ struct plan {
 
 /* Facts that are not part of the snapshot. */
 struct plan_facts {
-	/* Borrowed: the user of each device of the state, NULL = not in use; only those of
-	 * `surplus` are considered. NULL = no device is in use. */
-	char *const *holders;
+	/* Borrowed: for each device of the state, see holder_find(); only those of `surplus` are
+	 * considered. NULL = no device is in use. */
+	char *const *uses;
 	const struct mdev_list *full; /* borrowed: no instances there, contrary to sysfs */
 };
 

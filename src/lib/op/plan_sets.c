@@ -242,12 +242,11 @@ static void undefine(struct planner *p, const struct target *target, const struc
 static bool take_away(struct planner *p, const struct target *target, const struct member *member)
 {
 	const struct state_device *running = planner_running(member->there, member->n_there);
-	const char *holder =
-		running && p->facts->holders ? p->facts->holders[index_of(p, running)] : NULL;
+	const char *use = running && p->facts->uses ? p->facts->uses[index_of(p, running)] : NULL;
 
-	if (holder) {
-		planner_problem(p, STATUS_IN_USE, "Device %s (%s/%u) is in use by %s",
-				running->uuid, target->set->name, member->index, holder);
+	if (use) {
+		planner_problem(p, STATUS_IN_USE, "Device %s (%s/%u) %s", running->uuid,
+				target->set->name, member->index, use);
 		p->in_use++;
 		return false;
 	}

@@ -327,7 +327,7 @@ static void find_holders(const struct env *env, bool walk, struct state *state)
 							 .path = state->running.v[i].uuid }
 				      : (struct holder){ .dirfd = env->root,
 							 .path = state->vfs.v[i - n_running].path };
-	holders_find(env, state->holders, n, walk);
+	holder_find_all(env, state->holders, n, walk);
 	state->vf_holders = &state->holders[n_running];
 	for (size_t i = 0; i < state->n_devices; i++)
 		if (state->devices[i].running)
@@ -477,7 +477,7 @@ void state_free(struct state *state)
 		free(state->parents[i].driver);
 		free(state->parents[i].card);
 	}
-	holders_free(state->holders, state->n_holders);
+	holder_free_all(state->holders, state->n_holders);
 	free(state->holders);
 	free(state->devices);
 	free(state->parents);

@@ -5,7 +5,7 @@
 #include "base/file.h"
 #include "device/mdev.h"
 #include "host/env.h"
-#include "host/holders.h"
+#include "host/holder.h"
 #include "host/parent.h"
 #include "set/types.h"
 

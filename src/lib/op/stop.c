@@ -14,22 +14,21 @@
 /* Fails if the device is in use, or waits until it is not. */
 static int wait_for_holder(const struct op *op, struct error *err)
 {
-	_cleanup_free_ char *who = holder_find(op->env, op->uuid);
+	_cleanup_free_ char *use = NULL;
 	_cleanup_settle_ struct settle settle = { 0 };
 
-	if (!who)
-		return 0;
-	if (!op->wait)
-		return error_set(err, STATUS_IN_USE, "Device %s is in use by %s", op->uuid, who);
-	settle_open(&settle, op->env, op->wait);
-	while (settle_next(&settle)) {
-		free(who);
-		who = holder_find(op->env, op->uuid);
-		if (!who)
+	if (op->wait)
+		settle_open(&settle, op->env, op->wait);
+	do {
+		free(use);
+		use = holder_find(op->env, op->uuid, settle.deadline);
+		if (!use)
 			return 0;
-	}
-	return error_set(err, STATUS_TIMED_OUT, "Device %s is in use by %s (waited %u s)", op->uuid,
-			 who, op->wait);
+	} while (op->wait && settle_next(&settle));
+	if (!op->wait)
+		return error_set(err, STATUS_IN_USE, "Device %s %s", op->uuid, use);
+	return error_set(err, STATUS_TIMED_OUT, "Device %s %s (waited %u s)", op->uuid, use,
+			 op->wait);
 }
 
 /* Whether the device was created after the one whose removal made systemd stop its unit: udev

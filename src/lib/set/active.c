@@ -549,12 +549,12 @@ int active_discard(const struct env *env, const char *uuid, struct mdev *ret, st
 		mark_clear(&mark);
 	if (r <= 0)
 		return r;
-	_cleanup_free_ char *who = holder_find(env, uuid);
-	if (who)
+	_cleanup_free_ char *use = holder_find(env, uuid, 0);
+	if (use)
 		return error_set(err, STATUS_IN_USE,
 				 "The start of device %s was interrupted and it is incomplete, but "
-				 "it is in use by %s",
-				 uuid, who);
+				 "it %s",
+				 uuid, use);
 	if (drop(env, uuid, err) < 0 && err->status != STATUS_NOT_FOUND)
 		return -1;
 	error_clear(err);
