@@ -623,6 +623,28 @@ mtty-2, mtty-4"
 	[[ $(find "$D" -type f ! -name '.*') == "$D/mtty/$A0" ]]
 }
 
+@test "a device does not leave a parent whose types cannot be read" {
+	local types=$SYS/devices/virtual/mtty/mtty/mdev_supported_types
+	add_type card mtty-1 2 vfio-pci
+	sets "$(set_of a 1 '"mtty", "card"')"
+	mdevctl apply "$F"
+	chmod 000 "$types"
+	run -1 --separate-stderr weak mdevctl apply "$F"
+	same ""
+	[[ $stderr == *"Error: Set 'a': Unable to read the types of parent mtty" ]]
+	mdevctl list -d --dumpjson >"$F"
+	mdevctl stop -u "$A0"
+	run -1 --separate-stderr weak mdevctl apply "$F"
+	same ""
+	[[ $stderr == *"Device $A0 cannot be started: Unable to read the types of parent mtty"* ]]
+	chmod 755 "$types"
+	chmod 000 "$SYS/class/mdev_bus"
+	run -1 --separate-stderr weak mdevctl apply "$F"
+	same_stderr "Error: Unable to read /sys/class/mdev_bus: Permission denied"
+	chmod 755 "$SYS/class/mdev_bus"
+	applies "start    $A0 mtty mtty-1"
+}
+
 @test "only one apply runs at a time" {
 	sets "$(set_of a 1)"
 	: >"$D/.apply.lock"

@@ -88,6 +88,13 @@ static void explain(struct planner *p, const struct mdev *wanted)
 {
 	const struct site *site = sites_find(&p->sites, wanted->parent);
 
+	if (site->parent->has_types == ANSWER_UNKNOWN) {
+		planner_problem(
+			p, STATUS_FAILED,
+			"Device %s cannot be started: Unable to read the types of parent %s",
+			wanted->uuid, wanted->parent);
+		return;
+	}
 	if (!state_find_type(site->parent, wanted->type)) {
 		planner_problem(
 			p, STATUS_NOT_FOUND,
@@ -184,7 +191,7 @@ static int check_state(const struct state *state, struct error *err)
 	if (unseen)
 		return error_set(err, STATUS_FAILED, "%s", unseen);
 	if (state->parents_known != ANSWER_YES)
-		return error_set(err, STATUS_FAILED, "Unable to read the parents of this host");
+		return error_set(err, STATUS_FAILED, "%s", state->unseen);
 	return 0;
 }
 

@@ -51,6 +51,10 @@ static int find_type(const struct set *set, const struct state_parent *parent,
 {
 	_cleanup_error_ struct error why = { 0 };
 
+	if (parent->has_types == ANSWER_UNKNOWN)
+		return error_set(err, STATUS_FAILED,
+				 "Set '%s': Unable to read the types of parent %s", set->name,
+				 parent->name);
 	if (types_match(parent->types, parent->n_types, set->device.type, ret, &why) == 0)
 		return 0;
 	return error_set(err, why.status, "Set '%s': 'mdev_type': %s", set->name, why.text);
