@@ -214,6 +214,21 @@ Warning: Device $A0 on mtty is running with type mtty-1, not mtty-2"
 		"Warning: Device $A0 is running; the change takes effect at its next start"
 }
 
+@test "an incomplete device is replaced, so its changes are not announced for later" {
+	local removed="Warning: The start of device $A0 on matrix was interrupted; the incomplete device was removed"
+	definition matrix "$A0" vfio_ap-passthrough auto '[{"assign_adapter":"5"}]'
+	FAKEKERNEL_FAIL=assign_adapter=KILL run -137 mdev-start -u "$A0"
+	sets "$(set_of a 1 '"matrix"' vfio_ap-passthrough auto '"attrs": [{"assign_domain":"7"}]')"
+	run -10 --separate-stderr mdevctl apply --dry-run "$F"
+	same_stderr ""
+	run -0 --separate-stderr mdevctl apply "$F"
+	same "modify   $A0 matrix vfio_ap-passthrough a/0
+start    $A0 matrix vfio_ap-passthrough a/0"
+	same_stderr "$removed"
+	applies ""
+	[[ $(cat "$DEVICES/$A0/assign_domain") == 7 ]]
+}
+
 @test "a stopped device is started, and an undefined one is defined" {
 	sets "$(set_of a 2)"
 	mdevctl apply "$F"

@@ -130,9 +130,9 @@ static int plan_device(struct planner *p, const struct mdev *wanted, bool severa
 		else if (!sites_find(&p->sites, wanted->parent)->parent)
 			planner_note_absent(p, wanted->parent);
 	}
-	if (here)
-		planner_note_type(p, here, wanted->type);
 	bool incomplete = here && here->state == MDEV_INCOMPLETE;
+	if (here && !(incomplete && wanted->autostart))
+		planner_note_type(p, here, wanted->type);
 	if (!wanted->autostart || (running && running == here && !incomplete))
 		return 0;
 	if (!running || incomplete)

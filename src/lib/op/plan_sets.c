@@ -412,8 +412,9 @@ static bool keep(struct planner *p, const struct target *target, const struct me
 	     !site_start(site, state_find_type(site->parent, type))))
 		return false;
 	keep_definition(p, target, member, type);
-	planner_note_type(p, home, type);
-	if (starts)
+	if (!starts)
+		planner_note_type(p, home, type);
+	else
 		add_start(p, target, member, home->uuid, home->parent, type);
 	return true;
 }

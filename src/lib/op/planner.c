@@ -103,7 +103,8 @@ void planner_note_running(struct planner *p, const struct state_device *dev,
 	const struct mdev *now = dev->definition;
 	struct mdev same = *wanted; /* borrows its texts */
 
-	if (!dev->running)
+	/* The start replaces an incomplete device. */
+	if (!dev->running || (dev->state == MDEV_INCOMPLETE && wanted->autostart))
 		return;
 	same.autostart = now->autostart;
 	if (now->broken || !mdev_is_same(now, &same))
