@@ -7,7 +7,8 @@
  *   registered   1 or 0: registered as a parent or not. The platform device itself stays.
  *   capacity     units to share: a device of type platform-small takes 1, platform-large 4
  *   delay        milliseconds that a creation takes
- *   attr_delay   milliseconds that writing to an attribute of a device takes
+ *   attr_hold    1: writes to attributes of devices wait until it is 0 again
+ *   held         how many writes are waiting
  *   refuse       "ERRNO" refuses every creation, "ERRNO UUID" this one, "0" none
  *
  * A device has attributes that judge what is written, as those of vfio_ap do: assign_adapter,
@@ -17,6 +18,7 @@
  *
  * Module parameters: parents (how many), registered, capacity, delay (what they begin with).
  */
+#include <linux/atomic.h>
 #include <linux/bitmap.h>
 #include <linux/delay.h>
 #include <linux/list.h>
@@ -60,9 +62,10 @@ struct parent {
 	struct mutex reg_lock;	  /* protects reg; held over (un)registration */
 	struct registration *reg; /* NULL while not registered */
 	struct mutex lock;	  /* protects what follows, and the bitmaps of the devices */
-	unsigned int capacity, used, delay, attr_delay;
+	unsigned int capacity, used, delay, attr_hold;
 	unsigned int refuse_errno;
 	guid_t refuse_uuid; /* null: refuse all */
+	atomic_t held;
 	struct list_head devices;
 };
 
@@ -152,6 +155,15 @@ static bool matrix_is_free(struct device_state *state, unsigned long *adapters,
 	return true;
 }
 
+/* Regardless of signals, even SIGKILL. */
+static void hold_attr(struct parent *parent)
+{
+	atomic_inc(&parent->held);
+	while (READ_ONCE(parent->attr_hold))
+		msleep(10);
+	atomic_dec(&parent->held);
+}
+
 static ssize_t matrix_change(struct device *dev, const char *buf, size_t count, bool adapter,
 			     bool assign)
 {
@@ -163,7 +175,7 @@ static ssize_t matrix_change(struct device *dev, const char *buf, size_t count, 
 	if (kstrtou8(buf, 0, &id))
 		return -EINVAL;
 
-	msleep(READ_ONCE(state->parent->attr_delay));
+	hold_attr(state->parent);
 	mutex_lock(&state->parent->lock);
 	bitmap_copy(wanted, map, MATRIX_BITS);
 	if (assign)
@@ -368,12 +380,23 @@ static DEVICE_ATTR_WO(refuse);
 
 NUMBER_ATTR(capacity);
 NUMBER_ATTR(delay);
-NUMBER_ATTR(attr_delay);
+NUMBER_ATTR(attr_hold);
 
-static struct attribute *mdevtest_parent_attrs[] = {
-	&dev_attr_registered.attr, &dev_attr_capacity.attr, &dev_attr_delay.attr,
-	&dev_attr_attr_delay.attr, &dev_attr_refuse.attr,   NULL
-};
+static ssize_t held_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	struct parent *parent = dev_get_drvdata(dev);
+
+	return sysfs_emit(buf, "%d\n", atomic_read(&parent->held));
+}
+static DEVICE_ATTR_RO(held);
+
+static struct attribute *mdevtest_parent_attrs[] = { &dev_attr_registered.attr,
+						     &dev_attr_capacity.attr,
+						     &dev_attr_delay.attr,
+						     &dev_attr_attr_hold.attr,
+						     &dev_attr_held.attr,
+						     &dev_attr_refuse.attr,
+						     NULL };
 ATTRIBUTE_GROUPS(mdevtest_parent);
 
 static int add_parent(struct parent *parent, int id)

@@ -26,14 +26,13 @@ kill_start() # COMMAND...: is killed while the first attribute is written
 {
 	local pid status=0
 
-	echo 5000 >$parent/attr_delay
+	echo 1 >$parent/attr_hold
 	"$@" &
 	pid=$!
-	wait_for test -e "/sys/bus/mdev/devices/$u1/matrix"
-	wait_for grep -q "^State:.D" /proc/$pid/status # in the kernel
+	wait_for grep -qx 1 $parent/held
 	kill -KILL $pid
+	echo 0 >$parent/attr_hold
 	wait $pid || status=$?
-	echo 0 >$parent/attr_delay
 	check "$1 was killed" 137 "$status"
 	check "the kernel has the device" "$u1" "$(devices mdevtest.0)"
 	check "its second attribute was not written" "05." "$(matrix)"
@@ -53,7 +52,7 @@ check_like "a plain start suggests what to do" \
 check_cmd "the unit of the device starts" systemctl start mdev@$u1.service
 complete "the unit of the device"
 check_like "the journal contains it" "*The start of device $u1 on mdevtest.0 was interrupted*" \
-	"$(journalctl -b -o cat MDEV_UUID=$u1)"
+	"$(journal -o cat MDEV_UUID=$u1)"
 systemctl stop mdev@$u1.service
 check "the unit stops the device" "" "$(devices mdevtest.0)"
 
@@ -64,12 +63,12 @@ complete "the unit of the parent"
 mdevctl stop -u $u1
 
 # The unit itself is killed, for example by its timeout or for lack of memory.
-echo 5000 >$parent/attr_delay
+echo 1 >$parent/attr_hold
 systemctl --no-block start mdev@$u1.service
-wait_for test -e "/sys/bus/mdev/devices/$u1/matrix"
+wait_for grep -qx 1 $parent/held
 systemctl kill --signal=KILL mdev@$u1.service
+echo 0 >$parent/attr_hold
 check_soon "a killed unit fails" "failed failed" unit_state mdev@$u1.service
-echo 0 >$parent/attr_delay
 check_cmd "it starts again" systemctl start mdev@$u1.service
 complete "the unit that was killed"
 

@@ -47,8 +47,7 @@ check "the unit stopped with the callout" "inactive dead" "$(unit_state mdev@$u1
 
 story() # UUID
 {
-	journalctl --sync
-	journalctl -b -q -o cat "MDEV_UUID=$1"
+	journal -o cat "MDEV_UUID=$1"
 }
 check "the journal contains the whole history of the device" "check: checked $u1 before define
 check: done with $u1 after define: success
@@ -60,12 +59,12 @@ check: checked $u1 before stop
 check: done with $u1 after stop: success
 Done: stop $u1, type platform-small on $parent" "$(story $u1 | grep -v modify)"
 check "each entry has the fields of the device" "$u1 $parent platform-small start" \
-	"$(journalctl -b -q -o json MDEV_UUID=$u1 MDEV_ACTION=start | tail -n 1 |
-		sed -n 's/.*"MDEV_UUID":"\([^"]*\)".*/\1/p') $(journalctl -b -q -F MDEV_PARENT |
-		head -n 1) $(journalctl -b -q -F MDEV_TYPE | head -n 1) $(journalctl -b -q \
+	"$(journal -o json MDEV_UUID=$u1 MDEV_ACTION=start | tail -n 1 |
+		sed -n 's/.*"MDEV_UUID":"\([^"]*\)".*/\1/p') $(journal -F MDEV_PARENT |
+		head -n 1) $(journal -F MDEV_TYPE | head -n 1) $(journal \
 		-F MDEV_ACTION | grep start)"
 check "the output of a callout is logged once" 1 \
-	"$(journalctl -b -q -o cat -u mdev@$u1 | grep -c "checked $u1 before start")"
+	"$(journal -o cat -u mdev@$u1 | grep -c "checked $u1 before start")"
 
 # A failure, with the reason logged by the kernel.
 rm /usr/lib/mdevctl/scripts.d/callouts/check
@@ -73,7 +72,7 @@ echo 5 >/sys/devices/platform/$parent/refuse
 mdevctl start -u $u2 -p $parent -t platform-small || true
 check_like "a failed change is in the journal with its cause" \
 	"Failed to start $u2 on $parent: *Input/output error*" "$(story $u2)"
-check "at priority err" "3" "$(journalctl -b -q -o export MDEV_UUID=$u2 | sed -n 's/^PRIORITY=//p')"
+check "at priority err" "3" "$(journal -o export MDEV_UUID=$u2 | sed -n 's/^PRIORITY=//p')"
 echo 0 >/sys/devices/platform/$parent/refuse
 
 # Concurrent writers: the slower one starts again, which is not a failure.
@@ -106,7 +105,7 @@ systemctl start mdev-autostart@absent || true
 check_like "so is one whose definition is broken" \
 	"*Failed to start $u3 on absent: Invalid JSON in /etc/mdevctl.d/absent/$u3: *" "$(story $u3)"
 check "and the unit logs the reason once" 1 \
-	"$(journalctl -b -q -o cat -u mdev-autostart@absent | grep -c 'Invalid JSON')"
+	"$(journal -o cat -u mdev-autostart@absent | grep -c 'Invalid JSON')"
 rm -r /etc/mdevctl.d/absent
 systemctl reset-failed
 
@@ -114,7 +113,12 @@ systemctl reset-failed
 for i in 1 2 3 4; do
 	mdevctl define -u "0000000$i-0000-4000-8000-000000000000" -p mdevtest.1 -t platform-small -a
 done
-echo 3000 >/sys/devices/platform/mdevtest.1/delay
+cat >/usr/lib/mdevctl/scripts.d/callouts/slow <<'EOF'
+#!/bin/sh
+[ "$4 $6" = "pre start" ] || exit 2
+case ${10} in 00000002-*) until [ -e /run/seen ]; do sleep 0.1; done ;; esac
+EOF
+chmod 755 /usr/lib/mdevctl/scripts.d/callouts/slow
 echo 0 >/sys/devices/platform/mdevtest.1/registered
 echo 1 >/sys/devices/platform/mdevtest.1/registered
 status_text()
@@ -123,6 +127,7 @@ status_text()
 }
 check_soon "systemctl status shows the progress of an autostart" \
 	"Starting 2 of 4: 00000002-0000-4000-8000-000000000000" status_text
+touch /run/seen
 check_soon "and its completion" "All 4 devices are running" \
 	systemctl show --value -p StatusText mdev-autostart@mdevtest.1
 
@@ -132,5 +137,5 @@ for unit in mdev@ mdev-autostart@; do
 	check_like "the exposure of $unit is at most medium" "*MEDIUM*" "$exposure"
 done
 check "nothing was logged at priority crit or worse" "" \
-	"$(journalctl -b -q -p crit -o cat | grep -i mdev || true)"
+	"$(journal -p crit -o cat | grep -i mdev || true)"
 check "no unit failed" "" "$(failed_units)"

@@ -90,6 +90,12 @@ settle() # until udev has processed all events
 	udevadm settle --timeout="$patience"
 }
 
+journal() # OPTION...: entries of this boot, including those that journald has not stored yet
+{
+	journalctl --sync
+	journalctl -b -q "$@"
+}
+
 failed_units()
 {
 	systemctl list-units --state=failed --plain --no-legend --full | cut -d' ' -f1

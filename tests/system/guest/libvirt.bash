@@ -254,4 +254,4 @@ check_cmd "nodedev-destroy" virsh "nodedev-destroy $(name $u1); nodedev-destroy 
 check_cmd "nodedev-undefine" virsh "nodedev-undefine $(name $u1); nodedev-undefine $(name $u2)"
 same_view "nothing is left"
 check "AppArmor denied libvirt no access to our programs" "" \
-	"$(journalctl -b -q -o cat | grep 'apparmor="DENIED"' | grep mdev || true)"
+	"$(journal -o cat | grep 'apparmor="DENIED"' | grep mdev || true)"

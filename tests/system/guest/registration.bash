@@ -109,4 +109,4 @@ check "200 reloads leave no temporary file behind" "" \
 	"$(find /etc/mdevctl.d /run /tmp -name '*mdevctl*tmp*' 2>/dev/null)"
 check "200 reloads leave no failed unit behind" "" "$(failed_units)"
 check "nothing was logged at priority crit or worse" "" \
-	"$(journalctl -b -q -p crit -o cat | grep -i mdev || true)"
+	"$(journal -p crit -o cat | grep -i mdev || true)"

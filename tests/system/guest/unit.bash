@@ -113,7 +113,7 @@ systemctl daemon-reload
 mdevctl define -u $u2 -p absent -t mtty-1
 check_status "a guest's unit fails if the device cannot be started" 1 systemctl start guest-$u2
 check_like "its journal says why" "*Unable to find parent device 'absent' (waited 1 s)*" \
-	"$(journalctl -b -q -u mdev@$u2 -o cat)"
+	"$(journal -u mdev@$u2 -o cat)"
 check "the guest was not started" "inactive dead" "$(unit_state guest-$u2.service)"
 systemctl reset-failed
 
