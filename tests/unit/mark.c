@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -44,6 +45,7 @@ static pid_t start_elsewhere(bool set)
 	if (pid == 0) {
 		struct mark mark;
 		struct error err = { 0 };
+		prctl(PR_SET_PDEATHSIG, SIGKILL); /* whoever waits for our output waits for its */
 		if (mark_take(&env, UUID, &mark, &err) < 0 || (set && mark_set(&mark, &err) < 0))
 			_exit(1);
 		(void)!write(told[1], "x", 1);
