@@ -150,3 +150,36 @@ release()
 	kill "$pid"
 	wait "$pid" || true
 }
+
+# Loads VFIO, its other modules, and mtty as build-modules has built them.
+load_vfio() # cdev|nogroup
+{
+	local module
+
+	for module in iommufd vfio vfio_iommu_type1 mdev mtty; do
+		[ ! -e "$here/$1/$module.ko" ] || insmod "$here/$1/$module.ko"
+	done
+}
+
+# Prints the row of status for a device, without its name.
+status_row() # UUID [COMMAND...]
+{
+	LC_ALL=C "${@:2}" mdevctl status --noheadings --uuid="$1" | sed -n "s/.*$1 *//p" | tr -s ' '
+}
+
+# Prints the first value of a key in the JSON output of status.
+status_json() # UUID KEY
+{
+	mdevctl status --json --uuid="$1" | sed -n "s/^ *\"$2\": \(.*[^,]\),\{0,1\}$/\1/p" | head -n 1
+}
+
+# Checks that status shows a device as used by the process that holds it, while another device is not in use.
+check_status_of_held() # WHAT UUID OTHER
+{
+	check_like "status names the user ($1)" "running * hold ($holder_pid)" "$(status_row "$2")"
+	check "in JSON, too ($1)" "true $holder_pid" "$(status_json "$2" in_use) $(status_json "$2" pid)"
+	check "the other device is not in use ($1)" "false null" \
+		"$(status_json "$3" in_use) $(status_json "$3" used_by)"
+	check_like "an ordinary user is not told who uses it ($1)" "running * ?" \
+		"$(status_row "$2" setpriv --reuid=65534 --regid=65534 --clear-groups 2>/dev/null)"
+}

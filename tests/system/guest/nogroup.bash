@@ -6,15 +6,24 @@ set -eu
 . "${0%/*}/lib.bash"
 
 u1=11111111-1111-4111-8111-111111111111
-for module in iommufd vfio mdev mtty; do
-	insmod "$here/nogroup/$module.ko"
-done
+u2=22222222-2222-4222-8222-222222222222
+load_vfio nogroup
 
 check_cmd "start --settle returns" timeout "$patience" mdevctl start --settle -u $u1 -p mtty -t mtty-1
 check "the device has a node of its own" "character special file" \
 	"$(stat -c %F "/dev/vfio/devices/$(node_of cdev $u1)")"
 check "udev has finished with it" yes "$(udevadm info "/dev/vfio/devices/$(node_of cdev $u1)" >/dev/null && echo yes)"
 check "it has no group" "" "$(find /dev/vfio -name '[0-9]*'; find -H "/sys/bus/mdev/devices/$u1" -name iommu_group)"
+
+mdevctl start --settle -u $u2 -p mtty -t mtty-1
+check "status shows the node, and no group" "null \"/dev/vfio/devices/$(node_of cdev $u1)\"" \
+	"$(status_json $u1 vfio_group) $(status_json $u1 vfio_device)"
+for what in cdev iommufd; do
+	hold $what $u1
+	check_status_of_held $what $u1 $u2
+	release
+done
+mdevctl stop -u $u2
 
 for what in cdev iommufd; do
 	hold $what $u1

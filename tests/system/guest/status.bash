@@ -1,25 +1,14 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck disable=SC2016,SC2154 # sed sees backticks; coproc sets guest_PID
-# mdevctl status on a real kernel: states, the users of devices for all ways to use them, and
-# ordinary users. It must never prevent a guest from starting.
+# mdevctl status on a real kernel: states, the users of devices through groups (cdev.bash: through device
+# nodes), and ordinary users. It must never prevent a guest from starting.
 set -eu
 . "${0%/*}/lib.bash"
 
 u1=11111111-1111-4111-8111-111111111111
 u2=22222222-2222-4222-8222-222222222222
 export LC_ALL=C
-
-# Prints the row of a device without its name.
-row() # UUID
-{
-	mdevctl status --noheadings --uuid="$1" | sed -n "s/.*$1 *//p" | tr -s ' '
-}
-
-in_json() # UUID KEY: the first value of this key
-{
-	mdevctl status --json --uuid="$1" | sed -n "s/^ *\"$2\": \(.*[^,]\),\{0,1\}$/\1/p" | head -n 1
-}
 
 modprobe mtty
 modprobe vfio_iommu_type1
@@ -33,32 +22,25 @@ mdevctl start -u $u1
 mdevctl start -u $u2 -p mtty -t mtty-2
 settle
 check_status "--check is content" 0 mdevctl status --check
-check "running, defined, not in use" "running auto" "$(row $u1)"
-check "running, not defined, not in use" "running -" "$(row $u2)"
-check "the group's node is the device's" "\"/dev/vfio/$(node_of group $u1)\"" "$(in_json $u1 vfio_group)"
+check "running, defined, not in use" "running auto" "$(status_row $u1)"
+check "running, not defined, not in use" "running -" "$(status_row $u2)"
+check "the group's node is the device's" "\"/dev/vfio/$(node_of group $u1)\"" "$(status_json $u1 vfio_group)"
 mdevctl status | systemd-cat -t status
 
-kinds="group device"
-[ ! -e /dev/vfio/devices ] || kinds+=" cdev"
-[ ! -e /dev/iommu ] || [ ! -e /dev/vfio/devices ] || kinds+=" iommufd"
-for what in $kinds; do
+for what in group device; do
 	hold "$what" $u1
-	check "the user of the $what is named" "running auto hold ($holder_pid)" "$(row $u1)"
-	check "the other device is not in use ($what)" "running -" "$(row $u2)"
-	check "an ordinary user is told that it cannot be told ($what)" "running auto ?" \
-		"$(setpriv --reuid=65534 --regid=65534 --clear-groups mdevctl status --noheadings -u $u1 2>/dev/null |
-			sed -n "s/.*$u1 *//p" | tr -s ' ')"
+	check_status_of_held "$what" $u1 $u2
 	release
 done
-check "nobody uses it any more" "running auto" "$(row $u1)"
+check "nobody uses it any more" "running auto" "$(status_row $u1)"
 
 # The group is closed, and the device is open: since Linux 6.17, the kernel shows which device it
 # is.
 hold closed $u1
 if grep -q vfio-device-syspath "/proc/$holder_pid/fdinfo"/*; then
-	check "the kernel names the device whose group is closed" "running auto hold ($holder_pid)" "$(row $u1)"
+	check "the kernel names the device whose group is closed" "running auto hold ($holder_pid)" "$(status_row $u1)"
 else
-	check "a device whose group is closed cannot be told from others" "running auto ?" "$(row $u1 2>/dev/null)"
+	check "a device whose group is closed cannot be told from others" "running auto ?" "$(status_row $u1 2>/dev/null)"
 fi
 release
 
@@ -70,8 +52,8 @@ coproc guest {
 		sh -c 'echo; read -r _' sh -name guest=vm7,debug-threads=on -S
 }
 read -r -t "$patience" _ <&"${guest[0]}"
-check "a guest is named" "running auto vm7 ($guest_PID)" "$(row $u1)"
-check "as QEMU calls it" '"vm7"' "$(in_json $u1 guest)"
+check "a guest is named" "running auto vm7 ($guest_PID)" "$(status_row $u1)"
+check "as QEMU calls it" '"vm7"' "$(status_json $u1 guest)"
 guest_pid=$guest_PID
 echo >&"${guest[1]}"
 wait "$guest_pid" || true
