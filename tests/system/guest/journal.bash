@@ -59,8 +59,9 @@ check: checked $u1 before stop
 check: done with $u1 after stop: success
 Done: stop $u1, type platform-small on $parent" "$(story $u1 | grep -v modify)"
 check "each entry has the fields of the device" \
-	"MDEV_ACTION=start MDEV_PARENT=$parent MDEV_TYPE=platform-small MDEV_UUID=$u1" \
-	"$(journal -n 1 -o export MDEV_UUID=$u1 MDEV_ACTION=start | grep ^MDEV_ | sort | paste -sd' ')"
+	"MDEV_ACTION:start MDEV_PARENT:$parent MDEV_TYPE:platform-small MDEV_UUID:$u1" \
+	"$(journal -o json MDEV_UUID=$u1 MDEV_ACTION=start | tail -n 1 | grep -o '"MDEV_[A-Z]*":"[^"]*"' |
+		tr -d '"' | sort | paste -sd' ')"
 check "the output of a callout is logged once" 1 \
 	"$(journal -o cat -u mdev@$u1 | grep -c "checked $u1 before start")"
 
