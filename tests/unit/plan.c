@@ -165,7 +165,8 @@ int main(void)
 	do {
 		quarter = fill(128);
 		all = fill(512);
-	} while ((all >= 100.0 * SLOW || all >= 8 * quarter) && ++tries < 20); /* were it quadratic: 16 */
+	} while ((all >= 100.0 * SLOW || all >= 8 * quarter) &&
+		 ++tries < 20); /* were it quadratic: 16 */
 
 	printf("plan of 4096 devices on 512 parents: %.1f ms, of a quarter: %.1f ms\n", all,
 	       quarter);
