@@ -132,7 +132,7 @@ killed() {
 
 # The signal was deferred, or arrived before anything was done.
 put_off() {
-	((status > 128 || status == 0)) || [[ $status == 1 && $(<"$ERR") == "Error: Interrupted by signal"* ]] ||
+	((status > 128 || status == 0)) || [[ $status == 1 && $(tail -n 1 "$ERR") == "Error: Interrupted by signal"* ]] ||
 		return 1
 	[[ $(device) != part ]] && paired && heals
 }
