@@ -267,14 +267,14 @@ Device $U1 has no attributes" mdevctl modify -u "$U1" --delattr --index=42949672
 
 @test "a type name is a single path component" {
 	local bad shown
-	for bad in "" . .. $'\t' $'\xc0\x80'; do
+	for bad in "" . .. ../mtty-1 /mtty-1 mtty-1/ ../mdev_supported_types/mtty-1 $'\t' $'\xc0\x80'; do
 		shown=${bad/$'\xc0\x80'/??}
 		wrong_usage "Option '--type' has invalid value '$shown': not the name of a type" define -u "$U1" -p mtty "--type=$bad"
 		wrong_usage "Option '--type' has invalid value '$shown': not the name of a type" start -u "$U1" -p mtty "--type=$bad"
 	done
 	# Human-readable names may have slashes.
 	definition mtty "$U2" mtty-1
-	for bad in ../mtty-1 mtty/1 ../mdev_supported_types/mtty-1; do
+	for bad in mtty/1 mtty-1/name; do
 		fails 3 "Error: Parent mtty has no type with the name '$bad'" \
 			mdevctl define -u "$U1" -p mtty "--type=$bad"
 		fails 3 "Error: Parent later has no type with the name '$bad'" \

@@ -406,6 +406,7 @@ ap() {
 @test "a type that temporarily does not exist is waited for" {
 	local calls=$BATS_TEST_TMPDIR/calls start=(mdev-start -u "$U1" -p matrix)
 	ap
+	mkdir "$MARKS" # the first start would create it, with more calls than the next
 	strace -E LD_PRELOAD="$LD_PRELOAD" -o "$calls" -e trace=openat "${start[@]}"
 	mdev-stop -u "$U1"
 	n=$(grep -n 'types/vfio_ap-passthrough", O_[^"]*O_PATH' "$calls" | sed -n '1s/:.*//p')

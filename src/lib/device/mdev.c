@@ -197,13 +197,6 @@ bool name_valid(const char *text)
 	return component_valid(text, strlen(text)) && !strchr(text, '/') && text_printable(text);
 }
 
-bool title_valid(const char *text)
-{
-	size_t n = strlen(text);
-
-	return component_valid(text, n) && text_printable(text);
-}
-
 bool attr_name_valid(const char *text)
 {
 	if (strlen(text) >= PATH_MAX / 2)
@@ -216,4 +209,9 @@ bool attr_name_valid(const char *text)
 		if (*p == '\0')
 			return text_printable(text);
 	}
+}
+
+bool title_valid(const char *text)
+{
+	return strlen(text) <= NAME_MAX && attr_name_valid(text);
 }

@@ -101,10 +101,11 @@ bool uuid_is_canonical(const char *text);
  * JSON output), no control characters (for line-based output). */
 bool name_valid(const char *text);
 
-/* Whether text can be the human-readable name of a type, which may contain "/", unlike the name of
- * a directory: "I/O subchannel (Non-QDIO)" of vfio_ccw. */
-bool title_valid(const char *text);
-
 /* Whether text is a valid attribute name: valid names joined by "/", so that the path cannot leave
  * the device directory. */
 bool attr_name_valid(const char *text);
+
+/* Whether text can be the human-readable name of a type. Unlike the name of a directory, it may
+ * contain "/" between other characters: "I/O subchannel (Non-QDIO)" of vfio_ccw. It cannot be taken
+ * for a path that leaves a directory. */
+bool title_valid(const char *text);
