@@ -22,16 +22,14 @@
 static int check_sole(const struct op *op, const struct mdev *dev, struct error *err)
 {
 	_cleanup_list_ struct mdev_list found = { 0 };
-	struct filter filter = { dev->uuid, NULL };
 
-	defined_find(op->env, &filter, &found);
+	defined_find_elsewhere(op->env, dev, &found);
 	if (found.unseen)
 		return error_set(err, STATUS_FAILED, "%s", found.unseen);
-	for (size_t i = 0; i < found.n; i++)
-		if (strcmp(found.v[i].parent, dev->parent) != 0)
-			return error_set(err, STATUS_EXISTS,
-					 "Device %s was defined on %s by another process",
-					 dev->uuid, found.v[i].parent);
+	if (found.n > 0)
+		return error_set(err, STATUS_EXISTS,
+				 "Device %s was defined on %s by another process", dev->uuid,
+				 found.v[0].parent);
 	return 0;
 }
 

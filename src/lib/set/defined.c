@@ -110,7 +110,7 @@ static int list_others(struct defined_dir *dir)
 
 	if (dir->listed)
 		return 0;
-	int r = file_scan(dir->fd, ".", names);
+	int r = file_scan_unsorted(dir->fd, ".", names);
 	if (r < 0) /* a directory that was removed while it was open has no files */
 		return is_missing(r) ? 0 : r;
 	for (int i = 0; i < names->n; i++) {
@@ -126,7 +126,8 @@ static int list_others(struct defined_dir *dir)
 	return 0;
 }
 
-/* Returns the name of one of these files, preferably the canonical name. NULL = there is none. */
+/* Returns the name of one of these files: the canonical name, or else the first in bytewise order.
+ * NULL = there is none. */
 static const char *find_other(const struct defined_dir *dir, const char *wanted)
 {
 	const char *found = NULL;
@@ -135,8 +136,11 @@ static const char *find_other(const struct defined_dir *dir, const char *wanted)
 	for (int i = 0; i < dir->others.n; i++) {
 		const char *name = dir->others.v[i]->d_name;
 
-		if (uuid_read(name, uuid) && strcmp(uuid, wanted) == 0 &&
-		    (!found || strcmp(name, wanted) == 0))
+		if (!uuid_read(name, uuid) || strcmp(uuid, wanted) != 0)
+			continue;
+		if (strcmp(name, wanted) == 0)
+			return name;
+		if (!found || strcmp(name, found) < 0)
 			found = name;
 	}
 	return found;
@@ -333,7 +337,9 @@ static void warn_misplaced(const char *name)
 			    name, uuid);
 }
 
-void defined_find(const struct env *env, const struct filter *filter, struct mdev_list *ret)
+/* except: a parent that is left out; NULL = none */
+static void find(const struct env *env, const struct filter *filter, const char *except,
+		 struct mdev_list *ret)
 {
 	_cleanup_names_ struct file_names parents = { 0 };
 
@@ -361,7 +367,7 @@ void defined_find(const struct env *env, const struct filter *filter, struct mde
 			warn_misplaced(name);
 			continue;
 		}
-		if (!defined_is_parent(name))
+		if (!defined_is_parent(name) || (except && strcmp(name, except) == 0))
 			continue;
 		if (name_valid(name))
 			find_in_parent(env, name, filter->uuid, ret);
@@ -369,6 +375,18 @@ void defined_find(const struct env *env, const struct filter *filter, struct mde
 			log_warning("Ignoring a directory in /" DIR_PATH
 				    ": its name is not a valid parent name");
 	}
+}
+
+void defined_find(const struct env *env, const struct filter *filter, struct mdev_list *ret)
+{
+	find(env, filter, NULL, ret);
+}
+
+void defined_find_elsewhere(const struct env *env, const struct mdev *dev, struct mdev_list *ret)
+{
+	struct filter filter = { dev->uuid, NULL };
+
+	find(env, &filter, dev->parent, ret);
 }
 
 void defined_clean(const struct env *env)

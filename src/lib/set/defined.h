@@ -19,6 +19,9 @@
  * /etc/mdevctl.d does not exist, the set is empty. */
 void defined_find(const struct env *env, const struct filter *filter, struct mdev_list *ret);
 
+/* The same for the definitions of dev->uuid on other parents than dev->parent. */
+void defined_find_elsewhere(const struct env *env, const struct mdev *dev, struct mdev_list *ret);
+
 /* Whether devices of a parent with this valid name can be defined: some directories are not those
  * of parents. */
 bool defined_is_parent(const char *name);
