@@ -68,8 +68,9 @@ int file_scan_unsorted(int dirfd, const char *path, struct file_names *ret)
 	struct file_names names = { 0 };
 	size_t room = 0;
 
-	_cleanup_close_ int fd = path ? file_open_dir(dirfd, path) : -1;
-	ssize_t len = path && fd < 0 ? fd : read_entries(path ? fd : dirfd, &names.entries);
+	_cleanup_close_ int opened = path ? file_open_dir(dirfd, path) : -1;
+	int fd = path ? opened : dirfd;
+	ssize_t len = fd < 0 ? fd : read_entries(fd, &names.entries);
 	if (!names.entries)
 		return (int)len;
 	for (ssize_t at = 0; at < len;) {

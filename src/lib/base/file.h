@@ -15,7 +15,8 @@
 #define FILE_LIMIT ((size_t)1024 * 1024)
 
 /* Reads the entries of a directory except "." and "..", sorted bytewise. d_type may be DT_UNKNOWN.
- * path NULL = dirfd itself, from file_open_dir(), which can be read only once. */
+ * path NULL = dirfd itself, the result of file_open_dir(): an fd, which can be read only once, or
+ * its error, which is returned. */
 struct file_names {
 	struct dirent **v; /* owned; they point into entries */
 	int n;

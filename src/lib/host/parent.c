@@ -163,7 +163,7 @@ static char *explain_cards(const struct env *env)
 	_cleanup_names_ struct file_names names = { 0 };
 
 	_cleanup_close_ int fd = file_open_dir(env->root, PCI);
-	if (fd < 0 || file_scan(fd, NULL, &names) < 0)
+	if (file_scan(fd, NULL, &names) < 0)
 		return NULL;
 	for (int i = 0; i < names.n; i++) {
 		const char *name = names.v[i]->d_name;
@@ -251,7 +251,7 @@ static char *find_subchannel(const struct env *env, const char *word, bool by_de
 	char device[64];
 
 	_cleanup_close_ int fd = file_open_dir(env->root, CHANNELS "/devices");
-	if (fd < 0 || file_scan(fd, NULL, &names) < 0)
+	if (file_scan(fd, NULL, &names) < 0)
 		return NULL;
 	for (int i = 0; i < names.n; i++) {
 		const char *name = names.v[i]->d_name;

@@ -113,7 +113,7 @@ static void add_dir(const struct env *env, const char *dir, struct scripts *ret)
 	_cleanup_names_ struct file_names names = { 0 };
 
 	_cleanup_close_ int fd = file_open_dir(env->root, dir);
-	int r = fd < 0 ? fd : file_scan(fd, NULL, &names);
+	int r = file_scan(fd, NULL, &names);
 	if (r < 0 && r != -ENOENT && is_certain(-r))
 		log_warning("Unable to read directory %s/%s: %s", env->root_path, dir,
 			    error_words(-r));

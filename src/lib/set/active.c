@@ -140,7 +140,7 @@ void active_find(const struct env *env, const struct filter *filter, struct mdev
 		add(fd, filter->uuid, filter->parent, ret);
 		return;
 	}
-	int r = fd < 0 ? fd : file_scan_unsorted(fd, NULL, &names);
+	int r = file_scan_unsorted(fd, NULL, &names);
 	if (r < 0) {
 		if (r != -ENOENT)
 			mdev_list_note_unseen(ret, "Unable to read /" DEVICES ": %s",

@@ -286,7 +286,7 @@ static void scan_dir(const struct defined_dir *dir, const char *parent, struct m
 	bool renamed = false;
 	char uuid[UUID_SIZE];
 
-	int r = dir->fd < 0 ? dir->fd : file_scan(dir->fd, NULL, &names);
+	int r = file_scan(dir->fd, NULL, &names);
 	if (r < 0 && !is_missing(r)) /* removed, or not a directory: not a parent */
 		mdev_list_note_unseen(ret, "Unable to read /" DIR_PATH "/%s: %s", parent,
 				      error_words(-r));
@@ -344,7 +344,6 @@ static void find(const struct env *env, const struct filter *filter, const char 
 	_cleanup_names_ struct file_names parents = { 0 };
 
 	_cleanup_close_ int fd = file_open_dir(env->root, DIR_PATH);
-	int r = fd;
 	/* If parent and UUID are given, the path is known. It may lead through a directory that
 	 * cannot be listed. */
 	if (filter->parent && (fd >= 0 || filter->uuid)) {
@@ -352,8 +351,7 @@ static void find(const struct env *env, const struct filter *filter, const char 
 			find_in_parent(env, filter->parent, filter->uuid, ret);
 		return;
 	}
-	if (fd >= 0)
-		r = file_scan(fd, NULL, &parents);
+	int r = file_scan(fd, NULL, &parents);
 	if (r < 0) {
 		if (r != -ENOENT)
 			mdev_list_note_unseen(ret, "Unable to read /" DIR_PATH ": %s",
@@ -394,7 +392,7 @@ void defined_clean(const struct env *env)
 	_cleanup_names_ struct file_names names = { 0 };
 
 	_cleanup_close_ int fd = file_open_dir(env->root, DIR_PATH);
-	if (fd < 0 || file_scan(fd, NULL, &names) < 0)
+	if (file_scan(fd, NULL, &names) < 0)
 		return;
 	for (int i = 0; i < names.n; i++)
 		if (strncmp(names.v[i]->d_name, TEMPORARY_PREFIX, strlen(TEMPORARY_PREFIX)) == 0)

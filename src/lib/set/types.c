@@ -94,7 +94,7 @@ static void scan_parent(int dirfd, const char *parent, struct mdev_type_list *re
 	_cleanup_free_ char *path = mem_printf("%s/mdev_supported_types", parent);
 
 	_cleanup_close_ int fd = file_open_dir(dirfd, path);
-	int r = fd < 0 ? fd : file_scan(fd, NULL, &names);
+	int r = file_scan(fd, NULL, &names);
 	if (r < 0) {
 		log_warning("Ignoring parent %s: Unable to read mdev_supported_types: %s", parent,
 			    error_words(-r));
@@ -112,7 +112,7 @@ void types_find(const struct env *env, const char *parent, struct mdev_type_list
 	_cleanup_names_ struct file_names names = { 0 };
 
 	_cleanup_close_ int fd = file_open_dir(env->root, PARENTS);
-	int r = fd < 0 ? fd : file_scan(fd, NULL, &names);
+	int r = file_scan(fd, NULL, &names);
 	if (r < 0) {
 		if (r != -ENOENT)
 			log_warning("Unable to read /" PARENTS ": %s", error_words(-r));
