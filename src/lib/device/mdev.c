@@ -122,6 +122,14 @@ void mdev_list_sort(struct mdev_list *list)
 		qsort(list->v, list->n, sizeof(*list->v), by_parent_and_uuid);
 }
 
+bool mdev_list_has_type(const struct mdev_list *list, const char *parent, const char *type)
+{
+	for (size_t i = 0; i < list->n; i++)
+		if (strcmp(list->v[i].parent, parent) == 0 && strcmp(list->v[i].type, type) == 0)
+			return true;
+	return false;
+}
+
 void mdev_list_free(struct mdev_list *list)
 {
 	for (size_t i = 0; i < list->n; i++)

@@ -81,6 +81,8 @@ void mdev_list_note_unseen(struct mdev_list *list, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 /* Sorts bytewise by parent, then by UUID. */
 void mdev_list_sort(struct mdev_list *list);
+/* Whether the list has a device of this type on this parent. */
+bool mdev_list_has_type(const struct mdev_list *list, const char *parent, const char *type);
 void mdev_list_free(struct mdev_list *list);
 #define _cleanup_list_ __attribute__((cleanup(mdev_list_free)))
 

@@ -246,15 +246,6 @@ static struct trouble *note_trouble(struct apply_run *run, const char *uuid)
 	return trouble;
 }
 
-static bool is_full(const struct apply_run *run, const struct mdev *dev)
-{
-	for (size_t i = 0; i < run->full.n; i++)
-		if (strcmp(run->full.v[i].parent, dev->parent) == 0 &&
-		    strcmp(run->full.v[i].type, dev->type) == 0)
-			return true;
-	return false;
-}
-
 static void note_full(struct apply_run *run, const struct mdev *dev)
 {
 	struct mdev *full = mdev_list_add(&run->full);
@@ -456,7 +447,8 @@ static const struct apply_change *perform(struct apply *apply, struct plan_chang
 
 	if (trouble && (trouble->failed || trouble->skipped))
 		return NULL;
-	if (planned->set && planned->dev.autostart && is_full(run, &planned->dev) &&
+	if (planned->set && planned->dev.autostart &&
+	    mdev_list_has_type(&run->full, planned->dev.parent, planned->dev.type) &&
 	    (planned->action == ACTION_DEFINE || planned->action == ACTION_START)) {
 		run->again = true;
 		return NULL;

@@ -89,12 +89,7 @@ const struct state_device *planner_running(const struct state_device *const *the
 
 bool planner_is_full(const struct planner *p, const char *parent, const char *type)
 {
-	const struct mdev_list *full = p->facts->full;
-
-	for (size_t i = 0; full && i < full->n; i++)
-		if (strcmp(full->v[i].parent, parent) == 0 && strcmp(full->v[i].type, type) == 0)
-			return true;
-	return false;
+	return p->facts->full && mdev_list_has_type(p->facts->full, parent, type);
 }
 
 void planner_note_running(struct planner *p, const struct state_device *dev,
