@@ -8,16 +8,10 @@
 #include "base/text.h"
 #include "device/mdev.h"
 
-static void free_attr(struct attr *attr)
-{
-	free(attr->name);
-	free(attr->value);
-}
-
 void mdev_clear_attrs(struct mdev *dev)
 {
 	for (size_t i = 0; i < dev->n_attrs; i++)
-		free_attr(&dev->attrs[i]);
+		free(dev->attrs[i].name);
 	free(dev->attrs);
 	dev->attrs = NULL;
 	dev->n_attrs = 0;
@@ -34,19 +28,23 @@ void mdev_free(struct mdev *dev)
 
 void mdev_insert_attr(struct mdev *dev, size_t index, const char *name, const char *value)
 {
-	size_t n = dev->n_attrs;
+	size_t n = dev->n_attrs, name_size = strlen(name) + 1, value_size = strlen(value) + 1;
+	/* One piece of memory: list reads thousands of attributes. */
+	char *copy = mem_grow(NULL, name_size + value_size, 1);
 
+	memcpy(copy, name, name_size);
+	memcpy(copy + name_size, value, value_size);
 	if ((n & (n - 1)) == 0) /* grows to the next power of two, so it is not stored */
 		dev->attrs = mem_grow(dev->attrs, n ? 2 * n : 1, sizeof(*dev->attrs));
 	memmove(&dev->attrs[index + 1], &dev->attrs[index],
 		(dev->n_attrs - index) * sizeof(*dev->attrs));
-	dev->attrs[index] = (struct attr){ mem_text(name), mem_text(value) };
+	dev->attrs[index] = (struct attr){ copy, copy + name_size };
 	dev->n_attrs++;
 }
 
 void mdev_remove_attr(struct mdev *dev, size_t index)
 {
-	free_attr(&dev->attrs[index]);
+	free(dev->attrs[index].name);
 	dev->n_attrs--;
 	memmove(&dev->attrs[index], &dev->attrs[index + 1],
 		(dev->n_attrs - index) * sizeof(*dev->attrs));
@@ -171,6 +169,10 @@ bool uuid_read(const char *text, char ret[UUID_SIZE])
 {
 	char uuid[UUID_SIZE];
 
+	if (uuid_is_canonical(text)) {	       /* the common case */
+		memmove(ret, text, UUID_SIZE); /* may be the same */
+		return true;
+	}
 	if (!hyphenate(text, uuid))
 		return false;
 	for (char *p = uuid; *p; p++)
@@ -183,14 +185,18 @@ bool uuid_read(const char *text, char ret[UUID_SIZE])
 
 bool uuid_is_canonical(const char *text)
 {
-	for (size_t i = 0; i < UUID_SIZE - 1; i++) {
-		char c = text[i];
-		bool digit = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+	/* A table: processors cannot predict which digits are letters. */
+	static const bool digits[UCHAR_MAX + 1] = { ['0' ... '9'] = true, ['a' ... 'f'] = true };
+	static const unsigned groups[] = { 8, 4, 4, 4, 12 };
 
-		if (is_hyphen_at(i) ? c != '-' : !digit) /* also stops at the NUL of a short text */
+	for (size_t i = 0; i < 5; i++) {
+		for (unsigned n = groups[i]; n > 0; n--) /* also stops at a NUL */
+			if (!digits[(unsigned char)*text++])
+				return false;
+		if (*text++ != (i < 4 ? '-' : '\0'))
 			return false;
 	}
-	return text[UUID_SIZE - 1] == '\0';
+	return true;
 }
 
 /* Whether the first n bytes of text are a valid path component. */

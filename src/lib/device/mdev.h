@@ -15,8 +15,8 @@
 #define UUID_SIZE 37 /* canonical form, NUL-terminated */
 
 struct attr {
-	char *name;  /* owned: path relative to the device directory, may contain "/" */
-	char *value; /* owned */
+	char *name;	   /* owned: path relative to the device directory, may contain "/" */
+	const char *value; /* borrowed from the memory of name, which it follows */
 };
 
 struct mdev {
@@ -26,12 +26,12 @@ struct mdev {
 	bool autostart;
 	bool defined;
 	bool active;
+	bool unreadable;    /* broken only because it cannot be read: its contents are unknown */
 	struct attr *attrs; /* owned: in the order in which they are written */
 	size_t n_attrs;
-	char *file;	 /* owned: name of the definition, if it is not the canonical UUID */
-	char *unknown;	 /* owned: unknown members of the definition, as text; NULL = none */
-	char *broken;	 /* owned: why the definition is unusable; NULL = it is usable */
-	bool unreadable; /* broken only because it cannot be read: its contents are unknown */
+	char *file;    /* owned: name of the definition, if it is not the canonical UUID */
+	char *unknown; /* owned: unknown members of the definition, as text; NULL = none */
+	char *broken;  /* owned: why the definition is unusable; NULL = it is usable */
 };
 /* clang-format off */
 #define MDEV_NONE { .parent = "", .type = "" }
