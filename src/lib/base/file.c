@@ -26,7 +26,7 @@
 #include "base/signal.h"
 
 /* As much as the kernel gives at once: a page of names is a system call, and list reads thousands.
- */
+ * Half of it is enough to find that there are no more. */
 #define SCAN_ROOM ((size_t)32 * 1024)
 
 /* Reads all entries as the kernel lays them out (getdents64(2)), which is how the C library
@@ -37,7 +37,7 @@ static ssize_t read_entries(int fd, char **ret)
 	size_t len = 0, room = 0;
 
 	for (;;) {
-		if (room - len < SCAN_ROOM) {
+		if (room - len < SCAN_ROOM / 2) {
 			room = 2 * room + SCAN_ROOM;
 			buf = mem_grow(buf, room, 1);
 		}

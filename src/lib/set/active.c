@@ -62,11 +62,11 @@ static int read_device(int dirfd, const char *dir, const char *uuid, struct mdev
 	char parent[NAME_MAX + 1], type[NAME_MAX + 1];
 	char path[sizeof(DEVICES "/") + UUID_SIZE + sizeof("/mdev_type")];
 
-	int n = snprintf(path, sizeof(path), "%s%s", dir, uuid);
+	char *end = mempcpy(mempcpy(path, dir, strlen(dir)), uuid, UUID_SIZE);
 	int r = read_link(dirfd, path, 2, parent);
 	if (r <= 0)
 		return r;
-	snprintf(path + n, sizeof(path) - (size_t)n, "/mdev_type");
+	memcpy(end - 1, "/mdev_type", sizeof("/mdev_type"));
 	r = read_link(dirfd, path, 1, type);
 	if (r <= 0)
 		return r;

@@ -7,17 +7,30 @@
 #include "device/json.h"
 #include "ui/print.h"
 
+/* A line of list. printf() would take a third of the time that list spends on its own work. */
+static void print_device(const struct mdev *dev, bool of_defined)
+{
+	const char *state = of_defined ? " (active)\n" : " (defined)\n";
+	const char *const texts[] = {
+		dev->uuid,
+		" ",
+		dev->parent,
+		" ",
+		dev->type,
+		dev->autostart ? " auto" : " manual",
+		dev->active && dev->defined ? state : "\n",
+	};
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		fputs_unlocked(texts[i], stdout);
+}
+
 void print_devices(const struct mdev_list *list, bool of_defined, bool verbose)
 {
 	for (size_t i = 0; i < list->n; i++) {
 		const struct mdev *dev = &list->v[i];
-		bool both = dev->active && dev->defined;
 
-		printf("%s %s %s %s%s\n", dev->uuid, dev->parent, dev->type,
-		       dev->autostart ? "auto" : "manual",
-		       !both	    ? ""
-		       : of_defined ? " (active)"
-				    : " (defined)");
+		print_device(dev, of_defined);
 		if (verbose) {
 			_cleanup_free_ char *lines = json_attribute_lines(dev);
 			fputs(lines, stdout);
