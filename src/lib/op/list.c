@@ -61,7 +61,7 @@ static void hint_parent(const struct env *env, const struct filter *filter,
 int list_active(const struct env *env, const struct filter *filter, bool attributes,
 		struct mdev_list *ret, struct error *err)
 {
-	_cleanup_defined_ struct defined_dir dir = { .fd = -ENOENT };
+	_cleanup_defined_ struct defined_dir dir = { 0 };
 	_cleanup_callouts_ struct callouts callouts;
 	int r = 0;
 

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "device/json.h"
+#include "device/plain.h"
 #include "set/defined.h"
 
 #define DIR_PATH "etc/mdevctl.d"
@@ -50,54 +51,68 @@ static int exists(int dirfd, const char *path)
 	return is_missing(-errno) ? 0 : -errno;
 }
 
-/* Reads a file in the directory of dev->parent into dev. A listed file may be a dangling link; any
- * other file that is not found is missing. Return value as for defined_get(). */
-static int load(int dirfd, const char *name, bool listed, struct mdev *dev)
+/* Reads what is not in plain form, or could not be read (r < 0). */
+static void load_text(int r, const char *text, size_t len, const char *name, struct mdev *dev)
 {
 	_cleanup_error_ struct error err = { 0 };
-	_cleanup_free_ char *text = NULL;
-	char where[sizeof("/" DIR_PATH "//") + NAME_MAX + NAME_MAX];
-	size_t len;
+	_cleanup_free_ char *where = mem_printf("/" DIR_PATH "/%s/%s", dev->parent, name);
 
-	int r = file_read(dirfd, name, &text, &len);
-	if (is_missing(r) && !listed)
-		return 0;
-	int found = r < 0 ? exists(dirfd, name) : 1;
-	if (found <= 0)
-		return found;
-	dev->defined = true;
-	snprintf(where, sizeof(where), "/" DIR_PATH "/%s/%s", dev->parent, name);
 	if (r < 0) {
 		dev->broken = mem_printf("Unable to read %s: %s", where, reason(r));
 		dev->unreadable = r != -EINVAL && r != -EFBIG && r != -ENOENT;
-	}
-	if (r == 0 && json_read_definition(text, len, where, false, dev, &err) < 0)
+	} else if (json_read_definition(text, len, where, false, dev, &err) < 0) {
 		dev->broken = mem_text(err.text);
+	}
+}
+
+/* Reads a file in the directory of dev->parent into dev. path is its name, or ends with it. A
+ * listed file may be a dangling link; any other file that is not found is missing. Return value as
+ * for defined_get(). */
+static int load(int dirfd, const char *path, bool listed, struct mdev *dev)
+{
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+	_cleanup_free_ char *text = NULL;
+	size_t len = 0;
+
+	int r = file_read(dirfd, path, &text, &len);
+	if (is_missing(r) && !listed)
+		return 0;
+	int found = r < 0 ? exists(dirfd, path) : 1;
+	if (found <= 0)
+		return found;
+	dev->defined = true;
+	if (r < 0 || !plain_read(text, len, dev))
+		load_text(r, text, len, name, dev);
 	if (strcmp(name, dev->uuid) != 0)
 		dev->file = mem_text(name);
 	return 1;
 }
 
-static void open_dir(const struct env *env, const char *parent, int flags, struct defined_dir *ret)
+void defined_open(const struct env *env, const char *parent, struct defined_dir *ret)
+{
+	*ret = (struct defined_dir){ .env = env, .parent = parent };
+}
+
+/* Opens the directory, unless it is open. Returns its fd, or -errno. */
+static int open_dir(struct defined_dir *dir, int flags)
 {
 	char path[sizeof(DIR_PATH "/") + NAME_MAX];
 
-	snprintf(path, sizeof(path), DIR_PATH "/%s", parent);
-	int fd = openat(env->root, path, O_DIRECTORY | O_CLOEXEC | flags);
-	*ret = (struct defined_dir){ .fd = fd < 0 ? -errno : fd };
-}
-
-void defined_open(const struct env *env, const char *parent, struct defined_dir *ret)
-{
-	open_dir(env, parent, O_PATH, ret);
+	if (!dir->opened) {
+		snprintf(path, sizeof(path), DIR_PATH "/%s", dir->parent);
+		int fd = openat(dir->env->root, path, O_DIRECTORY | O_CLOEXEC | flags);
+		dir->fd = fd < 0 ? -errno : fd;
+		dir->opened = true;
+	}
+	return dir->fd;
 }
 
 void defined_close(struct defined_dir *dir)
 {
 	file_names_free(&dir->others);
-	if (dir->fd >= 0)
+	if (dir->opened && dir->fd >= 0)
 		mem_close(&dir->fd);
-	*dir = (struct defined_dir){ .fd = -ENOENT };
+	*dir = (struct defined_dir){ 0 };
 }
 
 /* Lists the files that cannot be opened by their canonical names: other spellings of UUIDs, and
@@ -110,8 +125,9 @@ static int list_others(struct defined_dir *dir)
 
 	if (dir->listed)
 		return 0;
-	int r = file_scan_unsorted(dir->fd, ".", names);
-	if (r < 0) /* a directory that was removed while it was open has no files */
+	int fd = open_dir(dir, O_PATH);
+	int r = fd < 0 ? fd : file_scan_unsorted(fd, ".", names);
+	if (r < 0) /* a directory that was removed, maybe while it was open, has no files */
 		return is_missing(r) ? 0 : r;
 	for (int i = 0; i < names->n; i++) {
 		struct dirent *file = names->v[i];
@@ -148,9 +164,18 @@ static const char *find_other(const struct defined_dir *dir, const char *wanted)
 
 int defined_look_up(struct defined_dir *dir, struct mdev *dev)
 {
-	if (dir->fd < 0)
-		return is_missing(dir->fd) ? 0 : dir->fd;
-	int r = load(dir->fd, dev->uuid, false, dev);
+	char path[sizeof(DIR_PATH "//") + NAME_MAX + UUID_SIZE];
+	bool direct = !dir->used && !dir->opened;
+	int r;
+
+	dir->used = true;
+	if (direct) {
+		snprintf(path, sizeof(path), DIR_PATH "/%s/%s", dir->parent, dev->uuid);
+		r = load(dir->env->root, path, false, dev);
+	} else {
+		int fd = open_dir(dir, O_PATH);
+		r = fd >= 0 ? load(fd, dev->uuid, false, dev) : is_missing(fd) ? 0 : fd;
+	}
 	if (r != 0)
 		return r;
 	r = list_others(dir);
@@ -173,9 +198,10 @@ int defined_get(const struct env *env, struct mdev *dev)
 static int find_file(struct defined_dir *dir, const char *uuid, const char **ret_name)
 {
 	*ret_name = uuid;
-	if (dir->fd < 0)
-		return is_missing(dir->fd) ? 0 : dir->fd;
-	int r = exists(dir->fd, uuid);
+	int fd = open_dir(dir, O_PATH);
+	if (fd < 0)
+		return is_missing(fd) ? 0 : fd;
+	int r = exists(fd, uuid);
 	if (r != 0)
 		return r;
 	r = list_others(dir);
@@ -278,15 +304,15 @@ static void put_in_order(struct mdev_list *list, size_t first)
 	list->n = kept;
 }
 
-/* Reads all definitions in a directory, which was opened for reading. parent is interned. */
-static void scan_dir(const struct defined_dir *dir, const char *parent, struct mdev_list *ret)
+/* Reads all definitions in the directory of a parent, which is interned. fd may be -errno. */
+static void scan_dir(int fd, const char *parent, struct mdev_list *ret)
 {
 	_cleanup_names_ struct file_names names = { 0 };
 	size_t first = ret->n;
 	bool renamed = false;
 	char uuid[UUID_SIZE];
 
-	int r = file_scan(dir->fd, NULL, &names);
+	int r = file_scan(fd, NULL, &names);
 	if (r < 0 && !is_missing(r)) /* removed, or not a directory: not a parent */
 		mdev_list_note_unseen(ret, "Unable to read /" DIR_PATH "/%s: %s", parent,
 				      error_words(-r));
@@ -294,7 +320,7 @@ static void scan_dir(const struct defined_dir *dir, const char *parent, struct m
 		if (!is_definition(parent, names.v[i], uuid))
 			continue;
 		struct mdev *dev = add(ret, parent, uuid);
-		int found = load(dir->fd, names.v[i]->d_name, true, dev);
+		int found = load(fd, names.v[i]->d_name, true, dev);
 		if (found < 0)
 			mdev_list_note_unseen(ret, "Unable to read /" DIR_PATH "/%s/%s: %s", parent,
 					      names.v[i]->d_name, error_words(-found));
@@ -313,9 +339,10 @@ static void find_in_parent(const struct env *env, const char *parent, const char
 {
 	_cleanup_defined_ struct defined_dir dir;
 
-	open_dir(env, parent, (uuid ? O_PATH : O_RDONLY) | O_NOFOLLOW, &dir);
+	defined_open(env, parent, &dir);
+	int fd = open_dir(&dir, (uuid ? O_PATH : O_RDONLY) | O_NOFOLLOW);
 	if (!uuid) {
-		scan_dir(&dir, mem_intern(parent), ret);
+		scan_dir(fd, mem_intern(parent), ret);
 		return;
 	}
 	int r = defined_look_up(&dir, add(ret, mem_intern(parent), uuid));
@@ -431,7 +458,8 @@ int defined_check_link(const struct env *env, const struct mdev *dev, struct err
  * number, or -errno. */
 static int remove_others(struct defined_dir *dir, const char *wanted)
 {
-	int removed = 0, r = dir->fd < 0 ? dir->fd : list_others(dir);
+	int removed = 0, fd = open_dir(dir, O_PATH);
+	int r = fd < 0 ? fd : list_others(dir);
 	char uuid[UUID_SIZE];
 
 	for (int i = 0; r == 0 && i < dir->others.n; i++) {
@@ -440,7 +468,7 @@ static int remove_others(struct defined_dir *dir, const char *wanted)
 		if (strcmp(name, wanted) == 0 || !uuid_read(name, uuid) ||
 		    strcmp(uuid, wanted) != 0)
 			continue;
-		if (unlinkat(dir->fd, name, 0) == 0)
+		if (unlinkat(fd, name, 0) == 0)
 			removed++;
 		else if (errno != ENOENT)
 			r = -errno;

@@ -26,8 +26,13 @@ void defined_find_elsewhere(const struct env *env, const struct mdev *dev, struc
  * of parents. */
 bool defined_is_parent(const char *name);
 
-/* The directory of a parent, kept open for several lookups. */
+/* The directory of a parent, for several lookups. It is opened by the second one, as most parents
+ * have one device. */
 struct defined_dir {
+	const struct env *env;	  /* borrowed */
+	const char *parent;	  /* borrowed */
+	bool used;		  /* for a lookup */
+	bool opened;		  /* fd is set */
 	int fd;			  /* owned; -errno if there is none */
 	bool listed;		  /* others has been read */
 	struct file_names others; /* owned: files that cannot be found by their canonical names */

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "device/mdev.h"
+
+/*
+ * A fast reader for definitions in plain form: the known members, once each, whose texts are short
+ * and contain neither escapes nor characters other than ASCII. Nearly all definitions are, and list
+ * reads thousands. It takes a tenth of the time of the general parser (json.h), which handles all
+ * other texts and reports all errors.
+ */
+
+/* Reads a definition into type, autostart, attrs and unknown of ret, which has no attributes and no
+ * unknown members yet. text is NUL-terminated. Returns false if it is not in plain form; ret is not
+ * changed. Otherwise, the result is that of json_read_definition(). */
+bool plain_read(const char *text, size_t len, struct mdev *ret);
