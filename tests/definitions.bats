@@ -241,6 +241,28 @@ LOWER=aaaaaaaa-0000-4000-8000-000000000000
 	done
 }
 
+@test "define notices a definition under another spelling that appears while a script runs" {
+	add_script callouts 1 <<-END
+		#!/bin/sh
+		[ "\$4 \$6" = "pre define" ] || exit 2
+		echo '{"mdev_type":"mtty-2","start":"manual"}' >$D/mtty/$UPPER
+	END
+	fails 4 "Error: Device $LOWER on mtty already defined" \
+		mdevctl define -u "$LOWER" -p mtty -t mtty-1
+	[[ $(ls "$D/mtty") == "$UPPER" ]]
+}
+
+@test "apply does not define again what has another spelling behind a link to the directory" {
+	rmdir "$D/mtty"
+	mkdir "$ROOT/etc/real"
+	ln -s ../real "$D/mtty"
+	definition mtty $UPPER mtty-1
+	echo '[{"mtty":[{"'$LOWER'":{"mdev_type":"mtty-1","start":"manual"}}]}]' >"$BATS_TEST_TMPDIR/list.json"
+	run -4 mdevctl apply "$BATS_TEST_TMPDIR/list.json"
+	[[ $output == *"Device $LOWER on mtty already defined"* ]]
+	[[ $(ls "$D/mtty") == "$UPPER" ]]
+}
+
 @test "modify renames a definition to its canonical name, and preserves mode and owner" {
 	definition mtty $UPPER mtty-1
 	chmod 600 "$D/mtty/$UPPER"

@@ -19,10 +19,18 @@
 #include "set/active.h"
 #include "set/defined.h"
 
-static int check_sole(const struct op *op, const struct mdev *dev, struct error *err)
+/* Another process may have defined the device in the meantime. People, who give files other names,
+ * do not name those of a set: its UUIDs are derived from its name. */
+static int check_new(const struct op *op, const struct mdev *dev, struct error *err)
 {
 	_cleanup_list_ struct mdev_list found = { 0 };
 
+	if (!op->sole) {
+		int exists = defined_exists(op->env, dev, err);
+		return exists > 0 ? error_set(err, STATUS_EXISTS, "Device %s on %s already defined",
+					      dev->uuid, dev->parent)
+				  : exists;
+	}
 	defined_find_elsewhere(op->env, dev, &found);
 	if (found.unseen)
 		return error_set(err, STATUS_FAILED, "%s", found.unseen);
@@ -48,7 +56,7 @@ static int change_defined(const struct op *op, enum action action, const struct 
 		return error_set(err, STATUS_EXISTS,
 				 "The definition of %s on %s was changed by another process",
 				 dev->uuid, dev->parent);
-	if (action == ACTION_DEFINE && op->sole && check_sole(op, dev, err) < 0)
+	if (action == ACTION_DEFINE && check_new(op, dev, err) < 0)
 		return -1;
 	if (action == ACTION_UNDEFINE)
 		return defined_drop(op->env, dev, err);

@@ -43,15 +43,21 @@ static bool is_missing(int r)
 	return r == -ENOENT || r == -ENOTDIR;
 }
 
+/* Returns 0 for an error of a missing directory, whose files are missing too, or else the error. */
+static int missing_or(int r)
+{
+	return is_missing(r) ? 0 : r;
+}
+
 /* Whether a path that could not be opened exists: 1, 0, or -errno if this cannot be determined. */
 static int exists(int dirfd, const char *path)
 {
 	if (faccessat(dirfd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 		return 1;
-	return is_missing(-errno) ? 0 : -errno;
+	return missing_or(-errno);
 }
 
-/* Reads what is not in plain form, or could not be read (r < 0). */
+/* Handles a definition that is not in plain form, or that could not be read (r < 0). */
 static void load_text(int r, const char *text, size_t len, const char *name, struct mdev *dev)
 {
 	_cleanup_error_ struct error err = { 0 };
@@ -128,7 +134,7 @@ static int list_others(struct defined_dir *dir)
 	int fd = open_dir(dir, O_PATH);
 	int r = fd < 0 ? fd : file_scan_unsorted(fd, ".", names);
 	if (r < 0) /* a directory that was removed, maybe while it was open, has no files */
-		return is_missing(r) ? 0 : r;
+		return missing_or(r);
 	for (int i = 0; i < names->n; i++) {
 		struct dirent *file = names->v[i];
 
@@ -174,7 +180,7 @@ int defined_look_up(struct defined_dir *dir, struct mdev *dev)
 		r = load(dir->env->root, path, false, dev);
 	} else {
 		int fd = open_dir(dir, O_PATH);
-		r = fd >= 0 ? load(fd, dev->uuid, false, dev) : is_missing(fd) ? 0 : fd;
+		r = fd >= 0 ? load(fd, dev->uuid, false, dev) : missing_or(fd);
 	}
 	if (r != 0)
 		return r;
@@ -200,7 +206,7 @@ static int find_file(struct defined_dir *dir, const char *uuid, const char **ret
 	*ret_name = uuid;
 	int fd = open_dir(dir, O_PATH);
 	if (fd < 0)
-		return is_missing(fd) ? 0 : fd;
+		return missing_or(fd);
 	int r = exists(fd, uuid);
 	if (r != 0)
 		return r;
@@ -333,9 +339,10 @@ static void scan_dir(int fd, const char *parent, struct mdev_list *ret)
 		put_in_order(ret, first);
 }
 
-/* Links are not followed here: mdevctl does not treat them as parents either. */
+/* Links are not followed here: mdevctl does not treat them as parents either. With canonical, only
+ * the canonical name of the UUID is looked for. */
 static void find_in_parent(const struct env *env, const char *parent, const char *uuid,
-			   struct mdev_list *ret)
+			   bool canonical, struct mdev_list *ret)
 {
 	_cleanup_defined_ struct defined_dir dir;
 
@@ -345,7 +352,10 @@ static void find_in_parent(const struct env *env, const char *parent, const char
 		scan_dir(fd, mem_intern(parent), ret);
 		return;
 	}
-	int r = defined_look_up(&dir, add(ret, mem_intern(parent), uuid));
+	struct mdev *dev = add(ret, mem_intern(parent), uuid);
+	int r = !canonical ? defined_look_up(&dir, dev)
+		: fd >= 0  ? load(fd, uuid, true, dev)
+			   : missing_or(fd);
 	if (r <= 0)
 		ret->n--;
 	if (r < 0)
@@ -364,7 +374,7 @@ static void warn_misplaced(const char *name)
 			    name, uuid);
 }
 
-/* except: a parent that is left out; NULL = none */
+/* except: see defined_find_elsewhere(); NULL = none */
 static void find(const struct env *env, const struct filter *filter, const char *except,
 		 struct mdev_list *ret)
 {
@@ -375,7 +385,7 @@ static void find(const struct env *env, const struct filter *filter, const char 
 	 * cannot be listed. */
 	if (filter->parent && (fd >= 0 || filter->uuid)) {
 		if (defined_is_parent(filter->parent))
-			find_in_parent(env, filter->parent, filter->uuid, ret);
+			find_in_parent(env, filter->parent, filter->uuid, false, ret);
 		return;
 	}
 	int r = file_scan(fd, NULL, &parents);
@@ -395,7 +405,7 @@ static void find(const struct env *env, const struct filter *filter, const char 
 		if (!defined_is_parent(name) || (except && strcmp(name, except) == 0))
 			continue;
 		if (name_valid(name))
-			find_in_parent(env, name, filter->uuid, ret);
+			find_in_parent(env, name, filter->uuid, except != NULL, ret);
 		else
 			log_warning("Ignoring a directory in /" DIR_PATH
 				    ": its name is not a valid parent name");
@@ -477,24 +487,24 @@ static int remove_others(struct defined_dir *dir, const char *wanted)
 }
 
 /* A file with another name is renamed to the canonical one first, so that its mode and owner are
- * inherited. */
+ * inherited. For a new definition, the caller has looked for one. */
 static int write_file(const struct env *env, const struct mdev *dev, bool new, const char *path,
 		      const char *text)
 {
 	_cleanup_free_ char *temporary = mem_printf(DIR_PATH "/" TEMPORARY_PREFIX "%d", getpid());
-	_cleanup_defined_ struct defined_dir dir;
+	_cleanup_defined_ struct defined_dir dir = { 0 };
 	const char *name;
 
+	if (new)
+		return file_replace(env->root, temporary, path, text, true);
 	defined_open(env, dev->parent, &dir);
 	int r = find_file(&dir, dev->uuid, &name);
 	if (r < 0)
 		return r;
-	if (r > 0 && new)
-		return -EEXIST;
 	if (r > 0 && strcmp(name, dev->uuid) != 0 && renameat(dir.fd, name, dir.fd, dev->uuid) < 0)
 		return -errno;
-	r = file_replace(env->root, temporary, path, text, new);
-	if (r == 0 && !new)
+	r = file_replace(env->root, temporary, path, text, false);
+	if (r == 0)
 		(void)remove_others(&dir, dev->uuid); /* readers ignore the remaining files */
 	return r;
 }

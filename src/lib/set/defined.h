@@ -19,15 +19,17 @@
  * /etc/mdevctl.d does not exist, the set is empty. */
 void defined_find(const struct env *env, const struct filter *filter, struct mdev_list *ret);
 
-/* The same for the definitions of dev->uuid on other parents than dev->parent. */
+/* The same for the definitions of dev->uuid on other parents than dev->parent, under its canonical
+ * name, as all programs name it: the directories are not listed, which would take time quadratic in
+ * the number of new definitions. */
 void defined_find_elsewhere(const struct env *env, const struct mdev *dev, struct mdev_list *ret);
 
 /* Whether devices of a parent with this valid name can be defined: some directories are not those
  * of parents. */
 bool defined_is_parent(const char *name);
 
-/* The directory of a parent, for several lookups. It is opened by the second one, as most parents
- * have one device. */
+/* The directory of a parent, for several lookups. It is opened only when a second lookup or a
+ * listing needs it, as most parents have one device. */
 struct defined_dir {
 	const struct env *env;	  /* borrowed */
 	const char *parent;	  /* borrowed */
@@ -60,8 +62,8 @@ bool defined_is(const struct env *env, const struct mdev *dev, const char *text)
  * it from the tool that maintains the target. */
 int defined_check_link(const struct env *env, const struct mdev *dev, struct error *err);
 
-/* Writes a definition under its canonical name. A new one must not exist yet (STATUS_EXISTS). The
- * caller holds the lock. */
+/* Writes a definition under its canonical name. A new one must not exist yet (STATUS_EXISTS); the
+ * caller has looked for files with other names (defined_exists()). The caller holds the lock. */
 int defined_put(const struct env *env, const struct mdev *dev, bool new, struct error *err);
 
 /* Removes the definition of dev->parent and dev->uuid, under all its names, and its directory if it
