@@ -263,6 +263,27 @@ $A1 mtty mtty-1 auto (active)"
 undefine $A1 mtty mtty-1 a/1"
 }
 
+@test "a dry run that cannot see all processes says that a surplus device may be in use" {
+	sets "$(set_of a 1)"
+	mdevctl apply "$F"
+	with_node "$A0"
+	sets "$(set_of a 0)"
+	mkdir -p "$PROC/100/fd"
+	chmod 000 "$PROC/100/fd"
+	run -10 --separate-stderr weak mdevctl apply --dry-run "$F"
+	same "stop     $A0 mtty mtty-1 a/0
+undefine $A0 mtty mtty-1 a/0"
+	local hint=''
+	((EUID == 0)) || hint=" (run it as root)"
+	local why="Unable to determine whether 1 of the devices to be stopped is in use$hint"
+	same_stderr "Warning: $why"
+	run -10 --separate-stderr weak mdevctl apply --dry-run --json "$F"
+	[[ $(jq -r '.problems[].error' <<<"$output") == "$why" ]]
+	chmod 755 "$PROC/100/fd"
+	run -10 --separate-stderr mdevctl apply --dry-run "$F"
+	same_stderr ""
+}
+
 @test "apply --wait makes the other changes, and waits until a surplus device is not in use" {
 	sets "$(set_of a 2)"
 	mdevctl apply "$F"

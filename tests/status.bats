@@ -369,7 +369,7 @@ users() {
 	chmod 000 "$PROC/1/fd"
 	run -0 --separate-stderr weak mdevctl status --noheadings -p mtty
 	[[ ${lines[2]} == "│ ├─$U1 running -"*" ?" && ${lines[3]} == "│ └─$U2 running -"*" qemu (100)" ]]
-	same_stderr "Warning: Not all processes are visible: devices marked '?' may be in use"
+	same_stderr "Warning: Unable to determine whether devices marked '?' are in use"
 	run -0 --separate-stderr weak mdevctl status --json
 	same_stderr ""
 	[[ $(jq -c '[.parents[].devices[].in_use]' <<<"$output") == '[null,true]' ]]

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -189,6 +190,27 @@ static void tell_problems(struct apply *apply, bool wrong)
 	}
 }
 
+/* A dry run cannot always tell whether the real run will find a device in use. */
+static void tell_doubts(struct apply *apply)
+{
+	const struct plan *plan = &apply->run->plan;
+	size_t n = 0;
+
+	for (size_t i = 0; i < plan->n_changes; i++) {
+		const struct plan_change *change = &plan->changes[i];
+		const struct holder *holder =
+			change->action == ACTION_STOP ? change->there->holder : NULL;
+
+		n += holder && holder->in_use == ANSWER_UNKNOWN;
+	}
+	if (n == 0)
+		return;
+	_cleanup_free_ char *text = mem_printf(
+		"Unable to determine whether %zu of the devices to be stopped %s in use%s", n,
+		n == 1 ? "is" : "are", geteuid() == 0 ? "" : " (run it as root)");
+	add_problem(apply, STATUS_OK, text);
+}
+
 static int start_run(struct apply *apply, const char *file, struct error *err)
 {
 	struct apply_run *run = apply->run;
@@ -202,6 +224,8 @@ static int start_run(struct apply *apply, const char *file, struct error *err)
 		settle_open(&run->settle, run->op.env, run->op.wait);
 	if (make_plan(run, apply->dry_run, err) < 0)
 		return -1;
+	if (apply->dry_run)
+		tell_doubts(apply);
 	tell_problems(apply, false);
 	return 0;
 }

@@ -427,7 +427,7 @@ int status_print(const struct state *state, const struct status_view *view, stru
 	if (table_print(table, err) < 0)
 		return -1;
 	if (tree.hidden)
-		log_warning("Not all processes are visible%s: devices marked '?' may be in use",
+		log_warning("Unable to determine whether devices marked '?' are in use%s",
 			    geteuid() == 0 ? "" : " (run it as root)");
 	return 0;
 }
