@@ -202,18 +202,6 @@ static int read_definition(const cJSON *tree, const char *where, bool strict, bo
 	return read_attrs(member(tree, "attrs"), false, where, dev, err);
 }
 
-/* Replaces the definition in ret with that of dev, and transfers the ownership of its texts. */
-static void move_definition(struct mdev *ret, struct mdev *dev)
-{
-	mdev_free(ret);
-	ret->type = dev->type;
-	ret->autostart = dev->autostart;
-	ret->attrs = dev->attrs;
-	ret->n_attrs = dev->n_attrs;
-	ret->unknown = dev->unknown;
-	*dev = (struct mdev)MDEV_NONE;
-}
-
 int json_read_definition(const char *text, size_t len, const char *where, bool strict,
 			 struct mdev *ret, struct error *err)
 {
@@ -223,7 +211,7 @@ int json_read_definition(const char *text, size_t len, const char *where, bool s
 	if (!tree || read_definition(tree, where, strict, false, &dev, err) < 0)
 		return -1;
 	dev.unknown = unknown_members(text, tree);
-	move_definition(ret, &dev);
+	mdev_move_definition(ret, &dev);
 	return 0;
 }
 
@@ -315,7 +303,7 @@ int json_take_definition(const struct json_value *object, const char *where, boo
 
 	if (read_definition(tree_of(object), where, true, title, &dev, err) < 0)
 		return -1;
-	move_definition(ret, &dev);
+	mdev_move_definition(ret, &dev);
 	return 0;
 }
 

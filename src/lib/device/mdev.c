@@ -71,6 +71,17 @@ void mdev_copy_definition(struct mdev *dev, const struct mdev *from)
 	dev->unknown = from->unknown ? mem_text(from->unknown) : NULL;
 }
 
+void mdev_move_definition(struct mdev *ret, struct mdev *dev)
+{
+	mdev_free(ret);
+	ret->type = dev->type;
+	ret->autostart = dev->autostart;
+	ret->attrs = dev->attrs;
+	ret->n_attrs = dev->n_attrs;
+	ret->unknown = dev->unknown;
+	*dev = (struct mdev)MDEV_NONE;
+}
+
 bool mdev_is_same(const struct mdev *a, const struct mdev *b)
 {
 	if (strcmp(a->type, b->type) != 0 || a->autostart != b->autostart ||

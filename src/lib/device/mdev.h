@@ -62,6 +62,8 @@ const char *mdev_state_name(enum mdev_state state);
 
 /* Copies the definition of from (type, start, attributes, unknown members) into an empty device. */
 void mdev_copy_definition(struct mdev *dev, const struct mdev *from);
+/* Replaces the definition in ret with that of dev, and transfers the ownership of its texts. */
+void mdev_move_definition(struct mdev *ret, struct mdev *dev);
 /* Whether both definitions have the same type, start mode and attributes. Unknown members are
  * ignored. */
 bool mdev_is_same(const struct mdev *a, const struct mdev *b);

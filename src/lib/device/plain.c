@@ -10,9 +10,8 @@
 struct reader {
 	const char *p;	 /* the current position */
 	struct mdev dev; /* owned by plain_read() */
-	bool typed;
-	bool started;
-	bool listed; /* attrs has been read */
+	bool started;	 /* start has been read */
+	bool listed;	 /* attrs has been read */
 };
 
 static void skip_space(struct reader *r)
@@ -54,9 +53,8 @@ static bool read_type(struct reader *r)
 {
 	char type[TEXT_SIZE];
 
-	if (r->typed || !read_text(r, type) || !name_valid(type))
+	if (*r->dev.type || !read_text(r, type) || !name_valid(type))
 		return false;
-	r->typed = true;
 	r->dev.type = mem_intern(type);
 	return true;
 }
@@ -133,7 +131,7 @@ static bool read_definition(struct reader *r)
 		if (!read_member(r))
 			return false;
 	while (skip(r, ','));
-	return skip(r, '}') && r->typed && r->started;
+	return skip(r, '}') && *r->dev.type && r->started;
 }
 
 bool plain_read(const char *text, size_t len, struct mdev *ret)
@@ -142,14 +140,9 @@ bool plain_read(const char *text, size_t len, struct mdev *ret)
 
 	bool plain = read_definition(&r);
 	skip_space(&r);
-	if (!plain || r.p != text + len) {
-		mdev_free(&r.dev);
-		return false;
-	}
-	ret->type = r.dev.type;
-	ret->autostart = r.dev.autostart;
-	ret->attrs = r.dev.attrs;
-	ret->n_attrs = r.dev.n_attrs;
-	ret->unknown = r.dev.unknown;
-	return true;
+	plain = plain && r.p == text + len;
+	if (plain)
+		mdev_move_definition(ret, &r.dev);
+	mdev_free(&r.dev);
+	return plain;
 }
