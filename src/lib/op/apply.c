@@ -86,7 +86,7 @@ static void free_uses(struct apply_run *run)
  * device nodes: only one process can, and a guest may be starting. */
 static char *find_use(const struct apply_run *run, const struct plan_change *change, bool dry_run)
 {
-	const struct holder *holder = run->state.devices[change->there - run->state.devices].holder;
+	const struct holder *holder = change->there->holder;
 
 	if (!dry_run)
 		return holder_find(run->op.env, change->dev.uuid, 0);

@@ -54,13 +54,7 @@ static int define_from_options(const struct op *op, struct mdev *dev, struct err
 		return error_set(err, STATUS_FAILED, "No type specified");
 	if (op->type && types_resolve(op->env, dev->parent, &dev->type, err) < 0)
 		return -1;
-	int exists = defined_exists(op->env, dev, err);
-	if (exists < 0)
-		return -1;
-	if (exists)
-		return error_set(err, STATUS_EXISTS, "Device %s on %s already defined", dev->uuid,
-				 dev->parent);
-	return 0;
+	return defined_check_new(op->env, dev, err);
 }
 
 static int load(const struct op *op, struct mdev *dev, struct error *err)

@@ -25,12 +25,8 @@ static int check_new(const struct op *op, const struct mdev *dev, struct error *
 {
 	_cleanup_list_ struct mdev_list found = { 0 };
 
-	if (!op->sole) {
-		int exists = defined_exists(op->env, dev, err);
-		return exists > 0 ? error_set(err, STATUS_EXISTS, "Device %s on %s already defined",
-					      dev->uuid, dev->parent)
-				  : exists;
-	}
+	if (!op->sole)
+		return defined_check_new(op->env, dev, err);
 	defined_find_elsewhere(op->env, dev, &found);
 	if (found.unseen)
 		return error_set(err, STATUS_FAILED, "%s", found.unseen);

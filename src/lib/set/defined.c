@@ -232,6 +232,19 @@ int defined_exists(const struct env *env, const struct mdev *dev, struct error *
 		     : r;
 }
 
+static int already_defined(const struct mdev *dev, struct error *err)
+{
+	return error_set(err, STATUS_EXISTS, "Device %s on %s already defined", dev->uuid,
+			 dev->parent);
+}
+
+int defined_check_new(const struct env *env, const struct mdev *dev, struct error *err)
+{
+	int r = defined_exists(env, dev, err);
+
+	return r > 0 ? already_defined(dev, err) : r;
+}
+
 bool defined_is(const struct env *env, const struct mdev *dev, const char *text)
 {
 	_cleanup_mdev_ struct mdev there = MDEV_NONE;
@@ -535,8 +548,7 @@ int defined_put(const struct env *env, const struct mdev *dev, bool new, struct 
 	if (made)
 		(void)unlinkat(env->root, dir, AT_REMOVEDIR); /* if not empty, it is in use */
 	if (r == -EEXIST)
-		return error_set(err, STATUS_EXISTS, "Device %s on %s already defined", dev->uuid,
-				 dev->parent);
+		return already_defined(dev, err);
 	return error_set(err, STATUS_FAILED, "Unable to write /%s: %s", path, error_words(-r));
 }
 
