@@ -263,6 +263,19 @@ $A1 mtty mtty-1 auto (active)"
 undefine $A1 mtty mtty-1 a/1"
 }
 
+@test "apply gives up on a device that another process keeps defining on another parent" {
+	add_script callouts 1 <<-END
+		#!/bin/sh
+		[ "\$4 \$6" = "pre define" ] || exit 2
+		mkdir -p $D/other
+		ln -sf nowhere $D/other/$A0
+	END
+	sets "$(set_of a 1)"
+	run -4 --separate-stderr mdevctl apply "$F"
+	[[ $stderr == *"Unable to define $A0 on mtty: Device $A0 was defined on other by another process"* ]]
+	[[ ! -e $D/mtty/$A0 && ! -e $DEVICES/$A0 ]]
+}
+
 @test "a dry run that cannot see all processes says that a surplus device may be in use" {
 	sets "$(set_of a 1)"
 	mdevctl apply "$F"
@@ -279,6 +292,12 @@ undefine $A0 mtty mtty-1 a/0"
 	same_stderr "Warning: $why"
 	run -10 --separate-stderr weak mdevctl apply --dry-run --json "$F"
 	[[ $(jq -r '.problems[].error' <<<"$output") == "$why" ]]
+	running mtty "$A1" mtty-1
+	definition mtty "$A1" mtty-1
+	mkdir "$DEVICES/$A1/vfio-dev"
+	cp -r "$DEVICES/$A0/vfio-dev/vfio7" "$DEVICES/$A1/vfio-dev"
+	run -10 --separate-stderr weak mdevctl apply --dry-run "$F"
+	same_stderr "Warning: ${why/1 of the devices to be stopped is/2 of the devices to be stopped are}"
 	chmod 755 "$PROC/100/fd"
 	run -10 --separate-stderr mdevctl apply --dry-run "$F"
 	same_stderr ""

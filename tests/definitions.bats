@@ -252,6 +252,21 @@ LOWER=aaaaaaaa-0000-4000-8000-000000000000
 	[[ $(ls "$D/mtty") == "$UPPER" ]]
 }
 
+@test "define fails if a script makes the directory of the parent unreadable" {
+	: >"$D/mtty/$UPPER" # so that it is not removed
+	add_script callouts 1 <<-END
+		#!/bin/sh
+		[ "\$4 \$6" = "pre define" ] || exit 2
+		chmod 333 $D/mtty
+	END
+	local hint=''
+	((EUID == 0)) || hint=" (run it as root)"
+	fails 1 "Error: Unable to read /etc/mdevctl.d/mtty: Permission denied$hint" \
+		weak mdevctl define -u "$U1" -p mtty -t mtty-1
+	chmod 755 "$D/mtty"
+	[[ $(ls "$D/mtty") == "$UPPER" ]]
+}
+
 @test "apply does not define again what has another spelling behind a link to the directory" {
 	rmdir "$D/mtty"
 	mkdir "$ROOT/etc/real"
