@@ -188,18 +188,18 @@ deb:
 
 # In trees of two releases, or of SUITE.
 check-deb: deb
-	BUILD=$(abspath $(BUILD)) tests/packages $(SUITE)
+	BUILD=$(abspath $(BUILD)) tests/tools/packages $(SUITE)
 
 demo: all $(BUILD)/fakekernel.so
-	@BUILD=$(abspath $(BUILD)) tests/demo
+	@BUILD=$(abspath $(BUILD)) tests/tools/demo
 
 # SUITE=trixie: runs the tests in a tree of that Debian release.
 check: $(if $(SUITE),,test-programs)
-	@BUILD=$(abspath $(BUILD)) $(if $(SUITE),tests/check-in $(SUITE),tests/check)
+	@BUILD=$(abspath $(BUILD)) $(if $(SUITE),tests/tools/check-in $(SUITE),tests/tools/check)
 
 # For contributors: checks formatting and warnings of the compilers and static analysers of Debian 12.
 lint:
-	@BUILD=$(abspath $(BUILD)) tests/check tests/lint/*.bats
+	@BUILD=$(abspath $(BUILD)) tests/tools/check tests/lint/*.bats
 
 # The sanitizer keeps 200 bytes for each thread that fuzz_cli ends: 3 GiB in half an hour.
 FUZZ_SECONDS ?= 1800

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <stdio.h>
 
-#include "op/apply.h"
+#include "apply/apply.h"
 #include "ui/cli.h"
 #include "ui/print.h"
 

@@ -2,7 +2,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "host/parent.h"
-#include "op/state.h"
+#include "view/snapshot.h"
 #include "ui/cli.h"
 #include "ui/status.h"
 
@@ -18,16 +18,18 @@ static const struct cli_use uses[] = {
 
 static int run(const struct cli *cli, struct env *env, struct error *err)
 {
-	_cleanup_state_ struct state state = { 0 };
+	_cleanup_snapshot_ struct snapshot state = { 0 };
 	bool json = cli->given & CLI_JSON, check = cli->given & CLI_CHECK;
 	struct status_view view = { .filter = { cli_uuid(cli), cli_value(cli, CLI_PARENT) },
 				    .all = cli->given & CLI_ALL,
 				    .headings = !(cli->given & CLI_NOHEADINGS),
 				    .wrong = check };
 
-	unsigned parts = !check ? STATE_TYPES | STATE_HOLDERS | STATE_VFS : json ? STATE_NODES : 0;
-	state_read(env, view.filter.uuid, parts, &state);
-	if (state_require(&state, &view.filter, err) < 0)
+	unsigned parts = !check ? SNAPSHOT_TYPES | SNAPSHOT_HOLDERS | SNAPSHOT_VFS
+			 : json ? SNAPSHOT_NODES
+				: 0;
+	snapshot_read(env, view.filter.uuid, parts, &state);
+	if (snapshot_require(&state, &view.filter, err) < 0)
 		return -1;
 	if (json)
 		status_print_json(&state, &view);
@@ -36,7 +38,7 @@ static int run(const struct cli *cli, struct env *env, struct error *err)
 	else if (status_print(&state, &view, err) < 0)
 		return -1;
 	if (check)
-		return state_verdict(&state, &view.filter, err);
+		return snapshot_verdict(&state, &view.filter, err);
 	if (state.n_parents == 0 && state.vfs.n == 0) {
 		_cleanup_free_ char *why = parent_explain(env, NULL);
 		log_hint("%s", why);

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "op/desired.h"
+#include "apply/desired.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -51,14 +51,14 @@ setup() {
 @test "lint: shellcheck reports nothing" {
 	mapfile -t files < <(shell_files)
 	# It would also report nothing without files.
-	[[ " ${files[*]} " == *" .ci/run "*" tests/check "*" tests/lint/sources.bats "* ]]
+	[[ " ${files[*]} " == *" .ci/run "*" tests/tools/check "*" tests/lint/sources.bats "* ]]
 	run -0 shellcheck -x -P SCRIPTDIR "${files[@]}"
 	same ""
 }
 
 # bats waits until no process has file descriptor 3 open, even if the test has failed.
 @test "lint: background processes of tests do not keep bats waiting" {
-	output=$(grep -nE '[^&>]& *(}.*)?$' tests/*.bats tests/lib/*.bash |
+	output=$(grep -nE '[^&>]& *(}.*)?$' tests/*/*.bats tests/lib/*.bash |
 		grep -vE '3>&-|:sleep 600 &$') || true # the script of a test
 	same ""
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Tests of op/callout that shell tests cannot cover: messages when a signal terminates the program,
- * and output for the journal. */
+/* Tests of script/callout that shell tests cannot cover: messages when a signal terminates the
+ * program, and output for the journal. */
 #undef NDEBUG
 #include <assert.h>
 #include <fcntl.h>
@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "op/callout.h"
+#include "script/callout.h"
 
 static struct env env = { .callout_limit = 60, .notifier_limit = 60 };
 static struct mdev dev = { .uuid = "11111111-1111-4111-8111-111111111111",

@@ -5,7 +5,7 @@
 
 #include "base/mem.h"
 #include "device/json.h"
-#include "op/desired.h"
+#include "apply/desired.h"
 
 static int failures;
 

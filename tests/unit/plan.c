@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* op/plan: a large host is planned evenly, in linear time, and a second plan is empty. */
+/* apply/plan: a large host is planned evenly, in linear time, and a second plan is empty. */
 #undef NDEBUG
 #include <assert.h>
 #include <stdio.h>
@@ -8,7 +8,7 @@
 #include <time.h>
 
 #include "base/mem.h"
-#include "op/plan.h"
+#include "apply/plan.h"
 
 #define FUNCTIONS 8 /* of a card; each takes this number of devices */
 
@@ -23,11 +23,11 @@
 #endif
 
 /* Creates a host with n parents. */
-static void open_host(size_t n, struct state *state)
+static void open_host(size_t n, struct snapshot *state)
 {
-	*state = (struct state){ .parents = mem_zero(n, sizeof(*state->parents)),
-				 .n_parents = n,
-				 .parents_known = ANSWER_YES };
+	*state = (struct snapshot){ .parents = mem_zero(n, sizeof(*state->parents)),
+				    .n_parents = n,
+				    .parents_known = ANSWER_YES };
 	state->types.v = mem_zero(n, sizeof(*state->types.v));
 	state->types.n = n;
 	state->devices = mem_zero(n * FUNCTIONS + 1, sizeof(*state->devices));
@@ -42,25 +42,25 @@ static void open_host(size_t n, struct state *state)
 		type->available = FUNCTIONS;
 		type->title = mem_text("Large");
 		state->parents[i] =
-			(struct state_parent){ .name = type->parent,
-					       .present = true,
-					       .card = mem_printf("card-%06zu", i / FUNCTIONS),
-					       .has_types = ANSWER_YES,
-					       .types = type,
-					       .n_types = 1 };
+			(struct snapshot_parent){ .name = type->parent,
+						  .present = true,
+						  .card = mem_printf("card-%06zu", i / FUNCTIONS),
+						  .has_types = ANSWER_YES,
+						  .types = type,
+						  .n_types = 1 };
 	}
 }
 
 static int by_parent_and_uuid(const void *left, const void *right)
 {
-	const struct state_device *a = left, *b = right;
+	const struct snapshot_device *a = left, *b = right;
 	int order = strcmp(a->parent, b->parent);
 
 	return order ? order : strcmp(a->uuid, b->uuid);
 }
 
 /* Applies the plan to the state. */
-static void carry_out(const struct plan *plan, struct state *state)
+static void carry_out(const struct plan *plan, struct snapshot *state)
 {
 	struct mdev_list *list = &state->definitions;
 
@@ -76,13 +76,13 @@ static void carry_out(const struct plan *plan, struct state *state)
 		mdev_copy_definition(copy, dev);
 	}
 	for (size_t i = 0; i < list->n; i++) {
-		state->devices[i] = (struct state_device){ .uuid = list->v[i].uuid,
-							   .parent = list->v[i].parent,
-							   .definition = &list->v[i],
-							   .running = &list->v[i],
-							   .defined = ANSWER_YES,
-							   .active = ANSWER_YES,
-							   .state = MDEV_RUNNING };
+		state->devices[i] = (struct snapshot_device){ .uuid = list->v[i].uuid,
+							      .parent = list->v[i].parent,
+							      .definition = &list->v[i],
+							      .running = &list->v[i],
+							      .defined = ANSWER_YES,
+							      .active = ANSWER_YES,
+							      .state = MDEV_RUNNING };
 		state->types.v[atoi(list->v[i].parent + strlen("parent-"))].available--;
 	}
 	state->n_devices = list->n;
@@ -98,7 +98,8 @@ static double now(void)
 }
 
 /* Returns the minimum time of several runs in milliseconds; *ret is the plan. */
-static double plan_host(const struct state *state, const struct desired *desired, struct plan *ret)
+static double plan_host(const struct snapshot *state, const struct desired *desired,
+			struct plan *ret)
 {
 	_cleanup_error_ struct error err = { 0 };
 	struct plan_facts facts = { 0 };
@@ -143,7 +144,7 @@ static double fill(size_t n_parents)
 			   .count = (unsigned)n_parents * FUNCTIONS };
 	struct desired desired = { .sets = &set, .n_sets = 1 };
 	_cleanup_plan_ struct plan plan = { 0 };
-	struct state state;
+	struct snapshot state;
 
 	open_host(n_parents, &state);
 	double first = plan_host(&state, &desired, &plan);
@@ -151,7 +152,7 @@ static double fill(size_t n_parents)
 	carry_out(&plan, &state);
 	double second = plan_host(&state, &desired, &plan);
 	assert(plan.n_changes == 0 && plan.n_problems == 0 && plan.missing == 0);
-	state_free(&state);
+	snapshot_free(&state);
 	return first + second;
 }
 

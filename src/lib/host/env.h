@@ -40,6 +40,6 @@ bool env_is_host(const struct env *env);
  * Errors: STATUS_TIMED_OUT if another process holds the lock for lock_limit; STATUS_FAILED. */
 int env_lock(const struct env *env, int *ret_fd, struct error *err);
 
-/* Likewise for the lock of programs that bring a host to a state (op/apply), which is held for the
- * whole run: /etc/mdevctl.d/.apply.lock. */
+/* Likewise for the lock of programs that bring a host to a state (apply/apply), which is held for
+ * the whole run: /etc/mdevctl.d/.apply.lock. */
 int env_lock_apply(const struct env *env, int *ret_fd, struct error *err);

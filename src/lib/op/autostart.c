@@ -4,7 +4,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "host/journal.h"
-#include "op/callout.h"
+#include "script/callout.h"
 #include "op/op.h"
 #include "op/pipeline.h"
 #include "set/active.h"

@@ -7,7 +7,7 @@
 #include "base/signal.h"
 #include "device/json.h"
 #include "device/uuid.h"
-#include "op/callout.h"
+#include "script/callout.h"
 #include "op/op.h"
 #include "op/pipeline.h"
 #include "set/active.h"

@@ -5,7 +5,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "host/parent.h"
-#include "op/callout.h"
+#include "script/callout.h"
 #include "op/list.h"
 #include "set/active.h"
 #include "set/defined.h"

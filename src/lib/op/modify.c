@@ -6,7 +6,7 @@
 #include "base/mem.h"
 #include "base/signal.h"
 #include "device/json.h"
-#include "op/callout.h"
+#include "script/callout.h"
 #include "op/op.h"
 #include "op/pipeline.h"
 #include "set/active.h"

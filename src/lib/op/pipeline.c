@@ -14,7 +14,7 @@
 #include "host/holder.h"
 #include "host/journal.h"
 #include "host/mark.h"
-#include "op/callout.h"
+#include "script/callout.h"
 #include "op/pipeline.h"
 #include "set/active.h"
 #include "set/defined.h"

@@ -3,7 +3,7 @@
 
 #include "base/error.h"
 #include "device/mdev.h"
-#include "op/callout.h"
+#include "script/callout.h"
 #include "op/op.h"
 
 /*

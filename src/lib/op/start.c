@@ -6,7 +6,7 @@
 #include "base/signal.h"
 #include "device/uuid.h"
 #include "host/settle.h"
-#include "op/callout.h"
+#include "script/callout.h"
 #include "op/op.h"
 #include "op/pipeline.h"
 #include "set/active.h"

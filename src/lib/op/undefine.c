@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/log.h"
-#include "op/callout.h"
+#include "script/callout.h"
 #include "op/op.h"
 #include "op/pipeline.h"
 #include "set/defined.h"

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "device/mdev.h"
-#include "op/apply.h"
+#include "apply/apply.h"
 #include "set/types.h"
 
 /*

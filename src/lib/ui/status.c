@@ -17,7 +17,7 @@ static const char *const columns[] = { "NAME", "STATE", "START", "DETAILS", NULL
 
 /* The tree that is printed. */
 struct tree {
-	const struct state *state;	/* borrowed */
+	const struct snapshot *state;	/* borrowed */
 	const struct status_view *view; /* borrowed */
 	struct table *table;		/* borrowed */
 	bool hidden;			/* a device is shown whose user cannot be determined */
@@ -58,17 +58,18 @@ static void append_user(struct tree *tree, const struct holder *holder, char **l
 	       holder->pid);
 }
 
-static const char *start_of(const struct state_device *dev)
+static const char *start_of(const struct snapshot_device *dev)
 {
-	const struct mdev *definition = state_definition(dev);
+	const struct mdev *definition = snapshot_definition(dev);
 
 	return !definition ? NULL : definition->autostart ? "auto" : "manual";
 }
 
-static void add_device(struct tree *tree, struct table_row *above, const struct state_device *dev)
+static void add_device(struct tree *tree, struct table_row *above,
+		       const struct snapshot_device *dev)
 {
 	_cleanup_free_ char *details = dev->reason ? mem_text(dev->reason) : NULL;
-	_cleanup_free_ char *set = state_set(dev);
+	_cleanup_free_ char *set = snapshot_set(dev);
 	const char *start = start_of(dev);
 
 	append_user(tree, dev->holder, &details);
@@ -78,30 +79,30 @@ static void add_device(struct tree *tree, struct table_row *above, const struct 
 		table_add(tree->table, above,
 			  (const char *const[]){ dev->uuid, mdev_state_name(dev->state),
 						 start ? start : "-", details ? details : "" });
-	if (state_is_wrong(dev))
+	if (snapshot_is_wrong(dev))
 		table_warn(tree->table, row, STATE_COLUMN);
 }
 
 /* --- The types of a parent ------------------------------------------------------------------- */
 
-static bool has_devices(const struct state_parent *parent, const char *type)
+static bool has_devices(const struct snapshot_parent *parent, const char *type)
 {
 	for (size_t i = 0; i < parent->n_devices; i++)
-		if (strcmp(state_type(&parent->devices[i]), type) == 0)
+		if (strcmp(snapshot_type(&parent->devices[i]), type) == 0)
 			return true;
 	return false;
 }
 
 static void add_devices(struct tree *tree, struct table_row *above,
-			const struct state_parent *parent, const char *type)
+			const struct snapshot_parent *parent, const char *type)
 {
 	for (size_t i = 0; i < parent->n_devices; i++)
-		if (strcmp(state_type(&parent->devices[i]), type) == 0)
+		if (strcmp(snapshot_type(&parent->devices[i]), type) == 0)
 			add_device(tree, above, &parent->devices[i]);
 }
 
-static void add_type(struct tree *tree, struct table_row *above, const struct state_parent *parent,
-		     const struct mdev_type *type)
+static void add_type(struct tree *tree, struct table_row *above,
+		     const struct snapshot_parent *parent, const struct mdev_type *type)
 {
 	_cleanup_free_ char *details = NULL;
 
@@ -116,14 +117,14 @@ static void add_type(struct tree *tree, struct table_row *above, const struct st
 
 /* Adds types of devices that the parent does not support, in the order of their first device. */
 static void add_missing_types(struct tree *tree, struct table_row *above,
-			      const struct state_parent *parent)
+			      const struct snapshot_parent *parent)
 {
 	for (size_t i = 0; i < parent->n_devices; i++) {
-		const char *type = state_type(&parent->devices[i]);
-		bool first = *type && !state_find_type(parent, type);
+		const char *type = snapshot_type(&parent->devices[i]);
+		bool first = *type && !snapshot_find_type(parent, type);
 
 		for (size_t j = 0; j < i && first; j++)
-			first = strcmp(state_type(&parent->devices[j]), type) != 0;
+			first = strcmp(snapshot_type(&parent->devices[j]), type) != 0;
 		if (first)
 			add_devices(tree,
 				    add_row(tree, above, type,
@@ -146,7 +147,8 @@ static void add_folded_types(struct tree *tree, struct table_row *above, size_t 
 }
 
 /* Adds the types with their devices; types without devices are combined into one line. */
-static void add_types(struct tree *tree, struct table_row *above, const struct state_parent *parent)
+static void add_types(struct tree *tree, struct table_row *above,
+		      const struct snapshot_parent *parent)
 {
 	size_t idle = 0, idle_free = 0;
 	bool uncounted = false;
@@ -171,7 +173,7 @@ static void add_types(struct tree *tree, struct table_row *above, const struct s
 
 /* --- Parents and cards ----------------------------------------------------------------------- */
 
-static const char *key_of(const struct state_parent *parent)
+static const char *key_of(const struct snapshot_parent *parent)
 {
 	return parent->card ? parent->card : parent->name;
 }
@@ -179,7 +181,7 @@ static const char *key_of(const struct state_parent *parent)
 /* Parents that are present come first, grouped by card. */
 static int by_card(const void *left, const void *right)
 {
-	const struct state_parent *const *a = left, *const *b = right;
+	const struct snapshot_parent *const *a = left, *const *b = right;
 
 	if ((*a)->present != (*b)->present)
 		return (*a)->present ? -1 : 1;
@@ -187,13 +189,13 @@ static int by_card(const void *left, const void *right)
 	return order ? order : strcmp((*a)->name, (*b)->name);
 }
 
-static bool is_shown(const struct status_view *view, const struct state_parent *parent)
+static bool is_shown(const struct status_view *view, const struct snapshot_parent *parent)
 {
-	return state_is_of(parent, view->filter.parent) &&
+	return snapshot_is_of(parent, view->filter.parent) &&
 	       (!view->filter.uuid || parent->n_devices > 0);
 }
 
-static bool has_free(const struct state_parent *parent)
+static bool has_free(const struct snapshot_parent *parent)
 {
 	for (size_t i = 0; i < parent->n_types; i++)
 		if (parent->types[i].available > 0)
@@ -202,14 +204,14 @@ static bool has_free(const struct state_parent *parent)
 }
 
 /* Whether a parent can be combined with others into one line. */
-static bool is_idle(const struct tree *tree, const struct state_parent *parent)
+static bool is_idle(const struct tree *tree, const struct snapshot_parent *parent)
 {
 	return parent->present && parent->n_devices == 0 && !tree->view->all &&
 	       !tree->view->filter.parent;
 }
 
 static void add_parent(struct tree *tree, struct table_row *above,
-		       const struct state_parent *parent)
+		       const struct snapshot_parent *parent)
 {
 	_cleanup_free_ char *details = NULL;
 
@@ -240,7 +242,7 @@ static void add_folded_parents(struct tree *tree, struct table_row *above, size_
 }
 
 /* Adds a card with n parents. */
-static void add_card(struct tree *tree, const struct state_parent *const parents[], size_t n)
+static void add_card(struct tree *tree, const struct snapshot_parent *const parents[], size_t n)
 {
 	_cleanup_free_ char *details = NULL;
 	size_t idle = 0, idle_free = 0;
@@ -262,13 +264,13 @@ static void add_card(struct tree *tree, const struct state_parent *const parents
 		add_folded_parents(tree, row, idle, idle_free, NULL, idle < n);
 }
 
-static bool same_driver(const struct state_parent *a, const struct state_parent *b)
+static bool same_driver(const struct snapshot_parent *a, const struct snapshot_parent *b)
 {
 	return strcmp(a->driver ? a->driver : "", b->driver ? b->driver : "") == 0;
 }
 
 /* Returns the number of parents from parents[0] on that belong to one card. */
-static size_t count_card(const struct state_parent *const parents[], size_t n)
+static size_t count_card(const struct snapshot_parent *const parents[], size_t n)
 {
 	size_t count = 1;
 
@@ -288,7 +290,7 @@ struct fold {
 
 /* Returns the parents without devices that have the driver of alone[i]; none if alone[i] has
  * devices. */
-static struct fold fold_of(const struct tree *tree, const struct state_parent *const alone[],
+static struct fold fold_of(const struct tree *tree, const struct snapshot_parent *const alone[],
 			   size_t n, size_t i)
 {
 	struct fold fold = { 0 };
@@ -308,7 +310,7 @@ static struct fold fold_of(const struct tree *tree, const struct state_parent *c
 }
 
 /* Adds parents that do not belong to a card. */
-static void add_alone(struct tree *tree, const struct state_parent *const alone[], size_t n)
+static void add_alone(struct tree *tree, const struct snapshot_parent *const alone[], size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		struct fold fold = fold_of(tree, alone, n, i);
@@ -323,17 +325,17 @@ static void add_alone(struct tree *tree, const struct state_parent *const alone[
 
 static void add_parents(struct tree *tree)
 {
-	const struct state *state = tree->state;
-	_cleanup_free_ const struct state_parent **shown =
-		mem_grow(NULL, state->n_parents + 1, sizeof(struct state_parent *));
-	_cleanup_free_ const struct state_parent **alone =
-		mem_grow(NULL, state->n_parents + 1, sizeof(struct state_parent *));
+	const struct snapshot *state = tree->state;
+	_cleanup_free_ const struct snapshot_parent **shown =
+		mem_grow(NULL, state->n_parents + 1, sizeof(struct snapshot_parent *));
+	_cleanup_free_ const struct snapshot_parent **alone =
+		mem_grow(NULL, state->n_parents + 1, sizeof(struct snapshot_parent *));
 	size_t n = 0, n_alone = 0, count;
 
 	for (size_t i = 0; i < state->n_parents; i++)
 		if (is_shown(tree->view, &state->parents[i]))
 			shown[n++] = &state->parents[i];
-	qsort(shown, n, sizeof(struct state_parent *), by_card);
+	qsort(shown, n, sizeof(struct snapshot_parent *), by_card);
 	for (size_t i = 0; i < n; i += count) {
 		count = count_card(&shown[i], n - i);
 		if (count > 1)
@@ -417,7 +419,7 @@ static void add_vfs(struct tree *tree)
 	}
 }
 
-int status_print(const struct state *state, const struct status_view *view, struct error *err)
+int status_print(const struct snapshot *state, const struct status_view *view, struct error *err)
 {
 	_cleanup_table_ struct table *table = table_new(columns, view->headings);
 	struct tree tree = { .state = state, .view = view, .table = table };
@@ -434,16 +436,16 @@ int status_print(const struct state *state, const struct status_view *view, stru
 
 /* --- What is wrong --------------------------------------------------------------------------- */
 
-void status_print_wrong(const struct state *state, const struct status_view *view)
+void status_print_wrong(const struct snapshot *state, const struct status_view *view)
 {
 	for (size_t i = 0; i < state->n_parents; i++) {
-		const struct state_parent *parent = &state->parents[i];
+		const struct snapshot_parent *parent = &state->parents[i];
 
 		for (size_t j = 0; j < parent->n_devices && is_shown(view, parent); j++) {
-			const struct state_device *dev = &parent->devices[j];
-			const char *type = state_type(dev);
+			const struct snapshot_device *dev = &parent->devices[j];
+			const char *type = snapshot_type(dev);
 
-			if (state_is_wrong(dev))
+			if (snapshot_is_wrong(dev))
 				printf("%s %s %s %s: %s\n", mdev_state_name(dev->state), dev->uuid,
 				       dev->parent, *type ? type : "-", dev->reason);
 		}
@@ -487,14 +489,14 @@ static void use_json(struct json_writer *w, const struct holder *holder, enum an
 	json_close(w, '}');
 }
 
-static void device_json(struct json_writer *w, const struct state_device *dev)
+static void device_json(struct json_writer *w, const struct snapshot_device *dev)
 {
-	const struct mdev *definition = state_definition(dev);
-	_cleanup_free_ char *set = state_set(dev);
+	const struct mdev *definition = snapshot_definition(dev);
+	_cleanup_free_ char *set = snapshot_set(dev);
 
 	json_open(w, '{');
 	key_string(w, "uuid", dev->uuid);
-	key_string(w, "mdev_type", state_type(dev));
+	key_string(w, "mdev_type", snapshot_type(dev));
 	key_string(w, "defined_type", definition ? definition->type : NULL);
 	key_string(w, "state", mdev_state_name(dev->state));
 	key_string(w, "reason", dev->reason);
@@ -514,7 +516,7 @@ static void device_json(struct json_writer *w, const struct state_device *dev)
 }
 
 static void types_json(struct json_writer *w, const struct status_view *view,
-		       const struct state_parent *parent)
+		       const struct snapshot_parent *parent)
 {
 	json_key(w, "types");
 	if (view->wrong || parent->has_types == ANSWER_UNKNOWN) {
@@ -540,8 +542,8 @@ static void types_json(struct json_writer *w, const struct status_view *view,
 	json_close(w, ']');
 }
 
-static void parent_json(struct json_writer *w, const struct state *state,
-			const struct status_view *view, const struct state_parent *parent)
+static void parent_json(struct json_writer *w, const struct snapshot *state,
+			const struct status_view *view, const struct snapshot_parent *parent)
 {
 	json_open(w, '{');
 	key_string(w, "parent", parent->name);
@@ -555,16 +557,16 @@ static void parent_json(struct json_writer *w, const struct state *state,
 	json_key(w, "devices");
 	json_open(w, '[');
 	for (size_t i = 0; i < parent->n_devices; i++)
-		if (!view->wrong || state_is_wrong(&parent->devices[i]))
+		if (!view->wrong || snapshot_is_wrong(&parent->devices[i]))
 			device_json(w, &parent->devices[i]);
 	json_close(w, ']');
 	json_close(w, '}');
 }
 
-static bool has_wrong(const struct state_parent *parent)
+static bool has_wrong(const struct snapshot_parent *parent)
 {
 	for (size_t i = 0; i < parent->n_devices; i++)
-		if (state_is_wrong(&parent->devices[i]))
+		if (snapshot_is_wrong(&parent->devices[i]))
 			return true;
 	return false;
 }
@@ -585,7 +587,7 @@ static void vf_json(struct json_writer *w, const struct parent_vf *vf, const str
 	json_close(w, '}');
 }
 
-void status_print_json(const struct state *state, const struct status_view *view)
+void status_print_json(const struct snapshot *state, const struct status_view *view)
 {
 	struct json_writer w = { .file = stdout, .pretty = true };
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "base/error.h"
-#include "op/state.h"
+#include "view/snapshot.h"
 
 /*
  * Prints a snapshot for `status`: as a tree for users, as JSON for programs, or only problems for
@@ -16,11 +16,11 @@ struct status_view {
 };
 
 /* Prints a tree with one line per parent, type and device (mdev-status(8)). */
-int status_print(const struct state *state, const struct status_view *view, struct error *err);
+int status_print(const struct snapshot *state, const struct status_view *view, struct error *err);
 
 /* Prints one JSON object, in which all keys are always present. Like all JSON here, it is not
  * terminated by a newline. */
-void status_print_json(const struct state *state, const struct status_view *view);
+void status_print_json(const struct snapshot *state, const struct status_view *view);
 
 /* Prints one line for each device with a problem. */
-void status_print_wrong(const struct state *state, const struct status_view *view);
+void status_print_wrong(const struct snapshot *state, const struct status_view *view);

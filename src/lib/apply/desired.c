@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <fnmatch.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/suggest.h"
+#include "device/json.h"
+#include "device/uuid.h"
+#include "apply/desired.h"
+#include "set/defined.h"
+
+/* The keys of a set; those before "parents" are also keys of a definition. */
+static const char *const keys[] = { "mdev_type", "start", "attrs", "parents", "count", "spread" };
+#define SET_KEYS 6
+#define DEFINITION_KEYS 3
+
+static bool is_key(const char *name, size_t n_keys)
+{
+	for (size_t i = 0; i < n_keys; i++)
+		if (strcmp(keys[i], name) == 0)
+			return true;
+	return false;
+}
+
+/* Checks that all keys are among the first n_keys, and unique. */
+static int check_keys(const struct json_value *object, size_t n_keys, const char *where,
+		      struct error *err)
+{
+	const char *twice = json_twice(object);
+
+	if (twice)
+		return error_set(err, STATUS_INVALID, "Invalid %s: key '%s' is given twice", where,
+				 twice);
+	for (const struct json_value *item = json_first(object); item; item = json_next(item)) {
+		const char *name = json_name(item);
+		struct suggestion suggestion = { .word = name };
+
+		if (is_key(name, n_keys))
+			continue;
+		for (size_t i = 0; i < n_keys; i++)
+			suggest_try(&suggestion, keys[i]);
+		_cleanup_free_ char *question = suggest_question(&suggestion);
+		return error_set(err, STATUS_INVALID, "Invalid %s: unknown key '%s'%s", where, name,
+				 question);
+	}
+	return 0;
+}
+
+static const struct json_value *find(const struct json_value *object, const char *name)
+{
+	const struct json_value *item = json_first(object);
+
+	while (item && strcmp(json_name(item), name) != 0)
+		item = json_next(item);
+	return item;
+}
+
+static int read_parents(const struct json_value *array, const char *where, struct set *set,
+			struct error *err)
+{
+	if (!array)
+		return error_set(err, STATUS_INVALID, "Invalid %s: 'parents' is missing", where);
+	if (!json_is_array(array) || !json_first(array))
+		return error_set(err, STATUS_INVALID,
+				 "Invalid %s: 'parents' must be a list of names or patterns",
+				 where);
+	for (const struct json_value *item = json_first(array); item; item = json_next(item)) {
+		const char *parent = json_text(item);
+
+		if (!parent)
+			return error_set(
+				err, STATUS_INVALID,
+				"Invalid %s: 'parents' must be a list of names or patterns", where);
+		if (!name_valid(parent) || !defined_is_parent(parent))
+			return error_set(err, STATUS_INVALID,
+					 "Invalid %s: invalid parent name '%s' in 'parents'", where,
+					 parent);
+		for (size_t i = 0; i < set->n_parents; i++)
+			if (strcmp(set->parents[i], parent) == 0)
+				return error_set(err, STATUS_INVALID,
+						 "Invalid %s: 'parents' has '%s' twice", where,
+						 parent);
+		set->parents = mem_grow(set->parents, set->n_parents + 1, sizeof(*set->parents));
+		set->parents[set->n_parents++] = mem_text(parent);
+	}
+	return 0;
+}
+
+static int read_count(const struct json_value *count, const char *where, struct set *set,
+		      struct error *err)
+{
+	const char *text = count ? json_text(count) : NULL;
+
+	set->count = 1;
+	set->max = text && strcmp(text, "max") == 0;
+	if (set->max)
+		set->count = SET_LIMIT;
+	else if (count && !json_whole(count, SET_LIMIT, &set->count))
+		return error_set(err, STATUS_INVALID,
+				 "Invalid %s: 'count' must be a whole number from 0 to %u, or "
+				 "\"max\"",
+				 where, SET_LIMIT);
+	return 0;
+}
+
+static int read_spread(const struct json_value *spread, const char *where, struct set *set,
+		       struct error *err)
+{
+	const char *text = spread ? json_text(spread) : "cards";
+
+	set->fill = text && strcmp(text, "fill") == 0;
+	if (!set->fill && (!text || strcmp(text, "cards") != 0))
+		return error_set(err, STATUS_INVALID,
+				 "Invalid %s: 'spread' must be \"cards\" or \"fill\"", where);
+	return 0;
+}
+
+static bool set_name_valid(const char *name)
+{
+	size_t n =
+		strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-");
+
+	return n > 0 && n <= SET_NAME_LIMIT && !name[n];
+}
+
+static int read_set(const struct json_value *object, const char *file, struct set *set,
+		    struct error *err)
+{
+	const char *name = json_name(object);
+	_cleanup_free_ char *where = mem_printf("%s: set '%s'", file, name);
+
+	if (!set_name_valid(name))
+		return error_set(err, STATUS_INVALID,
+				 "Invalid %s: the name of a set is 1 to %d letters, digits, '.', "
+				 "'_' or '-'",
+				 where, SET_NAME_LIMIT);
+	if (!json_is_object(object))
+		return error_set(err, STATUS_INVALID, "Invalid %s: not an object", where);
+	memcpy(set->name, name, strlen(name) + 1);
+	set->device = (struct mdev)MDEV_NONE;
+	if (check_keys(object, SET_KEYS, where, err) < 0 ||
+	    read_count(find(object, "count"), where, set, err) < 0)
+		return -1;
+	/* A set with 0 devices requires no other keys, but those given must be valid. */
+	bool gone = set->count == 0 && !set->max;
+	if ((!gone || find(object, "mdev_type") || find(object, "start") ||
+	     find(object, "attrs")) &&
+	    json_take_definition(object, where, true, &set->device, err) < 0)
+		return -1;
+	if ((!gone || find(object, "parents")) &&
+	    read_parents(find(object, "parents"), where, set, err) < 0)
+		return -1;
+	return read_spread(find(object, "spread"), where, set, err);
+}
+
+static int read_sets(const struct json_value *object, const char *file, struct desired *ret,
+		     struct error *err)
+{
+	const char *twice = json_twice(object);
+	size_t n = 0;
+
+	if (twice)
+		return error_set(err, STATUS_INVALID, "Invalid %s: set '%s' is given twice", file,
+				 twice);
+	for (const struct json_value *item = json_first(object); item; item = json_next(item))
+		n++;
+	ret->sets = mem_zero(n + 1, sizeof(*ret->sets));
+	for (const struct json_value *item = json_first(object); item; item = json_next(item)) {
+		/* The output of list --dumpjson with one --uuid. */
+		if (n <= DEFINITION_KEYS && is_key(json_name(item), DEFINITION_KEYS) &&
+		    !json_is_object(item))
+			return error_set(
+				err, STATUS_INVALID,
+				"Invalid %s: this is the definition of one device, which is "
+				"for 'mdevctl define --jsonfile'",
+				file);
+		if (read_set(item, file, &ret->sets[ret->n_sets++], err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* {"UUID": {definition}} */
+static int read_device(const struct json_value *object, const char *file, const char *parent,
+		       struct mdev_list *ret, struct error *err)
+{
+	const struct json_value *definition = json_is_object(object) ? json_first(object) : NULL;
+
+	if (!definition || json_next(definition))
+		return error_set(err, STATUS_INVALID,
+				 "Invalid %s: devices of parent '%s' must be objects of one UUID "
+				 "each",
+				 file, parent);
+	const char *uuid = json_name(definition);
+	_cleanup_free_ char *where = mem_printf("%s: device '%s' of '%s'", file, uuid, parent);
+	struct mdev *dev = mdev_list_add(ret);
+
+	if (!uuid_read(uuid, dev->uuid))
+		return error_set(err, STATUS_INVALID, "Invalid %s: not a UUID", where);
+	if (!json_is_object(definition))
+		return error_set(err, STATUS_INVALID, "Invalid %s: not an object", where);
+	dev->parent = mem_intern(parent);
+	if (check_keys(definition, DEFINITION_KEYS, where, err) < 0)
+		return -1;
+	return json_take_definition(definition, where, false, dev, err);
+}
+
+/* {"PARENT": [device, ...], ...} */
+static int read_devices(const struct json_value *object, const char *file, struct mdev_list *ret,
+			struct error *err)
+{
+	const char *twice;
+
+	if (!json_is_object(object))
+		return error_set(err, STATUS_INVALID, "Invalid %s: not a list of parents", file);
+	twice = json_twice(object);
+	if (twice)
+		return error_set(err, STATUS_INVALID, "Invalid %s: parent '%s' is given twice",
+				 file, twice);
+	for (const struct json_value *item = json_first(object); item; item = json_next(item)) {
+		const char *parent = json_name(item);
+
+		if (!name_valid(parent) || !defined_is_parent(parent))
+			return error_set(err, STATUS_INVALID,
+					 "Invalid %s: invalid parent name '%s'", file, parent);
+		if (!json_is_array(item))
+			return error_set(err, STATUS_INVALID,
+					 "Invalid %s: parent '%s' is not a list of devices", file,
+					 parent);
+		for (const struct json_value *dev = json_first(item); dev; dev = json_next(dev))
+			if (read_device(dev, file, parent, ret, err) < 0)
+				return -1;
+	}
+	return 0;
+}
+
+static int read_definitions(const struct json_value *array, const char *file, struct mdev_list *ret,
+			    struct error *err)
+{
+	for (const struct json_value *item = json_first(array); item; item = json_next(item))
+		if (read_devices(item, file, ret, err) < 0)
+			return -1;
+	mdev_list_sort(ret);
+	for (size_t i = 1; i < ret->n; i++)
+		if (strcmp(ret->v[i].parent, ret->v[i - 1].parent) == 0 &&
+		    strcmp(ret->v[i].uuid, ret->v[i - 1].uuid) == 0)
+			return error_set(err, STATUS_INVALID,
+					 "Invalid %s: device '%s' of '%s' is given twice", file,
+					 ret->v[i].uuid, ret->v[i].parent);
+	return 0;
+}
+
+int desired_read(const char *text, size_t len, const char *where, struct desired *ret,
+		 struct error *err)
+{
+	_cleanup_desired_ struct desired desired = { 0 };
+	int r;
+
+	_cleanup_json_ struct json_value *value = json_parse(text, len, where, err);
+	if (!value)
+		return -1;
+	if (json_is_object(value))
+		r = read_sets(value, where, &desired, err);
+	else if (json_is_array(value))
+		r = read_definitions(value, where, &desired.definitions, err);
+	else
+		r = error_set(err, STATUS_INVALID,
+			      "Invalid %s: neither an object of sets nor a list of definitions",
+			      where);
+	if (r < 0)
+		return -1;
+	*ret = desired;
+	desired = (struct desired){ 0 };
+	return 0;
+}
+
+static void free_set(struct set *set)
+{
+	for (size_t i = 0; i < set->n_parents; i++)
+		free(set->parents[i]);
+	free(set->parents);
+	mdev_free(&set->device);
+}
+
+void desired_free(struct desired *desired)
+{
+	for (size_t i = 0; i < desired->n_sets; i++)
+		free_set(&desired->sets[i]);
+	free(desired->sets);
+	mdev_list_free(&desired->definitions);
+	*desired = (struct desired){ 0 };
+}
+
+void set_label(const struct set *set, unsigned index, char ret[SET_LABEL_SIZE])
+{
+	snprintf(ret, SET_LABEL_SIZE, "%s/%u", set->name, index);
+}
+
+void set_uuid(const struct set *set, unsigned index, char ret[UUID_SIZE])
+{
+	char label[SET_LABEL_SIZE];
+
+	set_label(set, index, label);
+	uuid_of_name(label, ret);
+}
+
+bool set_is_pattern(const char *parent)
+{
+	return strpbrk(parent, "*?[") != NULL;
+}
+
+bool set_matches(const struct set *set, const char *parent)
+{
+	for (size_t i = 0; i < set->n_parents; i++)
+		if (strcmp(set->parents[i], parent) == 0 ||
+		    (set_is_pattern(set->parents[i]) &&
+		     fnmatch(set->parents[i], parent, FNM_NOESCAPE) == 0))
+			return true;
+	return false;
+}

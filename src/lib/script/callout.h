@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/error.h"
+#include "device/mdev.h"
+#include "host/env.h"
+#include "script/scripts.h"
+
+/*
+ * The script protocol of mdevctl-callout(7). Callouts can refuse a change (pre), learn its result
+ * (post), and get and set attributes of running devices (get, live); notifiers are informed
+ * afterwards. All scripts are direct children of this process.
+ */
+
+enum action {
+	ACTION_START,
+	ACTION_STOP,
+	ACTION_DEFINE,
+	ACTION_UNDEFINE,
+	ACTION_MODIFY,
+	ACTION_ATTRIBUTES,
+	ACTION_CAPABILITIES,
+};
+
+enum callout_state { CALLOUT_NONE, CALLOUT_SUCCESS, CALLOUT_FAILURE };
+
+/* Returns "start", "stop", ..., as used in the protocol, in messages and in the journal. */
+const char *action_name(enum action action);
+
+/* Information about the scripts of one parent and type. Private. */
+struct callout_choice;
+
+struct callouts {
+	const struct env *env;
+	struct scripts callouts, notifiers; /* owned: searched for once per process */
+	struct callout_choice **choices;    /* owned: capabilities are requested once per process */
+	size_t n_choices;
+	char *said; /* owned: stderr output of scripts since callout_take_said(), for the journal */
+	bool quiet; /* stderr is the journal, to which `said` is sent: do not print it as well */
+};
+void callouts_open(struct callouts *callouts, const struct env *env);
+void callouts_close(struct callouts *callouts);
+#define _cleanup_callouts_ __attribute__((cleanup(callouts_close)))
+
+/* A change of a device: the script that accepts pre also gets post. */
+struct callout {
+	struct callouts *all; /* borrowed */
+	enum action action;
+	const struct mdev *dev; /* borrowed */
+	char *input;  /* owned: the device as JSON, the same for pre and post; NULL = there are no
+			 scripts */
+	char *script; /* owned: path of the script that accepted pre; NULL = none */
+};
+void callout_begin(struct callout *callout, struct callouts *all, enum action action,
+		   const struct mdev *dev);
+void callout_end(struct callout *callout);
+#define _cleanup_callout_ __attribute__((cleanup(callout_end)))
+
+/* Calls the scripts before the change. With force, a refusal is only a warning. Errors:
+ * STATUS_REFUSED, STATUS_TIMED_OUT, STATUS_FAILED (a termination signal is pending, even with
+ * force; no memory to run a script). */
+int callout_pre(struct callout *callout, bool force, struct error *err);
+/* Reports the result to the script that accepted pre, or else to the first one that handles the
+ * device. Call it only after callout_pre() has succeeded. */
+void callout_post(struct callout *callout, enum callout_state state);
+/* Runs all notifiers, also if pre was refused, with CALLOUT_NONE. */
+void callout_notify(struct callout *callout, enum callout_state state);
+
+/* Passes the new attributes of a running device (callout->dev) to its script. Errors: STATUS_FAILED
+ * if no versioned script supports this; otherwise as for callout_pre(). */
+int callout_live(struct callout *callout, struct error *err);
+
+/* Replaces the attributes of a running device with those that its script reports; none if there is
+ * no script. Errors: as for callout_pre(), and STATUS_INVALID; dev has no attributes then. */
+int callout_attributes(struct callouts *callouts, struct mdev *dev, struct error *err);
+
+/* Returns the stderr output of scripts so far (NULL = none) and transfers its ownership. */
+char *callout_take_said(struct callouts *callouts);

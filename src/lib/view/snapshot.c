@@ -1,0 +1,492 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/suggest.h"
+#include "base/text.h"
+#include "device/json.h"
+#include "device/uuid.h"
+#include "host/mark.h"
+#include "view/snapshot.h"
+#include "set/active.h"
+#include "set/defined.h"
+
+#define PARENTS "sys/class/mdev_bus"
+
+/* The locations of a UUID on all parents. */
+struct places {
+	const struct snapshot_device *running; /* NULL = not running */
+	const struct snapshot_device *defined; /* the first one; NULL = not defined */
+	bool marks; /* there are marks of starts in progress, for any UUID */
+};
+
+const char *snapshot_type(const struct snapshot_device *dev)
+{
+	return dev->running ? dev->running->type : dev->definition ? dev->definition->type : "";
+}
+
+const struct mdev *snapshot_definition(const struct snapshot_device *dev)
+{
+	return dev->definition && !dev->definition->broken ? dev->definition : NULL;
+}
+
+char *snapshot_set(const struct snapshot_device *dev)
+{
+	const struct mdev *definition = snapshot_definition(dev);
+	char uuid[UUID_SIZE];
+	char *label = definition ? json_unknown_string(definition, "set") : NULL;
+
+	if (!label)
+		return NULL;
+	uuid_of_name(label, uuid);
+	if (strcmp(uuid, dev->uuid) == 0 && text_printable(label))
+		return label;
+	free(label);
+	return NULL;
+}
+
+static int compare(const struct mdev *a, const struct mdev *b)
+{
+	int order = strcmp(a->parent, b->parent);
+
+	return order ? order : strcmp(a->uuid, b->uuid);
+}
+
+static struct snapshot_device *add_device(struct snapshot *state, const struct mdev *dev)
+{
+	struct snapshot_device *ret = &state->devices[state->n_devices++];
+
+	*ret = (struct snapshot_device){ .uuid = dev->uuid, .parent = dev->parent };
+	return ret;
+}
+
+static void set_definition(struct snapshot_device *dev, const struct mdev *definition)
+{
+	dev->definition = definition;
+	dev->defined = ANSWER_YES;
+}
+
+static void set_running(struct snapshot_device *dev, const struct mdev *running)
+{
+	dev->running = running;
+	dev->active = ANSWER_YES;
+}
+
+/* Both sets have the same order, so all pairs are found in one pass. */
+static void join_sets(struct snapshot *state)
+{
+	const struct mdev_list *definitions = &state->definitions, *running = &state->running;
+	size_t i = 0, j = 0;
+
+	state->devices = mem_zero(definitions->n + running->n + 1, sizeof(*state->devices));
+	while (i < definitions->n || j < running->n) {
+		int order = j == running->n	  ? -1
+			    : i == definitions->n ? 1
+						  : compare(&definitions->v[i], &running->v[j]);
+		struct snapshot_device *dev =
+			add_device(state, order <= 0 ? &definitions->v[i] : &running->v[j]);
+
+		if (order <= 0)
+			set_definition(dev, &definitions->v[i++]);
+		else if (definitions->unseen)
+			dev->defined = ANSWER_UNKNOWN;
+		if (order >= 0)
+			set_running(dev, &running->v[j++]);
+		else if (running->unseen)
+			dev->active = ANSWER_UNKNOWN;
+	}
+}
+
+static void set_state(struct snapshot_device *dev, enum mdev_state word, char *reason)
+{
+	dev->state = word;
+	dev->reason = reason;
+}
+
+static void judge_running(const struct env *env, struct snapshot_device *dev,
+			  const struct places *places)
+{
+	const struct mdev *definition = snapshot_definition(dev);
+	int incomplete = places->marks ? mark_is_left(env, dev->uuid) : 0;
+
+	if (incomplete > 0)
+		set_state(dev, MDEV_INCOMPLETE,
+			  mem_text("its start was interrupted, attributes may be missing"));
+	else if (incomplete < 0)
+		set_state(dev, MDEV_UNKNOWN,
+			  mem_printf("Unable to tell whether its start was interrupted: %s",
+				     error_words(-incomplete)));
+	else if (definition && strcmp(definition->type, dev->running->type) != 0)
+		set_state(dev, MDEV_DIFFERS, mem_printf("defined as %s", definition->type));
+	else if (dev->defined == ANSWER_UNKNOWN)
+		set_state(dev, MDEV_UNKNOWN, mem_text("definitions cannot be read"));
+	else if (!definition && places->defined)
+		set_state(dev, MDEV_DIFFERS, mem_printf("defined on %s", places->defined->parent));
+	else
+		set_state(dev, MDEV_RUNNING, NULL);
+}
+
+/* A device that is running on another parent is not missing here, since only one device with a UUID
+ * can be running; any problem is reported there. */
+static void judge_stopped(struct snapshot_device *dev, const struct places *places)
+{
+	const struct mdev *definition = snapshot_definition(dev);
+
+	if (places->running)
+		set_state(dev, MDEV_STOPPED, mem_printf("running on %s", places->running->parent));
+	else if (dev->active == ANSWER_UNKNOWN)
+		set_state(dev, MDEV_UNKNOWN, mem_text("running devices cannot be read"));
+	else if (definition && definition->autostart)
+		set_state(dev, MDEV_MISSING, NULL); /* see explain() */
+	else
+		set_state(dev, MDEV_STOPPED, NULL);
+}
+
+/* Determines the most severe state that applies to a device. */
+static void judge(const struct env *env, struct snapshot_device *dev, const struct places *places)
+{
+	const struct mdev *definition = dev->definition;
+
+	if (definition && definition->broken)
+		set_state(dev, definition->unreadable ? MDEV_UNKNOWN : MDEV_BROKEN,
+			  mem_text_n(definition->broken, strcspn(definition->broken, "\n")));
+	else if (dev->running)
+		judge_running(env, dev, places);
+	else
+		judge_stopped(dev, places);
+}
+
+static int by_uuid(const void *left, const void *right)
+{
+	const struct snapshot_device *const *a = left, *const *b = right;
+	int order = strcmp((*a)->uuid, (*b)->uuid);
+
+	return order ? order : strcmp((*a)->parent, (*b)->parent);
+}
+
+static void judge_all(const struct env *env, struct snapshot *state)
+{
+	size_t n = state->n_devices, end;
+	bool marks = mark_any(env);
+	_cleanup_free_ struct snapshot_device **all =
+		mem_grow(NULL, n + 1, sizeof(struct snapshot_device *));
+
+	for (size_t i = 0; i < n; i++)
+		all[i] = &state->devices[i];
+	qsort(all, n, sizeof(struct snapshot_device *), by_uuid);
+	for (size_t start = 0; start < n; start = end) {
+		struct places places = { .marks = marks };
+
+		for (end = start; end < n && strcmp(all[end]->uuid, all[start]->uuid) == 0; end++) {
+			if (all[end]->running)
+				places.running = all[end];
+			if (all[end]->definition && !places.defined)
+				places.defined = all[end];
+		}
+		for (size_t i = start; i < end; i++)
+			judge(env, all[i], &places);
+	}
+}
+
+static void add_parent(const struct env *env, const char *name, bool present,
+		       struct snapshot *state)
+{
+	state->parents = mem_grow(state->parents, state->n_parents + 1, sizeof(*state->parents));
+	state->parents[state->n_parents++] =
+		(struct snapshot_parent){ .name = name,
+					  .present = present,
+					  .driver = present ? parent_driver(env, name) : NULL,
+					  .card = present ? parent_card(env, name) : NULL };
+}
+
+/* Collects all parents that are present or have devices, with their devices. */
+static void join_parents(const struct env *env, struct snapshot *state)
+{
+	size_t j = 0;
+	int i = 0;
+
+	while (i < state->present.n || j < state->n_devices) {
+		int order = j == state->n_devices ? -1
+			    : i == state->present.n
+				    ? 1
+				    : strcmp(state->present.v[i]->d_name, state->devices[j].parent);
+		const char *name =
+			order <= 0 ? state->present.v[i++]->d_name : state->devices[j].parent;
+
+		if (!name_valid(name))
+			continue;
+		add_parent(env, name, order <= 0, state);
+		struct snapshot_parent *parent = &state->parents[state->n_parents - 1];
+		parent->devices = &state->devices[j];
+		while (j < state->n_devices && strcmp(state->devices[j].parent, name) == 0)
+			j++;
+		parent->n_devices = (size_t)(&state->devices[j] - parent->devices);
+	}
+}
+
+static void note_unseen(struct snapshot *state, const char *text)
+{
+	if (!text)
+		return;
+	char *all = mem_printf("%s%s%s", state->unseen ? state->unseen : "",
+			       state->unseen ? "; " : "", text);
+	free(state->unseen);
+	state->unseen = all;
+}
+
+static void find_parents(const struct env *env, struct snapshot *state)
+{
+	int r = file_scan(env->root, PARENTS, &state->present);
+
+	state->parents_known = r < 0 && r != -ENOENT ? ANSWER_UNKNOWN : ANSWER_YES;
+	if (state->parents_known == ANSWER_UNKNOWN) {
+		_cleanup_free_ char *text =
+			mem_printf("Unable to read /" PARENTS ": %s", error_words(-r));
+		note_unseen(state, text);
+	}
+	join_parents(env, state);
+}
+
+/* Determines whether a parent without known types has none, or they cannot be read, which is
+ * recorded. */
+static enum answer check_types(const struct env *env, struct snapshot *state, const char *parent)
+{
+	_cleanup_free_ char *path = mem_printf(PARENTS "/%s/mdev_supported_types", parent);
+	_cleanup_close_ int fd = file_open_dir(env->root, path);
+
+	if (fd >= 0 || fd == -ENOENT || fd == -ENOTDIR)
+		return ANSWER_NO;
+	_cleanup_free_ char *text = mem_printf("Unable to read /%s: %s", path, error_words(-fd));
+	note_unseen(state, text);
+	return ANSWER_UNKNOWN;
+}
+
+static void find_types(const struct env *env, struct snapshot *state)
+{
+	size_t j = 0;
+
+	types_find(env, NULL, &state->types);
+	for (size_t i = 0; i < state->n_parents; i++) {
+		struct snapshot_parent *parent = &state->parents[i];
+
+		while (j < state->types.n && strcmp(state->types.v[j].parent, parent->name) < 0)
+			j++; /* its parent appeared after they were read */
+		parent->types = &state->types.v[j];
+		while (j < state->types.n && strcmp(state->types.v[j].parent, parent->name) == 0)
+			j++;
+		parent->n_types = (size_t)(&state->types.v[j] - parent->types);
+		parent->has_types = parent->n_types > 0 ? ANSWER_YES
+				    : parent->present	? check_types(env, state, parent->name)
+							: ANSWER_NO;
+	}
+}
+
+/* Returns the reason why a device is missing, as far as sysfs shows. */
+static char *explain(const struct snapshot *state, const struct snapshot_parent *parent,
+		     const struct snapshot_device *dev)
+{
+	const struct mdev_type *type = snapshot_find_type(parent, snapshot_type(dev));
+
+	if (!parent->present)
+		return mem_text(state->parents_known == ANSWER_YES ? "parent not present"
+								   : "parents cannot be read");
+	if (parent->has_types != ANSWER_UNKNOWN && !type)
+		return mem_text("type not supported");
+	if (type && type->counted && type->available == 0)
+		return mem_text("no available instances");
+	return mem_printf("not started, see journalctl MDEV_UUID=%s", dev->uuid);
+}
+
+static void explain_missing(struct snapshot *state)
+{
+	for (size_t i = 0; i < state->n_parents; i++) {
+		struct snapshot_parent *parent = &state->parents[i];
+
+		for (size_t j = 0; j < parent->n_devices; j++)
+			if (parent->devices[j].state == MDEV_MISSING)
+				parent->devices[j].reason =
+					explain(state, parent, &parent->devices[j]);
+	}
+}
+
+/* Finds the processes that use running devices and functions, in one pass. */
+static void find_holders(const struct env *env, bool walk, struct snapshot *state)
+{
+	size_t n_running = state->running.n, n = n_running + state->vfs.n;
+
+	/* Opened once, as each lookup of a full path in sysfs takes a contended lock. */
+	_cleanup_close_ int devices =
+		openat(env->root, "sys/bus/mdev/devices", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	state->holders = mem_zero(n + 1, sizeof(*state->holders));
+	state->n_holders = n;
+	for (size_t i = 0; i < n; i++)
+		state->holders[i] =
+			i < n_running ? (struct holder){ .dirfd = devices,
+							 .path = state->running.v[i].uuid }
+				      : (struct holder){ .dirfd = env->root,
+							 .path = state->vfs.v[i - n_running].path };
+	holder_find_all(env, state->holders, n, walk);
+	state->vf_holders = &state->holders[n_running];
+	for (size_t i = 0; i < state->n_devices; i++)
+		if (state->devices[i].running)
+			state->devices[i].holder =
+				&state->holders[state->devices[i].running - state->running.v];
+}
+
+void snapshot_read(const struct env *env, const char *uuid, unsigned what, struct snapshot *ret)
+{
+	struct filter filter = { uuid, NULL };
+	bool missing = false;
+
+	*ret = (struct snapshot){ 0 };
+	/* This order ensures that a device that is defined and started in the meantime is not
+	 * reported as missing. */
+	defined_find(env, &filter, &ret->definitions);
+	active_find(env, &filter, &ret->running);
+	note_unseen(ret, ret->definitions.unseen);
+	note_unseen(ret, ret->running.unseen);
+	join_sets(ret);
+	judge_all(env, ret);
+	find_parents(env, ret);
+	for (size_t i = 0; i < ret->n_devices; i++)
+		missing = missing || ret->devices[i].state == MDEV_MISSING;
+	if (ret->parents_known == ANSWER_YES && (what & SNAPSHOT_TYPES || missing))
+		find_types(env, ret);
+	else
+		for (size_t i = 0; i < ret->n_parents; i++)
+			ret->parents[i].has_types = ANSWER_UNKNOWN;
+	explain_missing(ret);
+	if (what & SNAPSHOT_VFS)
+		parent_find_vfs(env, &ret->vfs);
+	if (what & (SNAPSHOT_HOLDERS | SNAPSHOT_NODES))
+		find_holders(env, what & SNAPSHOT_HOLDERS, ret);
+}
+
+bool snapshot_is_wrong(const struct snapshot_device *dev)
+{
+	return dev->state != MDEV_RUNNING && dev->state != MDEV_STOPPED;
+}
+
+bool snapshot_is_of(const struct snapshot_parent *parent, const char *name)
+{
+	return !name || strcmp(parent->name, name) == 0 ||
+	       (parent->card && strcmp(parent->card, name) == 0);
+}
+
+/* Whether a function has this name, or belongs to the card with this name. */
+static bool has_vf(const struct snapshot *state, const char *name)
+{
+	for (size_t i = 0; i < state->vfs.n; i++)
+		if (strcmp(state->vfs.v[i].name, name) == 0 ||
+		    (state->vfs.v[i].card && strcmp(state->vfs.v[i].card, name) == 0))
+			return true;
+	return false;
+}
+
+static int no_parent(const struct snapshot *state, const char *name, struct error *err)
+{
+	struct suggestion suggestion = { .word = name };
+
+	for (size_t i = 0; i < state->n_parents; i++) {
+		suggest_try(&suggestion, state->parents[i].name);
+		if (state->parents[i].card)
+			suggest_try(&suggestion, state->parents[i].card);
+	}
+	_cleanup_free_ char *question = suggest_question(&suggestion);
+	return error_set(err, STATUS_NOT_FOUND, "There is no parent or card '%s'%s", name,
+			 question);
+}
+
+int snapshot_require(const struct snapshot *state, const struct filter *filter, struct error *err)
+{
+	if (!filter->uuid && !filter->parent)
+		return 0;
+	for (size_t i = 0; i < state->n_parents; i++)
+		if (snapshot_is_of(&state->parents[i], filter->parent) &&
+		    (!filter->uuid || state->parents[i].n_devices > 0))
+			return 0;
+	if (!filter->uuid && has_vf(state, filter->parent))
+		return 0;
+	if (state->unseen)
+		return error_set(err, STATUS_FAILED, "%s", state->unseen);
+	if (!filter->uuid)
+		return no_parent(state, filter->parent, err);
+	return error_set(err, STATUS_NOT_FOUND, "Device %s is neither defined nor running%s%s",
+			 filter->uuid, filter->parent ? " on " : "",
+			 filter->parent ? filter->parent : "");
+}
+
+int snapshot_verdict(const struct snapshot *state, const struct filter *filter, struct error *err)
+{
+	bool wrong = false, unknown = false;
+
+	for (size_t i = 0; i < state->n_parents; i++) {
+		const struct snapshot_parent *parent = &state->parents[i];
+
+		for (size_t j = 0; j < parent->n_devices && snapshot_is_of(parent, filter->parent);
+		     j++) {
+			const struct snapshot_device *dev = &parent->devices[j];
+
+			if (dev->state == MDEV_UNKNOWN)
+				unknown = true;
+			else if (snapshot_is_wrong(dev))
+				wrong = true;
+		}
+	}
+	if (!wrong && !unknown && !state->unseen)
+		return 0;
+	if (state->unseen)
+		error_set(err, STATUS_FAILED, "%s", state->unseen);
+	err->status = wrong ? STATUS_DIFFERS : STATUS_FAILED;
+	return -1;
+}
+
+const struct snapshot_parent *snapshot_find_parent(const struct snapshot *state, const char *name)
+{
+	size_t low = 0, high = state->n_parents;
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+		int order = strcmp(name, state->parents[middle].name);
+
+		if (order == 0)
+			return &state->parents[middle];
+		if (order < 0)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return NULL;
+}
+
+const struct mdev_type *snapshot_find_type(const struct snapshot_parent *parent, const char *name)
+{
+	for (size_t i = 0; i < parent->n_types; i++)
+		if (strcmp(parent->types[i].name, name) == 0)
+			return &parent->types[i];
+	return NULL;
+}
+
+void snapshot_free(struct snapshot *state)
+{
+	for (size_t i = 0; i < state->n_devices; i++)
+		free(state->devices[i].reason);
+	for (size_t i = 0; i < state->n_parents; i++) {
+		free(state->parents[i].driver);
+		free(state->parents[i].card);
+	}
+	holder_free_all(state->holders, state->n_holders);
+	free(state->holders);
+	free(state->devices);
+	free(state->parents);
+	free(state->unseen);
+	parent_free_vfs(&state->vfs);
+	mdev_list_free(&state->definitions);
+	mdev_list_free(&state->running);
+	types_free(&state->types);
+	file_names_free(&state->present);
+	*state = (struct snapshot){ 0 };
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "base/error.h"
+#include "base/file.h"
+#include "device/mdev.h"
+#include "host/env.h"
+#include "host/holder.h"
+#include "host/parent.h"
+#include "set/types.h"
+
+/*
+ * A snapshot of the host: parents, their types, and the devices of both sets, joined. Each
+ * definition, link and type is read only once, so that the results (a report, a plan) are
+ * consistent. Reading it never fails: if something cannot be read, it is ANSWER_UNKNOWN or
+ * MDEV_UNKNOWN, never NO, and recorded in `unseen`.
+ */
+
+/* A UUID on a parent, in either set or both. A UUID can be defined on several parents, but only one
+ * of these devices can be running. */
+struct snapshot_device {
+	const char *uuid;	       /* borrowed from definition or running */
+	const char *parent;	       /* borrowed from definition or running */
+	const struct mdev *definition; /* borrowed; NULL = none known; may be broken */
+	const struct mdev *running;    /* borrowed; NULL = not known to be running here */
+	enum answer defined;	       /* NO: not defined here */
+	enum answer active;	       /* NO: not running here */
+	enum mdev_state state;
+	char *reason;		     /* owned: the reason for the state; NULL = none */
+	const struct holder *holder; /* borrowed: the process that uses it; NULL = not running, or
+					not requested */
+};
+
+struct snapshot_parent {
+	const char *name;      /* borrowed */
+	bool present;	       /* registered in /sys/class/mdev_bus */
+	char *driver;	       /* owned; NULL = it has none, or is not present */
+	char *card;	       /* owned: its physical function; NULL = not a virtual function */
+	enum answer has_types; /* UNKNOWN: they cannot be read, or were not requested */
+	const struct mdev_type *types; /* borrowed; sorted by name */
+	size_t n_types;
+	struct snapshot_device *devices; /* borrowed from the state; sorted by UUID */
+	size_t n_devices;
+};
+
+struct snapshot {
+	struct snapshot_parent *parents; /* owned; sorted by name; also those not present */
+	size_t n_parents;
+	enum answer parents_known;	 /* UNKNOWN: /sys/class/mdev_bus cannot be read */
+	struct snapshot_device *devices; /* owned; sorted by parent, then UUID */
+	size_t n_devices;
+	struct parent_vf_list vfs;	 /* of the NVIDIA driver without mediated devices */
+	const struct holder *vf_holders; /* borrowed: users of vfs, in the same order */
+	char *unseen; /* owned: what could not be read, as one sentence; NULL = nothing */
+
+	/* The owners of the borrowed data above. */
+	struct mdev_list definitions;
+	struct mdev_list running;
+	struct mdev_type_list types;
+	struct file_names present;
+	struct holder *holders; /* for running, then for vfs */
+	size_t n_holders;
+};
+
+/* What to read in addition to parents and devices. Unless types are requested, they are read only
+ * if a device is missing, to determine the reason. */
+enum {
+	SNAPSHOT_TYPES = 1u << 0,
+	SNAPSHOT_HOLDERS = 1u << 1, /* processes that use devices */
+	SNAPSHOT_VFS = 1u << 2,
+	SNAPSHOT_NODES = 1u << 3, /* names of VFIO devices, but not the processes that use them */
+};
+
+/* Reads the snapshot. uuid NULL = all devices; otherwise, only those with this UUID, on any parent.
+ */
+void snapshot_read(const struct env *env, const char *uuid, unsigned what, struct snapshot *ret);
+void snapshot_free(struct snapshot *state);
+#define _cleanup_snapshot_ __attribute__((cleanup(snapshot_free)))
+
+/* Whether a device has, or may have (MDEV_UNKNOWN), a problem. */
+bool snapshot_is_wrong(const struct snapshot_device *dev);
+
+/* Whether a parent has this name, or is a function of the card with this name; NULL = any. */
+bool snapshot_is_of(const struct snapshot_parent *parent, const char *name);
+
+/* Checks that the filter matches something. Errors: STATUS_NOT_FOUND; STATUS_FAILED if this cannot
+ * be determined. */
+int snapshot_require(const struct snapshot *state, const struct filter *filter, struct error *err);
+
+/* Checks the devices that match, for monitoring. Returns 0, or -1 with STATUS_DIFFERS if there is a
+ * problem, or STATUS_FAILED if there is only unreadable information; without a text if a device
+ * shows the reason. */
+int snapshot_verdict(const struct snapshot *state, const struct filter *filter, struct error *err);
+
+/* Returns the parent with this name; NULL = not present and without devices. */
+const struct snapshot_parent *snapshot_find_parent(const struct snapshot *state, const char *name);
+
+/* Returns the type with this name that the parent supports; NULL = none known. */
+const struct mdev_type *snapshot_find_type(const struct snapshot_parent *parent, const char *name);
+
+/* Returns the type to show: that of the running device, or else of the definition; "" = unknown. */
+const char *snapshot_type(const struct snapshot_device *dev);
+
+/* Returns the definition, unless it is broken and must not be used. */
+const struct mdev *snapshot_definition(const struct snapshot_device *dev);
+
+/* Returns the label of the set that the device belongs to, e.g. "desktops/3" (owned by the caller),
+ * or NULL. It is read from the definition and verified with the UUID. */
+char *snapshot_set(const struct snapshot_device *dev);

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# not with sanitizers
+# What is sent to the journal, and to systemd as the status of a service.
+# shellcheck disable=SC2016,SC2154 # bodies are for the scripts to expand; run sets stderr
+bats_require_minimum_version 1.5.0
+load ../lib/world.bash
+load ../lib/scripts.bash
+
+setup() {
+	make_scripts_world "$BATS_TEST_TMPDIR/root"
+}
+
+# The directories of the fake root in their places: only changes in / are logged.
+# heard SOCKET COMMAND...: runs the command there, and prints the datagrams that $ROOT/SOCKET has received.
+heard() {
+	local options=-m
+	((EUID == 0)) || options=-Urm
+	unset LD_PRELOAD
+	# /dev/null and similar files come last: bash and python have opened the files they require.
+	env -u MDEVCTL_ENV_ROOT unshare $options python3 -c 'import os, socket, struct, subprocess, sys
+root, name = sys.argv[1:3]
+log = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+os.makedirs(os.path.dirname(root + name), exist_ok=True)
+log.bind(root + name)
+for place in "etc", "run", "dev":
+    subprocess.run(["mount", "--bind", root + "/" + place, "/" + place], check=True)
+status = subprocess.run(sys.argv[3:], stderr=subprocess.PIPE).returncode
+log.setblocking(False)
+
+def fields(entry):
+    while entry:
+        name, entry = entry.split(b"\n", 1)
+        if b"=" in name:
+            yield name.decode()
+        else: # of a value with newlines, the length precedes it
+            n, = struct.unpack("<Q", entry[:8])
+            yield "%s=%s" % (name.decode(), repr(entry[8:8 + n].decode()))
+            assert entry[8 + n:9 + n] == b"\n"
+            entry = entry[9 + n:]
+
+try:
+    while True:
+        got = log.recv(1 << 20)
+        print(*fields(got), "", sep="\n")
+except BlockingIOError:
+    sys.exit(status)' "$ROOT" "$@"
+}
+
+# Skips the test where no user may mount anything.
+needs_mounts() {
+	local options=-m
+	((EUID == 0)) || options=-Urm
+	unshare $options mount --bind /tmp /tmp 2>/dev/null || skip "no mount namespace of one's own here"
+	mkdir -p "$ROOT/dev"
+}
+
+@test "the journal gets a change with the fields of its device" {
+	needs_mounts
+	run -0 heard /run/systemd/journal/socket "$BUILD/mdev-define" -u "$U1" -p mtty -t mtty-1
+	same "MESSAGE=Done: define $U1, type mtty-1 on mtty
+PRIORITY=6
+SYSLOG_IDENTIFIER=mdevctl
+MDEV_UUID=$U1
+MDEV_PARENT=mtty
+MDEV_TYPE=mtty-1
+MDEV_ACTION=define"
+}
+
+@test "the journal gets what a script says in entries of their own, and a failure as an error" {
+	needs_mounts
+	script "$OLD/callouts" a '[[ $event != pre ]] || { printf "one\ntwo" >&2; exit 1; }'
+	run -7 heard /run/systemd/journal/socket "$BUILD/mdev-define" -u "$U1" -p mtty -t mtty-1
+	output=$(grep -E '^(MESSAGE|PRIORITY)' <<<"$output")
+	same "MESSAGE=a: one
+PRIORITY=5
+MESSAGE=two
+PRIORITY=5
+MESSAGE=Failed to define $U1 on mtty: Script '\"/etc/mdevctl.d/scripts.d/callouts/a\"' failed with status '1'
+PRIORITY=3"
+}
+
+@test "systemd is told how far autostart is" {
+	local name
+	definition mtty "$U1" mtty-1 auto
+	definition mtty "$U2" mtty-1 auto
+	# An abstract name, and one of a file.
+	for name in "@mdev-$BATS_ROOT_PID-$BATS_TEST_NUMBER-$RANDOM" "$BATS_TEST_TMPDIR/notify"; do
+		run -0 python3 -c 'import socket, subprocess, sys, os
+name = sys.argv[1]
+log = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+log.bind("\0" + name[1:] if name[0] == "@" else name)
+subprocess.run(sys.argv[2:], check=True, env=dict(os.environ, NOTIFY_SOCKET=name))
+log.setblocking(False)
+try:
+    while True:
+        print(log.recv(4096).decode())
+except BlockingIOError:
+    pass' "$name" mdev-autostart mtty
+		same "STATUS=Starting 1 of 2: $U1
+STATUS=Starting 2 of 2: $U2
+STATUS=All 2 devices are running"
+	done
+	# Of another kind, without a listener, and too long: none of them matters.
+	for name in vsock:2:1234 '' "$BATS_TEST_TMPDIR/nobody" "/$(printf '%0200d' 1)"; do
+		NOTIFY_SOCKET=$name run -0 mdev-autostart mtty
+		same ""
+	done
+}

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# "Cannot tell" is not "no": commands report what they could not read, and fail if it matters.
+# shellcheck disable=SC2154 # bats sets stderr
+bats_require_minimum_version 1.5.0
+load ../lib/world.bash
+
+setup() {
+	make_world "$BATS_TEST_TMPDIR/root"
+	definition mtty "$U1" mtty-1 auto
+	denied="Unable to read /etc/mdevctl.d/mtty: Permission denied"
+}
+
+@test "start does not treat an unreadable definition as missing" {
+	chmod 000 "$D/mtty"
+	fails 1 "Error: $denied" weak mdevctl start -u "$U1"
+	fails 1 "Error: $denied" weak mdevctl start -u "$U1" -p mtty -t mtty-1
+	run -0 mdevctl list
+	same ""
+}
+
+@test "start of a device that is defined elsewhere only warns about an unreadable directory" {
+	definition matrix "$U2" vfio_ap-passthrough
+	chmod 000 "$D/mtty"
+	run -0 --separate-stderr weak mdevctl start -u "$U2"
+	same_stderr "Warning: $denied"
+	run -0 mdevctl list
+	same "$U2 matrix vfio_ap-passthrough manual (defined)"
+}
+
+@test "undefine and modify do not treat an unreadable definition as missing" {
+	chmod 000 "$D/mtty"
+	fails 1 "Error: $denied" weak mdevctl undefine -u "$U1"
+	fails 1 "Error: $denied" weak mdevctl modify -u "$U1" --manual
+	chmod 755 "$D/mtty"
+	run -0 mdevctl list -d
+	same "$U1 mtty mtty-1 auto"
+}
+
+@test "undefine removes the definitions it finds and fails if there may be more" {
+	definition matrix "$U1" vfio_ap-passthrough
+	chmod 000 "$D/mtty"
+	fails 1 "Error: $denied" weak mdevctl undefine -u "$U1"
+	chmod 755 "$D/mtty"
+	run -0 mdevctl list -d
+	same "$U1 mtty mtty-1 auto"
+}
+
+@test "autostart fails if it cannot read the definitions" {
+	chmod 000 "$D/mtty"
+	fails 1 "Error: $denied" weak mdev-autostart mtty
+	chmod 755 "$D/mtty"
+	chmod 000 "$D"
+	fails 1 "Error: Unable to read /etc/mdevctl.d: Permission denied" weak mdev-autostart mtty
+	chmod 755 "$D"
+}
+
+@test "autostart fails if the directory cannot be read for lack of file descriptors or due to an I/O error" {
+	local errno text call
+	for errno in EIO EMFILE ENOMEM; do
+		case $errno in
+		EIO) text="Input/output error" ;;
+		EMFILE) text="Too many open files" ;;
+		ENOMEM) text="Cannot allocate memory" ;;
+		esac
+		call=$(strace -E LD_PRELOAD="$LD_PRELOAD" -e trace=openat mdev-autostart mtty 2>&1 |
+			sed -n '/mdevctl.d.mtty", O_RDONLY/=' | head -n 1)
+		mdevctl stop -u "$U1"
+		run -1 --separate-stderr strace -qqq -o /dev/null -E LD_PRELOAD="$LD_PRELOAD" -e trace=openat \
+			-e "inject=openat:error=$errno:when=$call" mdev-autostart mtty
+		same_stderr "Error: Unable to read /etc/mdevctl.d/mtty: $text"
+		run -0 mdevctl list
+		same ""
+	done
+}
+
+@test "list as an ordinary user does not report a device as defined if it cannot tell" {
+	running mtty "$U2" mtty-1
+	chmod 000 "$D/mtty"
+	run -0 --separate-stderr weak mdevctl list
+	same "$U2 mtty mtty-1 manual"
+	same_stderr "Warning: Unable to tell whether $U2 is defined on mtty: Permission denied"
+}
+
+@test "list -d of a device fails if it cannot tell whether the device is defined" {
+	chmod 000 "$D/mtty"
+	fails 1 "Error: $denied" weak mdevctl list -d -u "$U1"
+	fails 1 "Error: $denied" weak mdevctl list -d -u "$U1" -p mtty
+}
+
+@test "list -d warns about an unreadable directory and lists the others" {
+	definition matrix "$U2" vfio_ap-passthrough
+	chmod 000 "$D/mtty"
+	run -0 --separate-stderr weak mdevctl list -d
+	same "$U2 matrix vfio_ap-passthrough manual"
+	same_stderr "Warning: $denied"
+}
+
+@test "an invalid definition does not hide its running device from list -u" {
+	running mtty "$U1" mtty-1
+	echo '{' >"$D/mtty/$U1"
+	run -8 --separate-stderr mdevctl list -u "$U1"
+	same "$U1 mtty mtty-1 manual (defined)"
+	[[ $stderr == "Error: Invalid JSON in /etc/mdevctl.d/mtty/$U1: "* ]]
+}
+
+@test "stop --ensure does not treat a device as stopped if it cannot look it up" {
+	running mtty "$U1" mtty-1
+	run -1 --separate-stderr strace -qqq -o /dev/null -E LD_PRELOAD="$LD_PRELOAD" -e trace=readlinkat \
+		-P "sys/bus/mdev/devices/$U1" -e "inject=readlinkat:error=ENOMEM" \
+		mdev-stop --ensure --uuid="$U1"
+	same_stderr "Error: Unable to read /sys/bus/mdev/devices/$U1: Cannot allocate memory"
+}
+
+@test "start --ensure does not treat a device as stopped if it cannot look it up" {
+	running mtty "$U1" mtty-1
+	run -1 --separate-stderr strace -qqq -o /dev/null -E LD_PRELOAD="$LD_PRELOAD" -e trace=readlinkat \
+		-P "sys/bus/mdev/devices/$U1" -e "inject=readlinkat:error=ENOMEM" \
+		mdev-start --ensure --uuid="$U1"
+	same_stderr "Error: Unable to read /sys/bus/mdev/devices/$U1: Cannot allocate memory"
+}

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# not with sanitizers
+# packaging/ansible: the collection, run by Ansible on hosts that are fake roots
+bats_require_minimum_version 1.5.0
+load ../lib/world.bash
+
+A0=90c08216-e599-54cb-8550-d553ae288629 # a/0
+
+# host NAME: creates a fake root. Ansible uses a Python interpreter that sees it as its host.
+host() {
+	make_world "$BATS_TEST_TMPDIR/$1"
+	unset LD_PRELOAD
+	cat >"$BATS_TEST_TMPDIR/$1/python" <<-EOF
+		#!/bin/sh
+		export MDEVCTL_ENV_ROOT=$ROOT LD_PRELOAD=$BUILD/fakekernel.so PATH=$BUILD:/usr/bin:/bin
+		exec /usr/bin/python3 "\$@"
+	EOF
+	chmod 755 "$ROOT/python"
+}
+
+setup() {
+	host one
+	export ANSIBLE_COLLECTIONS_PATH=$BATS_TEST_TMPDIR/collections ANSIBLE_LOCALHOST_WARNING=false \
+		ANSIBLE_HOME=$BATS_TEST_TMPDIR/home ANSIBLE_LOCAL_TEMP=$BATS_TEST_TMPDIR/home/tmp \
+		ANSIBLE_REMOTE_TEMP=$BATS_TEST_TMPDIR/home/remote ANSIBLE_NOCOLOR=1 ANSIBLE_COMMAND_WARNINGS=false
+	mkdir -p "$BATS_TEST_TMPDIR/collections/ansible_collections/mdev_tools"
+	ln -s "$TOP/packaging/ansible" "$BATS_TEST_TMPDIR/collections/ansible_collections/mdev_tools/mdevctl"
+	PATH=/usr/bin:$PATH # Debian's Ansible and its Python
+}
+
+# play ARGUMENT...: runs one task with these arguments of the module on host one.
+play() {
+	cat >"$BATS_TEST_TMPDIR/play.yml" <<-EOF
+		- hosts: all
+		  gather_facts: false
+		  tasks:
+		    - mdev_tools.mdevctl.mdev:
+		        $1
+	EOF
+	shift
+	ansible-playbook -i one, -c local -e "ansible_python_interpreter=$BATS_TEST_TMPDIR/one/python" \
+		"$@" "$BATS_TEST_TMPDIR/play.yml"
+}
+
+SET='sets: {a: {mdev_type: Single port serial, start: auto, parents: [mtty], count: 1}}'
+
+# recap HOST CHANGED FAILED: checks the summary line of the host.
+recap() {
+	[[ $output =~ $1\ *:\ ok=[01]\ *changed=$2\ *unreachable=0\ *failed=$3\  ]] || { echo "$output"; return 1; }
+}
+
+@test "ansible: the first run changes the host, the second does not" {
+	run -0 play "$SET"
+	recap one 1 0
+	run -0 mdev-list -d
+	same "$A0 mtty mtty-1 auto (active)"
+	run -0 play "$SET"
+	recap one 0 0
+}
+
+@test "ansible: check mode reports changes and makes none" {
+	run -0 play "$SET" --check
+	recap one 1 0
+	run -0 mdev-list -d
+	same ""
+	play "$SET"
+	run -0 play "$SET" --check
+	recap one 0 0
+}
+
+@test "ansible: diff shows definitions and running devices, before and after" {
+	run -0 play "$SET" --check --diff
+	[[ $output == *"--- before"*"+++ after"* ]]
+	[[ $output == *"
+   \"mtty/$A0\": {
+-    \"definition\": null,
+-    \"running\": false
++    \"definition\": {
++      \"attrs\": [],
++      \"mdev_type\": \"mtty-1\",
++      \"start\": \"auto\"
++    },
++    \"running\": true
+   }"* ]] || { echo "$output"; return 1; }
+	play "$SET"
+	run -0 play "${SET/auto/manual}" --diff
+	[[ $output == *"-      \"start\": \"auto\""*"+      \"start\": \"manual\""* ]]
+	run -0 play "sets: {a: {count: 0}}" --diff
+	[[ $output == *"
+-    \"running\": true
++    \"definition\": null,
++    \"running\": false"* ]] || { echo "$output"; return 1; }
+}
+
+@test "ansible: a failure is reported with the message of mdevctl" {
+	run -2 play "${SET/mtty/nothing}"
+	recap one 0 1
+	[[ $output == *"Set 'a': no present parent in 'parents' supports type 'Single port serial'"* ]]
+	run -2 play "${SET/count: 1/count: 100}"
+	recap one 0 1
+	[[ $output == *"76 of 100 devices are missing"* ]]
+	[[ ${output//$'\n'/ } == *"[WARNING]: Set 'a': 76 of 100 devices have no available instance of Single port serial"* ]]
+	run -2 play "${SET/count/coutn}"
+	[[ $output == *"unknown key 'coutn'. Did you mean 'count'?"* ]]
+	run -2 play "wait: 3"
+	[[ $output == *"one of the following is required: sets, definitions"* ]]
+}
+
+@test "ansible: definitions are restored" {
+	definition mtty "$U1" mtty-1 auto
+	mdev-list -d --dumpjson >"$BATS_TEST_TMPDIR/saved.json"
+	rm -r "$D/mtty"
+	run -0 play "definitions: \"{{ lookup('file', '$BATS_TEST_TMPDIR/saved.json') | from_json }}\""
+	recap one 1 0
+	run -0 mdev-list -d
+	same "$U1 mtty mtty-1 auto (active)"
+}
+
+@test "ansible: the example describes two different hosts" {
+	local name
+	for name in virt1 virt2; do
+		host $name
+		add_type 0000:41:00.4 nvidia-700 2 vfio-pci "GRID A100D-2-20C"
+		[[ $name == virt1 ]] || add_type 0000:81:00.4 nvidia-700 1 vfio-pci "GRID A100D-2-20C"
+	done
+	fleet=(ansible-playbook -i "$TOP/packaging/ansible/examples/hosts.yml" -c local -e mdev_become=false
+		-e "ansible_python_interpreter=$BATS_TEST_TMPDIR/{{ inventory_hostname }}/python"
+		"$TOP/packaging/ansible/examples/fleet.yml")
+	run -0 "${fleet[@]}" --check --diff
+	recap virt1 1 0
+	recap virt2 1 0
+	run -0 "${fleet[@]}"
+	recap virt1 1 0
+	recap virt2 1 0
+	run -0 "${fleet[@]}"
+	recap virt1 0 0
+	recap virt2 0 0
+	MDEVCTL_ENV_ROOT=$BATS_TEST_TMPDIR/virt1 run -0 bash -c 'mdev-list -d | cut -d " " -f 2-'
+	same "0000:41:00.4 nvidia-700 auto (active)
+0000:41:00.4 nvidia-700 auto (active)
+matrix vfio_ap-passthrough auto (active)"
+	MDEVCTL_ENV_ROOT=$BATS_TEST_TMPDIR/virt2 run -0 bash -c 'mdev-list -d | cut -d " " -f 2-'
+	same "0000:41:00.4 nvidia-700 auto (active)
+0000:41:00.4 nvidia-700 auto (active)
+0000:81:00.4 nvidia-700 auto (active)"
+}
+
+@test "ansible: the documentation of the module has the format of Ansible" {
+	run -0 ansible-doc -t module mdev_tools.mdevctl.mdev
+	[[ $output == *"OPTIONS"*"sets"*"EXAMPLES"*"RETURN VALUES"* ]]
+}

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Which files may include or call which: checks the layers of the sources, so that the diagram remains
+# correct.
+bats_require_minimum_version 1.5.0
+load ../lib/world.bash
+
+# The folders of src/lib, each one above those before it: the only list in this file.
+LAYERS=(base device host set script view op apply ui)
+
+setup() {
+	cd "$TOP/src" || return 1
+}
+
+# level FILE: prints the level of its folder; programs are above all folders.
+level() {
+	local i
+	for i in "${!LAYERS[@]}"; do
+		[[ $1 != "${LAYERS[i]}"/* ]] || { echo "$i"; return; }
+	done
+	echo "${#LAYERS[@]}"
+}
+
+# Prints "FILE HEADER" for each #include of our own headers; both without lib/.
+includes() {
+	grep -rH --include='*.[ch]' '^[[:space:]]*#[[:space:]]*include[[:space:]]*"' . |
+		sed -E 's|^\./(lib/)?([^:]*):[^"]*"([^"]*)".*|\2 \3|'
+}
+
+# callers REGEX: prints the files that use such a name as a word, without comments and strings, without lib/.
+callers() {
+	local file
+	for file in *.c lib/*/*.[ch]; do
+		gcc -fpreprocessed -dD -E -P -x c "$file" 2>/dev/null | sed 's/"[^"]*"//g' |
+			grep -qwE "$1" && printf '%s\n' "${file#lib/}"
+	done
+	return 0
+}
+
+# only_in REGEX FILE...: exactly these files are callers.
+only_in() {
+	local regex=$1
+	shift
+	output=$(callers "$regex" | LC_ALL=C sort)
+	same "$(printf '%s\n' "$@" | LC_ALL=C sort)"
+}
+
+@test "layers: the library consists of the folders of its layers" {
+	run -0 bash -c 'find lib -mindepth 1 -maxdepth 1 | sed s,^lib/,, | LC_ALL=C sort'
+	same "$(printf '%s\n' "${LAYERS[@]}" | LC_ALL=C sort)"
+	run -0 find lib -mindepth 2 ! -name '*.[ch]'
+	same ""
+}
+
+@test "layers: a header is included by its folder" {
+	local file header bad=()
+	while read -r file header; do
+		[[ -f lib/$header && $header == */* ]] || bad+=("$file includes $header")
+	done < <(includes)
+	output=$(printf '%s\n' "${bad[@]}") same ""
+}
+
+@test "layers: a file includes headers of its own folder or of lower ones" {
+	local file header bad=()
+	while read -r file header; do
+		(($(level "$header") <= $(level "$file"))) || bad+=("$file includes $header")
+	done < <(includes)
+	output=$(printf '%s\n' "${bad[@]}") same ""
+}
+
+@test "layers: the modules of set do not include each other" {
+	local file header bad=()
+	while read -r file header; do
+		[[ $file != set/* || $header != set/* || ${file%.*} == "${header%.*}" ]] ||
+			bad+=("$file includes $header")
+	done < <(includes)
+	output=$(printf '%s\n' "${bad[@]}") same ""
+}
+
+@test "layers: a module includes its own header" {
+	local file bad=()
+	for file in lib/*/*.c; do
+		file=${file#lib/}
+		[[ ! -f lib/${file%.c}.h ]] || grep -qF "#include \"${file%.c}.h\"" "lib/$file" ||
+			bad+=("$file")
+	done
+	output="${bad[*]}" same ""
+}
+
+@test "layers: print includes no operation" {
+	run -1 grep -nE '"op/(op|pipeline)\.h"' lib/ui/print.c lib/ui/print.h
+}
+
+@test "layers: a program has options and one function, in at most 60 lines" {
+	local file bad=()
+	for file in mdev-*.c; do
+		(($(wc -l <"$file") <= 60)) || bad+=("$file")
+	done
+	output="${bad[*]}" same ""
+}
+
+@test "layers: no source file includes a .c file or a path with .." {
+	run -1 grep -rnE '#[[:space:]]*include[[:space:]]*["<]([^">]*\.c|\.\./[^">]*)[">]' .
+}
+
+@test "layers: each external library is used by one file" {
+	run -0 grep -rlE '<(cjson/)?cJSON' .
+	same ./lib/device/json.c
+	run -0 grep -rlE '<uuid/' .
+	same ./lib/device/uuid.c
+	run -0 grep -rlE '<libudev' .
+	same ./lib/host/settle.c
+	run -0 grep -rlE '<systemd/' .
+	same ./lib/host/journal.c
+	run -0 grep -rlE '<libsmartcols/' .
+	same ./lib/ui/table.c
+}
+
+@test "layers: no other library is used" {
+	run -0 bash -c 'grep -rhoE "^#include <[a-zA-Z]+/[^>]*>" . | LC_ALL=C sort -u |
+		grep -vE "<(sys|linux)/"'
+	same '#include <cjson/cJSON.h>
+#include <libsmartcols/libsmartcols.h>
+#include <systemd/sd-daemon.h>
+#include <systemd/sd-journal.h>
+#include <uuid/uuid.h>'
+}
+
+@test "layers: only env, log and journal read the environment" {
+	only_in '(secure_)?getenv|environ' host/env.c base/log.c host/journal.c base/spawn.c
+	# Scripts inherit the environment: spawn passes it on without reading it.
+	only_in '(secure_)?getenv' host/env.c base/log.c host/journal.c
+}
+
+@test "layers: only cli and mem call exit()" {
+	only_in '_?exit|_Exit|quick_exit|abort' ui/cli.c base/mem.c
+}
+
+@test "layers: only spawn and mdevctl run other programs" {
+	only_in 'v?fork|clone3?|exec(v|l|vp|lp|le|ve|vpe|veat)|fexecve|posix_spawnp?|system|popen|SYS_clone3?|SYS_execve(at)?' \
+		mdevctl.c base/spawn.c
+}
+
+@test "layers: no program loads a library that it does not need" {
+	output=$(for program in mdevctl $(cd "$BUILD" && printf '%s\n' mdev-*[a-z] | grep -v '\.'); do
+		echo "$program $(readelf -d "$BUILD/$program" |
+			sed -n 's/.*\[lib\(cjson\|smartcols\|systemd\|udev\|uuid\)\.so.*/\1/p' | sort | paste -sd' ')"
+	done)
+	same "mdevctl cjson
+mdev-apply cjson systemd udev uuid
+mdev-autostart cjson systemd
+mdev-define cjson systemd uuid
+mdev-list cjson
+mdev-modify cjson systemd
+mdev-start cjson systemd udev uuid
+mdev-status cjson smartcols uuid
+mdev-stop cjson systemd udev
+mdev-types cjson
+mdev-undefine cjson systemd"
+}
