@@ -51,6 +51,11 @@ COMPLETED    := lsmdev $(PROGRAMS)
 COMPLETIONS  := $(BASHCOMPDIR)/mdevctl $(COMPLETED:%=$(BASHCOMPDIR)/%) $(ZSHCOMPDIR)/_mdevctl \
                 $(FISHCOMPDIR)/mdevctl.fish $(COMPLETED:%=$(FISHCOMPDIR)/%.fish)
 
+# Variables are for this make only. An inner one, of a package or a test, would take BUILD for the directory to
+# clean, or CFLAGS for those of its release.
+MAKEOVERRIDES =
+unexport $(shell sed -n 's/^\([A-Z_]*\) *?=.*/\1/p' $(firstword $(MAKEFILE_LIST)))
+
 all: $(PROGRAMS:%=$(BUILD)/%) $(BUILD)/mdevctl $(BUILD)/lsmdev
 
 $(BUILD)/lib/%.o: src/lib/%.c | $(BUILD)/lib
@@ -205,7 +210,7 @@ lint:
 FUZZ_SECONDS ?= 1800
 FUZZ_FLAGS   := -O1 -g -fexceptions -fno-sanitize-recover=all -fsanitize=address,undefined
 fuzz:
-	$(MAKE) CC=clang HARDENING= CFLAGS="$(FUZZ_FLAGS),fuzzer-no-link" BUILD=$(BUILD)/fuzzing \
+	$(MAKE) V=$(V) CC=clang HARDENING= CFLAGS="$(FUZZ_FLAGS),fuzzer-no-link" BUILD=$(BUILD)/fuzzing \
 		$(BUILD)/fuzzing/libmdev.a
 	@set -ex; for target in $(notdir $(FUZZ_TARGETS)); do \
 		mkdir -p $(BUILD)/fuzzing/$$target; \
@@ -225,7 +230,7 @@ check-vm:
 check-s390x:
 	tests/s390x/build-image
 	@rm -rf $(BUILD)/s390x/payload
-	$(MAKE) install BUILD=$(BUILD)/s390x/programs DESTDIR=$(abspath $(BUILD))/s390x/payload PREFIX=/usr \
+	$(MAKE) install V=$(V) BUILD=$(BUILD)/s390x/programs DESTDIR=$(abspath $(BUILD))/s390x/payload PREFIX=/usr \
 		CC="s390x-linux-gnu-gcc --sysroot=$(abspath $(BUILD))/s390x/tree"
 	tests/s390x/run
 
