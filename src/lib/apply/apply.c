@@ -11,6 +11,7 @@
 #include "base/signal.h"
 #include "device/json.h"
 #include "host/holder.h"
+#include "host/lock.h"
 #include "host/settle.h"
 #include "apply/apply.h"
 #include "op/pipeline.h"
@@ -218,7 +219,7 @@ static int start_run(struct apply *apply, const char *file, struct error *err)
 	if (read_file(file, &run->desired, err) < 0)
 		return -1;
 	signal_block(&run->signals);
-	if (!apply->dry_run && env_lock_apply(run->op.env, &run->lock, err) < 0)
+	if (!apply->dry_run && lock_apply(run->op.env, &run->lock, err) < 0)
 		return -1;
 	if (run->op.wait)
 		settle_open(&run->settle, run->op.env, run->op.wait);

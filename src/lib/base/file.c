@@ -355,7 +355,7 @@ static int rename_new(int dirfd, const char *temporary, const char *path)
 int file_replace(int dirfd, const char *temporary, const char *path, const char *text,
 		 bool exclusive)
 {
-	/* If locks are not available (see env_lock()), a process with the same PID may have left
+	/* If locks are not available (see host/lock.h), a process with the same PID may have left
 	 * one behind. */
 	(void)unlinkat(dirfd, temporary, 0);
 	_cleanup_close_ int fd = openat(dirfd, temporary,
@@ -391,4 +391,11 @@ int file_lock(int fd, unsigned seconds)
 		nanosleep(&pause, NULL);
 	}
 	return 0;
+}
+
+bool file_is_impossible(int error)
+{
+	return error == EACCES || error == EPERM || error == EROFS || error == ENOENT ||
+	       error == ENOTDIR || error == ENOSPC || error == EDQUOT || error == ENOSYS ||
+	       error == ENOLCK || error == EOPNOTSUPP;
 }

@@ -71,3 +71,7 @@ int file_sync_dir(int dirfd, const char *path);
  * another process held the lock for the whole time; -EINTR: a blocked termination signal became
  * pending; other values: the file system does not support locks. */
 int file_lock(int fd, unsigned seconds);
+
+/* Whether this error (positive) means that files cannot be written or locked here at all, so that
+ * programs do without marks and locks, unlike a temporary lack of resources. */
+bool file_is_impossible(int error);

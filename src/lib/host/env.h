@@ -6,9 +6,8 @@
 #include "base/error.h"
 
 /*
- * The environment of the programs: a root directory fd that all paths are relative to, time limits,
- * and the lock for writers. MDEVCTL_ENV_ROOT specifies another root directory (a variable of
- * mdevctl, used by tests).
+ * The environment of the programs: a root directory fd that all paths are relative to, and time
+ * limits. MDEVCTL_ENV_ROOT specifies another root directory (a variable of mdevctl, used by tests).
  */
 struct env {
 	int root;	       /* owned: O_PATH fd of the root directory */
@@ -32,14 +31,3 @@ void env_close(struct env *env);
 
 /* Whether the root directory is that of the host: the journal and udev are used only then. */
 bool env_is_host(const struct env *env);
-
-/* Takes the lock that all writers of definitions share: flock() on /etc/mdevctl.d, which is created
- * if it does not exist. *ret_fd (owned) holds the lock until it is closed. If the file system does
- * not support locks, or the directory cannot be read, *ret_fd is -1 and the caller proceeds;
- * writing the definition reports any error.
- * Errors: STATUS_TIMED_OUT if another process holds the lock for lock_limit; STATUS_FAILED. */
-int env_lock(const struct env *env, int *ret_fd, struct error *err);
-
-/* Likewise for the lock of programs that bring a host to a state (apply/apply), which is held for
- * the whole run: /etc/mdevctl.d/.apply.lock. */
-int env_lock_apply(const struct env *env, int *ret_fd, struct error *err);

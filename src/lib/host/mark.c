@@ -14,15 +14,6 @@
 
 #define MARKS "run/mdevctl"
 
-/* Errors which mean that marks cannot be used here, unlike a temporary lack of resources, in which
- * case no device should be created. */
-static bool is_impossible(int error)
-{
-	return error == EACCES || error == EPERM || error == EROFS || error == ENOENT ||
-	       error == ENOTDIR || error == ENOSPC || error == EDQUOT || error == ENOSYS ||
-	       error == ENOLCK || error == EOPNOTSUPP;
-}
-
 static void release(struct mark *mark)
 {
 	mem_close(&mark->fd);
@@ -95,7 +86,7 @@ int mark_take(const struct env *env, const char *uuid, struct mark *ret, struct 
 	if (r == 0)
 		return 0;
 	release(ret);
-	if (!is_impossible(-r))
+	if (!file_is_impossible(-r))
 		return failed(env, uuid, -r, err);
 	log_debug("No mark in /" MARKS ": %s", error_words(-r));
 	return 0;
@@ -109,7 +100,7 @@ int mark_find(const struct env *env, const char *uuid, unsigned seconds, struct 
 	if (r == 0)
 		return 0;
 	release(ret);
-	return is_impossible(-r) ? 0 : failed(env, uuid, -r, err);
+	return file_is_impossible(-r) ? 0 : failed(env, uuid, -r, err);
 }
 
 int mark_set(struct mark *mark, struct error *err)

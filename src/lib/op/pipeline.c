@@ -13,6 +13,7 @@
 #include "device/json.h"
 #include "host/holder.h"
 #include "host/journal.h"
+#include "host/lock.h"
 #include "host/mark.h"
 #include "script/callout.h"
 #include "op/pipeline.h"
@@ -44,7 +45,7 @@ static int change_defined(const struct op *op, enum action action, const struct 
 {
 	_cleanup_close_ int fd = -1;
 
-	if (env_lock(op->env, &fd, err) < 0)
+	if (lock_definitions(op->env, &fd, err) < 0)
 		return -1;
 	if (fd >= 0)
 		defined_clean(op->env);
