@@ -33,13 +33,13 @@ struct trouble {
 };
 
 struct apply_run {
-	struct op op; /* that of the caller, for the pipeline */
+	struct op op; /* that of the caller */
 	struct desired desired;
 	struct snapshot state;
 	struct plan plan;
 	char **uses;	       /* owned: see plan_facts */
 	struct mdev_list full; /* see plan_facts */
-	struct callouts callouts;
+	struct pipeline pipeline;
 	struct settle settle;
 	int lock;
 	size_t at;     /* index in the plan */
@@ -238,9 +238,8 @@ int apply_open(const struct op *op, const char *file, bool dry_run, struct apply
 			       .dry_run = dry_run,
 			       .run = mem_zero(1, sizeof(*ret->run)) };
 	ret->run->op = *op;
-	ret->run->op.ensure = true;
 	ret->run->lock = -1;
-	callouts_open(&ret->run->callouts, op->env);
+	pipeline_open(&ret->run->pipeline, op->env, op->force);
 	if (start_run(ret, file, err) == 0)
 		return 0;
 	error_set(&ret->run->error, err->status, "%s", err->text);
@@ -343,8 +342,10 @@ static int run_change(struct apply_run *run, struct plan_change *planned, struct
 				   : planned->broken ? mem_text("")
 						     : NULL;
 
-	run->op.sole = planned->set;
-	return pipeline_run(&run->op, &run->callouts, planned->action, &planned->dev, was, err);
+	const struct change change = {
+		.action = planned->action, .dev = &planned->dev, .was = was, .unique = planned->set
+	};
+	return pipeline_run(&run->pipeline, &change, err);
 }
 
 static const struct apply_change *write_definition(struct apply *apply, struct plan_change *planned)
@@ -352,9 +353,10 @@ static const struct apply_change *write_definition(struct apply *apply, struct p
 	struct apply_run *run = apply->run;
 	_cleanup_error_ struct error why = { 0 };
 
-	if (run_change(run, planned, &why) == 0)
+	int r = run_change(run, planned, &why);
+	if (r == 0)
 		return add_change(apply, planned->action, planned);
-	if (why.status == STATUS_EXISTS)
+	if (r > 0)
 		return lose(apply, planned, &why);
 	if (why.status != STATUS_REFUSED || planned->action != ACTION_MODIFY ||
 	    note_trouble(run, planned->dev.uuid)->refused)
@@ -373,10 +375,10 @@ static const struct apply_change *remove_definition(struct apply *apply,
 	_cleanup_error_ struct error why = { 0 };
 	struct mdev running;
 
-	if (run_change(run, planned, &why) < 0)
-		return why.status == STATUS_EXISTS || why.status == STATUS_NOT_FOUND
-			       ? lose(apply, planned, &why)
-			       : fail(apply, planned, &why);
+	int r = run_change(run, planned, &why);
+	if (r != 0)
+		return r > 0 || why.status == STATUS_NOT_FOUND ? lose(apply, planned, &why)
+							       : fail(apply, planned, &why);
 	/* The autostart of udev may have started it. */
 	if (planned->surplus && active_get(run->op.env, planned->dev.uuid, &running, &why) != 0)
 		run->again = true;
@@ -451,7 +453,7 @@ static const struct apply_change *start(struct apply *apply, struct plan_change 
 			  planned->dev.uuid, planned->dev.parent);
 		return lose(apply, planned, &why);
 	}
-	if (pipeline_start(&run->op, &run->callouts, &planned->dev, &why) == 0)
+	if (pipeline_start(&run->pipeline, &planned->dev, &why) == 0)
 		return add_change(apply, planned->action, planned);
 	if (why.status == STATUS_EXISTS || why.status == STATUS_NOT_FOUND)
 		return lose(apply, planned, &why);
@@ -654,7 +656,7 @@ static void close_run(struct apply_run *run)
 	snapshot_free(&run->state);
 	desired_free(&run->desired);
 	mdev_list_free(&run->full);
-	callouts_close(&run->callouts);
+	pipeline_close(&run->pipeline);
 	settle_close(&run->settle);
 	mem_close(&run->lock);
 	free(run->later);

@@ -4,7 +4,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "host/journal.h"
-#include "script/callout.h"
 #include "op/op.h"
 #include "op/pipeline.h"
 #include "set/active.h"
@@ -26,7 +25,7 @@ static void note_failure(struct progress *progress, const struct mdev *dev)
 	progress->failed++;
 }
 
-static void start_automatically(const struct op *op, struct callouts *callouts, struct mdev *dev,
+static void start_automatically(const struct op *op, struct pipeline *pipeline, struct mdev *dev,
 				struct progress *progress)
 {
 	_cleanup_error_ struct error why = { 0 };
@@ -35,13 +34,13 @@ static void start_automatically(const struct op *op, struct callouts *callouts, 
 	progress->done++;
 	if (dev->broken) {
 		error_set(&why, STATUS_INVALID, "%s", dev->broken);
-		(void)pipeline_failed(op, ACTION_START, dev, &why);
+		(void)pipeline_failed(op->env, ACTION_START, dev, &why);
 	} else {
 		int r = active_runs(op->env, dev, &why);
-		if (r > 0 || (r == 0 && pipeline_start(op, callouts, dev, &why) == 0))
+		if (r > 0 || (r == 0 && pipeline_start(pipeline, dev, &why) == 0))
 			return;
 		if (r < 0)
-			(void)pipeline_failed(op, ACTION_START, dev, &why);
+			(void)pipeline_failed(op->env, ACTION_START, dev, &why);
 	}
 	if (!journal_is_stderr(op->env)) /* otherwise, the journal entry is sufficient */
 		log_warning("Start of %s on %s failed: %s", dev->uuid, dev->parent, why.text);
@@ -51,17 +50,17 @@ static void start_automatically(const struct op *op, struct callouts *callouts, 
 int op_autostart(const struct op *op, struct error *err)
 {
 	_cleanup_list_ struct mdev_list found = { 0 };
-	_cleanup_callouts_ struct callouts callouts;
+	_cleanup_pipeline_ struct pipeline pipeline;
 	struct filter filter = { NULL, op->parent };
 	struct progress progress = { 0 };
 
-	callouts_open(&callouts, op->env);
+	pipeline_open(&pipeline, op->env, op->force);
 	defined_find(op->env, &filter, &found);
 	for (size_t i = 0; i < found.n; i++)
 		progress.wanted += found.v[i].broken || found.v[i].autostart;
 	for (size_t i = 0; i < found.n; i++)
 		if (found.v[i].broken || found.v[i].autostart)
-			start_automatically(op, &callouts, &found.v[i], &progress);
+			start_automatically(op, &pipeline, &found.v[i], &progress);
 	if (found.unseen) {
 		journal_status("%s", found.unseen);
 		return error_set(err, STATUS_FAILED, "%s", found.unseen);

@@ -7,7 +7,6 @@
 #include "base/signal.h"
 #include "device/json.h"
 #include "device/uuid.h"
-#include "script/callout.h"
 #include "op/op.h"
 #include "op/pipeline.h"
 #include "set/active.h"
@@ -54,7 +53,7 @@ static int define_from_options(const struct op *op, struct mdev *dev, struct err
 		return error_set(err, STATUS_FAILED, "No type specified");
 	if (op->type && types_resolve(op->env, dev->parent, &dev->type, err) < 0)
 		return -1;
-	return defined_check_new(op->env, dev, err);
+	return defined_check_new(op->env, dev, err) == 0 ? 0 : -1;
 }
 
 static int load(const struct op *op, struct mdev *dev, struct error *err)
@@ -62,19 +61,27 @@ static int load(const struct op *op, struct mdev *dev, struct error *err)
 	return op->jsonfile ? define_from_file(op, dev, err) : define_from_options(op, dev, err);
 }
 
+static int define(struct pipeline *pipeline, struct mdev *dev, struct error *err)
+{
+	const struct change change = { .action = ACTION_DEFINE, .dev = dev };
+	int r = pipeline_run(pipeline, &change, err);
+
+	return r > 0 ? pipeline_failed(pipeline->env, ACTION_DEFINE, dev, err) : r;
+}
+
 int op_define(const struct op *op, char ret_uuid[UUID_SIZE], struct error *err)
 {
 	_cleanup_mdev_ struct mdev dev = MDEV_NONE;
-	_cleanup_callouts_ struct callouts callouts;
+	_cleanup_pipeline_ struct pipeline pipeline;
 	sigset_t old;
 
-	callouts_open(&callouts, op->env);
+	pipeline_open(&pipeline, op->env, op->force);
 	uuid_choose(op->uuid, ret_uuid);
 	op_set_device(&dev, ret_uuid, NULL, NULL);
 	if (load(op, &dev, err) < 0)
 		return -1;
 	signal_block(&old); /* not before: standard input may be a terminal */
-	if (pipeline_run(op, &callouts, ACTION_DEFINE, &dev, NULL, err) < 0)
+	if (define(&pipeline, &dev, err) < 0)
 		return -1;
 	op_hint_start(op, &dev);
 	return 0;
@@ -82,45 +89,46 @@ int op_define(const struct op *op, char ret_uuid[UUID_SIZE], struct error *err)
 
 /* Removes the definition, but only if it is still the one that was written: another program may
  * have changed it. A signal that ended the start does not end this as well. */
-static void undo(const struct op *op, struct callouts *callouts, struct mdev *dev,
-		 struct error *err)
+static void undo(struct pipeline *pipeline, struct mdev *dev, struct error *err)
 {
 	_cleanup_free_ char *was = json_definition_text(dev);
+	const struct change change = { .action = ACTION_UNDEFINE, .dev = dev, .was = was };
 	_cleanup_error_ struct error why = { 0 };
 
 	int sig = signal_take();
-	if (pipeline_run(op, callouts, ACTION_UNDEFINE, dev, was, &why) < 0)
+	if (pipeline_run(pipeline, &change, &why) != 0)
 		error_append(err, "; and the definition of %s could not be removed again: %s",
 			     dev->uuid, why.text);
 	if (sig)
 		(void)raise(sig); /* blocked until all is done */
 }
 
-static int define_and_start(const struct op *op, struct callouts *callouts, struct mdev *dev,
-			    struct error *err)
+static int define_and_start(struct pipeline *pipeline, struct mdev *dev, struct error *err)
 {
-	if (pipeline_run(op, callouts, ACTION_DEFINE, dev, NULL, err) < 0)
+	const struct change start = { .action = ACTION_START, .dev = dev };
+
+	if (define(pipeline, dev, err) < 0)
 		return -1;
-	int r = active_runs(op->env, dev, err);
-	if (r > 0 || (r == 0 && pipeline_start(op, callouts, dev, err) == 0))
+	int r = active_runs(pipeline->env, dev, err);
+	if (r > 0 || (r == 0 && pipeline_run(pipeline, &start, err) == 0))
 		return 0;
-	undo(op, callouts, dev, err);
+	undo(pipeline, dev, err);
 	return -1;
 }
 
 int op_define_and_start(const struct op *op, char ret_uuid[UUID_SIZE], struct error *err)
 {
 	_cleanup_mdev_ struct mdev dev = MDEV_NONE;
-	_cleanup_callouts_ struct callouts callouts;
+	_cleanup_pipeline_ struct pipeline pipeline;
 	sigset_t old;
 
-	callouts_open(&callouts, op->env);
+	pipeline_open(&pipeline, op->env, op->force);
 	uuid_choose(op->uuid, ret_uuid);
 	op_set_device(&dev, ret_uuid, NULL, NULL);
 	if (load(op, &dev, err) < 0)
 		return -1;
 	signal_block(&old); /* or a signal between both changes would end the program */
-	int r = define_and_start(op, &callouts, &dev, err);
+	int r = define_and_start(&pipeline, &dev, err);
 	if (r < 0 && signal_pending_termination()) /* main does not get to print it */
 		log_warning("%s", err->text);
 	return r;

@@ -6,7 +6,6 @@
 #include "base/mem.h"
 #include "base/signal.h"
 #include "device/json.h"
-#include "script/callout.h"
 #include "op/op.h"
 #include "op/pipeline.h"
 #include "set/active.h"
@@ -112,7 +111,7 @@ static int apply(const struct op *op, const struct modification *how, struct mde
 
 /* Modifies the definition, and starts again if it has been changed since it was read, so that
  * concurrent changes are not lost. */
-static int modify_definition(const struct op *op, struct callouts *callouts,
+static int modify_definition(const struct op *op, struct pipeline *pipeline,
 			     const struct modification *how, struct error *err)
 {
 	for (unsigned try = 1;; try++) {
@@ -124,28 +123,31 @@ static int modify_definition(const struct op *op, struct callouts *callouts,
 		_cleanup_free_ char *was = json_definition_text(&dev);
 		if (apply(op, how, &dev, err) < 0)
 			return -1;
-		if (pipeline_run(op, callouts, ACTION_MODIFY, &dev, was, err) == 0) {
+		const struct change change = { .action = ACTION_MODIFY, .dev = &dev, .was = was };
+		int r = pipeline_run(pipeline, &change, err);
+		if (r == 0) {
 			hint_newline(how);
 			if (op->type)
 				op_hint_start(op, &dev);
 			return 0;
 		}
-		if (err->status != STATUS_EXISTS)
+		if (r < 0)
 			return -1;
 		if (try == TRIES) {
 			err->status = STATUS_FAILED;
-			return pipeline_failed(op, ACTION_MODIFY, &dev, err);
+			return pipeline_failed(op->env, ACTION_MODIFY, &dev, err);
 		}
 		error_clear(err);
 	}
 }
 
 /* Replaces the definition with that of the file. */
-static int replace_definition(const struct op *op, struct callouts *callouts, struct mdev *new,
+static int replace_definition(const struct op *op, struct pipeline *pipeline, struct mdev *new,
 			      struct error *err)
 {
-	if (defined_check_link(op->env, new, err) < 0 ||
-	    pipeline_run(op, callouts, ACTION_MODIFY, new, NULL, err) < 0)
+	const struct change change = { .action = ACTION_MODIFY, .dev = new };
+
+	if (defined_check_link(op->env, new, err) < 0 || pipeline_run(pipeline, &change, err) < 0)
 		return -1;
 	op_hint_start(op, new);
 	return 0;
@@ -184,15 +186,15 @@ static int check_live(const struct op *op, const struct modification *how,
 
 /* The running device has been modified, so its definition has to follow: a signal does not prevent
  * that. A second one does, as a script may hang. */
-static int follow(const struct op *op, struct callouts *callouts, struct mdev *new,
+static int follow(const struct op *op, struct pipeline *pipeline, struct mdev *new,
 		  struct error *err)
 {
 	int sig = signal_take();
-	int r = replace_definition(op, callouts, new, err);
+	int r = replace_definition(op, pipeline, new, err);
 
 	if (r < 0 && !sig && (sig = signal_take())) {
 		error_clear(err);
-		r = replace_definition(op, callouts, new, err);
+		r = replace_definition(op, pipeline, new, err);
 	}
 	if (r < 0)
 		error_append(err, "; only the running device was modified");
@@ -203,7 +205,7 @@ static int follow(const struct op *op, struct callouts *callouts, struct mdev *n
 
 /* Makes a script apply the attributes in a file to the running device, then modifies the
  * definition. */
-static int modify_live(const struct op *op, struct callouts *callouts,
+static int modify_live(const struct op *op, struct pipeline *pipeline,
 		       const struct modification *how, struct error *err)
 {
 	_cleanup_mdev_ struct mdev new = MDEV_NONE;
@@ -219,9 +221,9 @@ static int modify_live(const struct op *op, struct callouts *callouts,
 	    check_live(&here, how, &running, &new, err) < 0)
 		return -1;
 	signal_block(&old); /* or a signal between both changes would end the program */
-	int r = pipeline_live(&here, callouts, &new, err);
+	int r = pipeline_live(pipeline, &new, err);
 	if (r == 0 && how->defined)
-		r = follow(&here, callouts, &new, err);
+		r = follow(&here, pipeline, &new, err);
 	if (r < 0 && signal_pending_termination()) /* main does not get to print it */
 		log_warning("%s", err->text);
 	sigprocmask(SIG_SETMASK, &old, NULL);
@@ -231,9 +233,9 @@ static int modify_live(const struct op *op, struct callouts *callouts,
 int op_modify(const struct op *op, const struct modification *how, struct error *err)
 {
 	_cleanup_mdev_ struct mdev new = MDEV_NONE;
-	_cleanup_callouts_ struct callouts callouts;
+	_cleanup_pipeline_ struct pipeline pipeline;
 
-	callouts_open(&callouts, op->env);
+	pipeline_open(&pipeline, op->env, op->force);
 	if (how->live && !op->jsonfile && how->delattr)
 		return error_set(err, STATUS_FAILED,
 				 "'live' option must be used with 'jsonfile' option");
@@ -241,14 +243,14 @@ int op_modify(const struct op *op, const struct modification *how, struct error 
 		return error_set(err, STATUS_FAILED, "'%s' cannot be changed on active mdev",
 				 how->set_auto ? "auto" : "manual");
 	if (how->live)
-		return modify_live(op, &callouts, how, err);
+		return modify_live(op, &pipeline, how, err);
 	if (!op->jsonfile)
-		return modify_definition(op, &callouts, how, err);
+		return modify_definition(op, &pipeline, how, err);
 	if (!op->parent)
 		return error_set(err, STATUS_FAILED,
 				 "Parent device required to modify device via json file");
 	op_set_device(&new, op->uuid, op->parent, NULL);
 	if (op_read_jsonfile(op->jsonfile, "file", &new, err) < 0)
 		return -1;
-	return replace_definition(op, &callouts, &new, err);
+	return replace_definition(op, &pipeline, &new, err);
 }

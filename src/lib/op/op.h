@@ -24,7 +24,6 @@ struct op {
 	bool force;  /* proceed even if a pre callout refuses */
 	bool ensure; /* succeed without calling scripts if the device is already in the requested
 			state */
-	bool sole;   /* define: only if the UUID is not defined on another parent */
 	bool settle; /* start: wait for udev; stop: ignore a device that udev is still processing */
 	unsigned wait; /* seconds; start: wait for parent, type and instance; stop: wait until not
 			  in use */

@@ -1,34 +1,53 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include <stdbool.h>
+
 #include "base/error.h"
 #include "device/mdev.h"
+#include "host/env.h"
 #include "script/callout.h"
-#include "op/op.h"
 
 /*
  * The pipeline that every change of a device runs through: pre callouts, the change, post callouts,
  * notifiers, journal. If pre has succeeded, post always runs; termination signals take effect
- * afterwards.
+ * afterwards. No lock is held while scripts are running, so they can call mdevctl.
  */
 
-/* Runs the pipeline for a device and logs the result to the journal. The capabilities of scripts
- * are requested once for each `callouts`. `was` (NULL = any) is the text of the definition that dev
- * was created from: if the definition has changed, nothing is written (STATUS_EXISTS) or logged,
- * and the caller tries again or calls pipeline_failed(). No lock is held while scripts are running,
- * so they can call mdevctl. */
-int pipeline_run(const struct op *op, struct callouts *callouts, enum action action,
-		 struct mdev *dev, const char *was, struct error *err);
+/* What the changes of a program have in common. */
+struct pipeline {
+	const struct env *env;	  /* borrowed */
+	bool force;		  /* proceed even if a pre callout refuses */
+	struct callouts callouts; /* owned */
+};
+void pipeline_open(struct pipeline *pipeline, const struct env *env, bool force);
+void pipeline_close(struct pipeline *pipeline);
+#define _cleanup_pipeline_ __attribute__((cleanup(pipeline_close)))
 
-/* Starts a device that is not running. With op->ensure, it also succeeds if another process has
- * started the device in the meantime. Errors as for pipeline_run(). */
-int pipeline_start(const struct op *op, struct callouts *callouts, struct mdev *dev,
-		   struct error *err);
+/* A change of a device. */
+struct change {
+	enum action action;
+	struct mdev *dev; /* borrowed; when a running device is defined, its script sets the
+			     attributes */
+	const char *was;  /* borrowed: modify, undefine: only if the definition still has this text
+			     (see defined_is()); NULL = whatever it is */
+	bool unique;	  /* define: only if the UUID is not defined on another parent */
+};
 
-/* Logs a change that failed outside of pipeline_run() to the journal. Returns -1. */
-int pipeline_failed(const struct op *op, enum action action, const struct mdev *dev,
-		    const struct error *err);
+/* Makes a change and logs the result to the journal. Returns 0 or -1, or 1 if a definition is not
+ * as the change requires, or already exists: then another process was faster, nothing is written,
+ * err is set (STATUS_EXISTS), and nothing is logged. The caller tries again, or calls
+ * pipeline_failed(). */
+int pipeline_run(struct pipeline *pipeline, const struct change *change, struct error *err);
+
+/* Starts a device that is not running, after removing an incomplete device that an interrupted
+ * start has left. Also succeeds if another process has started it in the meantime. Returns 0 or -1.
+ */
+int pipeline_start(struct pipeline *pipeline, struct mdev *dev, struct error *err);
 
 /* Passes new attributes to the script of a running device, which applies them. */
-int pipeline_live(const struct op *op, struct callouts *callouts, const struct mdev *dev,
-		  struct error *err);
+int pipeline_live(struct pipeline *pipeline, const struct mdev *dev, struct error *err);
+
+/* Logs a change that failed outside of the pipeline to the journal. Returns -1. */
+int pipeline_failed(const struct env *env, enum action action, const struct mdev *dev,
+		    const struct error *err);

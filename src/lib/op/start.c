@@ -6,7 +6,6 @@
 #include "base/signal.h"
 #include "device/uuid.h"
 #include "host/settle.h"
-#include "script/callout.h"
 #include "op/op.h"
 #include "op/pipeline.h"
 #include "set/active.h"
@@ -144,21 +143,23 @@ static int wait_for_udev(const struct op *op, const struct mdev *dev, uint64_t s
 	return r < 0 ? -1 : 0;
 }
 
-static int start(const struct op *op, struct callouts *callouts, struct mdev *dev,
+static int start(const struct op *op, struct pipeline *pipeline, struct mdev *dev,
 		 struct error *err)
 {
+	const struct change change = { .action = ACTION_START, .dev = dev };
 	uint64_t since = 0;
 
 	int r = op->ensure ? active_runs(op->env, dev, err) : 0;
 	if (r < 0)
-		return pipeline_failed(op, ACTION_START, dev, err);
+		return pipeline_failed(op->env, ACTION_START, dev, err);
 	if (r == 0) {
 		since = clock_now();
-		if (pipeline_start(op, callouts, dev, err) < 0)
+		if ((op->ensure ? pipeline_start(pipeline, dev, err)
+				: pipeline_run(pipeline, &change, err)) < 0)
 			return -1;
 	}
 	if (op->settle && wait_for_udev(op, dev, since, err) < 0)
-		return pipeline_failed(op, ACTION_START, dev, err);
+		return pipeline_failed(op->env, ACTION_START, dev, err);
 	return 0;
 }
 
@@ -183,7 +184,7 @@ static bool may_change(const struct op *op, const struct mdev *dev, enum status 
 #define TRY_AGAIN 1
 
 /* Starts the device when its parent is available. */
-static int start_with_wait(const struct op *op, struct callouts *callouts, struct mdev *dev,
+static int start_with_wait(const struct op *op, struct pipeline *pipeline, struct mdev *dev,
 			   struct error *err)
 {
 	_cleanup_settle_ struct settle settle;
@@ -193,8 +194,8 @@ static int start_with_wait(const struct op *op, struct callouts *callouts, struc
 		uint64_t next = clock_in(TRY_AGAIN);
 
 		if (wait_for_parent(op, &settle, dev, err) < 0)
-			return pipeline_failed(op, ACTION_START, dev, err);
-		if (start(op, callouts, dev, err) == 0)
+			return pipeline_failed(op->env, ACTION_START, dev, err);
+		if (start(op, pipeline, dev, err) == 0)
 			return 0;
 		if (!may_change(op, dev, err->status))
 			return -1;
@@ -221,16 +222,16 @@ static int load(const struct op *op, struct mdev *dev, struct error *err)
 int op_start(const struct op *op, char ret_uuid[UUID_SIZE], struct error *err)
 {
 	_cleanup_mdev_ struct mdev dev = MDEV_NONE;
-	_cleanup_callouts_ struct callouts callouts;
+	_cleanup_pipeline_ struct pipeline pipeline;
 	sigset_t old;
 
-	callouts_open(&callouts, op->env);
+	pipeline_open(&pipeline, op->env, op->force);
 	uuid_choose(op->uuid, ret_uuid);
 	op_set_device(&dev, ret_uuid, NULL, NULL);
 	if (load(op, &dev, err) < 0)
-		return pipeline_failed(op, ACTION_START, &dev, err);
+		return pipeline_failed(op->env, ACTION_START, &dev, err);
 	signal_block(&old); /* not before: standard input may be a terminal */
 	if (op->wait)
-		return start_with_wait(op, &callouts, &dev, err);
-	return start(op, &callouts, &dev, err);
+		return start_with_wait(op, &pipeline, &dev, err);
+	return start(op, &pipeline, &dev, err);
 }

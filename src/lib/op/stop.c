@@ -6,7 +6,6 @@
 #include "base/mem.h"
 #include "host/holder.h"
 #include "host/settle.h"
-#include "script/callout.h"
 #include "op/op.h"
 #include "op/pipeline.h"
 #include "set/active.h"
@@ -47,13 +46,14 @@ static bool is_new(const struct env *env, const char *uuid)
 	return true;
 }
 
-static int stop(const struct op *op, struct callouts *callouts, struct error *err)
+static int stop(const struct op *op, struct pipeline *pipeline, struct error *err)
 {
 	struct mdev dev = MDEV_NONE;
+	const struct change change = { .action = ACTION_STOP, .dev = &dev };
 
 	int r = active_get(op->env, op->uuid, &dev, err);
 	if (r < 0)
-		return pipeline_failed(op, ACTION_STOP, &dev, err);
+		return pipeline_failed(op->env, ACTION_STOP, &dev, err);
 	bool active = r > 0 && (!op->parent || strcmp(op->parent, dev.parent) == 0) &&
 		      !(op->settle && is_new(op->env, op->uuid));
 	if (!active && op->ensure)
@@ -61,11 +61,11 @@ static int stop(const struct op *op, struct callouts *callouts, struct error *er
 	if (!active) {
 		op_set_device(&dev, op->uuid, op->parent, NULL);
 		error_set(err, STATUS_NOT_FOUND, "Device %s is not an active mdev", op->uuid);
-		return pipeline_failed(op, ACTION_STOP, &dev, err);
+		return pipeline_failed(op->env, ACTION_STOP, &dev, err);
 	}
 	if (wait_for_holder(op, err) < 0)
-		return pipeline_failed(op, ACTION_STOP, &dev, err);
-	if (pipeline_run(op, callouts, ACTION_STOP, &dev, NULL, err) == 0)
+		return pipeline_failed(op->env, ACTION_STOP, &dev, err);
+	if (pipeline_run(pipeline, &change, err) == 0)
 		return 0;
 	if (!op->ensure || err->status != STATUS_NOT_FOUND)
 		return -1;
@@ -75,21 +75,21 @@ static int stop(const struct op *op, struct callouts *callouts, struct error *er
 
 int op_stop(const struct op *op, struct error *err)
 {
-	_cleanup_callouts_ struct callouts callouts;
+	_cleanup_pipeline_ struct pipeline pipeline;
 
-	callouts_open(&callouts, op->env);
-	return stop(op, &callouts, err);
+	pipeline_open(&pipeline, op->env, op->force);
+	return stop(op, &pipeline, err);
 }
 
 int op_stop_all(const struct op *op, struct error *err)
 {
 	_cleanup_list_ struct mdev_list running = { 0 };
-	_cleanup_callouts_ struct callouts callouts;
+	_cleanup_pipeline_ struct pipeline pipeline;
 	struct filter filter = { NULL, op->parent };
 	enum status status = STATUS_OK;
 	size_t failed = 0;
 
-	callouts_open(&callouts, op->env);
+	pipeline_open(&pipeline, op->env, op->force);
 	active_find(op->env, &filter, &running);
 	for (size_t i = 0; i < running.n; i++) {
 		_cleanup_error_ struct error why = { 0 };
@@ -98,7 +98,7 @@ int op_stop_all(const struct op *op, struct error *err)
 		one.uuid = running.v[i].uuid;
 		one.parent = running.v[i].parent;
 		one.ensure = true; /* it may have gone with its guest */
-		if (stop(&one, &callouts, &why) == 0)
+		if (stop(&one, &pipeline, &why) == 0)
 			continue;
 		log_warning("Stop of %s on %s failed: %s", one.uuid, one.parent, why.text);
 		status = status ? status : why.status;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/log.h"
-#include "script/callout.h"
 #include "op/op.h"
 #include "op/pipeline.h"
 #include "set/defined.h"
@@ -8,11 +7,11 @@
 int op_undefine(const struct op *op, struct error *err)
 {
 	_cleanup_list_ struct mdev_list found = { 0 };
-	_cleanup_callouts_ struct callouts callouts;
+	_cleanup_pipeline_ struct pipeline pipeline;
 	struct filter filter = { op->uuid, op->parent };
 	bool failed = false;
 
-	callouts_open(&callouts, op->env);
+	pipeline_open(&pipeline, op->env, op->force);
 	defined_find(op->env, &filter, &found);
 	if (found.n == 0 && found.unseen)
 		return error_set(err, STATUS_FAILED, "%s", found.unseen);
@@ -20,9 +19,10 @@ int op_undefine(const struct op *op, struct error *err)
 		return error_set(err, STATUS_NOT_FOUND, "No devices match the specified uuid");
 	for (size_t i = 0; i < found.n; i++) {
 		_cleanup_error_ struct error why = { 0 };
-		const struct mdev *dev = &found.v[i];
+		struct mdev *dev = &found.v[i];
+		const struct change change = { .action = ACTION_UNDEFINE, .dev = dev };
 
-		if (pipeline_run(op, &callouts, ACTION_UNDEFINE, &found.v[i], NULL, &why) == 0)
+		if (pipeline_run(&pipeline, &change, &why) == 0)
 			continue;
 		log_warning("Undefine of %s on parent %s failed with error: %s", dev->uuid,
 			    dev->parent, why.text);

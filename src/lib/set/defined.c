@@ -234,8 +234,8 @@ int defined_exists(const struct env *env, const struct mdev *dev, struct error *
 
 static int already_defined(const struct mdev *dev, struct error *err)
 {
-	return error_set(err, STATUS_EXISTS, "Device %s on %s already defined", dev->uuid,
-			 dev->parent);
+	error_set(err, STATUS_EXISTS, "Device %s on %s already defined", dev->uuid, dev->parent);
+	return 1;
 }
 
 int defined_check_new(const struct env *env, const struct mdev *dev, struct error *err)

@@ -54,7 +54,8 @@ int defined_get(const struct env *env, struct mdev *dev);
 /* Whether a file that defines this device exists, whatever its contents: 1 or 0. */
 int defined_exists(const struct env *env, const struct mdev *dev, struct error *err);
 
-/* Fails if such a file exists (STATUS_EXISTS), or if this cannot be determined. */
+/* Returns 0 if there is no such file, 1 if there is one (err is set, to STATUS_EXISTS), or -1 if
+ * this cannot be determined. */
 int defined_check_new(const struct env *env, const struct mdev *dev, struct error *err);
 
 /* Whether the definition of dev->parent and dev->uuid has exactly this text, except for white
@@ -65,8 +66,9 @@ bool defined_is(const struct env *env, const struct mdev *dev, const char *text)
  * it from the tool that maintains the target. */
 int defined_check_link(const struct env *env, const struct mdev *dev, struct error *err);
 
-/* Writes a definition under its canonical name. A new one must not exist yet (STATUS_EXISTS); the
- * caller has looked for files with other names (defined_check_new()). The caller holds the lock. */
+/* Writes a definition under its canonical name. A new one must not exist yet (returns 1, and err is
+ * set to STATUS_EXISTS); the caller has looked for files with other names (defined_check_new()).
+ * The caller holds the lock. */
 int defined_put(const struct env *env, const struct mdev *dev, bool new, struct error *err);
 
 /* Removes the definition of dev->parent and dev->uuid, under all its names, and its directory if it
