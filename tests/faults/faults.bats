@@ -281,16 +281,9 @@ using="^(mkdirat|openat|read|write|getdents64|newfstatat|flock|fsync|renameat|re
 	same theirs
 }
 
-# If a mount namespace cannot be created (/ is not a mount point in a plain chroot), the test is skipped.
-need_mounts() {
-	maybe=()
-	((EUID == 0)) || maybe=(--map-root-user)
-	unshare "${maybe[@]}" --mount true 2>/dev/null || skip "no mount namespace of one's own here"
-}
-
 # in_mounts SCRIPT: runs it as root in its own mount namespace.
 in_mounts() {
-	unshare "${maybe[@]}" --mount bash -euc "$1"
+	unshare "$NAMESPACE" bash -euc "$1"
 }
 
 @test "on a full disk nothing is lost, and commands succeed again after space is freed" {

@@ -139,14 +139,12 @@ a post start success"
 
 # Only changes in / are reported, so the test has its own /etc and /dev.
 @test "JOURNAL=no tells the system log what else the journal is told" {
-	local options=-m
-	((EUID == 0)) || options=-Urm
-	unshare $options mount --bind /tmp /tmp 2>/dev/null || skip "no mount namespace of one's own here"
+	need_mounts
 	make -s -C "$TOP" BUILD="$BATS_TEST_TMPDIR/small" JOURNAL=no CFLAGS=-O1 all
 	mkdir "$ROOT/dev"
 	script "$OLD/callouts" a '[[ $action != undefine || $event != pre ]] || { echo "it is mine" >&2; exit 1; }'
 	# /dev/null and similar files come last: bash and python have opened the files they require.
-	run -0 env -u MDEVCTL_ENV_ROOT unshare $options python3 -c 'import re, socket, subprocess, sys
+	run -0 env -u MDEVCTL_ENV_ROOT unshare "$NAMESPACE" python3 -c 'import re, socket, subprocess, sys
 root, program, uuid = sys.argv[1:]
 log = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 log.bind(root + "/dev/log")

@@ -96,6 +96,14 @@ release() {
 	holder=
 }
 
+# Skips the test where nothing can be mounted: / is not a mount point in a plain chroot, or users may not.
+# Otherwise, "unshare "$NAMESPACE" COMMAND..." runs a command as root in a mount namespace of its own.
+need_mounts() {
+	NAMESPACE=-m
+	((EUID == 0)) || NAMESPACE=-Urm
+	unshare "$NAMESPACE" mount --bind /tmp /tmp 2>/dev/null || skip "no mount namespace of one's own here"
+}
+
 # weak COMMAND...: runs it without root's capability to ignore file permissions.
 weak() {
 	if ((EUID == 0)); then
@@ -116,12 +124,12 @@ wait_for() {
 
 # executes PID NAME: whether the process runs this program already, and not the shell that started it.
 executes() {
-	[[ $(<"/proc/$1/comm") == "$2" ]]
+	[[ $(cat "/proc/$1/comm" 2>/dev/null) == "$2" ]]
 }
 
 # sleeps PID NAME: whether the process runs this program and waits for something.
 sleeps() {
-	executes "$1" "$2" && [[ $(<"/proc/$1/status") == *State:$'\t'S* ]]
+	executes "$1" "$2" && [[ $(cat "/proc/$1/status" 2>/dev/null) == *State:$'\t'S* ]]
 }
 
 # puts_off_term PID NAME: whether the process runs this program and has SIGTERM blocked.

@@ -9,9 +9,7 @@ PCI=/sys/devices/pci0000:00/0000:00:01.0
 DEVICE=$PCI/11111111-1111-4111-8111-111111111111
 
 setup() {
-	if ((EUID == 0)); then NAMESPACE=-m; else NAMESPACE=-Urm; fi
-	unshare "$NAMESPACE" mount --bind /tmp /tmp 2>/dev/null ||
-		skip "no mount namespace of one's own here"
+	need_mounts
 	T=$BATS_TEST_TMPDIR
 	mkdir -p "$T"/{rules,run/udev,run/systemd/system,etc/mdevctl.d,sys/bus/pci,sys/bus/mdev/devices}
 	cp "$TOP"/rules.d/*.rules "$T/rules"
