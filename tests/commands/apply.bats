@@ -287,7 +287,7 @@ undefine $A1 mtty mtty-1 a/1"
 	same "stop     $A0 mtty mtty-1 a/0
 undefine $A0 mtty mtty-1 a/0"
 	local hint=''
-	((EUID == 0)) || hint=" (run it as root)"
+	((EUID == 0)) || hint=" (must be root)"
 	local why="Unable to determine whether 1 of the devices to be stopped is in use$hint"
 	same_stderr "Warning: $why"
 	run -10 --separate-stderr weak mdevctl apply --dry-run --json "$F"

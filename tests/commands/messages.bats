@@ -191,14 +191,14 @@ bind() {
 	chmod 755 "$BATS_RUN_TMPDIR" # bats makes it private
 	((UID == 0)) && "${nobody[@]}" test -x "$ROOT" -a -r "$BUILD/mdevctl" || skip "needs root, and paths for all"
 	definition mtty "$U1" mtty-1
-	fails 1 "Error: Failed to create mdev $U1, type mtty-1 on mtty: Permission denied (run it as root)" \
+	fails 1 "Error: Failed to create mdev $U1, type mtty-1 on mtty: Permission denied (must be root)" \
 		"${nobody[@]}" mdevctl start -u "$U1"
-	fails 1 "Error: Unable to write /etc/mdevctl.d/mtty/$U2: Permission denied (run it as root)" \
+	fails 1 "Error: Unable to write /etc/mdevctl.d/mtty/$U2: Permission denied (must be root)" \
 		"${nobody[@]}" mdevctl define -u "$U2" -p mtty -t mtty-1
-	fails 1 "Warning: Undefine of $U1 on parent mtty failed with error: Failed to remove file /etc/mdevctl.d/mtty/$U1: Permission denied (run it as root)
+	fails 1 "Warning: Undefine of $U1 on parent mtty failed with error: Failed to remove file /etc/mdevctl.d/mtty/$U1: Permission denied (must be root)
 Error: Undefine failed" "${nobody[@]}" mdevctl undefine -u "$U1"
 	mdevctl start -u "$U1"
-	fails 1 "Error: Error removing device $U1: Permission denied (run it as root)" \
+	fails 1 "Error: Error removing device $U1: Permission denied (must be root)" \
 		"${nobody[@]}" mdevctl stop -u "$U1"
 	run -0 --separate-stderr "${nobody[@]}" mdevctl list
 	same "$U1 mtty mtty-1 manual (defined)"
@@ -210,11 +210,11 @@ Error: Undefine failed" "${nobody[@]}" mdevctl undefine -u "$U1"
 	((UID == 0)) && "${nobody[@]}" test -x "$ROOT" -a -r "$BUILD/mdevctl" || skip "needs root, and paths for all"
 	definition mtty "$U1" mtty-1
 	chmod 700 "$D/mtty"
-	fails 1 "Error: Unable to read /etc/mdevctl.d/mtty: Permission denied (run it as root)" \
+	fails 1 "Error: Unable to read /etc/mdevctl.d/mtty: Permission denied (must be root)" \
 		"${nobody[@]}" mdevctl define -u "$U2" -p mtty -t mtty-1
 	run -0 --separate-stderr "${nobody[@]}" mdevctl list -d
 	same ""
-	same_stderr "Warning: Unable to read /etc/mdevctl.d/mtty: Permission denied (run it as root)"
+	same_stderr "Warning: Unable to read /etc/mdevctl.d/mtty: Permission denied (must be root)"
 }
 
 @test "modify: a type that does not exist causes only a hint" {

@@ -343,13 +343,13 @@ exit status 1"
 	before=$(state)
 	run -0 "${nobody[@]}" mdev-list -d -p mtty
 	same "$U1 mtty mtty-1 manual"
-	fails 1 "Error: Unable to write /etc/mdevctl.d/mtty/$U1: Permission denied (run it as root)" \
+	fails 1 "Error: Unable to write /etc/mdevctl.d/mtty/$U1: Permission denied (must be root)" \
 		"${nobody[@]}" mdev-modify -u "$U1" --auto
-	fails 1 "Error: Unable to write /etc/mdevctl.d/new/$U3: Permission denied (run it as root)" \
+	fails 1 "Error: Unable to write /etc/mdevctl.d/new/$U3: Permission denied (must be root)" \
 		"${nobody[@]}" "${define[@]}"
 	run -1 "${nobody[@]}" "${undefine[@]}"
 	same "Warning: Undefine of $U1 on parent mtty failed with error: Failed to remove file \
-/etc/mdevctl.d/mtty/$U1: Permission denied (run it as root)
+/etc/mdevctl.d/mtty/$U1: Permission denied (must be root)
 Error: Undefine failed"
 	[[ $(state) == "$before" ]]
 }

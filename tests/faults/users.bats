@@ -207,7 +207,7 @@ sys.stdin.read()' "$NODE" 3>&-; }
 	chmod 700 "$SYS/class/mdev_bus"
 	run -0 --separate-stderr as_user "$ROOT/mdev-types"
 	same ""
-	same_stderr "Warning: Unable to read /sys/class/mdev_bus: Permission denied (run it as root)"
+	same_stderr "Warning: Unable to read /sys/class/mdev_bus: Permission denied (must be root)"
 	run -1 --separate-stderr as_user "$ROOT/mdev-define" -u "$U1" -p mtty -t mtty-1
-	[[ $stderr == *"Permission denied (run it as root)" ]]
+	[[ $stderr == *"Permission denied (must be root)" ]]
 }

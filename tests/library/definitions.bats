@@ -260,7 +260,7 @@ LOWER=aaaaaaaa-0000-4000-8000-000000000000
 		chmod 333 $D/mtty
 	END
 	local hint=''
-	((EUID == 0)) || hint=" (run it as root)"
+	((EUID == 0)) || hint=" (must be root)"
 	fails 1 "Error: Unable to read /etc/mdevctl.d/mtty: Permission denied$hint" \
 		weak mdevctl define -u "$U1" -p mtty -t mtty-1
 	chmod 755 "$D/mtty"

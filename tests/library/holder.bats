@@ -7,7 +7,7 @@ load ../lib/world.bash
 setup() {
 	make_world "$BATS_TEST_TMPDIR/root"
 	running mtty "$U1" mtty-1
-	VISIBLE="not all processes are visible (run it on the host as root)"
+	VISIBLE="not all processes are visible (must be root on the host)"
 }
 
 teardown() {

@@ -208,7 +208,7 @@ static void tell_doubts(struct apply *apply)
 		return;
 	_cleanup_free_ char *text = mem_printf(
 		"Unable to determine whether %zu of the devices to be stopped %s in use%s", n,
-		n == 1 ? "is" : "are", geteuid() == 0 ? "" : " (run it as root)");
+		n == 1 ? "is" : "are", geteuid() == 0 ? "" : " (must be root)");
 	add_problem(apply, STATUS_OK, text);
 }
 

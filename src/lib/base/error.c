@@ -36,9 +36,9 @@ void error_append(struct error *err, const char *format, ...)
 const char *error_words(int error)
 {
 	if (geteuid() != 0 && error == EACCES)
-		return "Permission denied (run it as root)";
+		return "Permission denied (must be root)";
 	if (geteuid() != 0 && error == EPERM)
-		return "Operation not permitted (run it as root)";
+		return "Operation not permitted (must be root)";
 	return strerror(error);
 }
 

@@ -457,7 +457,7 @@ static void visit_all(struct walk *walk)
 		miss(walk, why, 0);
 	}
 	if (!sees_all(walk))
-		miss(walk, "not all processes are visible (run it on the host as root)", 0);
+		miss(walk, "not all processes are visible (must be root on the host)", 0);
 }
 
 void holder_find_all(const struct env *env, struct holder *holders, size_t n, bool walk_proc)

@@ -430,7 +430,7 @@ int status_print(const struct snapshot *state, const struct status_view *view, s
 		return -1;
 	if (tree.hidden)
 		log_warning("Unable to determine whether devices marked '?' are in use%s",
-			    geteuid() == 0 ? "" : " (run it as root)");
+			    geteuid() == 0 ? "" : " (must be root)");
 	return 0;
 }
 
