@@ -8,7 +8,7 @@
 static const struct cli_use uses[] = {
 	{ CLI_DRY_RUN, "Print the changes without making them" },
 	{ CLI_JSON, "Print a JSON object" },
-	{ CLI_WAIT, "Wait until devices are not in use (default: 30 s)" },
+	{ CLI_WAIT, "Wait until devices are no longer in use (default: 30 s)" },
 	{ 0 },
 };
 
@@ -37,7 +37,7 @@ static int run(const struct cli *cli, struct env *env, struct error *err)
 
 static const struct cli_spec spec = {
 	.command = "apply",
-	.summary = "Bring this host to the state described in a file.",
+	.summary = "Make the mediated devices of this host match a description.",
 	.usage = { "[OPTIONS] FILE" },
 	.operand = "FILE",
 	.uses = uses,

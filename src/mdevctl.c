@@ -31,7 +31,7 @@ static const struct command {
 	{ "list", "mdev-list", "List running or defined devices" },
 	{ "status", "mdev-status", "Show the state of parents and devices" },
 	{ "types", "mdev-types", "List the types that parents support" },
-	{ "apply", "mdev-apply", "Bring this host to the state described in a file" },
+	{ "apply", "mdev-apply", "Make the devices of this host match a description" },
 	{ "start-parent-mdevs", "mdev-autostart", NULL },
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))

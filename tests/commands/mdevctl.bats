@@ -20,7 +20,7 @@ Commands:
   list       List running or defined devices
   status     Show the state of parents and devices
   types      List the types that parents support
-  apply      Bring this host to the state described in a file
+  apply      Make the devices of this host match a description
   version    Print the version
   help       Print the help of a command
 

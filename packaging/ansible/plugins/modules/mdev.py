@@ -9,7 +9,7 @@ __metaclass__ = type
 DOCUMENTATION = r"""
 ---
 module: mdev
-short_description: Bring the mediated devices of a host to a described state
+short_description: Make the mediated devices of a host match a description
 description:
   - Defines, modifies, undefines, starts and stops mediated devices until the host matches the description.
   - Passes its arguments to C(mdevctl apply); see mdev-apply(8) for their meaning.
