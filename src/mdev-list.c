@@ -15,7 +15,7 @@ static const struct cli_use uses[] = {
 
 static int run(const struct cli *cli, struct env *env, struct error *err)
 {
-	_cleanup_list_ struct mdev_list list = { 0 };
+	_cleanup_listing_ struct listing list = { 0 };
 	bool json = cli->given & CLI_DUMPJSON, verbose = cli->given & CLI_VERBOSE,
 	     defined = cli->given & CLI_DEFINED;
 	struct filter filter = { cli_uuid(cli), cli_value(cli, CLI_PARENT) };

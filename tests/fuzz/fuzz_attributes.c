@@ -16,7 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void check_accepted(struct mdev *dev)
 {
 	_cleanup_error_ struct error err = { 0 };
-	_cleanup_mdev_ struct mdev again = MDEV_NONE;
+	_cleanup_mdev_ struct mdev again = { 0 };
 
 	dev->type = "type";
 	_cleanup_free_ char *text = json_definition_line(dev);
@@ -33,7 +33,7 @@ static void check_accepted(struct mdev *dev)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	_cleanup_error_ struct error err = { 0 };
-	_cleanup_mdev_ struct mdev dev = MDEV_NONE;
+	_cleanup_mdev_ struct mdev dev = { 0 };
 	/* Like the result of spawn_run(), NUL-terminated. */
 	_cleanup_free_ char *text = mem_zero(size + 1, 1);
 

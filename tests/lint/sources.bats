@@ -43,11 +43,6 @@ setup() {
 	same ""
 }
 
-@test "lint: a device is initialized with MDEV_NONE, as its names are never NULL" {
-	run -1 grep -rnE 'struct mdev\)?( [a-z_]+ =)? ?\{ 0 \}' src tests --include='*.[ch]'
-	same ""
-}
-
 @test "lint: shellcheck reports nothing" {
 	mapfile -t files < <(shell_files)
 	# It would also report nothing without files.

@@ -139,7 +139,7 @@ static void test_broken_json(void)
 		reads(cases[i].text, false, cases[i].wanted);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		_cleanup_error_ struct error err = { 0 };
-		struct mdev dev = MDEV_NONE;
+		struct mdev dev = { 0 };
 		bool refused =
 			json_read_definition(bad[i], strlen(bad[i]), "F", false, &dev, &err) < 0 &&
 			strncmp(err.text, "Invalid JSON in F: ", 19) == 0;
@@ -151,7 +151,7 @@ static void test_broken_json(void)
 static void answers(const char *text, size_t len, const char *wanted)
 {
 	_cleanup_error_ struct error err = { 0 };
-	_cleanup_mdev_ struct mdev dev = MDEV_NONE;
+	_cleanup_mdev_ struct mdev dev = { 0 };
 
 	mdev_insert_attr(&dev, 0, "old", "0");
 	if (json_read_attributes(text, len, "answer", &dev, &err) < 0) {
@@ -232,7 +232,7 @@ static void test_supports(void)
 
 static void test_written(void)
 {
-	_cleanup_mdev_ struct mdev dev = { .parent = "", .type = "t\"", .autostart = true };
+	_cleanup_mdev_ struct mdev dev = { .type = "t\"", .autostart = true };
 
 	_cleanup_free_ char *bare = json_definition_text(&dev);
 	expect(bare, "{\n  \"mdev_type\": \"t\\\"\",\n  \"start\": \"auto\",\n  \"attrs\": []\n}",
@@ -259,7 +259,7 @@ static void test_round_trip(void)
 {
 	for (unsigned c = 1; c < 0x80; c++) {
 		_cleanup_error_ struct error err = { 0 };
-		_cleanup_mdev_ struct mdev dev = MDEV_NONE, back = MDEV_NONE;
+		_cleanup_mdev_ struct mdev dev = { 0 }, back = { 0 };
 		char value[] = { 'x', (char)c, 'y', '\0' };
 
 		dev.type = "t";

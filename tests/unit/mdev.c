@@ -221,7 +221,7 @@ static void joined(const struct mdev *dev, char *ret, size_t size)
 
 static void test_attributes(void)
 {
-	_cleanup_mdev_ struct mdev dev = MDEV_NONE;
+	_cleanup_mdev_ struct mdev dev = { 0 };
 	char text[64];
 
 	mdev_insert_attr(&dev, 0, "b", "2");

@@ -75,7 +75,7 @@ static char *told(const struct mdev *dev)
 static void test_plain(const char *text)
 {
 	_cleanup_error_ struct error err = { 0 };
-	_cleanup_mdev_ struct mdev dev = MDEV_NONE, same = MDEV_NONE;
+	_cleanup_mdev_ struct mdev dev = { 0 }, same = { 0 };
 
 	printf("%s\n", text);
 	assert(plain_read(text, strlen(text), &dev));

@@ -62,28 +62,28 @@ static int by_parent_and_uuid(const void *left, const void *right)
 /* Applies the plan to the state. */
 static void carry_out(const struct plan *plan, struct snapshot *state)
 {
-	struct mdev_list *list = &state->definitions;
+	struct definition_list *list = &state->definitions;
+
+	list->v = mem_zero(plan->n_changes, sizeof(*list->v));
 
 	for (size_t i = 0; i < plan->n_changes; i++) {
 		const struct mdev *dev = &plan->changes[i].dev;
-		struct mdev *copy;
-
 		if (plan->changes[i].action != ACTION_DEFINE)
 			continue;
-		copy = mdev_list_add(list);
+		struct mdev *copy = &list->v[list->n++].dev;
 		memcpy(copy->uuid, dev->uuid, sizeof(dev->uuid));
 		copy->parent = dev->parent;
 		mdev_copy_definition(copy, dev);
 	}
 	for (size_t i = 0; i < list->n; i++) {
-		state->devices[i] = (struct snapshot_device){ .uuid = list->v[i].uuid,
-							      .parent = list->v[i].parent,
+		state->devices[i] = (struct snapshot_device){ .uuid = list->v[i].dev.uuid,
+							      .parent = list->v[i].dev.parent,
 							      .definition = &list->v[i],
-							      .running = &list->v[i],
+							      .running = &list->v[i].dev,
 							      .defined = ANSWER_YES,
 							      .active = ANSWER_YES,
 							      .state = MDEV_RUNNING };
-		state->types.v[atoi(list->v[i].parent + strlen("parent-"))].available--;
+		state->types.v[atoi(list->v[i].dev.parent + strlen("parent-"))].available--;
 	}
 	state->n_devices = list->n;
 	qsort(state->devices, state->n_devices, sizeof(*state->devices), by_parent_and_uuid);

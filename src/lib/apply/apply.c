@@ -291,7 +291,6 @@ static struct apply_change *add_change(struct apply *apply, enum action action,
 	const struct mdev *after = writes ? dev : action == ACTION_UNDEFINE ? NULL : before;
 
 	change->action = action;
-	change->before = change->after = (struct mdev)MDEV_NONE;
 	memcpy(change->dev.uuid, dev->uuid, sizeof(dev->uuid));
 	change->dev.parent = dev->parent;
 	change->dev.type = dev->type;
@@ -412,11 +411,11 @@ static const struct apply_change *stop(struct apply *apply, struct plan_change *
 }
 
 /* Whether the definition is still the one that is to be started. */
-static bool is_still_defined(const struct apply_run *run, const struct mdev *dev, struct mdev *ret)
+static bool is_still_defined(const struct apply_run *run, const struct mdev *dev,
+			     struct definition *ret)
 {
-	memcpy(ret->uuid, dev->uuid, sizeof(ret->uuid));
-	ret->parent = dev->parent;
-	return defined_get(run->op.env, ret) > 0 && !ret->broken && mdev_is_same(ret, dev);
+	return defined_get(run->op.env, dev, ret) > 0 && !ret->broken &&
+	       mdev_is_same(&ret->dev, dev);
 }
 
 /* No instance is available after all: removes the definition, so that the device moves to another
@@ -441,7 +440,7 @@ static const struct apply_change *give_up_place(struct apply *apply, struct plan
 static const struct apply_change *start(struct apply *apply, struct plan_change *planned)
 {
 	struct apply_run *run = apply->run;
-	_cleanup_mdev_ struct mdev definition = MDEV_NONE;
+	_cleanup_definition_ struct definition definition = { 0 };
 	_cleanup_error_ struct error why = { 0 }, full = { 0 };
 
 	int r = active_runs(run->op.env, &planned->dev, &why);
@@ -463,7 +462,7 @@ static const struct apply_change *start(struct apply *apply, struct plan_change 
 		     active_check(run->op.env, &planned->dev, &full) < 0 &&
 		     full.status == STATUS_NO_INSTANCES);
 	if (none && planned->set)
-		return give_up_place(apply, planned, &definition);
+		return give_up_place(apply, planned, &definition.dev);
 	return fail(apply, planned, &why);
 }
 

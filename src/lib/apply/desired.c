@@ -139,7 +139,7 @@ static int read_set(const struct json_value *object, const char *file, struct se
 	if (!json_is_object(object))
 		return error_set(err, STATUS_INVALID, "Invalid %s: not an object", where);
 	memcpy(set->name, name, strlen(name) + 1);
-	set->device = (struct mdev)MDEV_NONE;
+	set->device = (struct mdev){ 0 };
 	if (check_keys(object, SET_KEYS, where, err) < 0 ||
 	    read_count(find(object, "count"), where, set, err) < 0)
 		return -1;

@@ -119,11 +119,11 @@ static int plan_device(struct planner *p, const struct mdev *wanted, bool severa
 	for (size_t i = 0; i < n; i++)
 		if (strcmp(there[i]->parent, wanted->parent) == 0)
 			here = there[i];
-	const struct mdev *now = here ? here->definition : NULL;
+	const struct definition *now = here ? here->definition : NULL;
 	if (now && now->unreadable)
 		return error_set(err, STATUS_FAILED, "%s", now->broken);
 	p->wanted++;
-	if (!now || now->broken || !mdev_is_same(now, wanted)) {
+	if (!now || now->broken || !mdev_is_same(&now->dev, wanted)) {
 		put_device(now ? &p->changing : &p->coming, now ? ACTION_MODIFY : ACTION_DEFINE,
 			   wanted, here);
 		if (now)

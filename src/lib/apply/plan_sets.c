@@ -159,7 +159,7 @@ static int find_member(struct planner *p, const struct target *target, unsigned 
 	set_uuid(target->set, index, uuid);
 	ret->there = planner_find(p, uuid, &ret->n_there);
 	for (size_t i = 0; i < ret->n_there; i++) {
-		const struct mdev *definition = ret->there[i]->definition;
+		const struct definition *definition = ret->there[i]->definition;
 
 		if (definition && definition->unreadable)
 			return error_set(err, STATUS_FAILED, "%s", definition->broken);
@@ -185,7 +185,7 @@ static const char *type_at(const struct planner *p, const struct target *target,
 			       : NULL;
 	if (!target->title)
 		return target->set->device.type;
-	return dev->definition && !dev->definition->broken ? dev->definition->type : NULL;
+	return dev->definition ? dev->definition->dev.type : NULL;
 }
 
 /* The home of a device is the parent on which it is running, or else the first parent of the set on
@@ -332,7 +332,7 @@ static void reserve(struct planner *p)
 	for (size_t i = 0; i < p->state->n_devices; i++) {
 		const struct snapshot_device *dev = &p->state->devices[i];
 		struct site *site = sites_find(&p->sites, dev->parent);
-		const char *type = dev->definition ? dev->definition->type : NULL;
+		const char *type = dev->definition ? dev->definition->dev.type : NULL;
 		size_t n;
 
 		if (p->fates[i] == FATE_GOES || !type)
@@ -373,11 +373,11 @@ static void keep_definition(struct planner *p, const struct target *target,
 			    const struct member *member, const char *type)
 {
 	const struct snapshot_device *home = member->home;
-	const struct mdev *now = home->definition;
+	const struct definition *now = home->definition;
 	struct mdev wanted = target->set->device; /* borrows its texts */
 
 	wanted.type = mem_intern(type);
-	if (now && !now->broken && mdev_is_same(now, &wanted))
+	if (now && !now->broken && mdev_is_same(&now->dev, &wanted))
 		return;
 	struct plan_change *change =
 		put_definition(now ? &p->changing : &p->coming, now ? ACTION_MODIFY : ACTION_DEFINE,

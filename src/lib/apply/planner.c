@@ -27,10 +27,10 @@ struct plan_change *planner_add(struct plan *plan, enum action action,
 	}
 	struct plan_change *change = &plan->changes[plan->n_changes++];
 
-	*change = (struct plan_change){ .action = action, .dev = MDEV_NONE, .there = there };
+	*change = (struct plan_change){ .action = action, .there = there };
 	if (there && there->definition) {
 		change->broken = there->definition->broken;
-		change->before = change->broken ? NULL : there->definition;
+		change->before = change->broken ? NULL : &there->definition->dev;
 	}
 	return change;
 }
@@ -95,14 +95,14 @@ bool planner_is_full(const struct planner *p, const char *parent, const char *ty
 void planner_note_running(struct planner *p, const struct snapshot_device *dev,
 			  const struct mdev *wanted, const char *label)
 {
-	const struct mdev *now = dev->definition;
+	const struct definition *now = dev->definition;
 	struct mdev same = *wanted; /* borrows its texts */
 
 	/* The start replaces an incomplete device. */
 	if (!dev->running || (dev->state == MDEV_INCOMPLETE && wanted->autostart))
 		return;
-	same.autostart = now->autostart;
-	if (now->broken || !mdev_is_same(now, &same))
+	same.autostart = now->dev.autostart;
+	if (now->broken || !mdev_is_same(&now->dev, &same))
 		planner_problem(p, STATUS_OK,
 				"Device %s%s is running; the change takes effect at its next start",
 				dev->uuid, label);

@@ -1,7 +1,26 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "base/text.h"
+
+void text_append(char **list, const char *separator, const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	char *words = mem_vprintf(format, args);
+	va_end(args);
+
+	if (*list) {
+		char *all = mem_printf("%s%s%s", *list, separator, words);
+		free(*list);
+		free(words);
+		words = all;
+	}
+	*list = words;
+}
 
 /* Returns the length of the UTF-8 character at p in bytes, or 0 if there is no valid character
  * before end (RFC 3629). */

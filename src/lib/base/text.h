@@ -5,11 +5,16 @@
 #include <stddef.h>
 
 /*
- * Text that is printed on a terminal. Text from files, sysfs, process names, scripts and the kernel
- * log may contain malicious escape sequences. Names with control characters are therefore rejected
- * on input (text_printable()), and all other text is passed through text_clean() before it is
- * printed. JSON output escapes control characters itself.
+ * Text, mostly such as is printed on a terminal. Text from files, sysfs, process names, scripts and
+ * the kernel log may contain malicious escape sequences. Names with control characters are
+ * therefore rejected on input (text_printable()), and all other text is passed through text_clean()
+ * before it is printed. JSON output escapes control characters itself.
  */
+
+/* Appends words to a list in *list (owned; NULL = empty), after the separator unless they are the
+ * first. */
+void text_append(char **list, const char *separator, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 
 /* Whether text is valid UTF-8 without NULs, as required for JSON. */
 bool text_is_utf8(const char *text, size_t len);

@@ -205,7 +205,7 @@ static int read_definition(const cJSON *tree, const char *where, bool strict, bo
 int json_read_definition(const char *text, size_t len, const char *where, bool strict,
 			 struct mdev *ret, struct error *err)
 {
-	_cleanup_mdev_ struct mdev dev = MDEV_NONE;
+	_cleanup_mdev_ struct mdev dev = { 0 };
 
 	_cleanup_tree_ cJSON *tree = parse(text, len, where, err);
 	if (!tree || read_definition(tree, where, strict, false, &dev, err) < 0)
@@ -299,7 +299,7 @@ const char *json_twice(const struct json_value *object)
 int json_take_definition(const struct json_value *object, const char *where, bool title,
 			 struct mdev *ret, struct error *err)
 {
-	_cleanup_mdev_ struct mdev dev = MDEV_NONE;
+	_cleanup_mdev_ struct mdev dev = { 0 };
 
 	if (read_definition(tree_of(object), where, true, title, &dev, err) < 0)
 		return -1;
@@ -310,7 +310,7 @@ int json_take_definition(const struct json_value *object, const char *where, boo
 int json_read_attributes(const char *text, size_t len, const char *where, struct mdev *ret,
 			 struct error *err)
 {
-	_cleanup_mdev_ struct mdev dev = MDEV_NONE;
+	_cleanup_mdev_ struct mdev dev = { 0 };
 
 	while (len > 0 && strchr(" \t\r\n", text[len - 1])) /* strchr() also finds the NUL */
 		len--;
@@ -325,7 +325,7 @@ int json_read_attributes(const char *text, size_t len, const char *where, struct
 	mdev_clear_attrs(ret);
 	ret->attrs = dev.attrs;
 	ret->n_attrs = dev.n_attrs;
-	dev = (struct mdev)MDEV_NONE;
+	dev = (struct mdev){ 0 };
 	return 0;
 }
 
@@ -501,7 +501,7 @@ void json_attributes(struct json_writer *w, const struct mdev *dev)
 static void members(struct json_writer *w, const struct mdev *dev)
 {
 	json_key(w, "mdev_type");
-	json_string(w, dev->type);
+	json_string(w, dev->type ? dev->type : ""); /* of an unusable definition */
 	json_key(w, "start");
 	json_string(w, dev->autostart ? "auto" : "manual");
 	json_key(w, "attrs");

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <ctype.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,9 +20,7 @@ void mdev_free(struct mdev *dev)
 {
 	mdev_clear_attrs(dev);
 	free(dev->unknown);
-	free(dev->broken);
-	free(dev->file);
-	dev->unknown = dev->broken = dev->file = NULL;
+	dev->unknown = NULL;
 }
 
 void mdev_insert_attr(struct mdev *dev, size_t index, const char *name, const char *value)
@@ -79,7 +76,7 @@ void mdev_move_definition(struct mdev *ret, struct mdev *dev)
 	ret->attrs = dev->attrs;
 	ret->n_attrs = dev->n_attrs;
 	ret->unknown = dev->unknown;
-	*dev = (struct mdev)MDEV_NONE;
+	*dev = (struct mdev){ 0 };
 }
 
 bool mdev_is_same(const struct mdev *a, const struct mdev *b)
@@ -100,35 +97,26 @@ struct mdev *mdev_list_add(struct mdev_list *list)
 		list->room = list->room ? list->room * 2 : 16;
 		list->v = mem_grow(list->v, list->room, sizeof(*list->v));
 	}
-	list->v[list->n] = (struct mdev)MDEV_NONE;
+	list->v[list->n] = (struct mdev){ 0 };
 	return &list->v[list->n++];
 }
 
-void mdev_list_note_unseen(struct mdev_list *list, const char *format, ...)
+int mdev_compare(const struct mdev *a, const struct mdev *b)
 {
-	va_list args;
-	va_start(args, format);
-	_cleanup_free_ char *text = mem_vprintf(format, args);
-	va_end(args);
-
-	char *all = mem_printf("%s%s%s", list->unseen ? list->unseen : "", list->unseen ? "; " : "",
-			       text);
-	free(list->unseen);
-	list->unseen = all;
-}
-
-static int by_parent_and_uuid(const void *left, const void *right)
-{
-	const struct mdev *a = left, *b = right;
 	int order = a->parent == b->parent ? 0 : strcmp(a->parent, b->parent);
 
 	return order ? order : strcmp(a->uuid, b->uuid);
 }
 
+static int compare(const void *a, const void *b)
+{
+	return mdev_compare(a, b);
+}
+
 void mdev_list_sort(struct mdev_list *list)
 {
 	if (list->n > 1)
-		qsort(list->v, list->n, sizeof(*list->v), by_parent_and_uuid);
+		qsort(list->v, list->n, sizeof(*list->v), compare);
 }
 
 bool mdev_list_has_type(const struct mdev_list *list, const char *parent, const char *type)

@@ -7,9 +7,9 @@
 
 /*
  * A mediated device, as described by a definition, a sysfs directory or the command line. A device
- * can be copied by value, except for its attributes and texts, which it owns. The names of its
- * parent and its type are shared with other devices (mem_intern()), of which a host can have
- * thousands, and are never NULL: a device is initialized with MDEV_NONE.
+ * can be copied by value, except for its attributes and unknown members, which it owns. The names
+ * of its parent and its type are shared with other devices (mem_intern()), of which a host can have
+ * thousands. An empty device is { 0 }.
  */
 
 #define UUID_SIZE 37 /* canonical form, NUL-terminated */
@@ -21,21 +21,14 @@ struct attr {
 
 struct mdev {
 	char uuid[UUID_SIZE]; /* canonical: lower case with hyphens */
-	const char *parent;   /* interned: name in /sys/class/mdev_bus; "" = not given */
-	const char *type; /* interned: name in the parent's mdev_supported_types; "" = not given */
+	const char *parent;   /* interned: name in /sys/class/mdev_bus; NULL = not given */
+	const char
+		*type; /* interned: name in the parent's mdev_supported_types; NULL = not given */
 	bool autostart;
-	bool defined;
-	bool active;
-	bool unreadable;    /* broken only because it cannot be read: its contents are unknown */
 	struct attr *attrs; /* owned: in the order in which they are written */
 	size_t n_attrs;
-	char *file;    /* owned: name of the definition, if it is not the canonical UUID */
 	char *unknown; /* owned: unknown members of the definition, as text; NULL = none */
-	char *broken;  /* owned: why the definition is unusable; NULL = it is usable */
 };
-/* clang-format off */
-#define MDEV_NONE { .parent = "", .type = "" }
-/* clang-format on */
 
 void mdev_free(struct mdev *dev);
 #define _cleanup_mdev_ __attribute__((cleanup(mdev_free)))
@@ -68,6 +61,9 @@ void mdev_move_definition(struct mdev *ret, struct mdev *dev);
  * ignored. */
 bool mdev_is_same(const struct mdev *a, const struct mdev *b);
 
+/* The order of devices in lists: bytewise by parent, then by UUID. Both have a parent. */
+int mdev_compare(const struct mdev *a, const struct mdev *b);
+
 struct mdev_list {
 	struct mdev *v; /* owned */
 	size_t n;
@@ -78,10 +74,7 @@ struct mdev_list {
 
 /* Appends an empty device and returns it. The pointer is valid until the next call. */
 struct mdev *mdev_list_add(struct mdev_list *list);
-/* Records that something could not be read. Several notes are joined into one sentence. */
-void mdev_list_note_unseen(struct mdev_list *list, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
-/* Sorts bytewise by parent, then by UUID. */
+/* Sorts in the order of mdev_compare(). */
 void mdev_list_sort(struct mdev_list *list);
 /* Whether the list has a device of this type on this parent. */
 bool mdev_list_has_type(const struct mdev_list *list, const char *parent, const char *type);

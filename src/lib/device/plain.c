@@ -53,7 +53,7 @@ static bool read_type(struct reader *r)
 {
 	char type[TEXT_SIZE];
 
-	if (*r->dev.type || !read_text(r, type) || !name_valid(type))
+	if (r->dev.type || !read_text(r, type) || !name_valid(type))
 		return false;
 	r->dev.type = mem_intern(type);
 	return true;
@@ -131,12 +131,12 @@ static bool read_definition(struct reader *r)
 		if (!read_member(r))
 			return false;
 	while (skip(r, ','));
-	return skip(r, '}') && *r->dev.type && r->started;
+	return skip(r, '}') && r->dev.type && r->started;
 }
 
 bool plain_read(const char *text, size_t len, struct mdev *ret)
 {
-	struct reader r = { .p = text, .dev = MDEV_NONE };
+	struct reader r = { .p = text };
 
 	bool plain = read_definition(&r);
 	skip_space(&r);

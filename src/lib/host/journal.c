@@ -18,6 +18,11 @@
 #include "base/mem.h"
 #include "host/journal.h"
 
+static const char *text(const char *name)
+{
+	return name ? name : "";
+}
+
 #ifdef NO_JOURNAL
 /* syslog has no fields, so each line has to name the device. */
 static void send_entry(const struct mdev *dev, const char *action, int priority,
@@ -36,7 +41,7 @@ static void send_entry(const struct mdev *dev, const char *action, int priority,
 	/* Errors cannot be reported. Without a journal, this does nothing. */
 	(void)sd_journal_send("MESSAGE=%s", message, "PRIORITY=%d", priority,
 			      "SYSLOG_IDENTIFIER=mdevctl", "MDEV_UUID=%s", dev->uuid,
-			      "MDEV_PARENT=%s", dev->parent, "MDEV_TYPE=%s", dev->type,
+			      "MDEV_PARENT=%s", text(dev->parent), "MDEV_TYPE=%s", text(dev->type),
 			      "MDEV_ACTION=%s", action, NULL);
 }
 #endif
@@ -55,8 +60,8 @@ void journal_change(const struct env *env, const struct mdev *dev, const char *a
 	}
 	_cleanup_free_ char *message =
 		err ? mem_printf("Failed to %s %s%s%s: %s", action, dev->uuid,
-				 *dev->parent ? " on " : "", dev->parent, err->text)
-		    : mem_printf("Done: %s %s, type %s on %s", action, dev->uuid, dev->type,
+				 dev->parent ? " on " : "", text(dev->parent), err->text)
+		    : mem_printf("Done: %s %s, type %s on %s", action, dev->uuid, text(dev->type),
 				 dev->parent);
 	send_entry(dev, action, err ? LOG_ERR : LOG_INFO, message);
 }

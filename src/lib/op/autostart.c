@@ -25,15 +25,16 @@ static void note_failure(struct progress *progress, const struct mdev *dev)
 	progress->failed++;
 }
 
-static void start_automatically(const struct op *op, struct pipeline *pipeline, struct mdev *dev,
-				struct progress *progress)
+static void start_automatically(const struct op *op, struct pipeline *pipeline,
+				struct definition *definition, struct progress *progress)
 {
 	_cleanup_error_ struct error why = { 0 };
+	struct mdev *dev = &definition->dev;
 
 	journal_status("Starting %zu of %zu: %s", progress->done + 1, progress->wanted, dev->uuid);
 	progress->done++;
-	if (dev->broken) {
-		error_set(&why, STATUS_INVALID, "%s", dev->broken);
+	if (definition->broken) {
+		error_set(&why, STATUS_INVALID, "%s", definition->broken);
 		(void)pipeline_failed(op->env, ACTION_START, dev, &why);
 	} else {
 		int r = active_runs(op->env, dev, &why);
@@ -49,7 +50,7 @@ static void start_automatically(const struct op *op, struct pipeline *pipeline, 
 
 int op_autostart(const struct op *op, struct error *err)
 {
-	_cleanup_list_ struct mdev_list found = { 0 };
+	_cleanup_definitions_ struct definition_list found = { 0 };
 	_cleanup_pipeline_ struct pipeline pipeline;
 	struct filter filter = { NULL, op->parent };
 	struct progress progress = { 0 };
@@ -57,9 +58,9 @@ int op_autostart(const struct op *op, struct error *err)
 	pipeline_open(&pipeline, op->env, op->force);
 	defined_find(op->env, &filter, &found);
 	for (size_t i = 0; i < found.n; i++)
-		progress.wanted += found.v[i].broken || found.v[i].autostart;
+		progress.wanted += found.v[i].broken || found.v[i].dev.autostart;
 	for (size_t i = 0; i < found.n; i++)
-		if (found.v[i].broken || found.v[i].autostart)
+		if (found.v[i].broken || found.v[i].dev.autostart)
 			start_automatically(op, &pipeline, &found.v[i], &progress);
 	if (found.unseen) {
 		journal_status("%s", found.unseen);

@@ -32,38 +32,42 @@ static int define_from_file(const struct op *op, struct mdev *dev, struct error 
 	return 0;
 }
 
-static int define_from_options(const struct op *op, struct mdev *dev, struct error *err)
+static int define_from_options(const struct op *op, struct mdev *dev, bool *ret_running,
+			       struct error *err)
 {
 	struct mdev running;
 	int active = op->uuid ? active_get(op->env, op->uuid, &running, err) : 0;
 
 	if (active < 0)
 		return -1;
-	if (active && (op->parent || !op->type))
-		*dev = running; /* promoted: values that are not given are those of the running
-				   device */
+	*ret_running = active && (op->parent || !op->type);
+	if (*ret_running) /* values that are not given are those of the running device */
+		*dev = running;
 	op_set_device(dev, NULL, op->parent, op->type);
 	dev->autostart = op->autostart;
-	if (!*dev->parent && op->uuid && !op->type && !active)
+	if (!dev->parent && op->uuid && !op->type && !active)
 		return error_set(err, STATUS_FAILED,
 				 "No parent specified, and device %s is not running", op->uuid);
-	if (!*dev->parent)
+	if (!dev->parent)
 		return error_set(err, STATUS_FAILED, "No parent specified");
-	if (!*dev->type)
+	if (!dev->type)
 		return error_set(err, STATUS_FAILED, "No type specified");
 	if (op->type && types_resolve(op->env, dev->parent, &dev->type, err) < 0)
 		return -1;
 	return defined_check_new(op->env, dev, err) == 0 ? 0 : -1;
 }
 
-static int load(const struct op *op, struct mdev *dev, struct error *err)
+/* Sets *ret_running if it is a running device that is defined, with its attributes. */
+static int load(const struct op *op, struct mdev *dev, bool *ret_running, struct error *err)
 {
-	return op->jsonfile ? define_from_file(op, dev, err) : define_from_options(op, dev, err);
+	*ret_running = false;
+	return op->jsonfile ? define_from_file(op, dev, err)
+			    : define_from_options(op, dev, ret_running, err);
 }
 
-static int define(struct pipeline *pipeline, struct mdev *dev, struct error *err)
+static int define(struct pipeline *pipeline, struct mdev *dev, bool running, struct error *err)
 {
-	const struct change change = { .action = ACTION_DEFINE, .dev = dev };
+	const struct change change = { .action = ACTION_DEFINE, .dev = dev, .running = running };
 	int r = pipeline_run(pipeline, &change, err);
 
 	return r > 0 ? pipeline_failed(pipeline->env, ACTION_DEFINE, dev, err) : r;
@@ -71,17 +75,18 @@ static int define(struct pipeline *pipeline, struct mdev *dev, struct error *err
 
 int op_define(const struct op *op, char ret_uuid[UUID_SIZE], struct error *err)
 {
-	_cleanup_mdev_ struct mdev dev = MDEV_NONE;
+	_cleanup_mdev_ struct mdev dev = { 0 };
 	_cleanup_pipeline_ struct pipeline pipeline;
+	bool running;
 	sigset_t old;
 
 	pipeline_open(&pipeline, op->env, op->force);
 	uuid_choose(op->uuid, ret_uuid);
 	op_set_device(&dev, ret_uuid, NULL, NULL);
-	if (load(op, &dev, err) < 0)
+	if (load(op, &dev, &running, err) < 0)
 		return -1;
 	signal_block(&old); /* not before: standard input may be a terminal */
-	if (define(&pipeline, &dev, err) < 0)
+	if (define(&pipeline, &dev, running, err) < 0)
 		return -1;
 	op_hint_start(op, &dev);
 	return 0;
@@ -103,11 +108,12 @@ static void undo(struct pipeline *pipeline, struct mdev *dev, struct error *err)
 		(void)raise(sig); /* blocked until all is done */
 }
 
-static int define_and_start(struct pipeline *pipeline, struct mdev *dev, struct error *err)
+static int define_and_start(struct pipeline *pipeline, struct mdev *dev, bool running,
+			    struct error *err)
 {
 	const struct change start = { .action = ACTION_START, .dev = dev };
 
-	if (define(pipeline, dev, err) < 0)
+	if (define(pipeline, dev, running, err) < 0)
 		return -1;
 	int r = active_runs(pipeline->env, dev, err);
 	if (r > 0 || (r == 0 && pipeline_run(pipeline, &start, err) == 0))
@@ -118,17 +124,18 @@ static int define_and_start(struct pipeline *pipeline, struct mdev *dev, struct 
 
 int op_define_and_start(const struct op *op, char ret_uuid[UUID_SIZE], struct error *err)
 {
-	_cleanup_mdev_ struct mdev dev = MDEV_NONE;
+	_cleanup_mdev_ struct mdev dev = { 0 };
 	_cleanup_pipeline_ struct pipeline pipeline;
+	bool running;
 	sigset_t old;
 
 	pipeline_open(&pipeline, op->env, op->force);
 	uuid_choose(op->uuid, ret_uuid);
 	op_set_device(&dev, ret_uuid, NULL, NULL);
-	if (load(op, &dev, err) < 0)
+	if (load(op, &dev, &running, err) < 0)
 		return -1;
 	signal_block(&old); /* or a signal between both changes would end the program */
-	int r = define_and_start(&pipeline, &dev, err);
+	int r = define_and_start(&pipeline, &dev, running, err);
 	if (r < 0 && signal_pending_termination()) /* main does not get to print it */
 		log_warning("%s", err->text);
 	return r;

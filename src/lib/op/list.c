@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -10,28 +10,56 @@
 #include "set/active.h"
 #include "set/defined.h"
 
+void listing_free(struct listing *listing)
+{
+	free(listing->v);
+	mdev_list_free(&listing->running);
+	definition_free_all(&listing->definitions);
+	*listing = (struct listing){ 0 };
+}
+
 /* An invalid definition: an error if its UUID was specified, otherwise a warning. */
-static int broken(const struct filter *filter, const struct mdev *dev, struct error *err)
+static int broken(const struct filter *filter, const struct definition *definition,
+		  struct error *err)
 {
 	if (filter->uuid)
-		return error_set(err, STATUS_INVALID, "%s", dev->broken);
-	log_warning("%s", dev->broken);
+		return error_set(err, STATUS_INVALID, "%s", definition->broken);
+	log_warning("%s", definition->broken);
 	return 0;
 }
 
-static int join_definition(struct defined_dir *dir, const struct filter *filter, struct mdev *dev,
+/* The files of a parent that have other names than the canonical UUID. */
+struct others {
+	const char *parent;	 /* borrowed; NULL = not listed yet */
+	struct file_names files; /* owned */
+};
+
+static int look_up(const struct env *env, const struct mdev *dev, struct others *others,
+		   struct definition *ret)
+{
+	int r = defined_open(env, dev, ret);
+
+	if (r == 0 && others->parent != dev->parent) {
+		file_names_free(&others->files);
+		r = defined_list_others(env, dev->parent, &others->files);
+		others->parent = r < 0 ? NULL : dev->parent;
+	}
+	return r == 0 ? defined_open_other(env, dev, &others->files, ret) : r;
+}
+
+/* Sets the start mode of a running device, and whether it is defined. */
+static int join_definition(const struct env *env, struct others *others,
+			   const struct filter *filter, struct mdev *dev, bool *ret_defined,
 			   struct error *err)
 {
-	_cleanup_mdev_ struct mdev definition = MDEV_NONE;
+	_cleanup_definition_ struct definition definition = { 0 };
 
-	memcpy(definition.uuid, dev->uuid, sizeof(dev->uuid));
-	definition.parent = dev->parent;
-	int r = defined_look_up(dir, &definition);
+	int r = look_up(env, dev, others, &definition);
 	if (r < 0)
 		log_warning("Unable to tell whether %s is defined on %s: %s", dev->uuid,
 			    dev->parent, error_words(-r));
-	dev->defined = r > 0;
-	dev->autostart = definition.autostart;
+	*ret_defined = r > 0;
+	dev->autostart = definition.dev.autostart;
 	return definition.broken ? broken(filter, &definition, err) : 0;
 }
 
@@ -49,89 +77,81 @@ static void ask_attributes(struct callouts *callouts, struct mdev *dev)
 }
 
 /* A terminal is told why nothing is listed if the parent does not exist; a program is not. */
-static void hint_parent(const struct env *env, const struct filter *filter,
-			const struct mdev_list *list)
+static void hint_parent(const struct env *env, const struct filter *filter, size_t n,
+			const char *unseen)
 {
-	if (list->n > 0 || !filter->parent || list->unseen || parent_present(env, filter->parent))
+	if (n > 0 || !filter->parent || unseen || parent_present(env, filter->parent))
 		return;
 	_cleanup_free_ char *help = parent_missing(env, filter->parent);
 	log_hint("Parent '%s' does not exist%s", filter->parent, help);
 }
 
 int list_active(const struct env *env, const struct filter *filter, bool attributes,
-		struct mdev_list *ret, struct error *err)
+		struct listing *ret, struct error *err)
 {
-	_cleanup_defined_ struct defined_dir dir = { 0 };
+	struct mdev_list *running = &ret->running;
 	_cleanup_callouts_ struct callouts callouts;
+	struct others others = { 0 };
 	int r = 0;
 
 	callouts_open(&callouts, env);
-	active_find(env, filter, ret);
-	for (size_t i = 0; i < ret->n; i++) {
-		if (i == 0 || strcmp(ret->v[i].parent, ret->v[i - 1].parent) != 0) {
-			defined_close(&dir);
-			defined_open(env, ret->v[i].parent, &dir);
-		}
-		if (join_definition(&dir, filter, &ret->v[i], err) < 0)
+	active_find(env, filter, running);
+	ret->v = mem_grow(NULL, running->n + 1, sizeof(*ret->v));
+	ret->n = running->n;
+	for (size_t i = 0; i < running->n; i++) {
+		struct mdev *dev = &running->v[i];
+
+		ret->v[i].dev = dev;
+		if (join_definition(env, &others, filter, dev, &ret->v[i].in_both, err) < 0)
 			r = -1; /* the device is running nevertheless, and is listed */
 		if (attributes)
-			ask_attributes(&callouts, &ret->v[i]);
+			ask_attributes(&callouts, dev);
 	}
-	hint_parent(env, filter, ret);
-	return ret->unseen ? error_set(err, STATUS_FAILED, "%s", ret->unseen) : r;
+	file_names_free(&others.files);
+	hint_parent(env, filter, ret->n, running->unseen);
+	return running->unseen ? error_set(err, STATUS_FAILED, "%s", running->unseen) : r;
 }
 
-/* Marks running devices. Both lists have the same order, so all pairs are found in one pass. */
-static void join_state(struct mdev_list *defined, const struct mdev_list *active)
+/* Finds the devices that are running as they are defined. Both lists have the same order, so all
+ * pairs are found in one pass. */
+static void join_state(struct listing *listing)
 {
+	const struct mdev_list *running = &listing->running;
 	size_t j = 0;
 
-	for (size_t i = 0; i < defined->n; i++) {
-		struct mdev *dev = &defined->v[i];
+	for (size_t i = 0; i < listing->n; i++) {
+		const struct mdev *dev = listing->v[i].dev;
 		int order = 1;
 
-		for (; j < active->n; j++) {
-			order = strcmp(active->v[j].parent, dev->parent);
-			if (order == 0)
-				order = strcmp(active->v[j].uuid, dev->uuid);
-			if (order >= 0)
-				break;
-		}
-		dev->active =
-			j < active->n && order == 0 && strcmp(active->v[j].type, dev->type) == 0;
+		while (j < running->n && (order = mdev_compare(&running->v[j], dev)) < 0)
+			j++;
+		listing->v[i].in_both = order == 0 && strcmp(running->v[j].type, dev->type) == 0;
 	}
 }
 
 int list_defined(const struct env *env, const struct filter *filter, bool state,
-		 struct mdev_list *ret, struct error *err)
+		 struct listing *ret, struct error *err)
 {
-	_cleanup_list_ struct mdev_list active = { 0 };
-	size_t kept = 0;
+	struct definition_list *found = &ret->definitions;
 	int r = 0;
 
-	defined_find(env, filter, ret);
-	for (size_t i = 0; i < ret->n; i++) {
-		if (!ret->v[i].broken) {
-			struct mdev dev = ret->v[i]; /* moved */
-			ret->v[i] = (struct mdev)MDEV_NONE;
-			ret->v[kept++] = dev;
-		} else {
-			if (broken(filter, &ret->v[i], err) < 0)
-				r = -1;
-			mdev_free(&ret->v[i]);
-		}
-	}
-	ret->n = kept;
+	defined_find(env, filter, found);
+	ret->v = mem_zero(found->n + 1, sizeof(*ret->v));
+	for (size_t i = 0; i < found->n; i++)
+		if (!found->v[i].broken)
+			ret->v[ret->n++].dev = &found->v[i].dev;
+		else if (broken(filter, &found->v[i], err) < 0)
+			r = -1;
 	if (state) {
-		active_find(env, filter, &active);
-		if (active.unseen)
-			log_warning("%s", active.unseen);
-		join_state(ret, &active);
+		active_find(env, filter, &ret->running);
+		if (ret->running.unseen)
+			log_warning("%s", ret->running.unseen);
+		join_state(ret);
 	}
-	hint_parent(env, filter, ret);
-	if (ret->unseen && filter->uuid && ret->n == 0)
-		return error_set(err, STATUS_FAILED, "%s", ret->unseen);
-	if (ret->unseen)
-		log_warning("%s", ret->unseen);
+	hint_parent(env, filter, ret->n, found->unseen);
+	if (found->unseen && filter->uuid && ret->n == 0)
+		return error_set(err, STATUS_FAILED, "%s", found->unseen);
+	if (found->unseen)
+		log_warning("%s", found->unseen);
 	return r;
 }

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "device/mdev.h"
 #include "host/env.h"
+#include "set/defined.h"
 
 /*
  * Lists devices by joining the two sets. libvirt runs this for every event of a device, so only the
@@ -12,13 +13,30 @@
  * be read, which should still be printed.
  */
 
-/* Returns the running devices, with `defined` and `autostart` of their definitions. With
+struct listed_device {
+	const struct mdev *dev; /* borrowed from the listing */
+	bool in_both;		/* a running device is defined as well, or a defined one is running
+				 */
+};
+
+struct listing {
+	struct listed_device *v; /* owned; sorted by parent and UUID */
+	size_t n;
+
+	/* The owners of the devices. */
+	struct mdev_list running;
+	struct definition_list definitions;
+};
+void listing_free(struct listing *listing);
+#define _cleanup_listing_ __attribute__((cleanup(listing_free)))
+
+/* Returns the running devices; those that are defined have the start mode of their definition. With
  * attributes, these are queried from scripts; those of the definition are never shown, since the
  * running device may differ. */
 int list_active(const struct env *env, const struct filter *filter, bool attributes,
-		struct mdev_list *ret, struct error *err);
+		struct listing *ret, struct error *err);
 
-/* Returns the definitions. With state, they are marked `active` if a device with the same UUID,
- * parent and type is running. */
+/* Returns the definitions. With state, finds out whether a device with the same UUID, parent and
+ * type is running. */
 int list_defined(const struct env *env, const struct filter *filter, bool state,
-		 struct mdev_list *ret, struct error *err);
+		 struct listing *ret, struct error *err);

@@ -33,7 +33,7 @@ static int not_defined(const struct op *op, const char *name, struct error *err)
 /* Reads the definition that is to be modified. */
 static int load_definition(const struct op *op, struct mdev *ret, struct error *err)
 {
-	_cleanup_list_ struct mdev_list found = { 0 };
+	_cleanup_definitions_ struct definition_list found = { 0 };
 	_cleanup_free_ char *name = name_of(op);
 	struct filter filter = { op->uuid, op->parent };
 
@@ -47,8 +47,8 @@ static int load_definition(const struct op *op, struct mdev *ret, struct error *
 				 "Multiple definitions found for %s, specify a parent", op->uuid);
 	if (found.v[0].broken)
 		return error_set(err, STATUS_INVALID, "%s", found.v[0].broken);
-	*ret = found.v[0];
-	found.n = 0; /* moved */
+	*ret = found.v[0].dev;
+	found.v[0].dev = (struct mdev){ 0 }; /* moved */
 	return 0;
 }
 
@@ -115,7 +115,7 @@ static int modify_definition(const struct op *op, struct pipeline *pipeline,
 			     const struct modification *how, struct error *err)
 {
 	for (unsigned try = 1;; try++) {
-		_cleanup_mdev_ struct mdev dev = MDEV_NONE;
+		_cleanup_mdev_ struct mdev dev = { 0 };
 
 		if (load_definition(op, &dev, err) < 0 ||
 		    defined_check_link(op->env, &dev, err) < 0)
@@ -169,7 +169,7 @@ static int find_running(const struct op *op, struct mdev *ret, struct error *err
 static int check_live(const struct op *op, const struct modification *how,
 		      const struct mdev *running, const struct mdev *new, struct error *err)
 {
-	_cleanup_mdev_ struct mdev definition = MDEV_NONE;
+	_cleanup_mdev_ struct mdev definition = { 0 };
 
 	if (strcmp(running->type, new->type) != 0)
 		return error_set(err, STATUS_FAILED, "'type' cannot be changed on active mdev");
@@ -208,7 +208,7 @@ static int follow(const struct op *op, struct pipeline *pipeline, struct mdev *n
 static int modify_live(const struct op *op, struct pipeline *pipeline,
 		       const struct modification *how, struct error *err)
 {
-	_cleanup_mdev_ struct mdev new = MDEV_NONE;
+	_cleanup_mdev_ struct mdev new = { 0 };
 	struct mdev running;
 	struct op here = *op;
 	sigset_t old;
@@ -232,7 +232,7 @@ static int modify_live(const struct op *op, struct pipeline *pipeline,
 
 int op_modify(const struct op *op, const struct modification *how, struct error *err)
 {
-	_cleanup_mdev_ struct mdev new = MDEV_NONE;
+	_cleanup_mdev_ struct mdev new = { 0 };
 	_cleanup_pipeline_ struct pipeline pipeline;
 
 	pipeline_open(&pipeline, op->env, op->force);

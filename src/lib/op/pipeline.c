@@ -34,7 +34,7 @@ void pipeline_close(struct pipeline *pipeline)
 /* Another process may have defined the device in the meantime. Returns 0, 1 or -1. */
 static int check_new(const struct env *env, const struct change *change, struct error *err)
 {
-	_cleanup_list_ struct mdev_list found = { 0 };
+	_cleanup_definitions_ struct definition_list found = { 0 };
 
 	if (!change->unique)
 		return defined_check_new(env, change->dev, err);
@@ -45,7 +45,7 @@ static int check_new(const struct env *env, const struct change *change, struct 
 	    0) /* other names of the file are not looked for: see defined_find_elsewhere */
 		return 0;
 	error_set(err, STATUS_EXISTS, "Device %s was defined on %s by another process",
-		  change->dev->uuid, found.v[0].parent);
+		  change->dev->uuid, found.v[0].dev.parent);
 	return 1;
 }
 
@@ -91,7 +91,7 @@ static int make_change(struct pipeline *pipeline, const struct change *change, s
 		return error_set(err, STATUS_FAILED, "Interrupted, nothing was changed");
 	switch (change->action) {
 	case ACTION_DEFINE:
-		if (change->dev->active &&
+		if (change->running &&
 		    callout_attributes(&pipeline->callouts, change->dev, err) < 0)
 			return -1;
 		return change_definition(pipeline->env, change, err);

@@ -27,8 +27,8 @@ void pipeline_close(struct pipeline *pipeline);
 /* A change of a device. */
 struct change {
 	enum action action;
-	struct mdev *dev; /* borrowed; when a running device is defined, its script sets the
-			     attributes */
+	struct mdev *dev; /* borrowed */
+	bool running;	  /* define: the device is running, and its script sets the attributes */
 	const char *was;  /* borrowed: modify, undefine: only if the definition still has this text
 			     (see defined_is()); NULL = whatever it is */
 	bool unique;	  /* define: only if the UUID is not defined on another parent */

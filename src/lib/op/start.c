@@ -35,7 +35,7 @@ static int load_running(const struct op *op, struct mdev *ret, struct error *err
 /* Loads the device to start: its definition, or for a transient device, the arguments. */
 static int load_start(const struct op *op, struct mdev *ret, struct error *err)
 {
-	_cleanup_list_ struct mdev_list found = { 0 };
+	_cleanup_definitions_ struct definition_list found = { 0 };
 	struct filter filter = { op->uuid, op->parent };
 
 	if (op->uuid)
@@ -50,11 +50,11 @@ static int load_start(const struct op *op, struct mdev *ret, struct error *err)
 	if (found.unseen)
 		log_warning("%s", found.unseen);
 	if (found.n == 1) {
-		const struct mdev *dev = &found.v[0];
+		struct mdev *dev = &found.v[0].dev;
 
 		op_set_device(ret, NULL, dev->parent, NULL);
-		if (dev->broken)
-			return error_set(err, STATUS_INVALID, "%s", dev->broken);
+		if (found.v[0].broken)
+			return error_set(err, STATUS_INVALID, "%s", found.v[0].broken);
 		if (op->type) {
 			op_set_device(ret, NULL, NULL, op->type);
 			if (types_resolve(op->env, dev->parent, &ret->type, err) < 0)
@@ -65,7 +65,7 @@ static int load_start(const struct op *op, struct mdev *ret, struct error *err)
 					 "Device %s already exists on parent %s with type %s",
 					 dev->uuid, dev->parent, dev->type);
 		*ret = *dev;
-		found.n = 0; /* moved */
+		*dev = (struct mdev){ 0 }; /* moved */
 		return 0;
 	}
 	if (op->ensure && op->uuid && !op->type) { /* running is all that is asked for */
@@ -221,7 +221,7 @@ static int load(const struct op *op, struct mdev *dev, struct error *err)
 
 int op_start(const struct op *op, char ret_uuid[UUID_SIZE], struct error *err)
 {
-	_cleanup_mdev_ struct mdev dev = MDEV_NONE;
+	_cleanup_mdev_ struct mdev dev = { 0 };
 	_cleanup_pipeline_ struct pipeline pipeline;
 	sigset_t old;
 

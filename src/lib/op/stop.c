@@ -48,7 +48,7 @@ static bool is_new(const struct env *env, const char *uuid)
 
 static int stop(const struct op *op, struct pipeline *pipeline, struct error *err)
 {
-	struct mdev dev = MDEV_NONE;
+	struct mdev dev = { 0 };
 	const struct change change = { .action = ACTION_STOP, .dev = &dev };
 
 	int r = active_get(op->env, op->uuid, &dev, err);

@@ -6,7 +6,7 @@
 
 int op_undefine(const struct op *op, struct error *err)
 {
-	_cleanup_list_ struct mdev_list found = { 0 };
+	_cleanup_definitions_ struct definition_list found = { 0 };
 	_cleanup_pipeline_ struct pipeline pipeline;
 	struct filter filter = { op->uuid, op->parent };
 	bool failed = false;
@@ -19,7 +19,7 @@ int op_undefine(const struct op *op, struct error *err)
 		return error_set(err, STATUS_NOT_FOUND, "No devices match the specified uuid");
 	for (size_t i = 0; i < found.n; i++) {
 		_cleanup_error_ struct error why = { 0 };
-		struct mdev *dev = &found.v[i];
+		struct mdev *dev = &found.v[i].dev;
 		const struct change change = { .action = ACTION_UNDEFINE, .dev = dev };
 
 		if (pipeline_run(&pipeline, &change, &why) == 0)

@@ -134,6 +134,12 @@ static bool is_taken(const struct call *call, const struct spawn_result *result)
 	       (WIFEXITED(result->wait_status) && WEXITSTATUS(result->wait_status) != NOT_MINE);
 }
 
+/* An unusable definition, which can be removed, has no type. */
+static const char *type_of(const struct mdev *dev)
+{
+	return dev->type ? dev->type : "";
+}
+
 /* Runs a script. Returns its exit code, NO_ANSWER if there is none (with a warning), or -1. */
 static int run(const struct call *call, const char *path, struct spawn_result *ret,
 	       struct error *err)
@@ -141,7 +147,7 @@ static int run(const struct call *call, const char *path, struct spawn_result *r
 	const struct env *env = call->all->env;
 	const char *const argv[] = { path,
 				     "-t",
-				     call->dev->type,
+				     type_of(call->dev),
 				     "-e",
 				     events[call->event],
 				     "-a",
@@ -230,7 +236,7 @@ static struct callout_choice *choose(const struct call *about, struct error *err
 
 	for (size_t i = 0; i < all->n_choices; i++)
 		if (strcmp(all->choices[i]->parent, call.dev->parent) == 0 &&
-		    strcmp(all->choices[i]->type, call.dev->type) == 0)
+		    strcmp(all->choices[i]->type, type_of(call.dev)) == 0)
 			return all->choices[i];
 
 	scripts_find(all->env, "callouts", &all->callouts);
@@ -244,7 +250,7 @@ static struct callout_choice *choose(const struct call *about, struct error *err
 	call.input = provides;
 	struct callout_choice *choice = mem_zero(1, sizeof(*choice));
 	choice->parent = call.dev->parent;
-	choice->type = call.dev->type;
+	choice->type = type_of(call.dev);
 	for (size_t i = 0; i < all->callouts.n && !choice->script; i++)
 		if (negotiate(&call, all->callouts.v[i], choice, err) < 0) {
 			free_choice(choice);

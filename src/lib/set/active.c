@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/suggest.h"
+#include "base/text.h"
 #include "host/holder.h"
 #include "host/kmsg.h"
 #include "host/parent.h"
@@ -73,7 +74,6 @@ static int read_device(int dirfd, const char *dir, const char *uuid, struct mdev
 	*ret = (struct mdev){
 		.parent = mem_intern(parent),
 		.type = mem_intern(type),
-		.active = true,
 	};
 	memcpy(ret->uuid, uuid, UUID_SIZE);
 	return 1;
@@ -127,8 +127,8 @@ static void add(int dirfd, const char *uuid, const char *parent, struct mdev_lis
 	if (r <= 0 || (parent && strcmp(dev->parent, parent) != 0))
 		ret->n--;
 	if (r < 0)
-		mdev_list_note_unseen(ret, "Unable to read /" DEVICES "/%s: %s", uuid,
-				      error_words(-r));
+		text_append(&ret->unseen, "; ", "Unable to read /" DEVICES "/%s: %s", uuid,
+			    error_words(-r));
 }
 
 void active_find(const struct env *env, const struct filter *filter, struct mdev_list *ret)
@@ -143,8 +143,8 @@ void active_find(const struct env *env, const struct filter *filter, struct mdev
 	int r = file_scan_unsorted(fd, NULL, &names);
 	if (r < 0) {
 		if (r != -ENOENT)
-			mdev_list_note_unseen(ret, "Unable to read /" DEVICES ": %s",
-					      error_words(-r));
+			text_append(&ret->unseen, "; ", "Unable to read /" DEVICES ": %s",
+				    error_words(-r));
 		return;
 	}
 	for (int i = 0; i < names.n; i++) {

@@ -10,9 +10,9 @@
  * driver-api/vfio-mediated-device.rst). Only one device with a given UUID can be running.
  */
 
-/* Returns all running devices that match, sorted by parent and UUID, marked `active`, without
- * attributes. A device that is removed in the meantime is skipped. If there is no mdev bus, there
- * are no devices; errors are recorded in ret->unseen. */
+/* Returns all running devices that match, sorted by parent and UUID, without attributes. A device
+ * that is removed in the meantime is skipped. If there is no mdev bus, there are no devices; errors
+ * are recorded in ret->unseen. */
 void active_find(const struct env *env, const struct filter *filter, struct mdev_list *ret);
 
 /* Looks up a running device. Returns 1 if it exists (and fills ret), 0 if it does not, and -1

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "device/json.h"
 #include "device/plain.h"
 #include "set/defined.h"
@@ -28,6 +29,28 @@ bool defined_is_parent(const char *name)
 static char *path_of(const struct mdev *dev)
 {
 	return mem_printf(DIR_PATH "/%s/%s", dev->parent, dev->uuid);
+}
+
+static char *path_of_parent(const char *parent)
+{
+	return mem_printf(DIR_PATH "/%s", parent);
+}
+
+void definition_free(struct definition *definition)
+{
+	mdev_free(&definition->dev);
+	free(definition->file);
+	free(definition->broken);
+	*definition = (struct definition){ 0 };
+}
+
+void definition_free_all(struct definition_list *list)
+{
+	for (size_t i = 0; i < list->n; i++)
+		definition_free(&list->v[i]);
+	free(list->v);
+	free(list->unseen);
+	*list = (struct definition_list){ 0 };
 }
 
 static const char *reason(int r)
@@ -58,175 +81,143 @@ static int exists(int dirfd, const char *path)
 }
 
 /* Handles a definition that is not in plain form, or that could not be read (r < 0). */
-static void load_text(int r, const char *text, size_t len, const char *name, struct mdev *dev)
+static void load_text(int r, const char *text, size_t len, const char *name, struct definition *ret)
 {
 	_cleanup_error_ struct error err = { 0 };
-	_cleanup_free_ char *where = mem_printf("/" DIR_PATH "/%s/%s", dev->parent, name);
+	_cleanup_free_ char *where = mem_printf("/" DIR_PATH "/%s/%s", ret->dev.parent, name);
 
 	if (r < 0) {
-		dev->broken = mem_printf("Unable to read %s: %s", where, reason(r));
-		dev->unreadable = r != -EINVAL && r != -EFBIG && r != -ENOENT;
-	} else if (json_read_definition(text, len, where, false, dev, &err) < 0) {
-		dev->broken = mem_text(err.text);
+		ret->broken = mem_printf("Unable to read %s: %s", where, reason(r));
+		ret->unreadable = r != -EINVAL && r != -EFBIG && r != -ENOENT;
+	} else if (json_read_definition(text, len, where, false, &ret->dev, &err) < 0) {
+		ret->broken = mem_text(err.text);
 	}
 }
 
-/* Reads a file in the directory of dev->parent into dev. path is its name, or ends with it. A
- * listed file may be a dangling link; any other file that is not found is missing. Return value as
- * for defined_get(). */
-static int load(int dirfd, const char *path, bool listed, struct mdev *dev)
+/* Reads a file in the directory of the parent into ret, whose UUID and parent are set. path is its
+ * name, or ends with it. Return value as for defined_get(). */
+static int load(int dirfd, const char *path, struct definition *ret)
 {
 	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
 	_cleanup_free_ char *text = NULL;
 	size_t len = 0;
 
 	int r = file_read(dirfd, path, &text, &len);
-	if (is_missing(r) && !listed)
-		return 0;
-	int found = r < 0 ? exists(dirfd, path) : 1;
+	int found = r < 0 ? exists(dirfd, path) : 1; /* it may be a dangling link */
 	if (found <= 0)
 		return found;
-	dev->defined = true;
-	if (r < 0 || !plain_read(text, len, dev))
-		load_text(r, text, len, name, dev);
-	if (strcmp(name, dev->uuid) != 0)
-		dev->file = mem_text(name);
+	if (r < 0 || !plain_read(text, len, &ret->dev))
+		load_text(r, text, len, name, ret);
+	if (strcmp(name, ret->dev.uuid) != 0)
+		ret->file = mem_text(name);
 	return 1;
 }
 
-void defined_open(const struct env *env, const char *parent, struct defined_dir *ret)
+/* Returns a definition of which nothing but the device is known. */
+static struct definition of_device(const char *parent, const char uuid[UUID_SIZE])
 {
-	*ret = (struct defined_dir){ .env = env, .parent = parent };
+	struct definition definition = { .dev.parent = parent };
+
+	memcpy(definition.dev.uuid, uuid, UUID_SIZE);
+	return definition;
 }
 
-/* Opens the directory, unless it is open. Returns its fd, or -errno. */
-static int open_dir(struct defined_dir *dir, int flags)
+int defined_open(const struct env *env, const struct mdev *dev, struct definition *ret)
 {
-	char path[sizeof(DIR_PATH "/") + NAME_MAX];
+	char path[sizeof(DIR_PATH "//") + NAME_MAX + UUID_SIZE];
 
-	if (!dir->opened) {
-		snprintf(path, sizeof(path), DIR_PATH "/%s", dir->parent);
-		int fd = openat(dir->env->root, path, O_DIRECTORY | O_CLOEXEC | flags);
-		dir->fd = fd < 0 ? -errno : fd;
-		dir->opened = true;
-	}
-	return dir->fd;
+	snprintf(path, sizeof(path), DIR_PATH "/%s/%s", dev->parent, dev->uuid);
+	*ret = of_device(dev->parent, dev->uuid);
+	return load(env->root, path, ret);
 }
 
-void defined_close(struct defined_dir *dir)
+int defined_list_others(const struct env *env, const char *parent, struct file_names *ret)
 {
-	file_names_free(&dir->others);
-	if (dir->opened && dir->fd >= 0)
-		mem_close(&dir->fd);
-	*dir = (struct defined_dir){ 0 };
-}
-
-/* Lists the files that cannot be opened by their canonical names: other spellings of UUIDs, and
- * links, which may be dangling. */
-static int list_others(struct defined_dir *dir)
-{
-	struct file_names *names = &dir->others;
+	_cleanup_free_ char *path = path_of_parent(parent);
 	char uuid[UUID_SIZE];
 	int kept = 0;
 
-	if (dir->listed)
-		return 0;
-	int fd = open_dir(dir, O_PATH);
-	int r = fd < 0 ? fd : file_scan_unsorted(fd, ".", names);
-	if (r < 0) /* a directory that was removed, maybe while it was open, has no files */
+	int r = file_scan_unsorted(env->root, path, ret);
+	if (r < 0) /* a directory that was removed has no files */
 		return missing_or(r);
-	for (int i = 0; i < names->n; i++) {
-		struct dirent *file = names->v[i];
+	for (int i = 0; i < ret->n; i++) {
+		const char *name = ret->v[i]->d_name;
 
-		if (file->d_type == DT_REG && uuid_is_canonical(file->d_name))
-			continue;
-		if (uuid_read(file->d_name, uuid))
-			names->v[kept++] = file;
+		if (!uuid_is_canonical(name) && uuid_read(name, uuid))
+			ret->v[kept++] = ret->v[i];
 	}
-	names->n = kept;
-	dir->listed = true;
+	ret->n = kept;
 	return 0;
 }
 
-/* Returns the name of one of these files: the canonical name, or else the first in bytewise order.
- * NULL = there is none. */
-static const char *find_other(const struct defined_dir *dir, const char *wanted)
+/* Returns the first of these files, in bytewise order, that defines a device. NULL = there is none.
+ */
+static const char *find_other(const struct file_names *others, const char *wanted)
 {
 	const char *found = NULL;
 	char uuid[UUID_SIZE];
 
-	for (int i = 0; i < dir->others.n; i++) {
-		const char *name = dir->others.v[i]->d_name;
+	for (int i = 0; i < others->n; i++) {
+		const char *name = others->v[i]->d_name;
 
-		if (!uuid_read(name, uuid) || strcmp(uuid, wanted) != 0)
-			continue;
-		if (strcmp(name, wanted) == 0)
-			return name;
-		if (!found || strcmp(name, found) < 0)
+		if (uuid_read(name, uuid) && strcmp(uuid, wanted) == 0 &&
+		    (!found || strcmp(name, found) < 0))
 			found = name;
 	}
 	return found;
 }
 
-int defined_look_up(struct defined_dir *dir, struct mdev *dev)
+int defined_open_other(const struct env *env, const struct mdev *dev,
+		       const struct file_names *others, struct definition *ret)
 {
-	char path[sizeof(DIR_PATH "//") + NAME_MAX + UUID_SIZE];
-	bool direct = !dir->used && !dir->opened;
-	int r;
+	const char *file = find_other(others, dev->uuid);
 
-	dir->used = true;
-	if (direct) {
-		snprintf(path, sizeof(path), DIR_PATH "/%s/%s", dir->parent, dev->uuid);
-		r = load(dir->env->root, path, false, dev);
-	} else {
-		int fd = open_dir(dir, O_PATH);
-		r = fd >= 0 ? load(fd, dev->uuid, false, dev) : missing_or(fd);
-	}
-	if (r != 0)
-		return r;
-	r = list_others(dir);
-	if (r < 0)
-		return r;
-	const char *name = find_other(dir, dev->uuid);
-	return name ? load(dir->fd, name, true, dev) : 0;
-}
-
-int defined_get(const struct env *env, struct mdev *dev)
-{
-	_cleanup_defined_ struct defined_dir dir;
-
-	defined_open(env, dev->parent, &dir);
-	return defined_look_up(&dir, dev);
-}
-
-/* Finds the file that defines a device. Returns 1 and its name, 0 and the canonical name, or
- * -errno. */
-static int find_file(struct defined_dir *dir, const char *uuid, const char **ret_name)
-{
-	*ret_name = uuid;
-	int fd = open_dir(dir, O_PATH);
-	if (fd < 0)
-		return missing_or(fd);
-	int r = exists(fd, uuid);
-	if (r != 0)
-		return r;
-	r = list_others(dir);
-	if (r < 0)
-		return r;
-	const char *other = find_other(dir, uuid);
-	if (!other)
+	if (!file)
 		return 0;
-	*ret_name = other;
+	_cleanup_free_ char *path = mem_printf(DIR_PATH "/%s/%s", dev->parent, file);
+	*ret = of_device(dev->parent, dev->uuid);
+	return load(env->root, path, ret);
+}
+
+int defined_get(const struct env *env, const struct mdev *dev, struct definition *ret)
+{
+	_cleanup_names_ struct file_names others = { 0 };
+
+	int r = defined_open(env, dev, ret);
+	if (r != 0)
+		return r;
+	r = defined_list_others(env, dev->parent, &others);
+	return r < 0 ? r : defined_open_other(env, dev, &others, ret);
+}
+
+/* Finds the file that defines a device. Returns 1 and its path, which the caller owns, 0 if there
+ * is none, or -errno. */
+static int find_file(const struct env *env, const struct mdev *dev, char **ret_path)
+{
+	_cleanup_names_ struct file_names others = { 0 };
+	char *path = path_of(dev);
+
+	int r = exists(env->root, path);
+	if (r > 0)
+		*ret_path = path;
+	else
+		free(path);
+	if (r == 0)
+		r = defined_list_others(env, dev->parent, &others);
+	if (r != 0)
+		return r;
+	const char *file = find_other(&others, dev->uuid);
+	if (!file)
+		return 0;
+	*ret_path = mem_printf(DIR_PATH "/%s/%s", dev->parent, file);
 	return 1;
 }
 
 int defined_exists(const struct env *env, const struct mdev *dev, struct error *err)
 {
-	_cleanup_defined_ struct defined_dir dir;
-	const char *name;
+	_cleanup_free_ char *path = NULL;
 
-	defined_open(env, dev->parent, &dir);
-	int r = find_file(&dir, dev->uuid, &name);
+	int r = find_file(env, dev, &path);
 	return r < 0 ? error_set(err, STATUS_FAILED, "Unable to read /" DIR_PATH "/%s: %s",
 				 dev->parent, error_words(-r))
 		     : r;
@@ -247,26 +238,24 @@ int defined_check_new(const struct env *env, const struct mdev *dev, struct erro
 
 bool defined_is(const struct env *env, const struct mdev *dev, const char *text)
 {
-	_cleanup_mdev_ struct mdev there = MDEV_NONE;
+	_cleanup_definition_ struct definition there = { 0 };
 
-	memcpy(there.uuid, dev->uuid, sizeof(there.uuid));
-	there.parent = dev->parent;
-	if (defined_get(env, &there) <= 0)
+	if (defined_get(env, dev, &there) <= 0)
 		return false;
 	if (there.broken)
 		return !*text;
-	_cleanup_free_ char *now = json_definition_text(&there);
+	_cleanup_free_ char *now = json_definition_text(&there.dev);
 	return strcmp(now, text) == 0;
 }
 
-/* parent is interned. */
-static struct mdev *add(struct mdev_list *list, const char *parent, const char *uuid)
+/* Appends a definition, which is moved. */
+static void add(struct definition_list *list, const struct definition *definition)
 {
-	struct mdev *dev = mdev_list_add(list);
-
-	dev->parent = parent;
-	memcpy(dev->uuid, uuid, UUID_SIZE);
-	return dev;
+	if (list->n == list->room) {
+		list->room = list->room ? list->room * 2 : 16;
+		list->v = mem_grow(list->v, list->room, sizeof(*list->v));
+	}
+	list->v[list->n++] = *definition;
 }
 
 /* Whether a file was meant as a definition: UUID or UUID.json. */
@@ -295,85 +284,81 @@ static bool is_definition(const char *parent, const struct dirent *file, char re
 /* Sorts by UUID; of several files with one UUID, the one that is used comes first. */
 static int by_uuid(const void *left, const void *right)
 {
-	const struct mdev *a = left, *b = right;
-	int order = strcmp(a->uuid, b->uuid);
+	const struct definition *a = left, *b = right;
+	int order = strcmp(a->dev.uuid, b->dev.uuid);
 
 	return order ? order : strcmp(a->file ? a->file : "", b->file ? b->file : "");
 }
 
 /* Sorts the definitions of a parent, whose file names may differ from their UUID, and removes
  * duplicates of a UUID. */
-static void put_in_order(struct mdev_list *list, size_t first)
+static void put_in_order(struct definition_list *list, size_t first)
 {
 	size_t kept = first;
 
 	qsort(&list->v[first], list->n - first, sizeof(*list->v), by_uuid);
 	for (size_t i = first; i < list->n; i++) {
-		struct mdev dev = list->v[i]; /* moved */
+		struct definition *one = &list->v[i];
 
-		list->v[i] = (struct mdev)MDEV_NONE;
-		if (kept > first && strcmp(list->v[kept - 1].uuid, dev.uuid) == 0) {
+		if (kept > first && strcmp(list->v[kept - 1].dev.uuid, one->dev.uuid) == 0) {
 			log_warning("Ignoring /" DIR_PATH "/%s/%s: another file defines %s",
-				    dev.parent, dev.file, dev.uuid);
-			mdev_free(&dev);
+				    one->dev.parent, one->file, one->dev.uuid);
+			definition_free(one);
 		} else {
-			list->v[kept++] = dev;
+			list->v[kept++] = *one;
 		}
 	}
 	list->n = kept;
 }
 
-/* Reads all definitions in the directory of a parent, which is interned. fd may be -errno. */
-static void scan_dir(int fd, const char *parent, struct mdev_list *ret)
+/* Reads all definitions in the directory of a parent, which is interned. */
+static void scan_dir(const struct env *env, const char *parent, struct definition_list *ret)
 {
+	_cleanup_free_ char *path = path_of_parent(parent);
 	_cleanup_names_ struct file_names names = { 0 };
 	size_t first = ret->n;
 	bool renamed = false;
 	char uuid[UUID_SIZE];
 
+	_cleanup_close_ int fd = file_open_dir(env->root, path);
 	int r = file_scan(fd, NULL, &names);
 	if (r < 0 && !is_missing(r)) /* removed, or not a directory: not a parent */
-		mdev_list_note_unseen(ret, "Unable to read /" DIR_PATH "/%s: %s", parent,
-				      error_words(-r));
+		text_append(&ret->unseen, "; ", "Unable to read /%s: %s", path, error_words(-r));
 	for (int i = 0; i < names.n; i++) {
 		if (!is_definition(parent, names.v[i], uuid))
 			continue;
-		struct mdev *dev = add(ret, parent, uuid);
-		int found = load(fd, names.v[i]->d_name, true, dev);
-		if (found < 0)
-			mdev_list_note_unseen(ret, "Unable to read /" DIR_PATH "/%s/%s: %s", parent,
-					      names.v[i]->d_name, error_words(-found));
-		if (found <= 0)
-			ret->n--; /* removed since the scan, or unseen */
-		else
-			renamed = renamed || dev->file;
+		struct definition one = of_device(parent, uuid);
+		int found = load(fd, names.v[i]->d_name, &one);
+		if (found > 0) { /* not removed since the scan */
+			add(ret, &one);
+			renamed = renamed || one.file;
+		} else if (found < 0) {
+			text_append(&ret->unseen, "; ", "Unable to read /%s/%s: %s", path,
+				    names.v[i]->d_name, error_words(-found));
+		}
 	}
 	if (renamed)
 		put_in_order(ret, first);
 }
 
-/* Links are not followed here: mdevctl does not treat them as parents either. With canonical, only
- * the canonical name of the UUID is looked for. */
+/* With canonical, only the canonical name of the UUID is looked for. */
 static void find_in_parent(const struct env *env, const char *parent, const char *uuid,
-			   bool canonical, struct mdev_list *ret)
+			   bool canonical, struct definition_list *ret)
 {
-	_cleanup_defined_ struct defined_dir dir;
+	struct definition found;
 
-	defined_open(env, parent, &dir);
-	int fd = open_dir(&dir, (uuid ? O_PATH : O_RDONLY) | O_NOFOLLOW);
 	if (!uuid) {
-		scan_dir(fd, mem_intern(parent), ret);
+		scan_dir(env, mem_intern(parent), ret);
 		return;
 	}
-	struct mdev *dev = add(ret, mem_intern(parent), uuid);
-	int r = !canonical ? defined_look_up(&dir, dev)
-		: fd >= 0  ? load(fd, uuid, true, dev)
-			   : missing_or(fd);
-	if (r <= 0)
-		ret->n--;
+	const struct definition wanted = of_device(mem_intern(parent), uuid);
+	int r = canonical ? defined_open(env, &wanted.dev, &found)
+			  : defined_get(env, &wanted.dev, &found);
+	if (r > 0)
+		add(ret, &found);
 	if (r < 0)
-		mdev_list_note_unseen(ret, "Unable to read /" DIR_PATH "/%s: %s", parent,
-				      error_words(-r));
+		text_append(&ret->unseen, "; ", "Unable to read /" DIR_PATH "/%s: %s", parent,
+			    error_words(-r));
 }
 
 /* A definition in the wrong place is nobody's device, so its user is told where it belongs. */
@@ -389,7 +374,7 @@ static void warn_misplaced(const char *name)
 
 /* except: see defined_find_elsewhere(); NULL = none */
 static void find(const struct env *env, const struct filter *filter, const char *except,
-		 struct mdev_list *ret)
+		 struct definition_list *ret)
 {
 	_cleanup_names_ struct file_names parents = { 0 };
 
@@ -404,8 +389,8 @@ static void find(const struct env *env, const struct filter *filter, const char 
 	int r = file_scan(fd, NULL, &parents);
 	if (r < 0) {
 		if (r != -ENOENT)
-			mdev_list_note_unseen(ret, "Unable to read /" DIR_PATH ": %s",
-					      error_words(-r));
+			text_append(&ret->unseen, "; ", "Unable to read /" DIR_PATH ": %s",
+				    error_words(-r));
 		return;
 	}
 	for (int i = 0; i < parents.n; i++) {
@@ -425,12 +410,13 @@ static void find(const struct env *env, const struct filter *filter, const char 
 	}
 }
 
-void defined_find(const struct env *env, const struct filter *filter, struct mdev_list *ret)
+void defined_find(const struct env *env, const struct filter *filter, struct definition_list *ret)
 {
 	find(env, filter, NULL, ret);
 }
 
-void defined_find_elsewhere(const struct env *env, const struct mdev *dev, struct mdev_list *ret)
+void defined_find_elsewhere(const struct env *env, const struct mdev *dev,
+			    struct definition_list *ret)
 {
 	struct filter filter = { dev->uuid, NULL };
 
@@ -462,36 +448,34 @@ static void sync_dir(const struct env *env, const char *dir)
 
 int defined_check_link(const struct env *env, const struct mdev *dev, struct error *err)
 {
-	_cleanup_defined_ struct defined_dir dir;
+	_cleanup_free_ char *path = NULL;
 	char target[PATH_MAX];
-	const char *name;
 
-	defined_open(env, dev->parent, &dir);
-	int r = find_file(&dir, dev->uuid, &name);
-	ssize_t n = r <= 0 ? -1 : readlinkat(dir.fd, name, target, sizeof(target) - 1);
+	int r = find_file(env, dev, &path);
+	ssize_t n = r <= 0 ? -1 : readlinkat(env->root, path, target, sizeof(target) - 1);
 	if (n < 0) /* not a link; other errors are reported when the file is written */
 		return 0;
 	target[n] = '\0';
-	return error_set(err, STATUS_FAILED,
-			 "/" DIR_PATH "/%s/%s is a symbolic link; modify its target %s instead",
-			 dev->parent, name, target);
+	return error_set(err, STATUS_FAILED, "/%s is a symbolic link; modify its target %s instead",
+			 path, target);
 }
 
 /* Removes files that define a device under names other than its canonical UUID. Returns their
  * number, or -errno. */
-static int remove_others(struct defined_dir *dir, const char *wanted)
+static int remove_others(const struct env *env, const struct mdev *dev)
 {
-	int removed = 0, fd = open_dir(dir, O_PATH);
-	int r = fd < 0 ? fd : list_others(dir);
+	_cleanup_names_ struct file_names others = { 0 };
 	char uuid[UUID_SIZE];
+	int removed = 0;
 
-	for (int i = 0; r == 0 && i < dir->others.n; i++) {
-		const char *name = dir->others.v[i]->d_name;
+	int r = defined_list_others(env, dev->parent, &others);
+	for (int i = 0; r == 0 && i < others.n; i++) {
+		const char *name = others.v[i]->d_name;
 
-		if (strcmp(name, wanted) == 0 || !uuid_read(name, uuid) ||
-		    strcmp(uuid, wanted) != 0)
+		if (!uuid_read(name, uuid) || strcmp(uuid, dev->uuid) != 0)
 			continue;
-		if (unlinkat(fd, name, 0) == 0)
+		_cleanup_free_ char *path = mem_printf(DIR_PATH "/%s/%s", dev->parent, name);
+		if (unlinkat(env->root, path, 0) == 0)
 			removed++;
 		else if (errno != ENOENT)
 			r = -errno;
@@ -504,28 +488,26 @@ static int remove_others(struct defined_dir *dir, const char *wanted)
 static int write_file(const struct env *env, const struct mdev *dev, bool new, const char *path,
 		      const char *text)
 {
-	_cleanup_free_ char *temporary = mem_printf(DIR_PATH "/" TEMPORARY_PREFIX "%d", getpid());
-	_cleanup_defined_ struct defined_dir dir = { 0 };
-	const char *name;
+	_cleanup_free_ char *temporary = mem_printf(DIR_PATH "/" TEMPORARY_PREFIX "%d", getpid()),
+			    *old = NULL;
 
 	if (new)
 		return file_replace(env->root, temporary, path, text, true);
-	defined_open(env, dev->parent, &dir);
-	int r = find_file(&dir, dev->uuid, &name);
+	int r = find_file(env, dev, &old);
 	if (r < 0)
 		return r;
-	if (r > 0 && strcmp(name, dev->uuid) != 0 && renameat(dir.fd, name, dir.fd, dev->uuid) < 0)
+	if (r > 0 && strcmp(old, path) != 0 && renameat(env->root, old, env->root, path) < 0)
 		return -errno;
 	r = file_replace(env->root, temporary, path, text, false);
 	if (r == 0)
-		(void)remove_others(&dir, dev->uuid); /* readers ignore the remaining files */
+		(void)remove_others(env, dev); /* readers ignore the remaining files */
 	return r;
 }
 
 int defined_put(const struct env *env, const struct mdev *dev, bool new, struct error *err)
 {
 	_cleanup_free_ char *text = json_definition_text(dev), *path = path_of(dev),
-			    *dir = mem_printf(DIR_PATH "/%s", dev->parent);
+			    *dir = path_of_parent(dev->parent);
 
 	if (!defined_is_parent(dev->parent)) /* it would not be found when reading */
 		return error_set(err, STATUS_INVALID, "Invalid parent name '%s'", dev->parent);
@@ -554,21 +536,18 @@ int defined_put(const struct env *env, const struct mdev *dev, bool new, struct 
 
 int defined_drop(const struct env *env, const struct mdev *dev, struct error *err)
 {
-	_cleanup_free_ char *dir_path = mem_printf(DIR_PATH "/%s", dev->parent);
-	_cleanup_defined_ struct defined_dir dir;
+	_cleanup_free_ char *dir = path_of_parent(dev->parent), *path = path_of(dev);
 
-	defined_open(env, dev->parent, &dir);
 	/* Remove the canonical file last, as it is the one that is used. */
-	int r = remove_others(&dir, dev->uuid);
-	if (r >= 0 && unlinkat(dir.fd, dev->uuid, 0) < 0 && (errno != ENOENT || r == 0))
+	int r = remove_others(env, dev);
+	if (r >= 0 && unlinkat(env->root, path, 0) < 0 && (errno != ENOENT || r == 0))
 		r = -errno;
 	if (r < 0)
 		return error_set(err, r == -ENOENT ? STATUS_NOT_FOUND : STATUS_FAILED,
-				 "Failed to remove file /%s/%s: %s", dir_path,
-				 dev->file ? dev->file : dev->uuid, error_words(-r));
+				 "Failed to remove file /%s: %s", path, error_words(-r));
 	/* Fails if other definitions remain. An empty directory would make the udev rule start a
 	 * unit for a parent without devices. */
-	bool removed = unlinkat(env->root, dir_path, AT_REMOVEDIR) == 0;
-	sync_dir(env, removed ? DIR_PATH : dir_path);
+	bool removed = unlinkat(env->root, dir, AT_REMOVEDIR) == 0;
+	sync_dir(env, removed ? DIR_PATH : dir);
 	return 0;
 }

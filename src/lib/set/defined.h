@@ -13,43 +13,53 @@
  * mdevctl reads them, or be a symbolic link to a regular file.
  */
 
-/* Returns all definitions that match, sorted by parent and UUID, marked `defined`. They include
- * unreadable and invalid ones, with the reason in `broken`; files that are not definitions are
- * ignored with a warning. Directories that cannot be read are recorded in ret->unseen. If
- * /etc/mdevctl.d does not exist, the set is empty. */
-void defined_find(const struct env *env, const struct filter *filter, struct mdev_list *ret);
+/* A device that is defined, and what is true of its file only. */
+struct definition {
+	struct mdev dev; /* owned; if it is broken, only its UUID and parent are set */
+	char *file;	 /* owned: name of the file, if it is not the canonical UUID */
+	char *broken;	 /* owned: why the definition is unusable; NULL = it is usable */
+	bool unreadable; /* broken because it cannot be read: its contents are unknown */
+};
+void definition_free(struct definition *definition);
+#define _cleanup_definition_ __attribute__((cleanup(definition_free)))
+
+struct definition_list {
+	struct definition *v; /* owned */
+	size_t n;
+	size_t room;
+	char *unseen; /* owned: a sentence about what could not be read, so that definitions may be
+			 missing; NULL = everything was read */
+};
+void definition_free_all(struct definition_list *list);
+#define _cleanup_definitions_ __attribute__((cleanup(definition_free_all)))
+
+/* Returns all definitions that match, sorted by parent and UUID. They include unreadable and
+ * invalid ones, with the reason in `broken`; files that are not definitions are ignored with a
+ * warning. Directories that cannot be read are recorded in ret->unseen. If /etc/mdevctl.d does not
+ * exist, the set is empty. */
+void defined_find(const struct env *env, const struct filter *filter, struct definition_list *ret);
 
 /* The same for the definitions of dev->uuid on other parents than dev->parent, under its canonical
  * name, as all programs name it: the directories are not listed, which would take time quadratic in
  * the number of new definitions. */
-void defined_find_elsewhere(const struct env *env, const struct mdev *dev, struct mdev_list *ret);
+void defined_find_elsewhere(const struct env *env, const struct mdev *dev,
+			    struct definition_list *ret);
 
 /* Whether devices of a parent with this valid name can be defined: some directories are not those
  * of parents. */
 bool defined_is_parent(const char *name);
 
-/* The directory of a parent, for several lookups. It is opened only when a second lookup or a
- * listing needs it, as most parents have one device. */
-struct defined_dir {
-	const struct env *env;	  /* borrowed */
-	const char *parent;	  /* borrowed */
-	bool used;		  /* for a lookup */
-	bool opened;		  /* fd is set */
-	int fd;			  /* owned; -errno if there is none */
-	bool listed;		  /* others has been read */
-	struct file_names others; /* owned: files that cannot be found by their canonical names */
-};
-void defined_open(const struct env *env, const char *parent, struct defined_dir *ret);
-void defined_close(struct defined_dir *dir);
-#define _cleanup_defined_ __attribute__((cleanup(defined_close)))
+/* Reads the definition of dev->parent and dev->uuid. Returns 1 if there is a file (if it is
+ * invalid, ret->broken is the reason), 0 if there is none, and -errno if this cannot be determined.
+ */
+int defined_get(const struct env *env, const struct mdev *dev, struct definition *ret);
 
-/* Like defined_get(), for a device of this parent. */
-int defined_look_up(struct defined_dir *dir, struct mdev *dev);
-
-/* Reads the definition of dev->parent and dev->uuid into dev. Returns 1 if there is a file (if it
- * is invalid, dev->broken is the reason), 0 if there is none, and -errno if this cannot be
- * determined. */
-int defined_get(const struct env *env, struct mdev *dev);
+/* The two steps of defined_get(), for callers that look up many devices of a parent: nearly all
+ * definitions have the canonical name, and for the others, the directory is listed once. */
+int defined_open(const struct env *env, const struct mdev *dev, struct definition *ret);
+int defined_list_others(const struct env *env, const char *parent, struct file_names *ret);
+int defined_open_other(const struct env *env, const struct mdev *dev,
+		       const struct file_names *others, struct definition *ret);
 
 /* Whether a file that defines this device exists, whatever its contents: 1 or 0. */
 int defined_exists(const struct env *env, const struct mdev *dev, struct error *err);

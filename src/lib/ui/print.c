@@ -8,8 +8,9 @@
 #include "ui/print.h"
 
 /* A line of list, which prints thousands: printf() takes nearly twice as many instructions. */
-static void print_device(const struct mdev *dev, bool of_defined)
+static void print_device(const struct listed_device *listed, bool of_defined)
 {
+	const struct mdev *dev = listed->dev;
 	const char *state = of_defined ? " (active)\n" : " (defined)\n";
 	const char *const texts[] = {
 		dev->uuid,
@@ -18,53 +19,55 @@ static void print_device(const struct mdev *dev, bool of_defined)
 		" ",
 		dev->type,
 		dev->autostart ? " auto" : " manual",
-		dev->active && dev->defined ? state : "\n",
+		listed->in_both ? state : "\n",
 	};
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		fputs_unlocked(texts[i], stdout);
 }
 
-void print_devices(const struct mdev_list *list, bool of_defined, bool verbose)
+void print_devices(const struct listing *listing, bool of_defined, bool verbose)
 {
-	for (size_t i = 0; i < list->n; i++) {
-		const struct mdev *dev = &list->v[i];
-
-		print_device(dev, of_defined);
+	for (size_t i = 0; i < listing->n; i++) {
+		print_device(&listing->v[i], of_defined);
 		if (verbose) {
-			_cleanup_free_ char *lines = json_attribute_lines(dev);
+			_cleanup_free_ char *lines = json_attribute_lines(listing->v[i].dev);
 			fputs(lines, stdout);
 		}
 	}
 }
 
-void print_devices_json(const struct mdev_list *list, bool bare)
+void print_devices_json(const struct listing *listing, bool bare)
 {
 	struct json_writer w = { .file = stdout, .pretty = true };
+	const char *parent = NULL; /* of the array that is open */
 
-	if (bare && list->n == 1) {
-		json_definition(&w, &list->v[0]);
+	if (bare && listing->n == 1) {
+		json_definition(&w, listing->v[0].dev);
 		return;
 	}
 	json_open(&w, '[');
-	for (size_t i = 0; i < list->n; i++) {
-		const struct mdev *dev = &list->v[i];
+	if (listing->n > 0)
+		json_open(&w, '{');
+	for (size_t i = 0; i < listing->n; i++) {
+		const struct mdev *dev = listing->v[i].dev;
 
-		if (i == 0)
-			json_open(&w, '{');
-		if (i == 0 || strcmp(dev->parent, dev[-1].parent) != 0) {
+		if (parent && strcmp(parent, dev->parent) != 0)
+			json_close(&w, ']');
+		if (!parent || strcmp(parent, dev->parent) != 0) {
 			json_key(&w, dev->parent);
 			json_open(&w, '[');
 		}
+		parent = dev->parent;
 		json_open(&w, '{');
 		json_key(&w, dev->uuid);
 		json_definition(&w, dev);
 		json_close(&w, '}');
-		if (i + 1 == list->n || strcmp(dev->parent, dev[1].parent) != 0)
-			json_close(&w, ']');
 	}
-	if (list->n > 0)
+	if (parent) {
+		json_close(&w, ']');
 		json_close(&w, '}');
+	}
 	json_close(&w, ']');
 }
 
@@ -150,7 +153,7 @@ void print_change(const struct apply_change *change)
 	const struct mdev *dev = &change->dev;
 
 	printf("%-8s %s %s %s", action_name(change->action), dev->uuid, dev->parent,
-	       *dev->type ? dev->type : "-");
+	       dev->type ? dev->type : "-");
 	if (change->set)
 		printf(" %s/%u", change->set, change->index);
 	putchar('\n');
@@ -169,7 +172,7 @@ void print_progress(const struct apply *apply)
 static void definition_member(struct json_writer *w, const char *key, const struct mdev *dev)
 {
 	json_key(w, key);
-	if (*dev->type)
+	if (dev->type)
 		json_definition(w, dev);
 	else
 		json_null(w);
@@ -188,7 +191,7 @@ static void change_json(struct json_writer *w, const struct apply_change *change
 	member(w, "action", action_name(change->action));
 	member(w, "uuid", change->dev.uuid);
 	member(w, "parent", change->dev.parent);
-	member(w, "mdev_type", *change->dev.type ? change->dev.type : NULL);
+	member(w, "mdev_type", change->dev.type);
 	member(w, "set", change->set);
 	json_key(w, "index");
 	if (change->set)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "device/mdev.h"
 #include "apply/apply.h"
+#include "op/list.h"
 #include "set/types.h"
 
 /*
@@ -11,10 +11,10 @@
  */
 
 /* Prints one line per device, with "(defined)" or "(active)" as selected by of_defined. */
-void print_devices(const struct mdev_list *list, bool of_defined, bool verbose);
+void print_devices(const struct listing *listing, bool of_defined, bool verbose);
 
 /* Prints all devices by parent. With bare, and exactly one device, prints only its definition. */
-void print_devices_json(const struct mdev_list *list, bool bare);
+void print_devices_json(const struct listing *listing, bool bare);
 
 void print_types(const struct mdev_type_list *list);
 void print_types_json(const struct mdev_type_list *list);

@@ -25,12 +25,14 @@ struct places {
 
 const char *snapshot_type(const struct snapshot_device *dev)
 {
-	return dev->running ? dev->running->type : dev->definition ? dev->definition->type : "";
+	const struct mdev *definition = snapshot_definition(dev);
+
+	return dev->running ? dev->running->type : definition ? definition->type : "";
 }
 
 const struct mdev *snapshot_definition(const struct snapshot_device *dev)
 {
-	return dev->definition && !dev->definition->broken ? dev->definition : NULL;
+	return dev->definition && !dev->definition->broken ? &dev->definition->dev : NULL;
 }
 
 char *snapshot_set(const struct snapshot_device *dev)
@@ -48,13 +50,6 @@ char *snapshot_set(const struct snapshot_device *dev)
 	return NULL;
 }
 
-static int compare(const struct mdev *a, const struct mdev *b)
-{
-	int order = strcmp(a->parent, b->parent);
-
-	return order ? order : strcmp(a->uuid, b->uuid);
-}
-
 static struct snapshot_device *add_device(struct snapshot *state, const struct mdev *dev)
 {
 	struct snapshot_device *ret = &state->devices[state->n_devices++];
@@ -63,7 +58,7 @@ static struct snapshot_device *add_device(struct snapshot *state, const struct m
 	return ret;
 }
 
-static void set_definition(struct snapshot_device *dev, const struct mdev *definition)
+static void set_definition(struct snapshot_device *dev, const struct definition *definition)
 {
 	dev->definition = definition;
 	dev->defined = ANSWER_YES;
@@ -78,16 +73,18 @@ static void set_running(struct snapshot_device *dev, const struct mdev *running)
 /* Both sets have the same order, so all pairs are found in one pass. */
 static void join_sets(struct snapshot *state)
 {
-	const struct mdev_list *definitions = &state->definitions, *running = &state->running;
+	const struct definition_list *definitions = &state->definitions;
+	const struct mdev_list *running = &state->running;
 	size_t i = 0, j = 0;
 
 	state->devices = mem_zero(definitions->n + running->n + 1, sizeof(*state->devices));
 	while (i < definitions->n || j < running->n) {
-		int order = j == running->n	  ? -1
-			    : i == definitions->n ? 1
-						  : compare(&definitions->v[i], &running->v[j]);
+		int order = j == running->n ? -1
+			    : i == definitions->n
+				    ? 1
+				    : mdev_compare(&definitions->v[i].dev, &running->v[j]);
 		struct snapshot_device *dev =
-			add_device(state, order <= 0 ? &definitions->v[i] : &running->v[j]);
+			add_device(state, order <= 0 ? &definitions->v[i].dev : &running->v[j]);
 
 		if (order <= 0)
 			set_definition(dev, &definitions->v[i++]);
@@ -148,7 +145,7 @@ static void judge_stopped(struct snapshot_device *dev, const struct places *plac
 /* Determines the most severe state that applies to a device. */
 static void judge(const struct env *env, struct snapshot_device *dev, const struct places *places)
 {
-	const struct mdev *definition = dev->definition;
+	const struct definition *definition = dev->definition;
 
 	if (definition && definition->broken)
 		set_state(dev, definition->unreadable ? MDEV_UNKNOWN : MDEV_BROKEN,
@@ -229,12 +226,8 @@ static void join_parents(const struct env *env, struct snapshot *state)
 
 static void note_unseen(struct snapshot *state, const char *text)
 {
-	if (!text)
-		return;
-	char *all = mem_printf("%s%s%s", state->unseen ? state->unseen : "",
-			       state->unseen ? "; " : "", text);
-	free(state->unseen);
-	state->unseen = all;
+	if (text)
+		text_append(&state->unseen, "; ", "%s", text);
 }
 
 static void find_parents(const struct env *env, struct snapshot *state)
@@ -484,7 +477,7 @@ void snapshot_free(struct snapshot *state)
 	free(state->parents);
 	free(state->unseen);
 	parent_free_vfs(&state->vfs);
-	mdev_list_free(&state->definitions);
+	definition_free_all(&state->definitions);
 	mdev_list_free(&state->running);
 	types_free(&state->types);
 	file_names_free(&state->present);

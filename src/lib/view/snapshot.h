@@ -7,6 +7,7 @@
 #include "host/env.h"
 #include "host/holder.h"
 #include "host/parent.h"
+#include "set/defined.h"
 #include "set/types.h"
 
 /*
@@ -19,12 +20,12 @@
 /* A UUID on a parent, in either set or both. A UUID can be defined on several parents, but only one
  * of these devices can be running. */
 struct snapshot_device {
-	const char *uuid;	       /* borrowed from definition or running */
-	const char *parent;	       /* borrowed from definition or running */
-	const struct mdev *definition; /* borrowed; NULL = none known; may be broken */
-	const struct mdev *running;    /* borrowed; NULL = not known to be running here */
-	enum answer defined;	       /* NO: not defined here */
-	enum answer active;	       /* NO: not running here */
+	const char *uuid;		     /* borrowed from definition or running */
+	const char *parent;		     /* borrowed from definition or running */
+	const struct definition *definition; /* borrowed; NULL = none known; may be broken */
+	const struct mdev *running;	     /* borrowed; NULL = not known to be running here */
+	enum answer defined;		     /* NO: not defined here */
+	enum answer active;		     /* NO: not running here */
 	enum mdev_state state;
 	char *reason;		     /* owned: the reason for the state; NULL = none */
 	const struct holder *holder; /* borrowed: the process that uses it; NULL = not running, or
@@ -54,7 +55,7 @@ struct snapshot {
 	char *unseen; /* owned: what could not be read, as one sentence; NULL = nothing */
 
 	/* The owners of the borrowed data above. */
-	struct mdev_list definitions;
+	struct definition_list definitions;
 	struct mdev_list running;
 	struct mdev_type_list types;
 	struct file_names present;
