@@ -1014,50 +1014,66 @@ Error: Script '\"$CALLOUTS/mtty\"' failed with status '1'"
 "
 }
 
-@test "a script that does not handle the device is not called again for that event, parent and type" {
+# Installs a callout that handles and refuses device U2 only.
+refuse_second() {
+	script "$CALLOUTS" 1 '[[ $uuid == "$U2" ]] || exit 2
+exit 1'
+}
+
+@test "each script is asked for each device, whatever it has answered for others" {
 	local uuid
 	for uuid in "$U1" "$U2" "$U3"; do
 		definition mtty "$uuid" mtty-1 auto
 	done
-	script "$CALLOUTS" 1 'exit 2'
-	script "$CALLOUTS" 2 'exit 2'
-	run -0 --separate-stderr mdev-autostart mtty
-	same_stderr ""
+	refuse_second
+	run -1 --separate-stderr mdev-autostart mtty
+	same_stderr "Warning: Start of $U2 on mtty failed: Script '\"$CALLOUTS/1\"' failed with status '1'
+Error: 1 of 3 devices on mtty could not be started: $U2"
 	called "1 get capabilities
-2 get capabilities
 1 pre start
-2 pre start
 1 post start success
-2 post start success"
+1 pre start
+1 pre start
+1 post start success"
 	run -0 mdevctl list -v
 	called "1 get capabilities
-2 get capabilities
 1 get attributes
-2 get attributes"
+1 get attributes"
 }
 
-@test "a script that does not handle one type is called for another" {
-	definition mtty "$U1" mtty-1 auto
-	definition mtty "$U2" mtty-2 auto
-	definition mtty "$U3" mtty-2 auto
-	script "$CALLOUTS" 1 '[[ $type == mtty-1 ]] || exit 2'
-	mdev-autostart mtty
-	called "1 get capabilities
-1 pre start
-1 post start success
-1 get capabilities
-1 pre start
-1 post start success"
+@test "apply obeys a script that refuses one of several devices" {
+	local uuid
+	for uuid in "$U1" "$U2" "$U3"; do
+		definition mtty "$uuid" mtty-1 manual
+	done
+	mdevctl list -d --dumpjson | sed 's/manual/auto/' >"$ROOT/file"
+	refuse_second
+	run -7 --separate-stderr mdev-apply "$ROOT/file"
+	[[ $stderr == *"Unable to modify $U2 on mtty: Script '\"$CALLOUTS/1\"' failed with status '1'"* ]]
+	run -0 mdevctl list -d
+	same "$U1 mtty mtty-1 auto (active)
+$U2 mtty mtty-1 manual
+$U3 mtty mtty-1 auto (active)"
 }
 
-@test "a script that is killed or fails is called again, unlike one that does not handle the device" {
-	definition mtty "$U1" mtty-1 auto
-	definition mtty "$U2" mtty-1 auto
-	script "$CALLOUTS" 1 '[[ $event == get ]] || kill -KILL $$'
-	run -0 mdev-autostart mtty
-	called "1 get capabilities
-1 pre start
-1 post start success
-1 pre start
-1 post start success"
+@test "stop --all obeys a script that refuses one of several devices" {
+	local uuid
+	for uuid in "$U1" "$U2" "$U3"; do
+		running mtty "$uuid" mtty-1
+	done
+	refuse_second
+	fails 7 "Warning: Stop of $U2 on mtty failed: Script '\"$CALLOUTS/1\"' failed with status '1'
+Error: 1 of 3 devices could not be stopped" mdev-stop --all
+	run -0 mdevctl list
+	same "$U2 mtty mtty-1 manual"
+}
+
+@test "undefine obeys a script that refuses the second of two definitions" {
+	definition matrix "$U1" mtty-1
+	definition mtty "$U1" mtty-1
+	script "$CALLOUTS" 1 '[[ $parent == mtty ]] || exit 2
+exit 1'
+	fails 7 "Warning: Undefine of $U1 on parent mtty failed with error: Script '\"$CALLOUTS/1\"' failed with status '1'
+Error: Undefine failed" mdev-undefine -u "$U1"
+	[[ ! -e $D/matrix/$U1 && -e $D/mtty/$U1 ]]
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <ctype.h>
 #include <errno.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -42,8 +41,6 @@ struct callout_choice {
 	unsigned actions; /* supported actions, as bits of the table above */
 	unsigned events;
 	char *hung; /* owned: error message of a "get" that timed out and is not tried again */
-	uint64_t *not_mine; /* owned: for each script, the call_bit()s of the calls that it answered
-			       with "not mine"; they are not repeated for this parent and type */
 };
 
 /* An event of a device, as passed to scripts. */
@@ -57,12 +54,6 @@ struct call {
 	bool alone;	   /* only one script is called, not all in turn */
 	bool for_post;	   /* part of a post event */
 };
-
-static uint64_t call_bit(const struct call *call)
-{
-	_Static_assert((EVENT_LIVE + 1) * (ACTION_CAPABILITIES + 1) <= 64, "a bit a call");
-	return (uint64_t)1 << (call->event * (ACTION_CAPABILITIES + 1) + call->action);
-}
 
 const char *action_name(enum action action)
 {
@@ -223,7 +214,6 @@ static void free_choice(struct callout_choice *choice)
 {
 	free(choice->script);
 	free(choice->hung);
-	free(choice->not_mine);
 	free(choice);
 }
 
@@ -256,7 +246,6 @@ static struct callout_choice *choose(const struct call *about, struct error *err
 			free_choice(choice);
 			return NULL;
 		}
-	choice->not_mine = mem_zero(all->callouts.n + 1, sizeof(*choice->not_mine));
 	if (choice->script) { /* only this one is called, so the others may hang */
 		free(choice->hung);
 		choice->hung = NULL;
@@ -282,20 +271,17 @@ static int check_supported(const struct callout_choice *choice, const struct cal
 	return 0;
 }
 
-/* Calls the scripts in order, until one handles the device. */
-static int ask_all(const struct call *call, struct callout_choice *choice, char **ret_script,
-		   struct spawn_result *ret, struct error *err)
+/* Calls the scripts in order, until one handles the device. A script may decide by UUID, so each
+ * one is asked for each device. */
+static int ask_all(const struct call *call, char **ret_script, struct spawn_result *ret,
+		   struct error *err)
 {
 	const struct scripts *scripts = &call->all->callouts; /* loaded by choose() */
 
 	for (size_t i = 0; i < scripts->n; i++) {
 		_cleanup_spawn_ struct spawn_result result = { 0 };
 
-		if (choice->not_mine[i] & call_bit(call))
-			continue;
 		int code = run(call, scripts->v[i], &result, err);
-		if (code == NOT_MINE)
-			choice->not_mine[i] |= call_bit(call);
 		if (code == NOT_MINE || code == NO_ANSWER)
 			continue;
 		if (code >= 0) {
@@ -319,7 +305,7 @@ static int ask(const struct call *call, struct callout_choice *choice, char **sc
 	if (choice->script && !*script)
 		*script = mem_text(choice->script);
 	if (!*script)
-		return ask_all(call, choice, script, ret, err);
+		return ask_all(call, script, ret, err);
 	struct call alone = *call;
 	alone.alone = true;
 	int code = run(&alone, *script, ret, err);
