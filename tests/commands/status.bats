@@ -18,27 +18,28 @@ no_parents() {
 
 # add_link PATH TARGET, PATH below $SYS.
 add_link() {
-	mkdir -p "$SYS/$(dirname "$1")"
+	[[ -d $SYS/${1%/*} ]] || mkdir -p "$SYS/${1%/*}"
 	ln -s "$2" "$SYS/$1"
 }
 
 # add_card NAME FUNCTIONS TYPES: adds a card with the NVIDIA driver whose functions support TYPES types each
-# and share its resources: no instances of the first one are available.
+# and share its resources and the files of its types: no instances of the first one are available.
 add_card() {
-	local bus=${1%:*} i type vf real
+	local bus=${1%:*} i type vf types=$SYS/types
+	for ((type = 700; type < 700 + $3; type++)); do
+		mkdir -p "$types/nvidia-$type"
+		echo $((type > 700)) >"$types/nvidia-$type/available_instances"
+		echo vfio-pci >"$types/nvidia-$type/device_api"
+		echo "NVIDIA A100-$((type - 696))C" >"$types/nvidia-$type/name"
+	done
 	for ((i = 4; i < $2 + 4; i++)); do
-		vf=$(printf '%s:%02x.%x' "$bus" $((i / 8)) $((i % 8)))
-		real=$SYS/devices/pci/$vf
-		for ((type = 700; type < 700 + $3; type++)); do
-			mkdir -p "$real/mdev_supported_types/nvidia-$type"
-			echo $((type > 700)) >"$real/mdev_supported_types/nvidia-$type/available_instances"
-			echo vfio-pci >"$real/mdev_supported_types/nvidia-$type/device_api"
-			echo "NVIDIA A100-$((type - 696))C" >"$real/mdev_supported_types/nvidia-$type/name"
-		done
+		printf -v vf '%s:%02x.%x' "$bus" $((i / 8)) $((i % 8))
 		add_link "devices/pci/$vf/driver" ../../../bus/pci/drivers/nvidia
 		add_link "devices/pci/$vf/physfn" "../$1"
 		add_link "class/mdev_bus/$vf" "../../devices/pci/$vf"
+		cp -rl "$types" "$SYS/devices/pci/$vf/mdev_supported_types"
 	done
+	rm -r "$types"
 }
 
 # add_running PARENT UUID TYPE [GROUP [VFIO]]: adds a running device, regardless of the types of the parent,
