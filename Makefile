@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Targets: all, install, uninstall, clean; deps, demo, check, lint, check-vm, check-s390x, deb, check-deb, bench,
-# fuzz; see README.md.
+# Targets: all, install, uninstall, clean; deps, demo, check, check-sanitizers, check-long, lint, check-vm,
+# check-s390x, deb, check-deb, bench, fuzz; see README.md.
 
 VERSION      ?= 2.1.0
 DESTDIR      ?=
@@ -153,9 +153,9 @@ test-programs: all $(BUILD)/fakekernel.so $(BUILD)/nomemory.so $(UNIT_TESTS) $(F
 
 # Build dependencies; everything else is required only for the tests.
 DEPS_BUILD := gcc make libc6-dev libcjson-dev uuid-dev libudev-dev libsystemd-dev libsmartcols-dev
-DEPS_CHECK := bats parallel python3-minimal mandoc man-db strace valgrind systemd udev jq util-linux procps zsh \
+DEPS_CHECK := bats python3-minimal mandoc man-db strace valgrind systemd udev jq util-linux procps zsh \
               fish bash-completion git ansible-core musl-tools
-DEPS_LINT  := bats parallel git clang clang-format clang-tidy cppcheck shellcheck mandoc rpm rpmlint
+DEPS_LINT  := bats git clang clang-format clang-tidy cppcheck shellcheck mandoc rpm rpmlint
 DEPS_DEB   := git build-essential pkgconf debhelper dpkg-dev fakeroot lintian rpm mmdebstrap
 DEPS_TREE  := git mmdebstrap
 DEPS_FUZZ  := clang libclang-rt-dev
@@ -165,7 +165,8 @@ DEPS_S390X := qemu-system-misc gcc-s390x-linux-gnu e2fsprogs cpio xz-utils kmod
 # Installs missing packages that the other goals require (all if there is none), or prints the command.
 DEPS_OF    := $(filter-out deps,$(MAKECMDGOALS))
 deps_if     = $(if $(DEPS_OF),$(if $(filter $(1),$(DEPS_OF)),$(2)),$(2))
-DEPS       := $(sort $(DEPS_BUILD) $(call deps_if,check bench,$(if $(SUITE),$(DEPS_TREE),$(DEPS_CHECK))) $(call deps_if,lint,$(DEPS_LINT)) \
+DEPS       := $(sort $(DEPS_BUILD) $(call deps_if,check bench,$(if $(SUITE),$(DEPS_TREE),$(DEPS_CHECK))) \
+              $(call deps_if,check-sanitizers check-long,$(DEPS_CHECK)) $(call deps_if,lint,$(DEPS_LINT)) \
               $(call deps_if,deb check-deb,$(DEPS_DEB)) $(call deps_if,fuzz,$(DEPS_FUZZ)) \
               $(call deps_if,check-vm,$(DEPS_VM)) $(call deps_if,check-s390x,$(DEPS_S390X)))
 deps:
@@ -198,9 +199,24 @@ check-deb: deb
 demo: all $(BUILD)/fakekernel.so
 	@BUILD=$(abspath $(BUILD)) tests/tools/demo
 
-# SUITE=trixie: runs the tests in a tree of that Debian release.
+# Tests the programs as shipped; TESTS are the files to run. SUITE=trixie: in a tree of that Debian release.
+TESTS        =
 check: $(if $(SUITE),,test-programs)
-	@BUILD=$(abspath $(BUILD)) $(if $(SUITE),tests/tools/check-in $(SUITE),tests/tools/check)
+	@BUILD=$(abspath $(BUILD)) $(if $(SUITE),tests/tools/check-in $(SUITE),tests/tools/check) $(TESTS)
+
+# The same tests of programs that are built to find faults of memory. gcc brings its sanitizers along; static, so that the
+# fake kernel can still be preloaded.
+SANITIZE := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -static-libasan
+check-sanitizers:
+	$(MAKE) V=$(V) CC=gcc BUILD=$(BUILD)/asan HARDENING= CFLAGS="$(SANITIZE)" test-programs
+	@ASAN_OPTIONS=detect_leaks=1:verify_asan_link_order=0 BUILD=$(abspath $(BUILD))/asan \
+		tests/tools/check $$(grep -L '^# not with sanitizers' tests/project/*.bats tests/faults/*.bats \
+			tests/library/*.bats tests/commands/*.bats)
+
+# Before a release: kills the programs at every system call, and repeats what races; takes hours.
+check-long: test-programs
+	@BUILD=$(abspath $(BUILD)) tests/tools/faults-long
+	@BUILD=$(abspath $(BUILD)) tests/tools/apply-long
 
 # For contributors: checks formatting and warnings of the compilers and static analysers of Debian 12.
 lint:
@@ -243,4 +259,4 @@ $(BENCH): $(BUILD)/bench/%: tests/bench/%.c
 bench: all $(BENCH) $(BUILD)/fakekernel.so
 	@BUILD=$(abspath $(BUILD)) tests/bench/run
 
-.PHONY: deps demo check lint fuzz bench check-vm check-s390x deb check-deb
+.PHONY: deps demo check check-sanitizers check-long lint fuzz bench check-vm check-s390x deb check-deb
