@@ -105,6 +105,11 @@ void file_names_free(struct file_names *names)
 	*names = (struct file_names){ 0 };
 }
 
+bool file_is_missing(int error)
+{
+	return error == ENOENT || error == ENOTDIR;
+}
+
 int file_open_dir(int dirfd, const char *path)
 {
 	int fd = openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

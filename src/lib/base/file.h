@@ -28,6 +28,9 @@ int file_scan_unsorted(int dirfd, const char *path, struct file_names *ret);
 void file_names_free(struct file_names *names);
 #define _cleanup_names_ __attribute__((cleanup(file_names_free)))
 
+/* Whether a path that could not be opened (errno) does not exist: ENOENT or ENOTDIR. */
+bool file_is_missing(int error);
+
 /* Opens a directory for *at() calls. Returns the fd, which the caller owns. */
 int file_open_dir(int dirfd, const char *path);
 

@@ -22,6 +22,23 @@ void text_append(char **list, const char *separator, const char *format, ...)
 	*list = words;
 }
 
+bool text_number(const char *text, unsigned max, unsigned *ret)
+{
+	unsigned long long value = 0;
+
+	if (!*text)
+		return false;
+	for (const char *p = text; *p; p++) {
+		if (*p < '0' || *p > '9')
+			return false;
+		value = value * 10 + (unsigned)(*p - '0');
+		if (value > max)
+			return false;
+	}
+	*ret = (unsigned)value;
+	return true;
+}
+
 /* Returns the length of the UTF-8 character at p in bytes, or 0 if there is no valid character
  * before end (RFC 3629). */
 static size_t utf8_length(const unsigned char *p, const unsigned char *end)

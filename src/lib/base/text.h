@@ -16,6 +16,9 @@
 void text_append(char **list, const char *separator, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* Reads a decimal number of at most max: the whole text is digits. Returns whether it is one. */
+bool text_number(const char *text, unsigned max, unsigned *ret);
+
 /* Whether text is valid UTF-8 without NULs, as required for JSON. */
 bool text_is_utf8(const char *text, size_t len);
 

@@ -335,7 +335,6 @@ static bool read_names(const cJSON *array, const char *const names[], unsigned *
 		       char **ret_unknown)
 {
 	const cJSON *item;
-	size_t len;
 
 	if (!cJSON_IsArray(array))
 		return false;
@@ -343,7 +342,6 @@ static bool read_names(const cJSON *array, const char *const names[], unsigned *
 		if (!cJSON_IsString(item))
 			return false;
 	*ret = 0;
-	FILE *unknown = mem_stream(ret_unknown, &len);
 	cJSON_ArrayForEach (item, array) {
 		size_t i = 0;
 
@@ -352,12 +350,7 @@ static bool read_names(const cJSON *array, const char *const names[], unsigned *
 		if (names[i])
 			*ret |= 1u << i;
 		else
-			fprintf(unknown, "%s%s", ftell(unknown) > 0 ? ", " : "", item->valuestring);
-	}
-	mem_stream_end(unknown);
-	if (len == 0) {
-		free(*ret_unknown);
-		*ret_unknown = NULL;
+			text_append(ret_unknown, ", ", "%s", item->valuestring);
 	}
 	return true;
 }

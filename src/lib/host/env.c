@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "host/env.h"
 #include "host/kmsg.h"
 
@@ -14,17 +15,15 @@
 static unsigned seconds(const char *name, unsigned standard)
 {
 	const char *text = secure_getenv(name);
-	char *end;
+	unsigned value;
 
 	if (!text)
 		return standard;
-	errno = 0;
-	unsigned long value = strtoul(text, &end, 10);
-	if (errno || end == text || *end || *text == '-' || value == 0 || value > 86400) {
+	if (!text_number(text, 86400, &value) || value == 0) {
 		log_warning("Ignoring %s=%s: not a number of seconds from 1 to 86400", name, text);
 		return standard;
 	}
-	return (unsigned)value;
+	return value;
 }
 
 int env_open(struct env *ret, struct error *err)

@@ -16,7 +16,6 @@
 #include "device/mdev.h"
 #include "host/parent.h"
 
-#define PARENTS "sys/class/mdev_bus"
 #define PCI "sys/bus/pci/devices"
 #define CHANNELS "sys/bus/css"
 
@@ -37,14 +36,14 @@ static char *linked(const struct env *env, const char *device, const char *link)
 
 char *parent_driver(const struct env *env, const char *parent)
 {
-	_cleanup_free_ char *device = mem_printf(PARENTS "/%s", parent);
+	_cleanup_free_ char *device = mem_printf(PARENT_CLASS "/%s", parent);
 
 	return linked(env, device, "driver");
 }
 
 char *parent_card(const struct env *env, const char *parent)
 {
-	_cleanup_free_ char *device = mem_printf(PARENTS "/%s", parent);
+	_cleanup_free_ char *device = mem_printf(PARENT_CLASS "/%s", parent);
 
 	return linked(env, device, "physfn");
 }
@@ -52,20 +51,18 @@ char *parent_card(const struct env *env, const char *parent)
 static void add_vf(const struct env *env, const char *name, struct parent_vf_list *ret)
 {
 	_cleanup_free_ char *current = mem_printf(PCI "/%s/nvidia/current_vgpu_type", name);
-	char text[64] = "", *end = text;
+	char text[64];
 
 	int r = file_read_attr(env->root, current, text, sizeof(text));
-	if (r == -ENOENT || r == -ENOTDIR)
+	if (file_is_missing(-r))
 		return;
 	struct parent_vf vf = { .name = mem_text(name), .path = mem_printf(PCI "/%s", name) };
 	vf.driver = linked(env, vf.path, "driver");
 	vf.card = linked(env, vf.path, "physfn");
-	unsigned long type = strtoul(text, &end, 10);
-	if (r < 0 || end == text || *end || *text == '-' || type > UINT_MAX)
+	if (r < 0 || !text_number(text, UINT_MAX, &vf.type))
 		vf.typed = ANSWER_UNKNOWN;
 	else
-		vf.typed = type ? ANSWER_YES : ANSWER_NO;
-	vf.type = vf.typed == ANSWER_YES ? (unsigned)type : 0;
+		vf.typed = vf.type ? ANSWER_YES : ANSWER_NO;
 	ret->v = mem_grow(ret->v, ret->n + 1, sizeof(*ret->v));
 	ret->v[ret->n++] = vf;
 }
@@ -227,7 +224,7 @@ static char *suggest(const struct env *env, const char *word)
 	_cleanup_names_ struct file_names names = { 0 };
 	struct suggestion suggestion = { .word = word };
 
-	(void)file_scan(env->root, PARENTS, &names); /* on errors, nothing is suggested */
+	(void)file_scan(env->root, PARENT_CLASS, &names); /* on errors, nothing is suggested */
 	for (int i = 0; i < names.n; i++)
 		if (is_spelling_of(skip_prefix(word), names.v[i]->d_name))
 			return mem_printf(". Did you mean '%s'?", names.v[i]->d_name);
@@ -238,7 +235,7 @@ static char *suggest(const struct env *env, const char *word)
 
 bool parent_present(const struct env *env, const char *parent)
 {
-	_cleanup_free_ char *path = mem_printf(PARENTS "/%s", parent);
+	_cleanup_free_ char *path = mem_printf(PARENT_CLASS "/%s", parent);
 
 	return faccessat(env->root, path, F_OK, 0) == 0;
 }
@@ -301,7 +298,7 @@ static char *explain(const struct env *env)
 		more = ". There is no IOMMU either; it may be disabled in the firmware or on the "
 		       "kernel command line";
 	return mem_printf("%s%s",
-			  faccessat(env->root, PARENTS, F_OK, 0) < 0
+			  faccessat(env->root, PARENT_CLASS, F_OK, 0) < 0
 				  ? "No loaded driver supports mediated devices"
 				  : "The loaded drivers have no device that supports types",
 			  more);
@@ -313,7 +310,7 @@ char *parent_missing(const struct env *env, const char *parent)
 
 	if (help)
 		return help;
-	if (has_entries(env, PARENTS))
+	if (has_entries(env, PARENT_CLASS))
 		return suggest(env, parent);
 	_cleanup_free_ char *why = explain(env);
 	return mem_printf(". %s", why);
@@ -324,7 +321,7 @@ char *parent_explain(const struct env *env, const char *parent)
 	if (parent && parent_present(env, parent))
 		return mem_printf("Parent %s does not support any types", parent);
 	_cleanup_free_ char *help = parent ? help_subchannel(env, parent) : NULL;
-	if (!help && (!parent || !has_entries(env, PARENTS)))
+	if (!help && (!parent || !has_entries(env, PARENT_CLASS)))
 		return explain(env);
 	if (!help)
 		help = suggest(env, parent);

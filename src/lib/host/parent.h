@@ -12,6 +12,9 @@
  * their virtual functions (kernel documentation, ABI/testing/sysfs-bus-pci).
  */
 
+/* Where parents are registered. */
+#define PARENT_CLASS "sys/class/mdev_bus"
+
 /* Return the driver of a parent that is present, and the physical function if the parent is a
  * virtual function: 64 parents may be one card. Owned by the caller; NULL = not provided by sysfs.
  */

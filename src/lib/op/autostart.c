@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "host/journal.h"
 #include "op/op.h"
 #include "op/pipeline.h"
@@ -17,11 +18,7 @@ struct progress {
 
 static void note_failure(struct progress *progress, const struct mdev *dev)
 {
-	char *names = mem_printf("%s%s%s", progress->names ? progress->names : "",
-				 progress->names ? ", " : "", dev->uuid);
-
-	free(progress->names);
-	progress->names = names;
+	text_append(&progress->names, ", ", "%s", dev->uuid);
 	progress->failed++;
 }
 

@@ -20,7 +20,6 @@
 #include "set/active.h"
 
 #define DEVICES "sys/bus/mdev/devices"
-#define PARENTS "sys/class/mdev_bus"
 
 /* Copies the nth component from the end (1 = last) of a link target. Returns false if there is
  * none. */
@@ -102,7 +101,7 @@ static bool is_running(const struct env *env, const struct mdev *dev)
 static int open_type(const struct env *env, const struct mdev *dev)
 {
 	_cleanup_free_ char *path =
-		mem_printf(PARENTS "/%s/mdev_supported_types/%s", dev->parent, dev->type);
+		mem_printf(PARENT_CLASS "/%s/mdev_supported_types/%s", dev->parent, dev->type);
 	int fd = openat(env->root, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
 	return fd < 0 ? -errno : fd;
@@ -202,7 +201,7 @@ static int not_registered(const struct mdev *dev, struct error *err)
 /* Checks that the parent supports the type. Otherwise, the error says what is missing. */
 static int check_type(const struct env *env, const struct mdev *dev, struct error *err)
 {
-	_cleanup_free_ char *parent = mem_printf(PARENTS "/%s", dev->parent);
+	_cleanup_free_ char *parent = mem_printf(PARENT_CLASS "/%s", dev->parent);
 	_cleanup_free_ char *create = mem_printf("%s/create", dev->type);
 
 	_cleanup_close_ int parent_fd = openat(env->root, parent, O_PATH | O_DIRECTORY | O_CLOEXEC);

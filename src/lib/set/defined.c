@@ -61,15 +61,10 @@ static const char *reason(int r)
 			      : error_words(-r);
 }
 
-static bool is_missing(int r)
-{
-	return r == -ENOENT || r == -ENOTDIR;
-}
-
 /* Returns 0 for an error of a missing directory, whose files are missing too, or else the error. */
 static int missing_or(int r)
 {
-	return is_missing(r) ? 0 : r;
+	return file_is_missing(-r) ? 0 : r;
 }
 
 /* Whether a path that could not be opened exists: 1, 0, or -errno if this cannot be determined. */
@@ -322,7 +317,7 @@ static void scan_dir(const struct env *env, const char *parent, struct definitio
 
 	_cleanup_close_ int fd = file_open_dir(env->root, path);
 	int r = file_scan(fd, NULL, &names);
-	if (r < 0 && !is_missing(r)) /* removed, or not a directory: not a parent */
+	if (r < 0 && !file_is_missing(-r)) /* removed, or not a directory: not a parent */
 		text_append(&ret->unseen, "; ", "Unable to read /%s: %s", path, error_words(-r));
 	for (int i = 0; i < names.n; i++) {
 		if (!is_definition(parent, names.v[i], uuid))

@@ -9,9 +9,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "host/parent.h"
 #include "set/types.h"
-
-#define PARENTS "sys/class/mdev_bus"
 
 /* Returns the text of an optional attribute; NULL if it does not exist or is empty. */
 static char *optional_text(int dirfd, const char *path)
@@ -31,25 +30,9 @@ static char *read_description(int dirfd)
 	_cleanup_free_ char *text = optional_text(dirfd, "description");
 	char *joined = NULL, *rest = text;
 
-	for (char *line; (line = strsep(&rest, "\n"));) {
-		char *more = joined ? mem_printf("%s, %s", joined, line) : mem_text(line);
-
-		free(joined);
-		joined = more;
-	}
+	for (char *line; (line = strsep(&rest, "\n"));)
+		text_append(&joined, ", ", "%s", line);
 	return joined;
-}
-
-static bool parse_number(const char *text, unsigned *ret)
-{
-	char *end;
-
-	errno = 0;
-	unsigned long value = strtoul(text, &end, 10);
-	if (errno || end == text || *end || *text == '-' || value > UINT_MAX)
-		return false;
-	*ret = (unsigned)value;
-	return true;
 }
 
 /* Whatever is wrong with the number, `create` may work, so the type is listed without it. */
@@ -58,7 +41,7 @@ static void read_available(int dirfd, struct mdev_type *type)
 	char text[64];
 
 	int r = file_read_attr(dirfd, "available_instances", text, sizeof(text));
-	type->counted = r == 0 && parse_number(text, &type->available);
+	type->counted = r == 0 && text_number(text, UINT_MAX, &type->available);
 	if (r < 0)
 		log_warning("Type %s of %s: Unable to read available_instances: %s", type->name,
 			    type->parent, error_words(-r));
@@ -73,7 +56,7 @@ static void add(int dirfd, const char *parent, const char *name, struct mdev_typ
 	struct mdev_type type = { 0 };
 
 	_cleanup_close_ int fd = openat(dirfd, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
+	if (fd < 0 && file_is_missing(errno))
 		return; /* removed since the scan */
 	type.parent = parent;
 	type.name = mem_intern(name);
@@ -111,11 +94,11 @@ void types_find(const struct env *env, const char *parent, struct mdev_type_list
 {
 	_cleanup_names_ struct file_names names = { 0 };
 
-	_cleanup_close_ int fd = file_open_dir(env->root, PARENTS);
+	_cleanup_close_ int fd = file_open_dir(env->root, PARENT_CLASS);
 	int r = file_scan(fd, NULL, &names);
 	if (r < 0) {
 		if (r != -ENOENT)
-			log_warning("Unable to read /" PARENTS ": %s", error_words(-r));
+			log_warning("Unable to read /" PARENT_CLASS ": %s", error_words(-r));
 		return;
 	}
 	for (int i = 0; i < names.n; i++) {
@@ -158,7 +141,7 @@ int types_match(const struct mdev_type *types, size_t n, const char *name,
 
 int types_resolve(const struct env *env, const char *parent, const char **name, struct error *err)
 {
-	_cleanup_free_ char *types = mem_printf(PARENTS "/%s/mdev_supported_types", parent);
+	_cleanup_free_ char *types = mem_printf(PARENT_CLASS "/%s/mdev_supported_types", parent);
 	_cleanup_types_ struct mdev_type_list list = { 0 };
 	const struct mdev_type *type;
 

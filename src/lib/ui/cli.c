@@ -328,16 +328,11 @@ static void check_uuid(const struct parser *p, const char *text)
 static unsigned check_number(const struct parser *p, unsigned option, unsigned standard)
 {
 	const char *text = cli_value(p->cli, option);
-	char *end;
+	unsigned value = standard;
 
-	if (!text)
-		return standard;
-	errno = 0;
-	const char *digits = text + (*text == '+');
-	unsigned long value = strtoul(digits, &end, 10);
-	if (errno || end == digits || *end || *digits < '0' || *digits > '9' || value > UINT_MAX)
+	if (text && !text_number(text + (*text == '+'), UINT_MAX, &value))
 		bad_value(p, option, text, "not a number from 0 to 4294967295");
-	return (unsigned)value;
+	return value;
 }
 
 static void check_values(const struct parser *p)

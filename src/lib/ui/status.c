@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "device/json.h"
 #include "ui/status.h"
 #include "ui/table.h"
@@ -29,33 +29,20 @@ static struct table_row *add_row(struct tree *tree, struct table_row *above, con
 	return table_add(tree->table, above, (const char *const[]){ name, "", "", details });
 }
 
-/* Appends text to a comma-separated list. */
-__attribute__((format(printf, 2, 3))) static void append(char **list, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	_cleanup_free_ char *words = mem_vprintf(format, args);
-	va_end(args);
-	char *all = mem_printf("%s%s%s", *list ? *list : "", *list ? ", " : "", words);
-	free(*list);
-	*list = all;
-}
-
 static void append_user(struct tree *tree, const struct holder *holder, char **list)
 {
 	if (!holder || holder->in_use == ANSWER_NO)
 		return;
 	if (holder->in_use == ANSWER_UNKNOWN) {
-		append(list, "?");
+		text_append(list, ", ", "?");
 		tree->hidden = true;
 		return;
 	}
-	append(list, "%s (%d)",
-	       holder->guest	 ? holder->guest
-	       : holder->command ? holder->command
-				 : "?",
-	       holder->pid);
+	text_append(list, ", ", "%s (%d)",
+		    holder->guest     ? holder->guest
+		    : holder->command ? holder->command
+				      : "?",
+		    holder->pid);
 }
 
 static const char *start_of(const struct snapshot_device *dev)
@@ -74,7 +61,7 @@ static void add_device(struct tree *tree, struct table_row *above,
 
 	append_user(tree, dev->holder, &details);
 	if (set)
-		append(&details, "%s", set);
+		text_append(&details, ", ", "%s", set);
 	struct table_row *row =
 		table_add(tree->table, above,
 			  (const char *const[]){ dev->uuid, mdev_state_name(dev->state),
@@ -107,11 +94,11 @@ static void add_type(struct tree *tree, struct table_row *above,
 	_cleanup_free_ char *details = NULL;
 
 	if (type->counted)
-		append(&details, "%u free", type->available);
+		text_append(&details, ", ", "%u free", type->available);
 	else
-		append(&details, "? free");
+		text_append(&details, ", ", "? free");
 	if (type->title)
-		append(&details, "%s", type->title);
+		text_append(&details, ", ", "%s", type->title);
 	add_devices(tree, add_row(tree, above, type->name, details), parent, type->name);
 }
 
@@ -216,11 +203,11 @@ static void add_parent(struct tree *tree, struct table_row *above,
 	_cleanup_free_ char *details = NULL;
 
 	if (!parent->present && tree->state->parents_known == ANSWER_YES)
-		append(&details, "not present");
+		text_append(&details, ", ", "not present");
 	if (!above && parent->driver)
-		append(&details, "%s", parent->driver);
+		text_append(&details, ", ", "%s", parent->driver);
 	if (parent->present && parent->has_types == ANSWER_UNKNOWN)
-		append(&details, "types cannot be read");
+		text_append(&details, ", ", "types cannot be read");
 	add_types(tree, add_row(tree, above, parent->name, details ? details : ""), parent);
 }
 
@@ -232,12 +219,12 @@ static void add_folded_parents(struct tree *tree, struct table_row *above, size_
 	_cleanup_free_ char *details = NULL;
 
 	if (driver)
-		append(&details, "%s", driver);
-	append(&details, "no devices");
+		text_append(&details, ", ", "%s", driver);
+	text_append(&details, ", ", "no devices");
 	if (n_free > 0)
-		append(&details, "%zu with free instances", n_free);
+		text_append(&details, ", ", "%zu with free instances", n_free);
 	else
-		append(&details, "no free instances known");
+		text_append(&details, ", ", "no free instances known");
 	add_row(tree, above, name, details);
 }
 
@@ -248,8 +235,8 @@ static void add_card(struct tree *tree, const struct snapshot_parent *const pare
 	size_t idle = 0, idle_free = 0;
 
 	if (parents[0]->driver)
-		append(&details, "%s", parents[0]->driver);
-	append(&details, "%zu parents", n);
+		text_append(&details, ", ", "%s", parents[0]->driver);
+	text_append(&details, ", ", "%zu parents", n);
 	struct table_row *row = add_row(tree, NULL, key_of(parents[0]), details);
 
 	for (size_t i = 0; i < n; i++)
@@ -366,13 +353,13 @@ static void add_vf(struct tree *tree, struct table_row *above, size_t i)
 	_cleanup_free_ char *details = NULL;
 
 	if (vf->typed == ANSWER_NO)
-		append(&details, "no vGPU type");
+		text_append(&details, ", ", "no vGPU type");
 	else if (vf->typed == ANSWER_UNKNOWN)
-		append(&details, "vGPU type cannot be read");
+		text_append(&details, ", ", "vGPU type cannot be read");
 	else if (vf->title)
-		append(&details, "%s", vf->title);
+		text_append(&details, ", ", "%s", vf->title);
 	else
-		append(&details, "vGPU type %u", vf->type);
+		text_append(&details, ", ", "vGPU type %u", vf->type);
 	if (vf->typed != ANSWER_NO)
 		append_user(tree, &tree->state->vf_holders[i], &details);
 	add_row(tree, above, vf->name, details);

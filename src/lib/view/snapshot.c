@@ -14,8 +14,6 @@
 #include "set/active.h"
 #include "set/defined.h"
 
-#define PARENTS "sys/class/mdev_bus"
-
 /* The locations of a UUID on all parents. */
 struct places {
 	const struct snapshot_device *running; /* NULL = not running */
@@ -232,12 +230,12 @@ static void note_unseen(struct snapshot *state, const char *text)
 
 static void find_parents(const struct env *env, struct snapshot *state)
 {
-	int r = file_scan(env->root, PARENTS, &state->present);
+	int r = file_scan(env->root, PARENT_CLASS, &state->present);
 
 	state->parents_known = r < 0 && r != -ENOENT ? ANSWER_UNKNOWN : ANSWER_YES;
 	if (state->parents_known == ANSWER_UNKNOWN) {
 		_cleanup_free_ char *text =
-			mem_printf("Unable to read /" PARENTS ": %s", error_words(-r));
+			mem_printf("Unable to read /" PARENT_CLASS ": %s", error_words(-r));
 		note_unseen(state, text);
 	}
 	join_parents(env, state);
@@ -247,10 +245,10 @@ static void find_parents(const struct env *env, struct snapshot *state)
  * recorded. */
 static enum answer check_types(const struct env *env, struct snapshot *state, const char *parent)
 {
-	_cleanup_free_ char *path = mem_printf(PARENTS "/%s/mdev_supported_types", parent);
+	_cleanup_free_ char *path = mem_printf(PARENT_CLASS "/%s/mdev_supported_types", parent);
 	_cleanup_close_ int fd = file_open_dir(env->root, path);
 
-	if (fd >= 0 || fd == -ENOENT || fd == -ENOTDIR)
+	if (fd >= 0 || file_is_missing(-fd))
 		return ANSWER_NO;
 	_cleanup_free_ char *text = mem_printf("Unable to read /%s: %s", path, error_words(-fd));
 	note_unseen(state, text);

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* base/text: lists of words, and numbers. */
+#undef NDEBUG
+#include <assert.h>
+#include <limits.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/text.h"
+
+static void test_append(void)
+{
+	_cleanup_free_ char *list = NULL;
+
+	text_append(&list, ", ", "%s", "one");
+	assert(strcmp(list, "one") == 0);
+	text_append(&list, ", ", "%d of %s", 2, list); /* words may be those of the list */
+	assert(strcmp(list, "one, 2 of one") == 0);
+}
+
+static void test_number(void)
+{
+	static const char *const bad[] = { "",
+					   "-1",
+					   "+1",
+					   " 1",
+					   "1 ",
+					   "1x",
+					   "0x1",
+					   "1.0",
+					   "4294967296",
+					   "18446744073709551617",
+					   "99999999999999999999999" };
+	unsigned number = 7;
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert(!text_number(bad[i], UINT_MAX, &number) && number == 7);
+	assert(text_number("4294967295", UINT_MAX, &number) && number == UINT_MAX);
+	assert(text_number("0", 0, &number) && number == 0);
+	assert(!text_number("11", 10, &number) && number == 0);
+}
+
+int main(void)
+{
+	test_append();
+	test_number();
+	return 0;
+}
