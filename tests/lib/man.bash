@@ -24,7 +24,11 @@ man_world() {
 	mdevctl start -u $RUNNING
 	mdevctl start -u $OTHER_CARD
 	mdevctl start -u $TRANSIENT -p 0000:00:02.0 -t i915-GVTg_V5_4
-	# Other programs: units are enabled in the fake root; all others only need to be callable.
+	other_programs
+}
+
+# Other programs: units are enabled in the fake root; all others only need to be callable.
+other_programs() {
 	HOST=$BATS_TEST_TMPDIR/host
 	mkdir "$HOST" "$HOST/cwd"
 	cat >"$HOST/systemctl" <<-'END'
@@ -44,9 +48,11 @@ exit_statuses() {
 		on && /^\.It/ { status = $2; getline; print status "\t" $0 }' "$1"
 }
 
-# example_blocks PAGE START: prints the literal blocks of EXAMPLES that begin with START, NUL-terminated.
+# example_blocks PAGE START [SUBSECTION]: prints the literal blocks of EXAMPLES that begin with START,
+# NUL-terminated.
 example_blocks() {
-	awk -v start="$2" '/^\.Sh/ { on = $2 == "EXAMPLES" }
+	awk -v start="$2" -v only="${3:-}" '/^\.Sh/ { on = $2 == "EXAMPLES" }
+		/^\.Ss/ && only != "" { on = substr($0, 5) == only }
 		on && /^\.Bd -literal/ { block = ""; inside = 1; next }
 		on && /^\.Ed/ { inside = 0; if (index(start, substr(block, 1, 1))) printf "%s%c", block, 0 }
 		inside { gsub(/\\e/, "\\"); gsub(/\\&/, ""); gsub(/\\\(ga/, "`"); block = block $0 "\n" }' "$1"
@@ -102,8 +108,7 @@ replay_command() {
 		cd "$ROOT${command#cd }" || return
 		return 0
 	fi
-	run -0 --separate-stderr bash -c "$command"
-	[[ -z $stderr ]] || { echo "$command: $stderr"; return 1; }
+	run -0 bash -c "$command"
 	# shellcheck disable=SC2154 # bats sets output
 	if [[ $wanted =~ ^[0-9a-f-]{36}$ && $output =~ ^[0-9a-f-]{36}$ ]]; then
 		uuids[$wanted]=$output
