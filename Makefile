@@ -127,8 +127,8 @@ $(BUILD)/fakekernel.so: tests/lib/fakekernel.c | $(BUILD)/lib
 	$(call say,CC)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 $(WARNINGS) -Wno-unknown-warning-option -Wno-format-truncation \
 		-shared -fPIC -o $@ $< -ldl
 
-# Limits what the programs can allocate (see tests/lib/nomemory.c).
-$(BUILD)/nomemory.so: tests/lib/nomemory.c | $(BUILD)/lib
+# Limits what the programs can allocate and access (see tests/lib/nomemory.c, tests/lib/confined.c).
+$(BUILD)/nomemory.so $(BUILD)/confined.so: $(BUILD)/%.so: tests/lib/%.c | $(BUILD)/lib
 	$(call say,CC)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 $(WARNINGS) -shared -fPIC -o $@ $< -ldl
 
 # Unit tests in C: each tests/unit/X.c is a program that prints what failed.
@@ -143,7 +143,7 @@ $(BUILD)/fuzz/%: tests/fuzz/fuzz_%.c tests/fuzz/replay.c $(BUILD)/libmdev.a
 	@mkdir -p $(@D)
 	$(call say,LINK)$(CC) $(ALL_CFLAGS) -fexceptions $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
-test-programs: all $(BUILD)/fakekernel.so $(BUILD)/nomemory.so $(UNIT_TESTS) $(FUZZ_TARGETS)
+test-programs: all $(BUILD)/fakekernel.so $(BUILD)/nomemory.so $(BUILD)/confined.so $(UNIT_TESTS) $(FUZZ_TARGETS)
 
 
 .PHONY: all install uninstall clean test-programs

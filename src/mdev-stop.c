@@ -6,7 +6,7 @@ static const struct cli_use uses[] = {
 	{ CLI_UUID, "UUID of the device" },
 	{ CLI_ALL, "Stop all running devices" },
 	{ CLI_PARENT, "With --all, only devices of this parent" },
-	{ CLI_FORCE, "Proceed even if a callout script refuses" },
+	{ CLI_FORCE, "Proceed if a script refuses, or if use is unknown" },
 	{ CLI_ENSURE, "Succeed if the device is not running" },
 	{ CLI_SETTLE, "Ignore a device that udev is still processing" },
 	{ CLI_WAIT, "Wait until the device is not in use (default: 30 s)" },

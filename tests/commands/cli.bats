@@ -357,7 +357,7 @@ Options:
   -u, --uuid=UUID           UUID of the device
       --all                 Stop all running devices
   -p, --parent=PARENT       With --all, only devices of this parent
-  -f, --force               Proceed even if a callout script refuses
+  -f, --force               Proceed if a script refuses, or if use is unknown
       --ensure              Succeed if the device is not running
       --settle              Ignore a device that udev is still processing
       --wait[=SECONDS]      Wait until the device is not in use (default: 30 s)

@@ -88,10 +88,12 @@ static void free_uses(struct apply_run *run)
 static char *find_use(const struct apply_run *run, const struct plan_change *change, bool dry_run)
 {
 	const struct holder *holder = change->there->holder;
+	char *use;
 
-	if (!dry_run)
-		return holder_find(run->op.env, change->dev.uuid, 0);
-	return holder ? holder_words(holder) : NULL;
+	if (dry_run)
+		return holder ? holder_words(holder) : NULL;
+	(void)holder_find(run->op.env, change->dev.uuid, 0, &use);
+	return use;
 }
 
 /* Returns the number of devices in use that the plan stops. */
@@ -395,8 +397,8 @@ static const struct apply_change *stop(struct apply *apply, struct plan_change *
 		return fail(apply, planned, &why);
 	if (r == 0)
 		return NULL;
-	_cleanup_free_ char *use = holder_find(run->op.env, planned->dev.uuid, 0);
-	if (use) {
+	_cleanup_free_ char *use = NULL;
+	if (holder_find(run->op.env, planned->dev.uuid, 0, &use) != ANSWER_NO) {
 		error_set(&why, STATUS_IN_USE, "Device %s %s", running.uuid, use);
 		return fail(apply, planned, &why);
 	}
@@ -522,9 +524,9 @@ static bool wait_for_users(struct apply_run *run)
 		for (size_t i = 0; run->uses && i < run->state.n_devices; i++) {
 			if (!run->uses[i])
 				continue;
-			_cleanup_free_ char *use = holder_find(
-				run->op.env, run->state.devices[i].uuid, run->settle.deadline);
-			if (!use)
+			_cleanup_free_ char *use = NULL;
+			if (holder_find(run->op.env, run->state.devices[i].uuid,
+					run->settle.deadline, &use) == ANSWER_NO)
 				return true;
 		}
 	return false;

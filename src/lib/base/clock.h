@@ -8,7 +8,11 @@
 /* Returns the time of CLOCK_MONOTONIC in microseconds. */
 uint64_t clock_now(void);
 
-/* Returns that time in a number of seconds. */
+/* Returns the processor time that this process has used, in microseconds: other processes can slow
+ * it down, but not use up a limit of it. */
+uint64_t clock_used(void);
+
+/* Returns clock_now() in a number of seconds. */
 uint64_t clock_in(unsigned seconds);
 
 /* Returns the milliseconds that are left until then, rounded up and limited to most, for poll();

@@ -27,9 +27,12 @@
 #define SYS_pidfd_getfd 438
 #endif
 
-/* Time limits for a pass over /proc in seconds: any user can open millions of files. */
+/* Limits for a pass over /proc in seconds of our own processor time: any user can open millions of
+ * files, and keep all processors busy as well. */
 #define WALK_LIMIT 10
 #define WALK_LEAST 1
+
+#define SECOND ((uint64_t)1000000)
 
 #define NODES "/dev/vfio/"
 /* The name in /proc/PID/fd of a device that was opened through its group. */
@@ -47,25 +50,27 @@ struct node {
 struct walk {
 	const struct env *env; /* borrowed */
 	int proc;	       /* owned: /proc, or -errno */
-	uint64_t deadline;     /* in the time of clock_now() */
+	uint64_t end;	       /* in the time of clock_used() */
 	struct node *nodes;    /* owned; sorted by path */
 	size_t n;
 	struct holder *holders; /* borrowed */
 	size_t n_holders;
 	pid_t callers[32]; /* this process and its ancestors; none for reports */
 	size_t n_callers;
-	bool saw_init; /* process 1 is visible */
-	char *untold;  /* owned: a process that has a device open, unknown which one; NULL = none */
+	bool container; /* a caller has a container, an iommufd or a device open */
+	bool saw_init;	/* process 1 is visible */
+	bool denied;	/* the files of a process may not be listed */
+	char *unknown; /* owned: a process that has a device open, unknown which one; NULL = none */
 	char *unseen;  /* owned: why there may be users that were not found; NULL = all were */
 	bool failed;   /* ... due to an error, which may be gone the next time */
 };
 
 static void open_walk(struct walk *ret, const struct env *env, struct holder *holders, size_t n,
-		      uint64_t deadline)
+		      uint64_t limit)
 {
 	*ret = (struct walk){ .env = env,
 			      .proc = file_open_dir(env->root, "proc"),
-			      .deadline = deadline,
+			      .end = clock_used() + limit,
 			      .nodes = mem_grow(NULL, 2 * n + 1, sizeof(struct node)),
 			      .holders = holders,
 			      .n_holders = n };
@@ -76,14 +81,14 @@ static void close_walk(struct walk *walk)
 	for (size_t i = 0; i < walk->n; i++)
 		free(walk->nodes[i].path);
 	free(walk->nodes);
-	free(walk->untold);
+	free(walk->unknown);
 	free(walk->unseen);
 	mem_close(&walk->proc);
 }
 #define _cleanup_walk_ __attribute__((cleanup(close_walk)))
 
-/* Records what may hide a user; error is 0 or what prevented it from being read. */
-static void miss(struct walk *walk, const char *what, int error)
+/* Notes what may hide a user; error is 0 or what prevented it from being read. */
+static void note_unseen(struct walk *walk, const char *what, int error)
 {
 	walk->failed = walk->failed || (error != 0 && error != EACCES && error != EPERM);
 	if (!walk->unseen)
@@ -91,8 +96,6 @@ static void miss(struct walk *walk, const char *what, int error)
 			error == 0 ? mem_text(what)
 				   : mem_printf("unable to read %s: %s", what, error_words(error));
 }
-
-/* --- Device nodes ---------------------------------------------------------------------------- */
 
 /* Adds the node of a device of this class in sysfs. Returns its path without the root (owned by the
  * caller). */
@@ -110,7 +113,7 @@ static char *add_node(struct walk *walk, struct holder *holder, const char *clas
 		return path;
 	}
 	if (r != -ENOENT)
-		miss(walk, node.path, -r);
+		note_unseen(walk, node.path, -r);
 	/* It may be in another /dev, unless the kernel has just removed it. */
 	if (r != -ENOENT || faccessat(walk->env->root, sysfs, F_OK, 0) == 0)
 		holder->in_use = ANSWER_UNKNOWN;
@@ -142,13 +145,11 @@ static void add_nodes(struct walk *walk)
 		if (group >= 0 && device >= 0)
 			continue;
 		holder->in_use = ANSWER_UNKNOWN;
-		miss(walk, "its directory in sysfs", group < 0 ? -group : -device);
+		note_unseen(walk, "its directory in sysfs", group < 0 ? -group : -device);
 	}
 	if (walk->n > 1)
 		qsort(walk->nodes, walk->n, sizeof(*walk->nodes), by_path);
 }
-
-/* --- Processes ------------------------------------------------------------------------------- */
 
 /* Returns the process that precedes pid in the chain of ancestors; 0 = none. */
 static pid_t parent_of(int proc, pid_t pid)
@@ -196,9 +197,9 @@ static char *read_name(int dir)
 	return mem_text(comm);
 }
 
-static char *name_process(const char *command, int pid)
+static char *name_process(const char *name, int pid)
 {
-	return command ? mem_printf("%s (PID %d)", command, pid) : mem_printf("process %d", pid);
+	return name ? mem_printf("%s (PID %d)", name, pid) : mem_printf("process %d", pid);
 }
 
 /* Copies an option of QEMU, in which commas are doubled. Returns the text that follows it, or NULL
@@ -260,8 +261,6 @@ static char *read_guest(int dir)
 	return NULL;
 }
 
-/* --- Their open files ------------------------------------------------------------------------ */
-
 /* An open file of a process. */
 struct open_file {
 	pid_t pid;
@@ -270,11 +269,10 @@ struct open_file {
 };
 
 /* One user is enough. A process that only has the group open is replaced by one that has the device
- * open, or by a caller, whose group is judged later. */
-static void found(const struct walk *walk, struct holder *holder, const struct open_file *file,
-		  bool group)
+ * open. */
+static void found(struct holder *holder, const struct open_file *file, bool group)
 {
-	if (holder->pid && (holder->group_fd < 0 || (group && !is_caller(walk, file->pid))))
+	if (holder->pid && (holder->group_fd < 0 || group))
 		return;
 	free(holder->command);
 	free(holder->guest);
@@ -316,14 +314,14 @@ static struct holder *match_node(struct walk *walk, const struct open_file *file
 	const struct node *node = bsearch(&key, walk->nodes, walk->n, sizeof(key), by_path);
 	int r = node ? file_status(file->dir, file->fd, &status) : -ENOENT;
 	if (r < 0 && r != -ENOENT && r != -EACCES) /* a file in FUSE may be closed to root */
-		miss(walk, "the status of an open device node", 0);
+		note_unseen(walk, "the status of an open device node", 0);
 	if (r < 0 || !file_is_same(&status, &node->status) || is_name(file))
 		return NULL;
 	while (node > walk->nodes && by_path(node - 1, node) == 0)
 		node--;
 	for (; node < walk->nodes + walk->n && strcmp(node->path, target) == 0; node++) {
 		holder = node->holder;
-		found(walk, holder, file, group);
+		found(holder, file, group);
 	}
 	return holder;
 }
@@ -341,8 +339,20 @@ static bool match_device(const struct walk *walk, const struct open_file *file)
 	path[strcspn(path, "\n")] = '\0';
 	for (size_t i = 0; i < walk->n_holders; i++)
 		if (strcmp(last_name(walk->holders[i].path), last_name(path)) == 0)
-			found(walk, &walk->holders[i], file, false);
+			found(&walk->holders[i], file, false);
 	return true;
+}
+
+/* Whether this is what a process has open, or has had open, that uses a group. */
+static bool is_container(const struct walk *walk, const char *target)
+{
+	size_t root = strlen(walk->env->root_path);
+
+	if (strcmp(target, DEVICE_FD) == 0 || strcmp(target, "anon_inode:[iommufd]") == 0)
+		return true;
+	return strncmp(target, walk->env->root_path, root) == 0 &&
+	       (strcmp(target + root, NODES "vfio") == 0 ||
+		strcmp(target + root, "/dev/iommu") == 0);
 }
 
 /* Checks the open files of a process. Returns 0 or -errno. */
@@ -366,6 +376,8 @@ static int look_at(struct walk *walk, DIR *dir, pid_t pid)
 		if (n < 0)
 			break;
 		target[n] = '\0';
+		if (is_caller(walk, pid) && is_container(walk, target))
+			walk->container = true;
 		if (strcmp(target, DEVICE_FD) == 0)
 			device = !match_device(walk, &file) || device;
 		if ((size_t)n <= prefix ||
@@ -383,9 +395,9 @@ static int look_at(struct walk *walk, DIR *dir, pid_t pid)
 	/* Most likely, the devices belong to the groups. */
 	if (device && own && !others)
 		own->group_fd = -1;
-	else if (device && !others && !walk->untold) {
+	else if (device && !others && !walk->unknown) {
 		_cleanup_free_ char *command = read_name(file.dir);
-		walk->untold = name_process(command, pid);
+		walk->unknown = name_process(command, pid);
 	}
 	return 0;
 }
@@ -412,8 +424,10 @@ static void visit(struct walk *walk, const char *pid)
 		close(fd);
 	if (r == 0 && strcmp(pid, "1") == 0)
 		walk->saw_init = true;
-	if (r < 0 && !has_ended(walk, pid, r))
-		miss(walk, path, -r);
+	if (r == 0 || has_ended(walk, pid, r))
+		return;
+	note_unseen(walk, path, -r);
+	walk->denied = walk->denied || r == -EACCES || r == -EPERM;
 }
 
 /* Whether all processes of the host are visible: in a container, there are others, and /proc may
@@ -427,47 +441,111 @@ static bool sees_all(const struct walk *walk)
 	return walk->saw_init && n == (ssize_t)strlen(first) && memcmp(name, first, (size_t)n) == 0;
 }
 
+/* Only one process can have a group open, so that one is the user even if it is not known to have
+ * the device open. The group of a caller does not have to be used. */
+static bool has_user(const struct walk *walk, const struct holder *holder)
+{
+	return holder->pid && (holder->group_fd < 0 || !is_caller(walk, holder->pid));
+}
+
 /* Whether more processes cannot change the result. */
 static bool is_complete(const struct walk *walk)
 {
 	for (size_t i = 0; i < walk->n_holders; i++)
-		if (!walk->holders[i].pid || walk->holders[i].group_fd >= 0)
+		if (!has_user(walk, &walk->holders[i]))
 			return false;
 	return true;
 }
 
-static void visit_all(struct walk *walk)
+/* Whether a process belongs to an ordinary user, who can have any number of processes, and cannot
+ * use a device: the real UID is in the range of logins (login.defs(5), UID_MIN to UID_MAX), or in
+ * that of user namespaces. The owner of /proc/PID does not say so: it may be root. */
+static bool is_ordinary(const struct walk *walk, const char *pid)
+{
+	char path[64], text[4096];
+
+	snprintf(path, sizeof(path), "%.20s/status", pid);
+	if (file_read_attr(walk->proc, path, text, sizeof(text)) < 0)
+		return false;
+	const char *line = strstr(text, "\nUid:");
+	unsigned long uid = line ? strtoul(line + strlen("\nUid:"), NULL, 10) : 0;
+	return (uid >= 1000 && uid <= 60000) || uid > 65535;
+}
+
+/* Visits a process unless the pass has to end. With `unused`, the group shows that no guest uses
+ * the device, so the pass only adds what it can see: a security policy that denies access to one
+ * process does so for most others, and logs each attempt. */
+static bool visit_next(struct walk *walk, const char *pid, bool unused)
+{
+	if (is_complete(walk) || (unused && walk->denied))
+		return false;
+	visit(walk, pid);
+	return true;
+}
+
+/* Visits the processes of ordinary users last, until the time is up: these users cannot prevent it
+ * from finding a guest. */
+static void visit_processes(struct walk *walk, bool unused)
 {
 	_cleanup_names_ struct file_names pids = { 0 };
+	int n_ordinary = 0;
+	bool more = true;
 
 	int r = walk->proc < 0 ? walk->proc : file_scan_unsorted(walk->proc, ".", &pids);
 	if (r < 0)
-		miss(walk, "/proc", -r);
-	for (int i = 0; i < pids.n && !is_complete(walk); i++) {
-		if (clock_left(walk->deadline, 1) == 0) {
-			miss(walk, "checking the files of all processes takes too long", 0);
+		note_unseen(walk, "/proc", -r);
+	for (int i = 0; i < pids.n && more; i++) {
+		struct dirent *process = pids.v[i];
+
+		if (*process->d_name < '1' || *process->d_name > '9')
+			continue;
+		if (is_ordinary(walk, process->d_name))
+			pids.v[n_ordinary++] = process;
+		else
+			more = visit_next(walk, process->d_name, unused);
+	}
+	for (int i = 0; i < n_ordinary && more; i++) {
+		more = visit_next(walk, pids.v[i]->d_name, unused);
+		if (more && clock_used() >= walk->end) {
+			note_unseen(walk, "checking the files of all processes takes too long", 0);
 			return;
 		}
-		if (*pids.v[i]->d_name >= '1' && *pids.v[i]->d_name <= '9')
-			visit(walk, pids.v[i]->d_name);
 	}
-	if (walk->untold) {
+}
+
+static void visit_all(struct walk *walk, bool unused)
+{
+	visit_processes(walk, unused);
+	if (walk->unknown) {
 		_cleanup_free_ char *why = mem_printf(
-			"%s has a device open, and it is unknown which one", walk->untold);
-		miss(walk, why, 0);
+			"%s has a device open, and it is unknown which one", walk->unknown);
+		note_unseen(walk, why, 0);
 	}
 	if (!sees_all(walk))
-		miss(walk, "not all processes are visible (must be root on the host)", 0);
+		note_unseen(walk, "not all processes are visible (must be root on the host)", 0);
+}
+
+/* Checks this process and its ancestors until one has a group open: libvirt does while it stops a
+ * device, and may not look at all of its ancestors. */
+static void visit_callers(struct walk *walk)
+{
+	char pid[16];
+
+	find_callers(walk);
+	for (size_t i = 0; i < walk->n_callers && !walk->holders[0].pid; i++) {
+		snprintf(pid, sizeof(pid), "%d", (int)walk->callers[i]);
+		visit(walk, pid);
+	}
 }
 
 void holder_find_all(const struct env *env, struct holder *holders, size_t n, bool walk_proc)
 {
 	_cleanup_walk_ struct walk walk;
 
-	open_walk(&walk, env, holders, n, clock_in(WALK_LIMIT));
+	open_walk(&walk, env, holders, n, WALK_LIMIT * SECOND);
 	add_nodes(&walk);
 	if (walk_proc && walk.n > 0)
-		visit_all(&walk);
+		visit_all(&walk, false);
 	for (size_t i = 0; i < walk.n && (!walk_proc || walk.unseen); i++)
 		if (walk.nodes[i].holder->in_use == ANSWER_NO)
 			walk.nodes[i].holder->in_use = ANSWER_UNKNOWN;
@@ -487,17 +565,17 @@ char *holder_words(const struct holder *holder)
 {
 	if (holder->in_use != ANSWER_YES)
 		return NULL;
-	_cleanup_free_ char *process = name_process(holder->command, holder->pid);
+	_cleanup_free_ char *process =
+		name_process(holder->guest ? holder->guest : holder->command, holder->pid);
 	return mem_printf("is in use by %s", process);
 }
 
-/* --- A single device ------------------------------------------------------------------------- */
-
-/* Whether a process has the group open: only one can. The group is closed at once: a guest that
- * starts now must find it free. */
+/* Whether a process has the group open: only one can (vfio_group_fops_open() in the kernel,
+ * whatever the mode). It is opened read-only, like by libvirt, whose security policies allow no
+ * more, and closed at once: a guest that starts now must find it free. */
 static enum answer is_open(const char *group)
 {
-	int fd = open(group, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	int fd = open(group, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 
 	if (fd < 0)
 		return errno == EBUSY ? ANSWER_YES : ANSWER_UNKNOWN;
@@ -523,50 +601,75 @@ static enum answer is_attached(pid_t pid, int fd, const char *group)
 	return (status.flags & VFIO_GROUP_FLAGS_CONTAINER_SET) ? ANSWER_YES : ANSWER_NO;
 }
 
-static char *find(struct walk *walk, struct holder *holder)
+/* Whether a group that a caller has open is attached. Without permission to ask, it is not if the
+ * callers have nothing open that it could be attached to. */
+static enum answer check_attached(const struct walk *walk, const struct holder *holder,
+				  const char *group)
 {
-	enum answer open = ANSWER_UNKNOWN, attached = ANSWER_YES;
+	enum answer attached = is_attached(holder->pid, holder->group_fd, group);
+
+	return attached == ANSWER_UNKNOWN && !walk->container ? ANSWER_NO : attached;
+}
+
+static enum answer find(struct walk *walk, struct holder *holder, char **ret_words)
+{
+	enum answer open = ANSWER_UNKNOWN, attached = ANSWER_UNKNOWN;
 
 	add_nodes(walk);
 	if (!holder->group && !holder->node && !walk->unseen)
-		return NULL;
+		return ANSWER_NO;
 	_cleanup_free_ char *group =
 		mem_printf("%s%s", walk->env->root_path, holder->group ? holder->group : "");
 	if (holder->group)
 		open = is_open(group);
 	if (open == ANSWER_NO && !holder->node && !walk->unseen)
-		return NULL;
-	find_callers(walk);
-	visit_all(walk);
-	if (holder->group_fd >= 0 && is_caller(walk, holder->pid))
-		attached = is_attached(holder->pid, holder->group_fd, group);
-	if (holder->pid && attached == ANSWER_YES)
-		return holder_words(holder);
-	if (open == ANSWER_YES && attached != ANSWER_NO && walk->untold)
-		return mem_printf("is in use by %s", walk->untold);
-	if (open == ANSWER_YES && !holder->pid)
-		return mem_printf("is in use by a process that is not visible (%s is busy)", group);
+		return ANSWER_NO;
+	if (open != ANSWER_NO)
+		visit_callers(walk);
+	if (holder->pid && !has_user(walk, holder))
+		attached = check_attached(walk, holder, group);
+	if (attached == ANSWER_NO && !holder->node && !walk->unseen)
+		return ANSWER_NO;
+	if (attached != ANSWER_YES)
+		visit_all(walk, open == ANSWER_NO || attached == ANSWER_NO);
+	if (has_user(walk, holder) || attached == ANSWER_YES)
+		*ret_words = holder_words(holder);
+	else if (open == ANSWER_YES && attached != ANSWER_NO && walk->unknown)
+		*ret_words = mem_printf("is in use by %s", walk->unknown);
+	else if (open == ANSWER_YES && !holder->pid)
+		*ret_words = mem_printf("is in use by a process that is not visible (%s is busy)",
+					group);
+	if (*ret_words)
+		return ANSWER_YES;
 	bool unused = open == ANSWER_NO || holder->pid; /* only a caller has the group open */
 	if (walk->failed || (!unused && walk->unseen))
-		return mem_printf("may be in use: %s", walk->unseen);
-	if (!unused && holder->in_use == ANSWER_UNKNOWN)
-		return mem_text("may be in use: its device node is missing in /dev (run it on the "
-				"host, not in a container)");
-	return NULL;
+		*ret_words = mem_printf("may be in use: %s", walk->unseen);
+	else if (!unused && holder->in_use == ANSWER_UNKNOWN)
+		*ret_words = mem_text("may be in use: its device node is missing in /dev (run it "
+				      "on the host, not in a container)");
+	return *ret_words ? ANSWER_UNKNOWN : ANSWER_NO;
 }
 
-char *holder_find(const struct env *env, const char *uuid, uint64_t deadline)
+/* Returns the processor time for a pass that should end at the deadline (0 = none). */
+static uint64_t walk_limit(uint64_t deadline)
+{
+	uint64_t now = clock_now();
+
+	if (deadline == 0)
+		return WALK_LIMIT * SECOND;
+	return deadline > now + WALK_LEAST * SECOND ? deadline - now : WALK_LEAST * SECOND;
+}
+
+enum answer holder_find(const struct env *env, const char *uuid, uint64_t deadline,
+			char **ret_words)
 {
 	_cleanup_free_ char *path = mem_printf(VFIO_MDEV, uuid);
 	_cleanup_walk_ struct walk walk;
 	struct holder holder = { .dirfd = env->root, .path = path };
-	uint64_t least = clock_in(WALK_LEAST);
 
-	open_walk(&walk, env, &holder, 1,
-		  deadline == 0	     ? clock_in(WALK_LIMIT)
-		  : deadline > least ? deadline
-				     : least);
-	char *words = find(&walk, &holder);
+	*ret_words = NULL;
+	open_walk(&walk, env, &holder, 1, walk_limit(deadline));
+	enum answer answer = find(&walk, &holder, ret_words);
 	holder_free_all(&holder, 1);
-	return words;
+	return answer;
 }

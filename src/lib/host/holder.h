@@ -39,18 +39,21 @@ void holder_find_all(const struct env *env, struct holder *holders, size_t n, bo
 /* Frees what holder_find_all() has set. */
 void holder_free_all(struct holder *holders, size_t n);
 
-/* Returns how a device is used, as words that follow its name (owned by the caller): "is in use by
- * qemu-system-x86 (PID 4711)"; NULL = no user is known. */
+/* Returns how a device is used, as words that follow its name (owned by the caller), with the guest
+ * or else the process: "is in use by vm7 (PID 4711)"; NULL = no user is known. */
 char *holder_words(const struct holder *holder);
 
-/* Returns such words if a running device that is to be removed is in use, or "may be in use: ..."
- * and the reason if this cannot be determined; NULL = it is not in use. This opens the group, which
- * fails while another process has it open. libvirt opens it as well to check that no guest uses it,
- * and keeps it open while it runs "mdevctl stop": a group that this process or one of its ancestors
- * has open counts as use only if it is attached to a container or an iommufd.
+/* Whether a running device that is to be removed is in use. *ret_words (owned by the caller) is set
+ * to words that follow its name: "is in use by vm7 (PID 4711)", or if this cannot be determined,
+ * "may be in use: ..." and the reason; NULL = it is not in use. This opens the group, which fails
+ * while another process has it open. libvirt opens it as well to check that no guest uses it, and
+ * keeps it open while it runs "mdevctl stop": a group that this process or one of its ancestors has
+ * open counts as use only if it is attached to a container or an iommufd.
  *
  * As the kernel lets nobody open a group while a guest uses its device, a device whose group is
- * free is not in use even if not all processes are visible, for example in a container. The pass
- * over /proc ends at the deadline (clock_now()), or after one second if that is later; 0 = after
- * ten seconds. */
-char *holder_find(const struct env *env, const char *uuid, uint64_t deadline);
+ * free is not in use even if not all processes are visible, for example in a container. The
+ * processes of ordinary users, who cannot use devices but can have many files open, come last; they
+ * are checked until the deadline (clock_now(); 0 = in ten seconds), but for at least one second, in
+ * processor time. */
+enum answer holder_find(const struct env *env, const char *uuid, uint64_t deadline,
+			char **ret_words);

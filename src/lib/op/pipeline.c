@@ -75,13 +75,14 @@ static int change_definition(const struct env *env, const struct change *change,
 }
 
 /* Scripts may take minutes, so the device may have been opened since it was checked. */
-static int stop(const struct env *env, const struct mdev *dev, struct error *err)
+static int stop(const struct pipeline *pipeline, const struct mdev *dev, struct error *err)
 {
-	_cleanup_free_ char *use = holder_find(env, dev->uuid, 0);
+	_cleanup_free_ char *use = NULL;
+	enum answer in_use = holder_find(pipeline->env, dev->uuid, 0, &use);
 
-	if (use)
+	if (in_use == ANSWER_YES || (in_use == ANSWER_UNKNOWN && !pipeline->force))
 		return error_set(err, STATUS_IN_USE, "Device %s %s", dev->uuid, use);
-	return active_drop(env, dev, err);
+	return active_drop(pipeline->env, dev, err);
 }
 
 /* Returns 0, 1 or -1, like pipeline_run(). */
@@ -101,7 +102,7 @@ static int make_change(struct pipeline *pipeline, const struct change *change, s
 	case ACTION_START:
 		return active_put(pipeline->env, change->dev, err);
 	case ACTION_STOP:
-		return stop(pipeline->env, change->dev, err);
+		return stop(pipeline, change->dev, err);
 	default:
 		return error_set(err, STATUS_FAILED, "Invalid action");
 	}

@@ -17,7 +17,8 @@
 /* What the changes of a program have in common. */
 struct pipeline {
 	const struct env *env;	  /* borrowed */
-	bool force;		  /* proceed even if a pre callout refuses */
+	bool force;		  /* proceed even if a pre callout refuses, or if it is unknown
+				     whether a device to be stopped is in use */
 	struct callouts callouts; /* owned */
 };
 void pipeline_open(struct pipeline *pipeline, const struct env *env, bool force);

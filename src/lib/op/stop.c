@@ -10,18 +10,19 @@
 #include "op/pipeline.h"
 #include "set/active.h"
 
-/* Fails if the device is in use, or waits until it is not. */
+/* Fails if the device is in use, or waits until it is not. With --force, it may be in use. */
 static int wait_for_holder(const struct op *op, struct error *err)
 {
 	_cleanup_free_ char *use = NULL;
+	enum answer in_use;
 	_cleanup_settle_ struct settle settle = { 0 };
 
 	if (op->wait)
 		settle_open(&settle, op->env, op->wait);
 	do {
 		free(use);
-		use = holder_find(op->env, op->uuid, settle.deadline);
-		if (!use)
+		in_use = holder_find(op->env, op->uuid, settle.deadline, &use);
+		if (in_use == ANSWER_NO || (in_use == ANSWER_UNKNOWN && op->force))
 			return 0;
 	} while (op->wait && settle_next(&settle));
 	if (!op->wait)

@@ -548,8 +548,8 @@ int active_discard(const struct env *env, const char *uuid, struct mdev *ret, st
 		mark_clear(&mark);
 	if (r <= 0)
 		return r;
-	_cleanup_free_ char *use = holder_find(env, uuid, 0);
-	if (use)
+	_cleanup_free_ char *use = NULL;
+	if (holder_find(env, uuid, 0, &use) != ANSWER_NO)
 		return error_set(err, STATUS_IN_USE,
 				 "The start of device %s was interrupted and it is incomplete, but "
 				 "it %s",
