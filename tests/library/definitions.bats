@@ -193,10 +193,76 @@ echo >>'$ROOT/called'"
 	[[ ! -L $FILE && -p $ROOT/fifo ]]
 }
 
-@test "a symbolic link to a directory is not a parent" {
+# link_directory TARGET: the directory of mtty is a link to this one, relative to /etc/mdevctl.d.
+link_directory() {
+	rm -rf "$D/mtty"
+	ln -s "$1" "$D/mtty"
+}
+
+@test "a symbolic link to a directory is the directory of a parent for all commands" {
+	local place
+	for place in ../elsewhere scripts.d/../../mdevctl.other "$ROOT/usr/share/mdevs"; do
+		link_directory "$place"
+		mkdir -p "$D/scripts.d" "$(realpath -m "$D/mtty")"
+		run -0 mdevctl define -u "$U1" -p mtty -t mtty-1 -a
+		fails 4 "Error: Device $U1 on mtty already defined" mdevctl define -u "$U1" -p mtty -t mtty-1
+		reads_as "$U1 mtty mtty-1 auto"
+		run -0 mdevctl list -d -p mtty
+		same "$U1 mtty mtty-1 auto"
+		run -0 mdevctl list -d -u "$U1" -p mtty
+		same "$U1 mtty mtty-1 auto"
+		run -0 mdevctl start-parent-mdevs mtty
+		run -0 mdevctl list
+		same "$U1 mtty mtty-1 auto (defined)"
+		run -0 mdevctl stop -u "$U1"
+		run -0 mdevctl modify -u "$U1" -m
+		reads_as "$U1 mtty mtty-1 manual"
+		echo '[{"mtty":[{"'"$U1"'":{"mdev_type":"mtty-1","start":"manual"}}]}]' >"$BATS_TEST_TMPDIR/list.json"
+		run -0 mdevctl apply "$BATS_TEST_TMPDIR/list.json"
+		same ""
+		run -0 mdevctl undefine -u "$U1"
+		run -0 find -L "$D/mtty" -type f
+		same ""
+		[[ -L $D/mtty ]]
+	done
+}
+
+@test "two names of one directory are two parents" {
 	definition mtty "$U1" mtty-1
-	ln -s mtty "$D/alias"
-	reads_as "$U1 mtty mtty-1 manual"
+	ln -s mtty "$D/matrix"
+	reads_as "$U1 matrix mtty-1 manual
+$U1 mtty mtty-1 manual"
+}
+
+@test "a symbolic link in place of a directory that leads nowhere is ignored with a warning" {
+	definition matrix "$U2" vfio_ap-passthrough
+	link_directory nowhere
+	reads_as "$U2 matrix vfio_ap-passthrough manual" "Warning: Ignoring /etc/mdevctl.d/mtty: dangling symbolic link"
+	run -0 --separate-stderr mdevctl list -d -p mtty
+	same ""
+	same_stderr "Warning: Ignoring /etc/mdevctl.d/mtty: dangling symbolic link"
+	fails 1 "Error: /etc/mdevctl.d/mtty is a dangling symbolic link" mdevctl define -u "$U1" -p mtty -t mtty-1
+	link_directory mtty
+	reads_as "$U2 matrix vfio_ap-passthrough manual" \
+		"Warning: Ignoring /etc/mdevctl.d/mtty: Too many levels of symbolic links"
+	fails 1 "Error: Unable to read /etc/mdevctl.d/mtty: Too many levels of symbolic links" \
+		mdevctl define -u "$U1" -p mtty -t mtty-1
+	[[ -L $D/mtty ]]
+	link_directory "$D/matrix/$U2"
+	reads_as "$U2 matrix vfio_ap-passthrough manual"
+}
+
+@test "a directory that cannot be reached through its link is not taken for empty" {
+	mkdir "$ROOT/closed"
+	mv "$D/mtty" "$ROOT/closed/mtty"
+	definition ../../closed/mtty "$U1" mtty-1
+	ln -s "$ROOT/closed/mtty" "$D/mtty"
+	chmod 000 "$ROOT/closed"
+	local hint=''
+	((EUID == 0)) || hint=" (must be root)"
+	fails 1 "Error: Unable to read /etc/mdevctl.d/mtty: Permission denied$hint" \
+		weak mdevctl undefine -u "$U1"
+	chmod 755 "$ROOT/closed"
 }
 
 @test "files whose names are not UUIDs are ignored with a warning" {
@@ -262,14 +328,13 @@ LOWER=aaaaaaaa-0000-4000-8000-000000000000
 	[[ $(ls "$D/mtty") == "$UPPER" ]]
 }
 
-@test "apply does not define again what has another spelling behind a link to the directory" {
-	rmdir "$D/mtty"
+@test "apply recognizes another spelling behind a link to the directory" {
+	link_directory ../real
 	mkdir "$ROOT/etc/real"
-	ln -s ../real "$D/mtty"
 	definition mtty $UPPER mtty-1
 	echo '[{"mtty":[{"'$LOWER'":{"mdev_type":"mtty-1","start":"manual"}}]}]' >"$BATS_TEST_TMPDIR/list.json"
-	run -4 mdevctl apply "$BATS_TEST_TMPDIR/list.json"
-	[[ $output == *"Device $LOWER on mtty already defined"* ]]
+	run -0 mdevctl apply "$BATS_TEST_TMPDIR/list.json"
+	same ""
 	[[ $(ls "$D/mtty") == "$UPPER" ]]
 }
 

@@ -367,6 +367,25 @@ static void warn_misplaced(const char *name)
 			    name, uuid);
 }
 
+/* Whether an entry of DIR_PATH is a directory, or a link to one (stow links whole directories).
+ * Anything else is ignored. */
+static bool is_directory(const struct env *env, const char *name, struct definition_list *ret)
+{
+	_cleanup_free_ char *path = path_of_parent(name);
+	struct stat st;
+
+	int r = file_status(env->root, path, &st);
+	if (r == 0 && S_ISDIR(st.st_mode))
+		return true;
+	if (r == 0)
+		warn_misplaced(name);
+	else if (!file_is_missing(-r) && r != -ELOOP)
+		text_append(&ret->unseen, "; ", "Unable to read /%s: %s", path, error_words(-r));
+	else if (exists(env->root, path) > 0)
+		log_warning("Ignoring /%s: %s", path, reason(r));
+	return false;
+}
+
 /* except: see defined_find_elsewhere(); NULL = none */
 static void find(const struct env *env, const struct filter *filter, const char *except,
 		 struct definition_list *ret)
@@ -377,7 +396,7 @@ static void find(const struct env *env, const struct filter *filter, const char 
 	/* If parent and UUID are given, the path is known. It may lead through a directory that
 	 * cannot be listed. */
 	if (filter->parent && (fd >= 0 || filter->uuid)) {
-		if (defined_is_parent(filter->parent))
+		if (defined_is_parent(filter->parent) && is_directory(env, filter->parent, ret))
 			find_in_parent(env, filter->parent, filter->uuid, false, ret);
 		return;
 	}
@@ -391,11 +410,9 @@ static void find(const struct env *env, const struct filter *filter, const char 
 	for (int i = 0; i < parents.n; i++) {
 		const char *name = parents.v[i]->d_name;
 
-		if (parents.v[i]->d_type == DT_REG || parents.v[i]->d_type == DT_LNK) {
-			warn_misplaced(name);
-			continue;
-		}
 		if (!defined_is_parent(name) || (except && strcmp(name, except) == 0))
+			continue;
+		if (parents.v[i]->d_type != DT_DIR && !is_directory(env, name, ret))
 			continue;
 		if (name_valid(name))
 			find_in_parent(env, name, filter->uuid, except != NULL, ret);
@@ -526,6 +543,8 @@ int defined_put(const struct env *env, const struct mdev *dev, bool new, struct 
 		(void)unlinkat(env->root, dir, AT_REMOVEDIR); /* if not empty, it is in use */
 	if (r == -EEXIST)
 		return already_defined(dev, err);
+	if (r == -ENOENT && exists(env->root, dir) > 0)
+		return error_set(err, STATUS_FAILED, "/%s is a %s", dir, reason(r));
 	return error_set(err, STATUS_FAILED, "Unable to write /%s: %s", path, error_words(-r));
 }
 

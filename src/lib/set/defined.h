@@ -10,7 +10,8 @@
  * The defined set: one JSON file per device, /etc/mdevctl.d/PARENT/UUID (mdevctl.d(5)). s390-tools
  * (ap-check, chzdev) read these files directly, and libvirt watches the directories. A file may
  * have another spelling of the UUID as its name (upper case, without hyphens, in braces), as
- * mdevctl reads them, or be a symbolic link to a regular file.
+ * mdevctl reads them, or be a symbolic link to a regular file. The directory of a parent may be a
+ * link as well.
  */
 
 /* A device that is defined, and what is true of its file only. */
