@@ -276,7 +276,7 @@ EOF
 	mkdir "$D/matrix" "$D/scripts.d"
 	: >"$D/mtty/$U2"
 	echo '{"mdev_type":"t","start":"auto","attrs":[{"a":"1","b":"2"}]}' >"$D/mtty/$U3"
-	: >"$D/.mdevctl.tmp.1"
+	: >"$D/mtty/.mdevctl.tmp.1"
 	: >"$D/plain"
 	: >"$D/mtty/.$U2.swp"
 	: >"$D/matrix/$U1~"

@@ -106,7 +106,7 @@ Error: Undefine failed" mdevctl undefine -u "$U1"
 
 @test "undefine removes old temporary files of other writers" {
 	definition mtty "$U1" mtty-1
-	: >"$D/.mdevctl.tmp.1"
+	: >"$D/mtty/.mdevctl.tmp.1"
 	mdevctl undefine -u "$U1"
 	run -0 ls -A "$D"
 	same .lock

@@ -115,14 +115,14 @@ kinds() {
 @test "a planted temporary file does not redirect a writer" {
 	echo secret >"$BATS_TEST_TMPDIR/secret"
 	(
-		ln -s "$BATS_TEST_TMPDIR/secret" "$D/.mdevctl.tmp.$BASHPID"
+		mkdir "$D/mtty"
+		ln -s "$BATS_TEST_TMPDIR/secret" "$D/mtty/.mdevctl.tmp.$BASHPID"
 		exec mdevctl define -u "$U1" -p mtty -t mtty-1
 	)
 	same_file "$BATS_TEST_TMPDIR/secret" "secret
 "
-	run -0 ls -A "$D"
-	same ".lock
-mtty"
+	run -0 ls -A "$D/mtty"
+	same "$U1"
 }
 
 @test "unexpected kinds of files in sysfs do not make types fail" {

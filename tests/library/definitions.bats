@@ -561,22 +561,79 @@ mtty"
 
 @test "writers remove temporary files left by a crash, and only those" {
 	definition mtty "$U1" mtty-1
-	: >"$D/.mdevctl.tmp.1"
-	: >"$D/.mdevctl.tmp.4711"
-	: >"$D/.other"
+	: >"$D/mtty/.mdevctl.tmp.1"
+	: >"$D/mtty/.mdevctl.tmp.4711"
+	: >"$D/mtty/.other"
 	mdevctl list -d
-	[[ -e $D/.mdevctl.tmp.1 ]]
+	[[ -e $D/mtty/.mdevctl.tmp.1 ]]
 	mdevctl modify -u "$U1" -a
-	run -0 ls -A "$D"
-	same ".lock
-.other
-mtty"
+	run -0 ls -A "$D/mtty"
+	same ".other
+$U1"
 }
 
 @test "readers ignore the temporary file of a writer" {
 	definition mtty "$U1" mtty-1
-	echo '{"mdev' >"$D/.mdevctl.tmp.1"
+	echo '{"mdev' >"$D/mtty/.mdevctl.tmp.1"
 	reads_as "$U1 mtty mtty-1 manual"
+}
+
+# acl FILE [default]: gives a file, or new files in a directory, an ACL: owner rw, group nothing, user 4711 r.
+acl() {
+	python3 - "$@" <<-'END' || skip "no ACLs here"
+		import os, struct, sys
+		entries = (1, 6, -1), (2, 4, 4711), (4, 0, -1), (16, 4, -1), (32, 0, -1)
+		kind = "system.posix_acl_" + (sys.argv[2] if len(sys.argv) > 2 else "access")
+		os.setxattr(sys.argv[1], kind, struct.pack("<I", 2) + b"".join(
+		    struct.pack("<HHi", *entry) for entry in entries))
+	END
+}
+
+# shows_acl FILE: prints its mode and ACL.
+shows_acl() {
+	python3 - "$1" <<-'END'
+		import os, struct, sys
+		mode = "%o" % (os.stat(sys.argv[1]).st_mode & 0o7777)
+		if "system.posix_acl_access" not in os.listxattr(sys.argv[1]):
+		    sys.exit(print(mode))
+		print(mode, *["%d:%d:%d" % entry for entry in
+		    struct.iter_unpack("<HHi", os.getxattr(sys.argv[1], "system.posix_acl_access")[4:])])
+	END
+}
+
+@test "modify keeps the ACL of a definition, whose mask is no permission of the group" {
+	definition mtty "$U1" mtty-1
+	chmod 640 "$FILE"
+	acl "$FILE"
+	run -0 shows_acl "$FILE"
+	same "640 1:6:-1 2:4:4711 4:0:-1 16:4:-1 32:0:-1"
+	mdevctl modify -u "$U1" -a
+	run -0 shows_acl "$FILE"
+	same "640 1:6:-1 2:4:4711 4:0:-1 16:4:-1 32:0:-1"
+}
+
+@test "modify gives the group no permission if the ACL cannot be copied" {
+	definition mtty "$U1" mtty-1
+	acl "$FILE"
+	run -0 strace -qqq -o /dev/null -E LD_PRELOAD="$LD_PRELOAD" -e trace=fsetxattr \
+		-e inject=fsetxattr:error=ENOSPC mdev-modify -u "$U1" -a
+	run -0 shows_acl "$FILE"
+	same 600
+}
+
+@test "a new definition gets the group and the default ACL of its directory, and a modified one does not" {
+	chmod 2755 "$D/mtty"
+	chgrp 1 "$D/mtty" 2>/dev/null || chgrp "$(id -G | tr ' ' '\n' | tail -n 1)" "$D/mtty"
+	mdevctl define -u "$U1" -p mtty -t mtty-1
+	run -0 stat -c '%a %g' "$FILE"
+	same "644 $(stat -c %g "$D/mtty")"
+	acl "$D/mtty" default
+	mdevctl modify -u "$U1" -a
+	run -0 shows_acl "$FILE"
+	same 644
+	mdevctl define -u "$U2" -p mtty -t mtty-1
+	run -0 shows_acl "$D/mtty/$U2"
+	same "640 1:6:-1 2:4:4711 4:0:-1 16:4:-1 32:0:-1"
 }
 
 @test "a new definition is a new file, and the old one can still be read by processes that have it open" {
@@ -605,8 +662,8 @@ syncs() {
 @test "when define exits, its changes are on disk: file, directories, names" {
 	syncs "$BUILD/mdev-define" -u "$U1" -p new -t t
 	same "mkdir etc/mdevctl.d/new
-fsync etc/mdevctl.d/.mdevctl.tmp.PID
-rename etc/mdevctl.d/.mdevctl.tmp.PID etc/mdevctl.d/new/$U1
+fsync etc/mdevctl.d/new/.mdevctl.tmp.PID
+rename etc/mdevctl.d/new/.mdevctl.tmp.PID etc/mdevctl.d/new/$U1
 fsync etc/mdevctl.d/new
 fsync etc/mdevctl.d"
 }
@@ -614,8 +671,8 @@ fsync etc/mdevctl.d"
 @test "when modify exits, the file and its name are on disk" {
 	definition mtty "$U1" mtty-1
 	syncs "$BUILD/mdev-modify" -u "$U1" -a
-	same "fsync etc/mdevctl.d/.mdevctl.tmp.PID
-rename etc/mdevctl.d/.mdevctl.tmp.PID etc/mdevctl.d/mtty/$U1
+	same "fsync etc/mdevctl.d/mtty/.mdevctl.tmp.PID
+rename etc/mdevctl.d/mtty/.mdevctl.tmp.PID etc/mdevctl.d/mtty/$U1
 fsync etc/mdevctl.d/mtty"
 }
 

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -323,15 +324,38 @@ static int write_all(int fd, const char *text, size_t len)
 	return 0;
 }
 
-/* A new file inherits the mode and owner that an administrator has set on the file it replaces. */
+#define ACL "system.posix_acl_access"
+
+/* Copies the ACL of a file, including that it has none. Returns false if nobody but the owner may
+ * get access instead: the group permissions of a file with an ACL are those of its mask. */
+static bool copy_acl(int from, int to)
+{
+	char acl[4096]; /* larger than the largest in ext4, XFS and Btrfs that is of any use */
+	ssize_t n = fgetxattr(from, ACL, acl, sizeof(acl));
+
+	if (n >= 0)
+		return fsetxattr(to, ACL, acl, (size_t)n, 0) == 0;
+	if (errno != ENODATA && errno != EOPNOTSUPP)
+		return false;
+	(void)fremovexattr(to, ACL); /* that of the directory; fails if there is none */
+	return true;
+}
+
+/* A new file inherits the mode, owner and ACL that an administrator has set on the file that it
+ * replaces. */
 static void inherit(int fd, int dirfd, const char *path)
 {
+	_cleanup_close_ int old =
+		openat(dirfd, path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC);
 	struct stat st;
 
 	if (fstatat(dirfd, path, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
 		return;
 	(void)!fchown(fd, st.st_uid, st.st_gid); /* if not permitted, the file remains ours */
-	(void)fchmod(fd, st.st_mode & 07777);
+	mode_t mode = st.st_mode & 07777;
+	(void)fchmod(fd, mode & ~(mode_t)S_IRWXG);
+	if (copy_acl(old, fd))
+		(void)fchmod(fd, mode);
 }
 
 int file_sync_dir(int dirfd, const char *path)

@@ -61,9 +61,9 @@ int file_write_value(int fd, const char *value);
 
 /* Atomically writes a file: writes text to a temporary file, syncs it, and renames it to path.
  * After a crash, path is either the old or the new file; the temporary file may be left behind.
- * With exclusive, fails with -EEXIST if path exists; otherwise, the new file inherits the mode and
- * owner of the file that it replaces. Both paths are relative to dirfd and must be on the same file
- * system. */
+ * With exclusive, fails with -EEXIST if path exists; otherwise, the new file inherits the mode,
+ * owner and ACL of the file that it replaces. Both paths are relative to dirfd and in one
+ * directory. */
 int file_replace(int dirfd, const char *temporary, const char *path, const char *text,
 		 bool exclusive);
 

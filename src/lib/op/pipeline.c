@@ -58,8 +58,9 @@ static int change_definition(const struct env *env, const struct change *change,
 
 	if (lock_definitions(env, &fd, err) < 0)
 		return -1;
-	if (fd >= 0)
-		defined_clean(env);
+	/* Not for each of thousands of new definitions: the directory is listed. */
+	if (fd >= 0 && change->action != ACTION_DEFINE)
+		defined_clean(env, dev->parent);
 	if (change->was && !defined_is(env, dev, change->was)) {
 		error_set(err, STATUS_EXISTS,
 			  "The definition of %s on %s was changed by another process", dev->uuid,

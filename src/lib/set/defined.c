@@ -16,7 +16,8 @@
 #include "set/defined.h"
 
 #define DIR_PATH "etc/mdevctl.d"
-/* Regular files directly in etc/mdevctl.d are ignored by all readers. */
+/* A new file is made in the directory of its parent, so that it gets the group, the default ACL and
+ * the security label of files there. All readers ignore names that are not UUIDs. */
 #define TEMPORARY_PREFIX ".mdevctl.tmp."
 
 /* Not all directories are those of parents: one contains deprecated scripts, and hidden ones are
@@ -435,12 +436,13 @@ void defined_find_elsewhere(const struct env *env, const struct mdev *dev,
 	find(env, &filter, dev->parent, ret);
 }
 
-void defined_clean(const struct env *env)
+void defined_clean(const struct env *env, const char *parent)
 {
+	_cleanup_free_ char *path = path_of_parent(parent);
 	_cleanup_names_ struct file_names names = { 0 };
 
-	_cleanup_close_ int fd = file_open_dir(env->root, DIR_PATH);
-	if (file_scan(fd, NULL, &names) < 0)
+	_cleanup_close_ int fd = file_open_dir(env->root, path);
+	if (file_scan_unsorted(fd, NULL, &names) < 0)
 		return;
 	for (int i = 0; i < names.n; i++)
 		if (strncmp(names.v[i]->d_name, TEMPORARY_PREFIX, strlen(TEMPORARY_PREFIX)) == 0)
@@ -500,8 +502,9 @@ static int remove_others(const struct env *env, const struct mdev *dev)
 static int write_file(const struct env *env, const struct mdev *dev, bool new, const char *path,
 		      const char *text)
 {
-	_cleanup_free_ char *temporary = mem_printf(DIR_PATH "/" TEMPORARY_PREFIX "%d", getpid()),
-			    *old = NULL;
+	_cleanup_free_ char *old = NULL,
+			    *temporary = mem_printf(DIR_PATH "/%s/" TEMPORARY_PREFIX "%d",
+						    dev->parent, getpid());
 
 	if (new)
 		return file_replace(env->root, temporary, path, text, true);

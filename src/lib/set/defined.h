@@ -87,4 +87,4 @@ int defined_put(const struct env *env, const struct mdev *dev, bool new, struct 
 int defined_drop(const struct env *env, const struct mdev *dev, struct error *err);
 
 /* Removes temporary files of writers that were killed. The caller holds the lock. */
-void defined_clean(const struct env *env);
+void defined_clean(const struct env *env, const char *parent);
