@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -201,8 +202,8 @@ static void test_not_run(void)
 		const char *text;
 		mode_t mode;
 		int error;
-	} cases[] = { { "#!/nonexistent/interpreter\n", 0755, -ENOENT },
-		      { "no first line\n", 0755, -ENOEXEC },
+	} cases[] = { { "#!/nonexistent/interpreter\n", 0755, ENOENT },
+		      { "no first line\n", 0755, ENOEXEC },
 		      { "#!/bin/sh\n", 0644, -EACCES } };
 	char path[] = "/tmp/spawn-XXXXXX";
 	const char *const argv[] = { path, NULL };
@@ -298,7 +299,7 @@ static pid_t signal_later(const char *dir, int sig, bool forwarded)
 
 /* A blocked signal is forwarded to the script once, and remains pending. This excludes signals that
  * were pending before or are ignored, and scripts that must not be interrupted. */
-static void test_hand_on(void)
+static void test_forwarded_signals(void)
 {
 	static const struct {
 		int sig;
@@ -386,6 +387,36 @@ static void test_no_fds(void)
 	close(next);
 }
 
+static int poll_error, polls;
+
+/* Replaces that of the C library. */
+int poll(struct pollfd *fds, nfds_t n, int timeout)
+{
+	const struct timespec time = { .tv_sec = timeout / 1000,
+				       .tv_nsec = timeout % 1000 * 1000000L };
+
+	polls++;
+	if (poll_error == 0)
+		return ppoll(fds, n, &time, NULL);
+	errno = poll_error;
+	return -1;
+}
+
+/* Without memory for poll(), the program is served all the same, and we do not run at full speed.
+ */
+static void test_no_memory_to_wait(void)
+{
+	_cleanup_spawn_ struct spawn_result result = { 0 };
+
+	polls = 0;
+	poll_error = ENOMEM;
+	assert(shell("cat; sleep 0.5; echo end >&2; exit 3", "text", 10, &result) == 0);
+	poll_error = 0;
+	assert(strcmp(result.out, "text") == 0 && strcmp(result.err, "end\n") == 0);
+	assert(WIFEXITED(result.wait_status) && WEXITSTATUS(result.wait_status) == 3);
+	assert(polls < 100); /* every 20 ms */
+}
+
 int main(void)
 {
 	for (int fd = 3; fd < 64; fd++) /* those of the test runner */
@@ -403,8 +434,9 @@ int main(void)
 	test_limit_leftover();
 	test_not_run();
 	test_clean_start();
-	test_hand_on();
+	test_forwarded_signals();
 	test_closed_standard_fds();
 	test_no_fds();
+	test_no_memory_to_wait();
 	return 0;
 }

@@ -12,6 +12,7 @@
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -20,41 +21,42 @@
 #include "base/signal.h"
 #include "base/spawn.h"
 
-/* The same on all architectures; older C libraries do not define it. */
+/* The same on all architectures; older C libraries do not define them. */
 #ifndef SYS_pidfd_open
 #define SYS_pidfd_open 434
 #endif
+#ifndef SYS_close_range
+#define SYS_close_range 436
+#endif
+#define CLOEXEC_FLAG (1u << 2) /* CLOSE_RANGE_CLOEXEC */
 
 /* Time after SIGTERM until a program is killed, and after SIGKILL until we stop waiting for it. */
 #define GRACE_SECONDS 3
-/* Interval at which we check whether a program has ended if the kernel has no pidfd. */
+/* Interval at which we check whether a program has ended if the kernel cannot tell us. */
 #define ASK_EVERY_MS 20
 
-/* The ends of a pipe; -1 = closed. */
-struct pipe {
-	int read;
-	int write;
-};
-
 struct text {
-	char *v; /* owned, not NUL-terminated */
+	char *v; /* owned, with room for a NUL */
 	size_t n;
 	bool cut;
 };
 
 /* A running program: our ends of its pipes, and the data read from them. */
-struct run {
+struct process {
 	pid_t pid;
 	int ended;   /* owned: a pidfd, readable when the program has ended; -1 = there is none */
 	int signals; /* owned: a signalfd, readable while a signal in `wanted` is pending; never
 			read */
 	sigset_t wanted;
-	struct pipe in, out, err; /* owned */
-	const char *input;	  /* borrowed: the rest that is to be written */
-	struct text answer, complaint;
+	int pipes[3][2];   /* owned: those of stdin, stdout and stderr; -1 = closed */
+	const char *input; /* borrowed: the rest that is to be written */
+	struct text out, err;
 	uint64_t deadline;
 	unsigned stage; /* action at the deadline: 0 = SIGTERM, 1 = SIGKILL, 2 = stop waiting */
 };
+
+/* The ends of a pipe. */
+enum { READ, WRITE };
 
 static void close_end(int *fd)
 {
@@ -62,56 +64,45 @@ static void close_end(int *fd)
 	*fd = -1;
 }
 
-static void close_run(struct run *run)
+static void close_process(struct process *process)
 {
-	int *const fds[] = { &run->ended,    &run->signals,   &run->in.read,  &run->in.write,
-			     &run->out.read, &run->out.write, &run->err.read, &run->err.write };
-
-	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
-		close_end(fds[i]);
-	free(run->answer.v);
-	free(run->complaint.v);
+	close_end(&process->ended);
+	close_end(&process->signals);
+	for (int i = 0; i < 3; i++) {
+		close_end(&process->pipes[i][READ]);
+		close_end(&process->pipes[i][WRITE]);
+	}
+	free(process->out.v);
+	free(process->err.v);
 }
-#define _cleanup_run_ __attribute__((cleanup(close_run)))
-
-static int open_pipe(struct pipe *ret)
-{
-	int fds[2];
-
-	if (pipe2(fds, O_CLOEXEC) < 0)
-		return -errno;
-	*ret = (struct pipe){ fds[0], fds[1] };
-	return 0;
-}
+#define _cleanup_process_ __attribute__((cleanup(close_process)))
 
 /* Only our ends are non-blocking, as programs expect blocking pipes. */
-static int open_pipes(struct run *run)
+static int open_pipes(struct process *process)
 {
-	int r;
+	for (int i = 0; i < 3; i++) {
+		int *fds = process->pipes[i];
 
-	if ((r = open_pipe(&run->in)) < 0 || (r = open_pipe(&run->out)) < 0 ||
-	    (r = open_pipe(&run->err)) < 0)
-		return r;
-	if (fcntl(run->in.write, F_SETFL, O_NONBLOCK) < 0 ||
-	    fcntl(run->out.read, F_SETFL, O_NONBLOCK) < 0 ||
-	    fcntl(run->err.read, F_SETFL, O_NONBLOCK) < 0)
-		return -errno;
+		if (pipe2(fds, O_CLOEXEC) < 0 ||
+		    fcntl(fds[i == STDIN_FILENO ? WRITE : READ], F_SETFL, O_NONBLOCK) < 0)
+			return -errno;
+	}
 	return 0;
 }
 
 /* Excludes signals that were already pending before the program was run; they are not forwarded to
  * it. */
-static int open_signals(struct run *run, bool interruptible)
+static int open_signals(struct process *process, bool interruptible)
 {
 	sigset_t pending;
 
-	signal_termination(&run->wanted);
+	signal_termination(&process->wanted);
 	sigpending(&pending);
 	for (int sig = 1; sig < NSIG; sig++)
 		if (!interruptible || sigismember(&pending, sig) == 1)
-			sigdelset(&run->wanted, sig);
-	run->signals = signalfd(-1, &run->wanted, SFD_CLOEXEC | SFD_NONBLOCK);
-	return run->signals < 0 ? -errno : 0;
+			sigdelset(&process->wanted, sig);
+	process->signals = signalfd(-1, &process->wanted, SFD_CLOEXEC | SFD_NONBLOCK);
+	return process->signals < 0 ? -errno : 0;
 }
 
 /* Closes fds inherited from our caller: a background script would keep them open. glibc has a file
@@ -120,26 +111,25 @@ static int close_on_exec(void)
 {
 	_cleanup_names_ struct file_names fds = { 0 };
 
-	int r = file_scan(AT_FDCWD, "/proc/self/fd", &fds);
-	if (r < 0)
-		return r;
+	if (syscall(SYS_close_range, STDERR_FILENO + 1, ~0u, CLOEXEC_FLAG) == 0)
+		return 0;
+	int r = file_scan(AT_FDCWD, "/proc/self/fd", &fds); /* before Linux 5.11 */
 	for (int i = 0; i < fds.n; i++) {
 		unsigned long fd = strtoul(fds.v[i]->d_name, NULL, 10);
 		if (fd > STDERR_FILENO) /* fails for that of the scan, which is closed */
 			(void)fcntl((int)fd, F_SETFD, FD_CLOEXEC);
 	}
-	return 0;
+	return r;
 }
 
 /* The order matters: the end for stdin may be fd 1 or 2 if we were started with them closed. */
-static int set_files(posix_spawn_file_actions_t *files, const struct run *run)
+static int set_files(posix_spawn_file_actions_t *files, const struct process *process)
 {
-	int r = posix_spawn_file_actions_adddup2(files, run->in.read, STDIN_FILENO);
+	int r = 0;
 
-	if (r == 0)
-		r = posix_spawn_file_actions_adddup2(files, run->out.write, STDOUT_FILENO);
-	if (r == 0)
-		r = posix_spawn_file_actions_adddup2(files, run->err.write, STDERR_FILENO);
+	for (int i = 0; i < 3 && r == 0; i++)
+		r = posix_spawn_file_actions_adddup2(
+			files, process->pipes[i][i == STDIN_FILENO ? READ : WRITE], i);
 	return r;
 }
 
@@ -163,7 +153,7 @@ static int set_attributes(posix_spawnattr_t *attributes)
 }
 
 /* Returns 0 or a positive errno, like posix_spawn(), including errors of exec. */
-static int start(struct run *run, const char *const argv[])
+static int start(struct process *process, const char *const argv[])
 {
 	posix_spawn_file_actions_t files;
 	posix_spawnattr_t attributes;
@@ -173,11 +163,11 @@ static int start(struct run *run, const char *const argv[])
 		return r;
 	r = posix_spawnattr_init(&attributes);
 	if (r == 0) {
-		r = set_files(&files, run);
+		r = set_files(&files, process);
 		if (r == 0)
 			r = set_attributes(&attributes);
 		if (r == 0)
-			r = posix_spawn(&run->pid, argv[0], &files, &attributes,
+			r = posix_spawn(&process->pid, argv[0], &files, &attributes,
 					(char *const *)argv, environ);
 		posix_spawnattr_destroy(&attributes);
 	}
@@ -188,19 +178,21 @@ static int start(struct run *run, const char *const argv[])
 /* Close the pipe, which marks the end of the text, when everything is written or the reader is
  * gone. We keep the reading end open until the program has ended, so writing never causes EPIPE or
  * SIGPIPE. */
-static void feed(struct run *run)
+static void write_input(struct process *process)
 {
-	ssize_t n = write(run->in.write, run->input, strlen(run->input));
+	int *fd = &process->pipes[STDIN_FILENO][WRITE];
+	ssize_t n = write(*fd, process->input, strlen(process->input));
 
 	if (n > 0)
-		run->input += n;
-	if ((n < 0 && errno != EAGAIN && errno != EINTR) || *run->input == '\0')
-		close_end(&run->in.write);
+		process->input += n;
+	if ((n < 0 && errno != EAGAIN && errno != EINTR) || *process->input == '\0')
+		close_end(fd);
 }
 
-/* Reads once. Data beyond the limit is discarded, so that the program does not block. Returns the
- * number of bytes read. */
-static size_t collect(int *fd, struct text *text)
+/* Reads once. Data beyond the limit is discarded, so that the program does not block, and so is
+ * data for which there is no memory: the program must not run unsupervised. Returns the number of
+ * bytes read. */
+static size_t read_output(int *fd, struct text *text)
 {
 	char buf[16384];
 
@@ -213,25 +205,26 @@ static size_t collect(int *fd, struct text *text)
 	}
 	size_t room = FILE_LIMIT - text->n;
 	size_t kept = (size_t)n < room ? (size_t)n : room;
-	if (kept < (size_t)n)
-		text->cut = true;
-	if (kept > 0) {
-		text->v = mem_grow(text->v, text->n + kept, 1);
+	char *v = kept > 0 ? realloc(text->v, text->n + kept + 1) : NULL;
+	if (v) {
+		text->v = v;
 		memcpy(text->v + text->n, buf, kept);
 		text->n += kept;
 	}
+	if (!v || kept < (size_t)n)
+		text->cut = true;
 	return (size_t)n;
 }
 
 /* Reads what is currently in the pipe, but no more: a background process may keep writing. */
-static void drain(int *fd, struct text *text)
+static void read_rest(int *fd, struct text *text)
 {
 	int left = 0;
 
 	if (*fd < 0 || ioctl(*fd, FIONREAD, &left) < 0)
 		return;
 	while (left > 0) {
-		size_t n = collect(fd, text);
+		size_t n = read_output(fd, text);
 		if (n == 0)
 			return;
 		left -= (int)n;
@@ -240,130 +233,141 @@ static void drain(int *fd, struct text *text)
 
 /* Forwards each signal once. Signals are not read: they must remain pending for the caller, which
  * blocked them. */
-static void hand_on(struct run *run)
+static void forward_signals(struct process *process)
 {
 	sigset_t pending;
 
 	sigpending(&pending);
 	for (int sig = 1; sig < NSIG; sig++)
-		if (sigismember(&run->wanted, sig) == 1 && sigismember(&pending, sig) == 1) {
-			(void)kill(-run->pid, sig); /* if it is gone, the pidfd shows it next */
-			sigdelset(&run->wanted, sig);
+		if (sigismember(&process->wanted, sig) == 1 && sigismember(&pending, sig) == 1) {
+			(void)kill(-process->pid, sig); /* if it is gone, the pidfd shows it next */
+			sigdelset(&process->wanted, sig);
 		}
-	if (signalfd(run->signals, &run->wanted, 0) < 0)
-		close_end(&run->signals);
+	if (signalfd(process->signals, &process->wanted, 0) < 0)
+		close_end(&process->signals);
 }
 
 /* Handles an expired deadline. Returns whether to keep waiting: a process that hangs in the kernel
  * survives even SIGKILL. */
-static bool end(struct run *run)
+static bool terminate(struct process *process)
 {
-	switch (run->stage++) {
+	switch (process->stage++) {
 	case 0:
-		(void)kill(-run->pid, SIGTERM);
+		(void)kill(-process->pid, SIGTERM);
 		break;
 	case 1:
-		(void)kill(-run->pid, SIGKILL);
-		(void)kill(run->pid, SIGKILL); /* it may have left its process group */
+		(void)kill(-process->pid, SIGKILL);
+		(void)kill(process->pid, SIGKILL); /* it may have left its process group */
 		break;
 	default:
 		return false;
 	}
-	run->deadline = clock_in(GRACE_SECONDS);
+	process->deadline = clock_in(GRACE_SECONDS);
 	return true;
 }
 
 /* Returns whether the program has ended, without reaping it. */
-static bool has_ended(const struct run *run)
+static bool has_ended(const struct process *process)
 {
 	siginfo_t info = { 0 };
 
-	return waitid(P_PID, (id_t)run->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
-	       info.si_pid == run->pid;
+	return waitid(P_PID, (id_t)process->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+	       info.si_pid == process->pid;
+}
+
+/* Like poll(), and returns whether it succeeded. Otherwise, for lack of memory, all of these are to
+ * be tried after a while: none of them blocks. */
+static bool wait_for_any(struct pollfd *fds, nfds_t n, int timeout)
+{
+	static const struct timespec pause = { .tv_nsec = ASK_EVERY_MS * 1000 * 1000 };
+
+	if (poll(fds, n, timeout) >= 0)
+		return true;
+	if (errno != EINTR)
+		(void)nanosleep(&pause, NULL);
+	for (nfds_t i = 0; i < n; i++)
+		fds[i].revents = fds[i].fd < 0 ? 0 : fds[i].events;
+	return false;
 }
 
 /* Serves the pipes until the program itself has ended, even if other processes keep them open. */
-static void attend(struct run *run)
+static void serve(struct process *process)
 {
+	int *in = &process->pipes[STDIN_FILENO][WRITE];
+	int *out = &process->pipes[STDOUT_FILENO][READ];
+	int *err = &process->pipes[STDERR_FILENO][READ];
+
 	for (;;) {
 		struct pollfd fds[] = {
-			{ .fd = run->ended, .events = POLLIN },
-			{ .fd = run->signals, .events = POLLIN },
-			{ .fd = run->in.write, .events = POLLOUT },
-			{ .fd = run->out.read, .events = POLLIN },
-			{ .fd = run->err.read, .events = POLLIN },
+			{ .fd = process->ended, .events = POLLIN },
+			{ .fd = process->signals, .events = POLLIN },
+			{ .fd = *in, .events = POLLOUT },
+			{ .fd = *out, .events = POLLIN },
+			{ .fd = *err, .events = POLLIN },
 		};
-		int left = clock_left(run->deadline, run->ended < 0 ? ASK_EVERY_MS : INT_MAX);
+		int left =
+			clock_left(process->deadline, process->ended < 0 ? ASK_EVERY_MS : INT_MAX);
 
 		if (left == 0) {
-			if (!end(run))
+			if (!terminate(process))
 				return;
 			continue;
 		}
-		if (poll(fds, sizeof(fds) / sizeof(fds[0]), left) < 0)
-			continue;
+		bool known = wait_for_any(fds, sizeof(fds) / sizeof(fds[0]), left);
 		if (fds[2].revents)
-			feed(run);
+			write_input(process);
 		if (fds[3].revents)
-			(void)collect(&run->out.read, &run->answer);
+			(void)read_output(out, &process->out);
 		if (fds[4].revents)
-			(void)collect(&run->err.read, &run->complaint);
+			(void)read_output(err, &process->err);
 		if (fds[1].revents)
-			hand_on(run);
-		if (fds[0].revents || (run->ended < 0 && has_ended(run)))
+			forward_signals(process);
+		if (known && process->ended >= 0 ? fds[0].revents : has_ended(process))
 			return;
 	}
 }
 
 /* Collects the exit status. If the program was terminated, the rest of its process group is killed
  * first: after it has been reaped, the ID of the group may be reused. */
-static int reap(struct run *run)
+static int reap(const struct process *process)
 {
 	int status = SIGKILL; /* its status if it ever returns from the kernel */
 
-	if (run->stage > 0)
-		(void)kill(-run->pid, SIGKILL);
-	while (waitpid(run->pid, &status, run->stage > 2 ? WNOHANG : 0) < 0 && errno == EINTR)
+	if (process->stage > 0)
+		(void)kill(-process->pid, SIGKILL);
+	while (waitpid(process->pid, &status, process->stage > 2 ? WNOHANG : 0) < 0 &&
+	       errno == EINTR)
 		;
 	return status;
 }
 
-/* Transfers a text to the caller, NUL-terminated. */
-static char *hand_over(struct text *text)
-{
-	char *v = mem_grow(text->v, text->n + 1, 1);
-
-	v[text->n] = '\0';
-	text->v = NULL;
-	return v;
-}
-
-static int run_child(struct run *run, const char *const argv[], unsigned limit_seconds,
-		     bool interruptible)
+/* Returns 0, or an error as for spawn_run(). */
+static int run(struct process *process, const char *const argv[], unsigned limit_seconds,
+	       bool interruptible)
 {
 	int r;
 
-	if ((r = close_on_exec()) < 0 || (r = open_pipes(run)) < 0 ||
-	    (r = open_signals(run, interruptible)) < 0)
+	if ((r = close_on_exec()) < 0 || (r = open_pipes(process)) < 0 ||
+	    (r = open_signals(process, interruptible)) < 0)
 		return r;
-	run->deadline = clock_in(limit_seconds);
-	r = start(run, argv);
+	process->deadline = clock_in(limit_seconds);
+	r = start(process, argv);
 	if (r != 0)
-		return -r;
-	close_end(&run->out.write);
-	close_end(&run->err.write);
-	run->ended = (int)syscall(SYS_pidfd_open, run->pid, 0);
+		return r == ENOENT || r == ENOEXEC ? r : -r;
+	close_end(&process->pipes[STDOUT_FILENO][WRITE]);
+	close_end(&process->pipes[STDERR_FILENO][WRITE]);
+	process->ended = (int)syscall(SYS_pidfd_open, process->pid, 0);
 	/* Before Linux 5.3 there is none, and older system call filters reject it. Otherwise we are
 	 * out of fds or memory, and the program must not run unsupervised. */
-	if (run->ended < 0 && errno != ENOSYS && errno != EPERM) {
+	if (process->ended < 0 && errno != ENOSYS && errno != EPERM) {
 		r = -errno;
-		run->stage = 1;
-		(void)reap(run);
+		process->stage = 1;
+		(void)reap(process);
 		return r;
 	}
-	attend(run);
-	drain(&run->out.read, &run->answer);
-	drain(&run->err.read, &run->complaint);
+	serve(process);
+	read_rest(&process->pipes[STDOUT_FILENO][READ], &process->out);
+	read_rest(&process->pipes[STDERR_FILENO][READ], &process->err);
 	return 0;
 }
 
@@ -371,31 +375,35 @@ int spawn_run(const char *const argv[], const char *input, unsigned limit_second
 	      bool interruptible, struct spawn_result *ret)
 {
 	static const struct sigaction standard = { .sa_handler = SIG_DFL };
-	_cleanup_run_ struct run run = { .ended = -1,
-					 .signals = -1,
-					 .in = { -1, -1 },
-					 .out = { -1, -1 },
-					 .err = { -1, -1 },
-					 .input = input ? input : "" };
+	_cleanup_process_ struct process process = {
+		.ended = -1,
+		.signals = -1,
+		.pipes = { { -1, -1 }, { -1, -1 }, { -1, -1 } },
+		.input = input ? input : "",
+		.out.v = mem_zero(1, 1),
+		.err.v = mem_zero(1, 1)
+	};
 	struct sigaction inherited = { .sa_handler = SIG_DFL }; /* seccomp may forbid the query */
 
 	/* If our caller ignores SIGCHLD, so do we, and the kernel discards exit statuses. */
 	sigaction(SIGCHLD, &standard, &inherited);
-	int r = run_child(&run, argv, limit_seconds, interruptible);
-	int status = r < 0 ? 0 : reap(&run);
+	int r = run(&process, argv, limit_seconds, interruptible);
+	int status = r == 0 ? reap(&process) : 0;
 	sigaction(SIGCHLD, &inherited, NULL);
-	if (r < 0)
+	if (r != 0)
 		return r;
 
-	for (size_t i = 0; i < run.complaint.n; i++)
-		if (run.complaint.v[i] == '\0')
-			run.complaint.v[i] = '?';
+	for (size_t i = 0; i < process.err.n; i++)
+		if (process.err.v[i] == '\0')
+			process.err.v[i] = '?';
+	process.out.v[process.out.n] = process.err.v[process.err.n] = '\0';
 	*ret = (struct spawn_result){ .wait_status = status,
-				      .timed_out = run.stage > 0,
-				      .out_cut = run.answer.cut,
-				      .out_len = run.answer.n };
-	ret->out = hand_over(&run.answer);
-	ret->err = hand_over(&run.complaint);
+				      .timed_out = process.stage > 0,
+				      .out_cut = process.out.cut,
+				      .out = process.out.v,
+				      .out_len = process.out.n,
+				      .err = process.err.v };
+	process.out.v = process.err.v = NULL; /* moved */
 	return 0;
 }
 

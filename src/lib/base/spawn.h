@@ -12,7 +12,7 @@
 struct spawn_result {
 	int wait_status; /* as returned by waitpid() */
 	bool timed_out;	 /* it was terminated (SIGTERM, then SIGKILL) because of the time limit */
-	bool out_cut;	 /* stdout exceeded FILE_LIMIT; the rest was discarded */
+	bool out_cut;	 /* stdout exceeded FILE_LIMIT, or the memory; the rest was discarded */
 	char *out;	 /* owned, NUL-terminated */
 	size_t out_len;
 	char *err; /* owned, NUL-terminated; NULs are replaced; truncated at FILE_LIMIT */
@@ -22,7 +22,8 @@ struct spawn_result {
  * runs in its own process group with default signal dispositions, inherits our working directory
  * and environment, and has no other open fds. If interruptible, a blocked termination signal that
  * becomes pending is forwarded to the process group, and remains pending.
- * Returns 0, or -errno if the program could not be run. */
+ * Returns 0; ENOENT if the program or its interpreter does not exist, or ENOEXEC if the file is not
+ * a program; or -errno if the program could not be run for another reason. */
 int spawn_run(const char *const argv[], const char *input, unsigned limit_seconds,
 	      bool interruptible, struct spawn_result *ret);
 void spawn_result_free(struct spawn_result *result);

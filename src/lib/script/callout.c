@@ -102,13 +102,16 @@ static int interrupted(struct error *err)
 	return error_set(err, STATUS_FAILED, "Interrupted by signal %d (%s)", sig, strsignal(sig));
 }
 
-/* A script that cannot be executed is skipped. If system resources are lacking, the operation
- * fails. */
+/* A file that is not a program, or whose interpreter does not exist, is skipped. A script that we
+ * may not execute, or for which resources are lacking, may have refused. */
 static int not_run(const struct call *call, const char *path, int error, struct error *err)
 {
-	const char *why = error == ENOENT ? "its interpreter does not exist" : strerror(error);
+	const char *why = error == ENOENT    ? "its interpreter does not exist"
+			  : error == -EACCES ? "Permission denied, or its file system is mounted "
+					       "noexec"
+					     : strerror(abs(error));
 
-	if (error != ENOENT && error != ENOEXEC && error != EACCES)
+	if (error < 0)
 		return error_set(err, STATUS_FAILED, "Unable to run %s script \"%s\": %s",
 				 kind(call), path, why);
 	log_warning("Unable to run %s script \"%s\": %s", kind(call), path, why);
@@ -156,8 +159,8 @@ static int run(const struct call *call, const char *path, struct spawn_result *r
 		return interrupted(err);
 	log_debug("%s %s: running %s", argv[4], argv[6], path);
 	int r = spawn_run(argv, call->input, limit, !call->for_post, ret);
-	if (r < 0)
-		return not_run(call, path, -r, err);
+	if (r != 0)
+		return not_run(call, path, r, err);
 	if (call->action != ACTION_CAPABILITIES) /* see negotiate() */
 		pass_on(call, path, is_taken(call, ret), ret->err);
 	if (ret->timed_out)
@@ -427,6 +430,8 @@ void callout_notify(struct callout *callout, enum callout_state state)
 	const struct call call = call_of(callout, EVENT_NOTIFY, state);
 
 	scripts_find(callout->all->env, "notifiers", scripts);
+	if (scripts->unread)
+		log_warning("%s", scripts->unread);
 	for (size_t i = 0; i < scripts->n; i++) {
 		_cleanup_spawn_ struct spawn_result result = { 0 };
 		_cleanup_error_ struct error err = { 0 };
