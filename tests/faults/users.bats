@@ -116,18 +116,26 @@ refused() {
 	same_file "$ROOT/calls" ""
 }
 
+# writable PATH MODE: others may write to it.
+writable() {
+	refused "$1 is writable by other users (mode $2); run 'chmod go-w $1'"
+}
+
+# owned PATH: it belongs to somebody else.
+owned() {
+	refused "$1 is owned by user 65534; run 'chown -h root $1'"
+}
+
 @test "a script that others may write is not run" {
 	script "$CALLOUTS" mine
 	chmod 757 "$CALLOUTS/mine"
-	refused "$CALLOUTS/mine is writable by other users (mode 0757)"
-	chmod 775 "$CALLOUTS/mine"
-	chgrp 65534 "$CALLOUTS/mine"
-	refused "$CALLOUTS/mine is writable by other users (mode 0775)"
+	writable "$CALLOUTS/mine" 0757
+	chmod 775 "$CALLOUTS/mine" # for the group of root, or with an ACL, for whom it names
+	writable "$CALLOUTS/mine" 0775
 	chmod 755 "$CALLOUTS/mine"
 	chown 65534 "$CALLOUTS/mine"
-	refused "$CALLOUTS/mine is owned by user 65534"
+	owned "$CALLOUTS/mine"
 	chown 0:0 "$CALLOUTS/mine"
-	chmod 775 "$CALLOUTS/mine"
 	run -0 --separate-stderr mdevctl define -u "$U1" -p mtty -t mtty-1
 	same_stderr ""
 	called "mine get capabilities
@@ -138,13 +146,15 @@ mine post define success"
 @test "a script in a directory that others may write is not run" {
 	script "$CALLOUTS" mine
 	chmod 777 "$CALLOUTS"
-	refused "$CALLOUTS is writable by other users (mode 0777)"
+	writable "$CALLOUTS" 0777
+	chmod 1777 "$CALLOUTS" # others can add a hard link to any program
+	refused "Other users can create files in its directory $CALLOUTS"
 	chmod 755 "$CALLOUTS"
-	chmod 777 "$ROOT/usr/lib/mdevctl"
-	refused "$ROOT/usr/lib/mdevctl is writable by other users (mode 0777)"
+	chmod 775 "$ROOT/usr/lib/mdevctl"
+	writable "$ROOT/usr/lib/mdevctl" 0775
 	chmod 755 "$ROOT/usr/lib/mdevctl"
 	chown 65534 "$ROOT/usr/lib/mdevctl/scripts.d"
-	refused "$ROOT/usr/lib/mdevctl/scripts.d is owned by user 65534"
+	owned "$ROOT/usr/lib/mdevctl/scripts.d"
 }
 
 @test "a link to a script that others may replace is not run" {
@@ -152,14 +162,112 @@ mine post define success"
 	script "$ROOT/home" mine
 	ln -s ../../../../../home/mine "$CALLOUTS/mine"
 	chown 65534 "$ROOT/home"
-	refused "$ROOT/home is owned by user 65534"
+	owned "$ROOT/home"
 	chown 0 "$ROOT/home"
-	chmod 1777 "$ROOT/home" # like /tmp: only the owner of a file can replace it
+	chmod 1777 "$ROOT/home" # like /tmp
+	refused "Other users can create files in its directory $ROOT/home"
+}
+
+@test "a link that others own is not run, wherever it is on the way to a script of root" {
+	mkdir "$ROOT/opt" "$ROOT/opt/real"
+	script "$ROOT/opt/real" mine
+	ln -s real "$ROOT/opt/current"
+	ln -s "$ROOT/opt/current/../current/mine" "$CALLOUTS/mine"
+	chown -h 65534 "$CALLOUTS/mine"
+	owned "$CALLOUTS/mine"
+	chown -h 0 "$CALLOUTS/mine"
+	chown -h 65534 "$ROOT/opt/current"
+	owned "$ROOT/opt/current"
+	chown -h 0 "$ROOT/opt/current"
 	run -0 --separate-stderr mdevctl define -u "$U1" -p mtty -t mtty-1
 	same_stderr ""
 	called "mine get capabilities
 mine pre define
 mine post define success"
+}
+
+@test "a script is run through the links of distributions: merged /usr, stow and the store of Nix" {
+	mkdir -p "$ROOT/nix/store/hash-scripts" "$ROOT/usr/local/stow/mine"
+	script "$ROOT/nix/store/hash-scripts" store
+	chmod 555 "$ROOT/nix/store/hash-scripts" "$ROOT/nix/store/hash-scripts/store"
+	script "$ROOT/usr/local/stow/mine" stow
+	mv "$ROOT/usr/lib" "$ROOT/usr/lib64"
+	ln -s lib64 "$ROOT/usr/lib"
+	ln -s "$ROOT/nix/store/hash-scripts/store" "$CALLOUTS/a"
+	ln -s ../../../../local/stow/mine/stow "$CALLOUTS/b"
+	run -0 --separate-stderr mdevctl define -u "$U1" -p mtty -t mtty-1
+	same_stderr ""
+	called "store get capabilities
+stow get capabilities
+store pre define
+store post define success"
+	MDEVCTL_ENV_ROOT=root
+	cd "$ROOT/.."
+	run -0 --separate-stderr mdevctl undefine -u "$U1"
+	same_stderr ""
+	called "store get capabilities
+stow get capabilities
+store pre undefine
+store post undefine success"
+}
+
+@test "a chain of links without an end is no script" {
+	ln -s loop "$CALLOUTS/loop"
+	run -0 --separate-stderr mdevctl define -u "$U1" -p mtty -t mtty-1
+	same_stderr ""
+}
+
+# In a mount namespace of its own: elsewhere COMMAND, as in a container or an initrd.
+elsewhere() {
+	unshare -m true 2>/dev/null || skip "cannot create a mount namespace here"
+	unshare -m sh -c "$1"
+}
+
+@test "a script that refuses is obeyed where /proc is not mounted" {
+	script "$CALLOUTS" mine 'exit 1'
+	run -7 --separate-stderr elsewhere "umount -l /proc; exec mdev-define -u $U1 -p mtty -t mtty-1"
+	same_stderr "Error: Script '\"$CALLOUTS/mine\"' failed with status '1'"
+}
+
+@test "a script on a file system that is mounted noexec is not passed over" {
+	mount='mount -t tmpfs -o noexec,mode=755 tmpfs "$CALLOUTS" && printf "#!/bin/sh\n" >"$CALLOUTS/mine" &&
+		chmod 755 "$CALLOUTS/mine"'
+	run -1 --separate-stderr elsewhere "$mount && exec mdev-define -u $U1 -p mtty -t mtty-1"
+	same_stderr "Error: Unable to run callout script \"$CALLOUTS/mine\": Permission denied, or its file system is mounted noexec"
+	[[ ! -e $D/mtty ]]
+	run -0 --separate-stderr elsewhere "$mount && exec mdev-define -f -u $U1 -p mtty -t mtty-1"
+	[[ $stderr == "Warning: Forcing operation 'define' despite callout failure. Error was: Unable to run"* ]]
+}
+
+@test "a script that cannot be examined is not passed over, unless it is missing" {
+	local error
+	script "$CALLOUTS" mine
+	for error in EIO ENOMEM EACCES; do
+		run -1 --separate-stderr strace -qq -o /dev/null -P "$CALLOUTS/mine" -e "inject=%stat,%lstat,%fstat:error=$error" \
+			mdev-define -u "$U1" -p mtty -t mtty-1
+		[[ $stderr == "Error: Unable to read $CALLOUTS/mine: "* ]]
+		[[ ! -e $D/mtty ]]
+	done
+	run -0 --separate-stderr strace -qq -o /dev/null -P "$CALLOUTS/mine" -e "inject=%stat,%lstat,%fstat:error=ENOENT" \
+		mdev-define -u "$U1" -p mtty -t mtty-1
+	same_stderr ""
+	run -1 --separate-stderr strace -qq -o /dev/null -P "$ROOT/usr" -e "inject=%stat,%lstat,%fstat:error=EIO" \
+		mdev-undefine -u "$U1"
+	[[ $stderr == *"Unable to read $CALLOUTS/mine: Input/output error"* ]]
+	run -0 --separate-stderr strace -qq -o /dev/null -P "$CALLOUTS/mine" -e "inject=%stat,%lstat,%fstat:error=EIO" \
+		mdev-undefine -f -u "$U1"
+	[[ $stderr == "Warning: Forcing operation 'undefine' despite callout failure. Error was: Unable to read"* ]]
+}
+
+@test "a directory of scripts that cannot be read is not passed over" {
+	script "$CALLOUTS" mine
+	chmod 000 "$CALLOUTS"
+	run -1 --separate-stderr weak mdev-define -u "$U1" -p mtty -t mtty-1
+	same_stderr "Error: Unable to read $CALLOUTS: Permission denied"
+	chmod 755 "$CALLOUTS"
+	chmod 000 "$NOTIFIERS"
+	run -0 --separate-stderr weak mdev-define -u "$U1" -p mtty -t mtty-1
+	same_stderr "Warning: Unable to read $NOTIFIERS: Permission denied"
 }
 
 # A device with a cdev node that only root may open.
@@ -199,7 +307,7 @@ sys.stdin.read()' "$NODE" 3>&-; }
 	script "$ROOT/opt" mine
 	ln -s ../../../../../opt/mine "$CALLOUTS/mine"
 	chmod 777 "$CALLOUTS"
-	refused "$CALLOUTS is writable by other users (mode 0777)"
+	writable "$CALLOUTS" 0777
 }
 
 @test "an ordinary user is told what to do where permission is denied" {

@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -12,6 +11,13 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "script/scripts.h"
+
+/* Write permission for others. With an ACL, that of the group is its mask: it may be granted to
+ * anybody, even if the group is that of root. */
+#define WRITABLE (S_IWGRP | S_IWOTH)
+
+/* As many as the kernel follows. */
+#define LINKS 40
 
 static bool is_leftover(const char *name)
 {
@@ -28,123 +34,161 @@ static bool is_leftover(const char *name)
 	return false;
 }
 
-/* Returns why users other than root and the caller could change the contents of path: they own it
- * or can write to it. The group of root is treated like root; in a sticky directory, only the owner
- * of a file can replace it. Owned by the caller; NULL = they cannot. */
-static char *exposure(const char *path, const struct stat *st)
+/* Sets *ret_why (owned by the caller) if users other than root and the caller could change the file
+ * at `path` in `dir`. In a directory with the sticky bit, such as /tmp, they can only add files:
+ * whoever owns a directory there keeps it, but a file may be a hard link to any other. */
+static int check_file(const char *dir, const char *path, const struct stat *st, char **ret_why)
 {
-	mode_t writable = S_IWOTH | (st->st_gid == 0 ? 0 : S_IWGRP);
+	const char *in = *dir ? dir : "/";
+	struct stat above;
 
-	if (st->st_uid != 0 && st->st_uid != geteuid())
-		return mem_printf("%s is owned by user %u", path, st->st_uid);
-	if (st->st_mode & writable && !(S_ISDIR(st->st_mode) && st->st_mode & S_ISVTX))
-		return mem_printf("%s is writable by other users (mode %04o)", path,
-				  st->st_mode & 07777);
-	return NULL;
-}
-
-/* Checks a path without symbolic links and all directories above it. */
-static char *exposed_path(char *path)
-{
-	struct stat st;
-
-	for (;;) {
-		char *why = stat(path, &st) < 0 ? mem_printf("Unable to access %s: %s", path,
-							     error_words(errno))
-						: exposure(path, &st);
-		char *slash = strrchr(path, '/');
-
-		if (why || !slash || !path[1])
-			return why;
-		slash[slash == path] = '\0'; /* "/a" is in "/" */
+	if (st->st_uid != 0 && st->st_uid != geteuid()) {
+		*ret_why = mem_printf("%s is owned by user %u; run 'chown -h root %s'", path,
+				      st->st_uid, path);
+	} else if (S_ISDIR(st->st_mode) ? (st->st_mode & WRITABLE && !(st->st_mode & S_ISVTX))
+					: !S_ISLNK(st->st_mode) && st->st_mode & WRITABLE) {
+		*ret_why = mem_printf("%s is writable by other users (mode %04o); run "
+				      "'chmod go-w %s'",
+				      path, st->st_mode & 07777, path);
+	} else if (!S_ISDIR(st->st_mode)) {
+		if (lstat(in, &above) < 0)
+			return -errno;
+		if (above.st_mode & WRITABLE)
+			*ret_why =
+				mem_printf("Other users can create files in its directory %s", in);
 	}
+	return 0;
 }
 
-/* Returns why other users could control this script, which runs with our privileges. If it is a
- * symbolic link, its target and the directories above that are checked. Owned by the caller; NULL =
- * they cannot. */
-static char *exposed(int fd)
+/* Follows a path from the directory *at ("" = /), which becomes what it leads to: a path without
+ * links. Each directory, link and file on the way is checked, until *ret_why is set. */
+static int follow(char **at, const char *path, unsigned *links, char **ret_why)
 {
-	char name[32], target[PATH_MAX];
+	char target[PATH_MAX];
+	struct stat st;
+	ssize_t n;
+	int r = 0;
 
-	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
-	ssize_t n = readlink(name, target, sizeof(target) - 1);
-	if (n < 0)
-		return mem_printf("Unable to read its path: %s", error_words(errno));
-	target[n] = '\0';
-	return exposed_path(target);
+	if (*path == '/')
+		**at = '\0';
+	while (r == 0 && !*ret_why && *(path += strspn(path, "/"))) {
+		size_t length = strcspn(path, "/");
+		_cleanup_free_ char *name = mem_text_n(path, length);
+
+		path += length;
+		if (strcmp(name, ".") == 0)
+			continue;
+		if (strcmp(name, "..") == 0) {
+			*(**at ? strrchr(*at, '/') : *at) = '\0';
+			continue;
+		}
+		_cleanup_free_ char *next = mem_printf("%s/%s", *at, name);
+		r = lstat(next, &st) < 0 ? -errno : check_file(*at, next, &st, ret_why);
+		if (r < 0 || *ret_why)
+			continue;
+		if (!S_ISLNK(st.st_mode)) {
+			free(*at);
+			*at = next;
+			next = NULL;
+		} else if ((n = readlink(next, target, sizeof(target) - 1)) < 0) {
+			r = -errno;
+		} else if (++*links > LINKS) {
+			r = -ELOOP;
+		} else {
+			target[n] = '\0';
+			r = follow(at, target, links, ret_why);
+		}
+	}
+	return r;
 }
 
-/* Whether an error concerns the file itself, rather than our resources or the disk. */
-static bool is_certain(int error)
+/* Checks whether others could control what is run under this path, with our privileges. If nobody
+ * can change any part of it, it is still the file that was checked when it is executed. */
+static int check_path(const char *path, char **ret_why)
 {
-	return error == ENOENT || error == ENOTDIR || error == EACCES || error == ELOOP;
-}
-
-/* Symbolic links are followed, as administrators use them to install scripts. in_dir says why
- * others could replace any file of its directory, a link included; NULL = they cannot. Returns 1 or
- * 0, or -errno if this cannot be determined. */
-static int is_executable(const struct env *env, const char *in_dir, const char *path)
-{
+	char dir[PATH_MAX] = "";
+	unsigned links = 0;
 	struct stat st;
 
-	_cleanup_close_ int fd = openat(env->root, path, O_PATH | O_CLOEXEC);
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return is_certain(errno) ? 0 : -errno;
-	if (!S_ISREG(st.st_mode))
+	if (lstat("/", &st) < 0 || (*path != '/' && !getcwd(dir, sizeof(dir))))
+		return -errno;
+	_cleanup_free_ char *at = mem_text("");
+	int r = check_file("", "/", &st, ret_why);
+	if (r == 0)
+		r = follow(&at, dir, &links, ret_why);
+	return r < 0 ? r : follow(&at, path, &links, ret_why);
+}
+
+/* Whether an error means that there is no such file; otherwise there may be one. */
+static bool is_missing(int error)
+{
+	return error == ENOENT || error == ENOTDIR || error == ELOOP;
+}
+
+/* Returns whether this is a script to be run, or -errno if that cannot be determined. Symbolic
+ * links are followed, as administrators use them to install scripts. Whether we may execute it is
+ * seen when it is run: one that we may not cannot be asked, which does not mean that it accepts. */
+static int is_script(const char *path)
+{
+	_cleanup_free_ char *why = NULL;
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return is_missing(errno) ? 0 : -errno;
+	if (!S_ISREG(st.st_mode) || !(st.st_mode & (S_IXUSR | S_IXGRP | S_IXOTH)))
 		return 0;
-	if (faccessat(env->root, path, X_OK, AT_EACCESS) < 0)
-		return is_certain(errno) ? 0 : -errno;
-	_cleanup_free_ char *why = in_dir ? mem_text(in_dir) : exposed(fd);
+	int r = check_path(path, &why);
+	if (r < 0)
+		return is_missing(-r) ? 0 : r;
 	if (why)
-		log_warning("Ignoring script %s/%s: %s", env->root_path, path, why);
+		log_warning("Ignoring script %s: %s", path, why);
 	return !why;
 }
 
-static void note_unread(const struct env *env, const char *path, int error, struct scripts *ret)
+static void note_unread(const char *path, int error, struct scripts *ret)
 {
 	if (!ret->unread)
-		ret->unread = mem_printf("Unable to read %s/%s: %s", env->root_path, path,
-					 error_words(error));
+		ret->unread = mem_printf("Unable to read %s: %s", path, error_words(error));
 }
 
-static void add_dir(const struct env *env, const char *dir, struct scripts *ret)
+static void add_dir(const char *dir, struct scripts *ret)
 {
 	_cleanup_names_ struct file_names names = { 0 };
 
-	_cleanup_close_ int fd = file_open_dir(env->root, dir);
-	int r = file_scan(fd, NULL, &names);
-	if (r < 0 && r != -ENOENT && is_certain(-r))
-		log_warning("Unable to read directory %s/%s: %s", env->root_path, dir,
-			    error_words(-r));
+	int r = file_scan(AT_FDCWD, dir, &names);
+	if (r == -ENOTDIR || r == -ELOOP)
+		log_warning("Unable to read directory %s: %s", dir, error_words(-r));
 	else if (r < 0 && r != -ENOENT)
-		note_unread(env, dir, -r, ret);
-	_cleanup_free_ char *in_dir = names.n > 0 ? exposed(fd) : NULL;
+		note_unread(dir, -r, ret);
 	for (int i = 0; i < names.n; i++) {
 		const char *name = names.v[i]->d_name;
 		_cleanup_free_ char *path = mem_printf("%s/%s", dir, name);
 
-		r = is_leftover(name) ? 0 : is_executable(env, in_dir, path);
+		r = is_leftover(name) ? 0 : is_script(path);
 		if (r < 0)
-			note_unread(env, path, -r, ret);
+			note_unread(path, -r, ret);
 		if (r <= 0) {
-			log_debug("Ignoring %s/%s: not a script", env->root_path, path);
+			log_debug("Ignoring %s: not a script", path);
 			continue;
 		}
 		ret->v = mem_grow(ret->v, ret->n + 1, sizeof(ret->v[0]));
-		ret->v[ret->n++] = mem_printf("%s/%s", env->root_path, path);
+		ret->v[ret->n++] = path;
+		path = NULL;
 	}
 }
 
 void scripts_find(const struct env *env, const char *kind, struct scripts *scripts)
 {
+	static const char *const dirs[] = { "usr/lib/mdevctl", "etc/mdevctl.d" };
+
 	if (scripts->known)
 		return;
-	_cleanup_free_ char *packaged = mem_printf("usr/lib/mdevctl/scripts.d/%s", kind);
-	_cleanup_free_ char *local = mem_printf("etc/mdevctl.d/scripts.d/%s", kind);
 	scripts->known = true;
-	add_dir(env, packaged, scripts);
-	add_dir(env, local, scripts);
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
+		_cleanup_free_ char *dir =
+			mem_printf("%s/%s/scripts.d/%s", env->root_path, dirs[i], kind);
+		add_dir(dir, scripts);
+	}
 }
 
 void scripts_free(struct scripts *scripts)
