@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/log.h"
 #include "base/mem.h"
-#include "host/parent.h"
+#include "view/reason.h"
 #include "view/snapshot.h"
 #include "ui/cli.h"
 #include "ui/status.h"
@@ -29,7 +29,7 @@ static int run(const struct cli *cli, struct env *env, struct error *err)
 			 : json ? SNAPSHOT_NODES
 				: 0;
 	snapshot_read(env, view.filter.uuid, parts, &state);
-	if (snapshot_require(&state, &view.filter, err) < 0)
+	if (snapshot_require(env, &state, &view.filter, err) < 0)
 		return -1;
 	if (json)
 		status_print_json(&state, &view);
@@ -40,7 +40,7 @@ static int run(const struct cli *cli, struct env *env, struct error *err)
 	if (check)
 		return snapshot_verdict(&state, &view.filter, err);
 	if (state.n_parents == 0 && state.vfs.n == 0) {
-		_cleanup_free_ char *why = parent_explain(env, NULL);
+		_cleanup_free_ char *why = reason_no_types(env, NULL);
 		log_hint("%s", why);
 	}
 	return state.unseen ? error_set(err, STATUS_FAILED, "%s", state.unseen) : 0;

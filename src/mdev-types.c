@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/log.h"
 #include "base/mem.h"
-#include "host/parent.h"
 #include "set/types.h"
 #include "ui/cli.h"
 #include "ui/print.h"
+#include "view/reason.h"
 
 static const struct cli_use uses[] = {
 	{ CLI_PARENT, "List only the types of this parent" },
@@ -23,7 +23,7 @@ static int run(const struct cli *cli, struct env *env, struct error *err)
 	else
 		print_types(&list);
 	if (list.n == 0) {
-		_cleanup_free_ char *why = parent_explain(env, cli_value(cli, CLI_PARENT));
+		_cleanup_free_ char *why = reason_no_types(env, cli_value(cli, CLI_PARENT));
 		log_hint("%s", why);
 	}
 	return 0;

@@ -64,7 +64,7 @@ echo \"\$*\" >>'$BATS_TEST_TMPDIR/calls'"
 	definition mtty "$U2" mtty-2 auto
 	definition mtty "$U3" mtty-1 auto
 	FAKEKERNEL_FAIL=create:$U2=EIO fails 1 \
-		"Warning: Start of $U1 on mtty failed: Parent mtty does not support mdev type mtty-9. Did you mean 'mtty-1'?
+		"Warning: Start of $U1 on mtty failed: Parent mtty does not support mdev type mtty-9. It supports mtty-1 (Single port serial), mtty-2 (Dual port serial)
 Warning: Start of $U2 on mtty failed: Failed to create mdev $U2, type mtty-2 on mtty: Input/output error
 Error: 2 of 3 devices on mtty could not be started: $U1, $U2" mdevctl start-parent-mdevs mtty
 	run -0 mdevctl list

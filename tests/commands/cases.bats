@@ -27,7 +27,7 @@ no_parent() {
 		# shellcheck disable=SC2086 # words
 		run -0 --separate-stderr mdevctl $command -p "$1"
 		same ""
-		same_stderr "Hint: Parent '$1' does not exist. Did you mean '$2'?"
+		same_stderr "Hint: Unable to find parent device '$1'. Did you mean '$2'?"
 	done
 }
 

@@ -274,14 +274,15 @@ Device $U1 has no attributes" mdevctl modify -u "$U1" --delattr --index=42949672
 	done
 	# Human-readable names may have slashes.
 	definition mtty "$U2" mtty-1
-	for bad in mtty/1 mtty-1/name; do
-		fails 3 "Error: Parent mtty has no type with the name '$bad'" \
+	local hint=". It supports mtty-1 (Single port serial), mtty-2 (Dual port serial)"
+	for bad in mtty-1/9 mtty-1/name; do
+		fails 3 "Error: Parent mtty does not support mdev type $bad$hint" \
 			mdevctl define -u "$U1" -p mtty "--type=$bad"
-		fails 3 "Error: Parent later has no type with the name '$bad'" \
+		fails 3 "Error: Unable to find parent device 'later'" \
 			mdevctl define -u "$U1" -p later "--type=$bad"
-		fails 3 "Error: Parent mtty has no type with the name '$bad'" \
+		fails 3 "Error: Parent mtty does not support mdev type $bad$hint" \
 			mdevctl start -u "$U1" -p mtty "--type=$bad"
-		fails 3 "Error: Parent mtty has no type with the name '$bad'" \
+		fails 3 "Error: Parent mtty does not support mdev type $bad$hint" \
 			mdevctl modify -u "$U2" --auto "--type=$bad"
 	done
 }

@@ -335,7 +335,7 @@ EOF
 	fails 4 "Error: Device already exists" mdevctl start "--uuid=$U2"
 	fails 1 "Error: Multiple definitions found for device $U1. Please specify a parent." \
 		mdevctl start "--uuid=$U1"
-	fails 3 "Error: Parent mtty does not support mdev type mtty-99. Did you mean 'mtty-1'?" \
+	fails 3 "Error: Parent mtty does not support mdev type mtty-99. It supports mtty-1 (Single port serial), mtty-2 (Dual port serial)" \
 		libvirt '{"mdev_type":"mtty-99","start":"manual"}' start --parent=mtty --jsonfile=/dev/stdin
 	fails 1 "Error: Invalid attribute 'nosuch'" libvirt \
 		'{"mdev_type":"mtty-1","start":"manual","attrs":[{"nosuch":"1"}]}' \

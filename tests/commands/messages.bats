@@ -53,6 +53,104 @@ suggests() {
 	suggests "" mdevctl start -p mtty -t "$(printf 'x%.0s' {1..255})"
 }
 
+@test "a type number is answered with what the parent supports, never with another number" {
+	local card=0000:41:00.0
+	add_type $card nvidia-222 16 vfio-pci "GRID T4-1Q"
+	add_type $card nvidia-223 8 vfio-pci "GRID T4-2Q"
+	add_type $card nvidia-224 4 vfio-pci "GRID T4-4Q"
+	fails 3 "Error: Parent $card does not support mdev type nvidia-63. It supports nvidia-222 (GRID T4-1Q), nvidia-223 (GRID T4-2Q), nvidia-224 (GRID T4-4Q)" \
+		mdevctl start -u "$U1" -p $card -t nvidia-63
+	suggests "" mdevctl start -p $card -t nvidia-22
+	suggests "" mdevctl start -p $card -t "GRID T4-3Q"
+	suggests nvidia-222 mdevctl start -p $card -t nvdia-222
+	suggests "GRID T4-4Q" mdevctl start -p $card -t T4-4Q
+	suggests "GRID T4-4Q" mdevctl start -p $card -t "grid T4-4Q"
+	suggests "GRID T4-2Q" mdevctl start -p $card -t "GRID P4-2Q"
+	for i in 1 2 3 4 5 6 7; do
+		add_type $card "nvidia-30$i" 4 vfio-pci "$(printf 'x%.0s' {1..100})"
+	done
+	fails 3 "Error: Parent $card does not support mdev type x. It supports nvidia-222 (GRID T4-1Q), nvidia-223 (GRID T4-2Q), nvidia-224 (GRID T4-4Q), nvidia-301, nvidia-302, nvidia-303, nvidia-304, nvidia-305 and 2 more" \
+		mdevctl start -u "$U1" -p $card -t x
+	rm -r "$SYS/class/mdev_bus/mtty/mdev_supported_types"/*
+	fails 3 "Error: Parent mtty does not support mdev type x. It does not support any types" \
+		mdevctl start -u "$U1" -p mtty -t x
+}
+
+@test "a parent that definitions exist for is not misspelt" {
+	add_type 0000:41:00.0 nvidia-222 16 vfio-pci
+	definition 0000:c1:00.0 "$U1" nvidia-222
+	fails 3 "Error: Unable to find parent device '0000:c1:00.0'" mdevctl start -u "$U1"
+	fails 3 "Error: Unable to find parent device '0000:c1:00.0'" \
+		mdevctl start -u "$U2" -p 0000:c1:00.0 -t nvidia-222
+	mdevctl undefine -u "$U1"
+	fails 3 "Error: Unable to find parent device '0000:c1:00.0'. Did you mean '0000:41:00.0'?" \
+		mdevctl start -u "$U2" -p 0000:c1:00.0 -t nvidia-222
+}
+
+# pci NAME [DRIVER]: adds a PCI device that is not a parent.
+pci() {
+	mkdir -p "$SYS/bus/pci/devices/$1"
+	[[ -z ${2:-} ]] || ln -sfn "../../drivers/$2" "$SYS/bus/pci/devices/$1/driver"
+}
+
+# no_parent NAME TEXT: all commands that need the parent say what it is instead; status also in its tree.
+no_parent() {
+	local text="Unable to find parent device '$1'. $2"
+	fails 3 "Error: $text" mdevctl start -u "$U2" -p "$1" -t t
+	fails 3 "Error: $text" mdevctl define --start -u "$U2" -p "$1" -t t
+	hint "$text" mdevctl types -p "$1"
+	hint "$text" mdevctl list -p "$1"
+	fails 3 "Error: $text" mdevctl status -p "$1"
+	hint_once "The device cannot be started yet: $text" mdevctl define -u "$U2" -p "$1" -t t
+	fails 3 "Error: $text" mdevctl start -u "$U2"
+	mdevctl modify -u "$U2" --auto
+	fails 1 "Warning: Start of $U2 on $1 failed: $text
+Error: 1 of 1 devices on $1 could not be started: $U2" mdevctl start-parent-mdevs "$1"
+	run -10 mdevctl status --check
+	same "missing $U2 $1 t: parent ${3:-not present}"
+	run -0 mdevctl status --noheadings -p "$1"
+	[[ ${lines[0]} == "$1 "*" ${3:-not present}" ]]
+	mdevctl undefine -u "$U2"
+}
+
+@test "a PCI device that is not a parent is answered with what it is" {
+	local card=0000:41:00.0 vendor="to use it as a parent,"
+	pci $card
+	no_parent $card "$card has no driver; $vendor load the driver of its vendor" "without driver"
+	pci $card vfio-pci
+	no_parent $card "$card is bound to vfio-pci; $vendor bind it to the driver of its vendor" "bound to vfio-pci"
+	pci $card nouveau
+	no_parent $card "$card is bound to nouveau; $vendor bind it to the driver of its vendor" "bound to nouveau"
+	pci $card e1000e
+	no_parent $card "$card is bound to e1000e, which offers no mediated devices for it" "bound to e1000e"
+	pci $card i915
+	no_parent $card "$card is bound to i915, but GVT-g is not enabled: boot with i915.enable_gvt=1, and load the module kvmgt" \
+		"bound to i915"
+	pci $card nvidia
+	no_parent $card "$card is bound to nvidia, but the module nvidia_vgpu_vfio is not loaded: mediated devices require the vGPU driver for hosts" \
+		"bound to nvidia"
+	mkdir -p "$SYS/module/nvidia_vgpu_vfio"
+	no_parent $card "$card is bound to nvidia, which offers no types for it; in MIG mode, create GPU instances first" \
+		"bound to nvidia"
+	echo 0x030200 >"$SYS/bus/pci/devices/$card/class"
+	echo 16 >"$SYS/bus/pci/devices/$card/sriov_totalvfs"
+	echo 0 >"$SYS/bus/pci/devices/$card/sriov_numvfs"
+	no_parent $card "Graphics card $card has no virtual functions enabled, but its driver may support types only on these; see /sys/bus/pci/devices/$card/sriov_numvfs" \
+		"bound to nvidia"
+	echo 16 >"$SYS/bus/pci/devices/$card/sriov_numvfs"
+	add_type 0000:41:00.4 nvidia-222 16 vfio-pci
+	ln -s ../$card "$SYS/devices/virtual/0000:41:00.4/0000:41:00.4/physfn"
+	fails 3 "Error: Unable to find parent device '41:00.0'. $card is a card whose virtual functions are the parents, for example '0000:41:00.4'" \
+		mdevctl start -u "$U1" -p 41:00.0 -t t
+}
+
+@test "the crypto adapters of an IBM Z are answered with their parent" {
+	mkdir -p "$SYS/bus/ap/devices/05.0004"
+	no_parent 05.0004 "05.0004 is a cryptographic adapter or a queue of one: bind its queues to vfio_ap, and use the parent 'matrix'"
+	rm "$SYS/class/mdev_bus/matrix"
+	no_parent matrix "It exists only while the module vfio_ap is loaded"
+}
+
 @test "if no instances are available, three devices of the parent are listed" {
 	local type=$SYS/class/mdev_bus/mtty/mdev_supported_types/mtty-1
 	for i in 1 2 3 4 5; do
@@ -87,13 +185,13 @@ hint_once() {
 
 @test "types: if nothing is printed on stdout, a hint explains why" {
 	mkdir -p "$SYS/class/iommu/dmar0"
-	hint "Parent 'mtyt' does not exist. Did you mean 'mtty'?" mdevctl types -p mtyt
-	hint "Parent 'other' does not exist" mdevctl types -p other
+	hint "Unable to find parent device 'mtyt'. Did you mean 'mtty'?" mdevctl types -p mtyt
+	hint "Unable to find parent device 'other'" mdevctl types -p other
 	rm "$SYS/class/mdev_bus"/*
 	hint "The loaded drivers have no device that supports types" mdevctl types
 	rm -r "$SYS/class/mdev_bus"
 	hint "No loaded driver supports mediated devices" mdevctl types
-	hint "No loaded driver supports mediated devices" mdevctl types -p mtty
+	hint "Unable to find parent device 'mtty'. No loaded driver supports mediated devices" mdevctl types -p mtty
 }
 
 @test "types: no parent and no IOMMU" {
@@ -122,8 +220,8 @@ bind() {
 	hint "The loaded drivers have no device that supports types$hint" mdevctl types
 	rm -r "$SYS/class/mdev_bus"
 	hint "No loaded driver supports mediated devices$hint" mdevctl types
-	hint "No loaded driver supports mediated devices$hint" mdevctl types -p 0.0.4711
-	hint "Parent '0.0.0313' does not exist. To use subchannel 0.0.0313 as a parent, $(bind 0.0.0313)" \
+	hint "Unable to find parent device '0.0.4711'. No loaded driver supports mediated devices$hint" mdevctl types -p 0.0.4711
+	hint "Unable to find parent device '0.0.0313'. To use subchannel 0.0.0313 as a parent, $(bind 0.0.0313)" \
 		mdevctl types -p 0.0.0313
 }
 
@@ -138,7 +236,7 @@ bind() {
 		mdevctl start -u "$U1" -p ccw_0_0_1000 -t vfio_ccw-io
 	fails 3 "Error: Unable to find parent device '0.0.1001'. To use its subchannel 0.0.0314 as a parent, $(bind 0.0.0314)" \
 		mdevctl start -u "$U1" -p 0.0.1001 -t vfio_ccw-io
-	hint "Parent '0.0.1001' does not exist. To use its subchannel 0.0.0314 as a parent, $(bind 0.0.0314)" \
+	hint "Unable to find parent device '0.0.1001'. To use its subchannel 0.0.0314 as a parent, $(bind 0.0.0314)" \
 		mdevctl types -p 0.0.1001
 	fails 3 "Error: Unable to find parent device 'none'" mdevctl start -u "$U1" -p none -t vfio_ccw-io
 }
@@ -219,10 +317,10 @@ Error: Undefine failed" "${nobody[@]}" mdevctl undefine -u "$U1"
 
 @test "modify: a type that does not exist causes only a hint" {
 	definition mtty "$U1" mtty-1
-	hint_once "The device cannot be started yet: Parent mtty does not support mdev type mtty-7. Did you mean 'mtty-1'?" \
+	hint_once "The device cannot be started yet: Parent mtty does not support mdev type mtty-7. It supports mtty-1 (Single port serial), mtty-2 (Dual port serial)" \
 		mdevctl modify -u "$U1" -t mtty-7 --auto
 	printf '{"mdev_type":"mtty-8","start":"auto"}' >"$ROOT/json"
-	hint_once "The device cannot be started yet: Parent mtty does not support mdev type mtty-8. Did you mean 'mtty-1'?" \
+	hint_once "The device cannot be started yet: Parent mtty does not support mdev type mtty-8. It supports mtty-1 (Single port serial), mtty-2 (Dual port serial)" \
 		mdevctl modify -u "$U1" -p mtty --jsonfile="$ROOT/json"
 	run -0 --separate-stderr env MDEVCTL_LOG=info mdevctl modify -u "$U1" --manual
 	same_stderr ""

@@ -85,7 +85,7 @@ $THIS/assign_domain "
 }
 
 @test "start prints no UUID if it fails" {
-	fails 3 "Error: Parent mtty does not support mdev type mtty-9. Did you mean 'mtty-1'?" mdevctl start -p mtty -t mtty-9
+	fails 3 "Error: Parent mtty does not support mdev type mtty-9. It supports mtty-1 (Single port serial), mtty-2 (Dual port serial)" mdevctl start -p mtty -t mtty-9
 }
 
 @test "start of a defined device also accepts its parent and type" {
@@ -231,7 +231,7 @@ $THIS/assign_domain 7"
 }
 
 @test "start of a type that the parent does not support fails" {
-	fails 3 "Error: Parent mtty does not support mdev type mtty-9. Did you mean 'mtty-1'?" \
+	fails 3 "Error: Parent mtty does not support mdev type mtty-9. It supports mtty-1 (Single port serial), mtty-2 (Dual port serial)" \
 		mdevctl start -u "$U1" -p mtty -t mtty-9
 	fails 3 "Error: Parent mtty does not support mdev type MTTY-1. Did you mean 'mtty-1'?" \
 		mdevctl start -u "$U1" -p mtty -t MTTY-1

@@ -16,6 +16,7 @@
 #include "apply/apply.h"
 #include "op/pipeline.h"
 #include "apply/plan.h"
+#include "view/reason.h"
 #include "view/snapshot.h"
 #include "set/active.h"
 #include "set/defined.h"
@@ -443,7 +444,7 @@ static const struct apply_change *start(struct apply *apply, struct plan_change 
 {
 	struct apply_run *run = apply->run;
 	_cleanup_definition_ struct definition definition = { 0 };
-	_cleanup_error_ struct error why = { 0 }, full = { 0 };
+	_cleanup_error_ struct error why = { 0 };
 
 	int r = active_runs(run->op.env, &planned->dev, &why);
 	if (r != 0) /* the autostart of udev may have been faster */
@@ -461,8 +462,8 @@ static const struct apply_change *start(struct apply *apply, struct plan_change 
 	/* Drivers return different errors for this. */
 	bool none = why.status == STATUS_NO_INSTANCES ||
 		    (why.status == STATUS_FAILED &&
-		     active_check(run->op.env, &planned->dev, &full) < 0 &&
-		     full.status == STATUS_NO_INSTANCES);
+		     reason_find(run->op.env, planned->dev.parent, planned->dev.type) ==
+			     REASON_NO_INSTANCES);
 	if (none && planned->set)
 		return give_up_place(apply, planned, &definition.dev);
 	return fail(apply, planned, &why);

@@ -15,11 +15,14 @@
 /* Where parents are registered. */
 #define PARENT_CLASS "sys/class/mdev_bus"
 
-/* Return the driver of a parent that is present, and the physical function if the parent is a
- * virtual function: 64 parents may be one card. Owned by the caller; NULL = not provided by sysfs.
- */
+/* Return the driver of a parent, or of a PCI device or subchannel that is none, and the physical
+ * function if a parent is a virtual function: 64 parents may be one card. Owned by the caller; NULL
+ * = not provided by sysfs. */
 char *parent_driver(const struct env *env, const char *parent);
 char *parent_card(const struct env *env, const char *parent);
+
+/* Whether there is a PCI device or a subchannel with this name, be it a parent or not. */
+bool parent_is_device(const struct env *env, const char *name);
 
 /* A virtual function that the newer NVIDIA driver turns into a vGPU without mediated devices: the
  * number of a type is written to its nvidia/current_vgpu_type (NVIDIA vGPU software documentation).
@@ -43,13 +46,3 @@ void parent_free_vfs(struct parent_vf_list *list);
 
 /* Whether there is such a parent. */
 bool parent_present(const struct env *env, const char *parent);
-
-/* What helps if there is no such parent, to be appended to a sentence that says so: ". Did you mean
- * 'PARENT'?" (it may be written as libvirt, lspci or nvidia-smi do, or be the number of a channel
- * device), how a subchannel becomes a parent, why this host has no parents at all, or "". Owned by
- * the caller. */
-char *parent_missing(const struct env *env, const char *parent);
-
-/* Explains why the parent has no types (NULL: why there are none at all), as far as sysfs shows.
- * Owned by the caller. */
-char *parent_explain(const struct env *env, const char *parent);

@@ -11,7 +11,7 @@
 #include "op/pipeline.h"
 #include "set/active.h"
 #include "set/defined.h"
-#include "set/types.h"
+#include "view/reason.h"
 
 static int define_from_file(const struct op *op, struct mdev *dev, struct error *err)
 {
@@ -52,7 +52,7 @@ static int define_from_options(const struct op *op, struct mdev *dev, bool *ret_
 		return error_set(err, STATUS_FAILED, "No parent specified");
 	if (!dev->type)
 		return error_set(err, STATUS_FAILED, "No type specified");
-	if (op->type && types_resolve(op->env, dev->parent, &dev->type, err) < 0)
+	if (op->type && reason_resolve_type(op->env, dev->parent, &dev->type, err) < 0)
 		return -1;
 	return defined_check_new(op->env, dev, err) == 0 ? 0 : -1;
 }
@@ -85,10 +85,12 @@ int op_define(const struct op *op, char ret_uuid[UUID_SIZE], struct error *err)
 	op_set_device(&dev, ret_uuid, NULL, NULL);
 	if (load(op, &dev, &running, err) < 0)
 		return -1;
+	_cleanup_free_ char *hint = op_start_hint(op, &dev);
 	signal_block(&old); /* not before: standard input may be a terminal */
 	if (define(&pipeline, &dev, running, err) < 0)
 		return -1;
-	op_hint_start(op, &dev);
+	if (hint)
+		log_hint("%s", hint);
 	return 0;
 }
 
@@ -113,6 +115,9 @@ static int define_and_start(struct pipeline *pipeline, struct mdev *dev, bool ru
 {
 	const struct change start = { .action = ACTION_START, .dev = dev };
 
+	/* Once it is defined, the name of the parent would be taken as right. */
+	if (reason_find(pipeline->env, dev->parent, dev->type) == REASON_NO_PARENT)
+		return reason_set(pipeline->env, REASON_NO_PARENT, dev->parent, dev->type, err);
 	if (define(pipeline, dev, running, err) < 0)
 		return -1;
 	int r = active_runs(pipeline->env, dev, err);

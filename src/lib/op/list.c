@@ -9,6 +9,7 @@
 #include "op/list.h"
 #include "set/active.h"
 #include "set/defined.h"
+#include "view/reason.h"
 
 void listing_free(struct listing *listing)
 {
@@ -82,8 +83,8 @@ static void hint_parent(const struct env *env, const struct filter *filter, size
 {
 	if (n > 0 || !filter->parent || unseen || parent_present(env, filter->parent))
 		return;
-	_cleanup_free_ char *help = parent_missing(env, filter->parent);
-	log_hint("Parent '%s' does not exist%s", filter->parent, help);
+	_cleanup_free_ char *why = reason_no_parent(env, filter->parent);
+	log_hint("%s", why);
 }
 
 int list_active(const struct env *env, const struct filter *filter, bool attributes,

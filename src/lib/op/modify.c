@@ -10,7 +10,7 @@
 #include "op/pipeline.h"
 #include "set/active.h"
 #include "set/defined.h"
-#include "set/types.h"
+#include "view/reason.h"
 
 /* Returns "PARENT/UUID" or "UUID", as used in messages of modify. */
 static char *name_of(const struct op *op)
@@ -102,7 +102,7 @@ static int apply(const struct op *op, const struct modification *how, struct mde
 		 struct error *err)
 {
 	op_set_device(dev, NULL, NULL, op->type);
-	if (op->type && types_resolve(op->env, dev->parent, &dev->type, err) < 0)
+	if (op->type && reason_resolve_type(op->env, dev->parent, &dev->type, err) < 0)
 		return -1;
 	if (how->set_auto || how->set_manual)
 		dev->autostart = how->set_auto;

@@ -9,7 +9,7 @@
 #include "base/mem.h"
 #include "device/json.h"
 #include "op/op.h"
-#include "set/active.h"
+#include "view/reason.h"
 
 void op_set_device(struct mdev *dev, const char *uuid, const char *parent, const char *type)
 {
@@ -61,10 +61,20 @@ int op_read_jsonfile(const char *path, const char *noun, struct mdev *ret, struc
 	return json_read_definition(text, len, op_file_name(path), true, ret, err);
 }
 
-void op_hint_start(const struct op *op, const struct mdev *dev)
+char *op_start_hint(const struct op *op, const struct mdev *dev)
 {
 	_cleanup_error_ struct error why = { 0 };
 
-	if (active_check(op->env, dev, &why) < 0 && why.status == STATUS_NOT_FOUND)
-		log_hint("The device cannot be started yet: %s", why.text);
+	if (reason_check(op->env, dev->parent, dev->type, &why) == 0 ||
+	    why.status != STATUS_NOT_FOUND)
+		return NULL;
+	return mem_printf("The device cannot be started yet: %s", why.text);
+}
+
+void op_hint_start(const struct op *op, const struct mdev *dev)
+{
+	_cleanup_free_ char *hint = op_start_hint(op, dev);
+
+	if (hint)
+		log_hint("%s", hint);
 }

@@ -81,6 +81,9 @@ const char *op_file_name(const char *path);
 /* Reads the file of --jsonfile into dev. noun is the term for it in the error message. */
 int op_read_jsonfile(const char *path, const char *noun, struct mdev *ret, struct error *err);
 
-/* Prints a hint if the parent or type of a new definition does not exist. This is not an error, as
- * the hardware may be added later, but usually the name is misspelt. */
+/* Return or print a hint if the parent or type of a definition does not exist. This is not an
+ * error, as the hardware may be added later, but usually the name is misspelt. For a new
+ * definition, the hint is made before it is written, as the name of a parent with definitions is
+ * taken as right. NULL = no hint; owned by the caller. */
+char *op_start_hint(const struct op *op, const struct mdev *dev);
 void op_hint_start(const struct op *op, const struct mdev *dev);

@@ -18,6 +18,7 @@
 #include "op/pipeline.h"
 #include "set/active.h"
 #include "set/defined.h"
+#include "view/reason.h"
 
 void pipeline_open(struct pipeline *pipeline, const struct env *env, bool force)
 {
@@ -86,6 +87,26 @@ static int stop(const struct pipeline *pipeline, const struct mdev *dev, struct 
 	return active_drop(pipeline->env, dev, err);
 }
 
+/* If the kernel refuses what sysfs shows as possible, its result counts: another start or the
+ * removal of the driver may have been faster. */
+static int start(const struct env *env, const struct mdev *dev, struct error *err)
+{
+	int r = active_put(env, dev, err);
+
+	if (r <= 0)
+		return r;
+	_cleanup_free_ char *words = err->text;
+	err->text = NULL;
+	enum reason reason = r == ACTIVE_NO_INSTANCES ? REASON_NO_INSTANCES
+						      : reason_find(env, dev->parent, dev->type);
+	if (r == ACTIVE_NO_TYPE && (reason == REASON_NONE || reason == REASON_NO_INSTANCES))
+		reason = REASON_UNREGISTERED;
+	reason_set(env, reason, dev->parent, dev->type, err);
+	if (words)
+		error_append(err, "%s", words);
+	return -1;
+}
+
 /* Returns 0, 1 or -1, like pipeline_run(). */
 static int make_change(struct pipeline *pipeline, const struct change *change, struct error *err)
 {
@@ -101,7 +122,7 @@ static int make_change(struct pipeline *pipeline, const struct change *change, s
 	case ACTION_MODIFY:
 		return change_definition(pipeline->env, change, err);
 	case ACTION_START:
-		return active_put(pipeline->env, change->dev, err);
+		return start(pipeline->env, change->dev, err);
 	case ACTION_STOP:
 		return stop(pipeline, change->dev, err);
 	default:

@@ -10,7 +10,7 @@
 #include "op/pipeline.h"
 #include "set/active.h"
 #include "set/defined.h"
-#include "set/types.h"
+#include "view/reason.h"
 
 /* Time limit for udev in seconds, unless --wait specifies another one. */
 #define SETTLE_LIMIT 30
@@ -57,7 +57,7 @@ static int load_start(const struct op *op, struct mdev *ret, struct error *err)
 			return error_set(err, STATUS_INVALID, "%s", found.v[0].broken);
 		if (op->type) {
 			op_set_device(ret, NULL, NULL, op->type);
-			if (types_resolve(op->env, dev->parent, &ret->type, err) < 0)
+			if (reason_resolve_type(op->env, dev->parent, &ret->type, err) < 0)
 				return -1;
 		}
 		if (op->type && strcmp(ret->type, dev->type) != 0)
@@ -85,12 +85,20 @@ static int load_start(const struct op *op, struct mdev *ret, struct error *err)
 				 "Device is insufficiently specified: parent and type are "
 				 "required");
 	op_set_device(ret, NULL, op->parent, op->type);
-	return types_resolve(op->env, ret->parent, &ret->type, err);
+	return reason_resolve_type(op->env, ret->parent, &ret->type, err);
 }
 
 static int interrupted(struct error *err)
 {
 	return error_set(err, STATUS_FAILED, "Interrupted, nothing was changed");
+}
+
+static bool is_absent(const struct op *op, const struct mdev *dev)
+{
+	_cleanup_error_ struct error why = { 0 };
+	struct mdev running;
+
+	return active_get(op->env, dev->uuid, &running, &why) == 0;
 }
 
 /* Waits until the device can be created. Errors that waiting cannot change are left to the start.
@@ -100,13 +108,15 @@ static int wait_for_parent(const struct op *op, struct settle *settle, const str
 {
 	for (;;) {
 		_cleanup_error_ struct error why = { 0 };
+		enum reason reason = reason_find(op->env, dev->parent, dev->type);
 
-		if (active_check(op->env, dev, &why) == 0 || why.status == STATUS_EXISTS)
+		if (reason == REASON_NONE || !is_absent(op, dev))
 			return 0;
 		if (settle_next(settle))
 			continue;
 		if (signal_pending_termination())
 			return interrupted(err);
+		reason_set(op->env, reason, dev->parent, dev->type, &why);
 		return error_set(err, STATUS_TIMED_OUT, "%s (waited %u s)", why.text, op->wait);
 	}
 }
@@ -163,21 +173,13 @@ static int start(const struct op *op, struct pipeline *pipeline, struct mdev *de
 	return 0;
 }
 
-static bool is_hidden(const struct op *op, const struct mdev *dev)
-{
-	_cleanup_error_ struct error why = { 0 };
-	struct mdev running;
-
-	return active_get(op->env, dev->uuid, &running, &why) == 0;
-}
-
 /* Whether a retry may succeed: the parent was removed (drivers may register more than once during
  * initialization), another process took the last instance, or the kernel is still removing an older
  * device with this UUID, which is already invisible. */
 static bool may_change(const struct op *op, const struct mdev *dev, enum status status)
 {
 	return status == STATUS_NOT_FOUND || status == STATUS_NO_INSTANCES ||
-	       (status == STATUS_EXISTS && is_hidden(op, dev));
+	       (status == STATUS_EXISTS && is_absent(op, dev));
 }
 
 /* Seconds between retries, each of which runs scripts. */

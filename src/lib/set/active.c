@@ -11,12 +11,11 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/suggest.h"
 #include "base/text.h"
 #include "host/holder.h"
 #include "host/kmsg.h"
-#include "host/parent.h"
 #include "host/mark.h"
+#include "host/parent.h"
 #include "set/active.h"
 
 #define DEVICES "sys/bus/mdev/devices"
@@ -156,27 +155,6 @@ void active_find(const struct env *env, const struct filter *filter, struct mdev
 	mdev_list_sort(ret);
 }
 
-/* Appends the name in a directory that was probably meant by word, if any. */
-static void suggest(int dirfd, const char *word, struct error *err)
-{
-	_cleanup_names_ struct file_names names = { 0 };
-	struct suggestion suggestion = { .word = word };
-
-	(void)file_scan(dirfd, ".", &names); /* on errors, nothing is suggested */
-	for (int i = 0; i < names.n; i++)
-		suggest_try(&suggestion, names.v[i]->d_name);
-	_cleanup_free_ char *question = suggest_question(&suggestion);
-	error_append(err, "%s", question);
-}
-
-static int no_parent(const struct env *env, const char *parent, struct error *err)
-{
-	_cleanup_free_ char *help = parent_missing(env, parent);
-
-	return error_set(err, STATUS_NOT_FOUND, "Unable to find parent device '%s'%s", parent,
-			 help);
-}
-
 static int already_active(const struct mdev *dev, const struct mdev *running, struct error *err)
 {
 	if (strcmp(dev->parent, running->parent) != 0)
@@ -192,56 +170,7 @@ static int already_active(const struct mdev *dev, const struct mdev *running, st
 	return error_set(err, STATUS_EXISTS, "Device already exists");
 }
 
-static int not_registered(const struct mdev *dev, struct error *err)
-{
-	return error_set(err, STATUS_NOT_FOUND,
-			 "Parent %s is not currently registered for mdev support", dev->parent);
-}
-
-/* Checks that the parent supports the type. Otherwise, the error says what is missing. */
-static int check_type(const struct env *env, const struct mdev *dev, struct error *err)
-{
-	_cleanup_free_ char *parent = mem_printf(PARENT_CLASS "/%s", dev->parent);
-	_cleanup_free_ char *create = mem_printf("%s/create", dev->type);
-
-	_cleanup_close_ int parent_fd = openat(env->root, parent, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (parent_fd < 0)
-		return no_parent(env, dev->parent, err);
-	_cleanup_close_ int fd =
-		openat(parent_fd, "mdev_supported_types", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return not_registered(dev, err);
-	/* A type is usable when its files exist: the kernel creates the directory first. */
-	if (faccessat(fd, create, F_OK, 0) == 0)
-		return 0;
-	error_set(err, STATUS_NOT_FOUND, "Parent %s does not support mdev type %s", dev->parent,
-		  dev->type);
-	if (faccessat(fd, dev->type, F_OK, 0) < 0)
-		suggest(fd, dev->type, err);
-	return -1;
-}
-
-/* Maximum number of running devices that are listed; there may be thousands. */
-#define HOLDERS_NAMED 3
-
-/* Types often share the resources of their parent, so devices of other types count as well. */
-static int no_instances(const struct env *env, const struct mdev *dev, struct error *err)
-{
-	_cleanup_list_ struct mdev_list running = { 0 };
-	struct filter filter = { NULL, dev->parent };
-	size_t i;
-
-	error_set(err, STATUS_NO_INSTANCES, "No available instances of %s on %s", dev->type,
-		  dev->parent);
-	active_find(env, &filter, &running);
-	for (i = 0; i < running.n && i < HOLDERS_NAMED; i++)
-		error_append(err, "%s%s (%s)", i == 0 ? "; running devices: " : ", ",
-			     running.v[i].uuid, running.v[i].type);
-	if (running.n > i)
-		error_append(err, " and %zu more", running.n - i);
-	return -1;
-}
-
+/* Returns 0 if sysfs allows to create the device, -1 with the error, or what is not available. */
 static int check(const struct env *env, const struct mdev *dev, int type_fd, struct error *err)
 {
 	struct mdev running;
@@ -250,17 +179,13 @@ static int check(const struct env *env, const struct mdev *dev, int type_fd, str
 	int r = active_get(env, dev->uuid, &running, err);
 	if (r != 0)
 		return r < 0 ? r : already_active(dev, &running, err);
+	/* A type is usable when its files exist: the kernel creates the directory first. */
+	if (type_fd < 0 || faccessat(type_fd, "create", F_OK, 0) < 0)
+		return ACTIVE_NO_TYPE;
 	/* If the driver does not provide the number, only `create` can tell. */
 	if (file_read_attr(type_fd, "available_instances", available, sizeof(available)) < 0)
-		return check_type(env, dev, err);
-	return strcmp(available, "0") == 0 ? no_instances(env, dev, err) : 0;
-}
-
-int active_check(const struct env *env, const struct mdev *dev, struct error *err)
-{
-	_cleanup_close_ int type_fd = open_type(env, dev);
-
-	return check(env, dev, type_fd, err);
+		return 0;
+	return strcmp(available, "0") == 0 ? ACTIVE_NO_INSTANCES : 0;
 }
 
 /* Appends the message of the driver, if any: sysfs only returns an error number. */
@@ -272,16 +197,16 @@ static void quote_kernel(const char *text, struct error *err)
 
 /* The kernel rejected (positive errno) what sysfs allowed: another start or the removal of the
  * driver may have been faster, or the driver has its own reasons. */
-static int not_created(const struct env *env, const struct mdev *dev, int error, struct error *err)
+static int not_created(const struct mdev *dev, int error, struct error *err)
 {
 	if (error == EINTR)
 		return error_set(err, STATUS_FAILED, "Interrupted, nothing was changed");
 	if (error == EEXIST) /* it may be invisible: the kernel may still be removing it */
 		return error_set(err, STATUS_EXISTS, "Device already exists");
 	if (error == EUSERS)
-		return no_instances(env, dev, err);
+		return ACTIVE_NO_INSTANCES;
 	if (error == ENODEV || error == ENOENT)
-		return not_registered(dev, err);
+		return ACTIVE_NO_TYPE;
 	return error_set(err, STATUS_FAILED, "Failed to create mdev %s, type %s on %s: %s",
 			 dev->uuid, dev->type, dev->parent, error_words(error));
 }
@@ -458,29 +383,32 @@ static int create_and_configure(const struct env *env, const struct mdev *dev, s
 {
 	_cleanup_close_ int type_fd = open_type(env, dev);
 
-	if (check(env, dev, type_fd, err) < 0)
+	int r = check(env, dev, type_fd, err);
+	if (r < 0)
 		return mark->set && err->status == STATUS_EXISTS ? left_incomplete(err) : -1;
+	if (r > 0)
+		return r;
 	log_debug("Writing %s to create of %s on %s", dev->uuid, dev->type, dev->parent);
-	int fd = type_fd < 0
-			 ? type_fd
-			 : openat(type_fd, "create", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	int fd = openat(type_fd, "create", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0)
-		return not_created(env, dev, type_fd < 0 ? -type_fd : errno, err);
+		return not_created(dev, errno, err);
 	if (mark_set(mark, err) < 0) {
 		mem_close(&fd);
 		return -1;
 	}
 	kmsg_mark(env->kmsg);
-	int r = file_write_value(fd, dev->uuid);
+	r = file_write_value(fd, dev->uuid);
 	mem_close(&fd); /* configure() may need its file descriptor */
 	if (r < 0) {
 		char said[KMSG_SIZE];
 
 		mark_clear(mark);
 		kmsg_last(env->kmsg, dev->uuid, dev->parent, said);
-		not_created(env, dev, -r, err);
+		r = not_created(dev, -r, err);
+		if (r > 0)
+			error_set(err, STATUS_FAILED, "%s", "");
 		quote_kernel(said, err);
-		return -1;
+		return r;
 	}
 	const struct outcome outcome = configure(env, dev);
 	if (outcome.removed == 0) /* complete or removed */

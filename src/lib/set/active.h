@@ -24,9 +24,17 @@ int active_get(const struct env *env, const char *uuid, struct mdev *ret, struct
  * be determined (STATUS_TIMED_OUT: the start takes longer). */
 int active_runs(const struct env *env, const struct mdev *dev, struct error *err);
 
+/* Results of active_put() other than 0 and -1. */
+enum {
+	ACTIVE_NO_TYPE = 1,	 /* the parent or its type does not exist, or not any more */
+	ACTIVE_NO_INSTANCES = 2, /* the type has no instance left */
+};
+
 /* Creates the device and writes its attributes in order. If an attribute is rejected, the device is
- * removed again. Errors: STATUS_NOT_FOUND (parent, type), STATUS_EXISTS, STATUS_NO_INSTANCES,
- * STATUS_FAILED. */
+ * removed again. Returns 0, -1 (STATUS_EXISTS, STATUS_NOT_FOUND: it was removed in the meantime,
+ * STATUS_FAILED), or one of the results above, for which view/reason makes the error; in that case,
+ * the device was not created, and the text of err is what is to be appended to that error: the
+ * words of the kernel, or NULL. */
 int active_put(const struct env *env, const struct mdev *dev, struct error *err);
 
 /* Removes an incomplete device that was left by an interrupted start. Returns 1 if it was removed
@@ -37,7 +45,3 @@ int active_discard(const struct env *env, const char *uuid, struct mdev *ret, st
 /* Removes the device. The kernel blocks while it is in use. Errors: STATUS_NOT_FOUND,
  * STATUS_FAILED. */
 int active_drop(const struct env *env, const struct mdev *dev, struct error *err);
-
-/* Checks whether dev could be created now, as far as sysfs shows: the parent, the type and a free
- * instance are available. Errors as for active_put(). */
-int active_check(const struct env *env, const struct mdev *dev, struct error *err);

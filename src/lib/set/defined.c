@@ -27,6 +27,13 @@ bool defined_is_parent(const char *name)
 	return name[0] != '.' && strcmp(name, "scripts.d") != 0;
 }
 
+bool defined_has_parent(const struct env *env, const char *parent)
+{
+	_cleanup_free_ char *path = mem_printf(DIR_PATH "/%s", parent);
+
+	return defined_is_parent(parent) && faccessat(env->root, path, F_OK, 0) == 0;
+}
+
 static char *path_of(const struct mdev *dev)
 {
 	return mem_printf(DIR_PATH "/%s/%s", dev->parent, dev->uuid);

@@ -50,6 +50,9 @@ void defined_find_elsewhere(const struct env *env, const struct mdev *dev,
  * of parents. */
 bool defined_is_parent(const char *name);
 
+/* Whether devices have been defined on a parent with this valid name: its directory exists. */
+bool defined_has_parent(const struct env *env, const char *parent);
+
 /* Reads the definition of dev->parent and dev->uuid. Returns 1 if there is a file (if it is
  * invalid, ret->broken is the reason), 0 if there is none, and -errno if this cannot be determined.
  */

@@ -109,19 +109,27 @@ void types_find(const struct env *env, const char *parent, struct mdev_type_list
 	}
 }
 
+const struct mdev_type *types_find_name(const struct mdev_type *types, size_t n, const char *name)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(types[i].name, name) == 0)
+			return &types[i];
+	return NULL;
+}
+
 int types_match(const struct mdev_type *types, size_t n, const char *name,
 		const struct mdev_type **ret, struct error *err)
 {
-	const struct mdev_type *found = NULL;
+	const struct mdev_type *found = types_find_name(types, n, name);
 	bool several = false;
 
+	if (found) {
+		*ret = found;
+		return 0;
+	}
 	for (size_t i = 0; i < n; i++) {
 		const struct mdev_type *type = &types[i];
 
-		if (strcmp(type->name, name) == 0) {
-			*ret = type;
-			return 0;
-		}
 		if (!type->title || strcmp(type->title, name) != 0)
 			continue;
 		if (several)
@@ -136,26 +144,6 @@ int types_match(const struct mdev_type *types, size_t n, const char *name,
 	if (several)
 		return -1;
 	*ret = found;
-	return 0;
-}
-
-int types_resolve(const struct env *env, const char *parent, const char **name, struct error *err)
-{
-	_cleanup_free_ char *types = mem_printf(PARENT_CLASS "/%s/mdev_supported_types", parent);
-	_cleanup_types_ struct mdev_type_list list = { 0 };
-	const struct mdev_type *type;
-
-	_cleanup_close_ int fd = openat(env->root, types, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (name_valid(*name) && (fd < 0 || faccessat(fd, *name, F_OK, 0) == 0))
-		return 0;
-	types_find(env, parent, &list);
-	if (types_match(list.v, list.n, *name, &type, err) < 0)
-		return -1;
-	if (type)
-		*name = type->name;
-	else if (!name_valid(*name))
-		return error_set(err, STATUS_NOT_FOUND, "Parent %s has no type with the name '%s'",
-				 parent, *name);
 	return 0;
 }
 

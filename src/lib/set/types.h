@@ -28,16 +28,14 @@ struct mdev_type_list {
  * What a type does not provide as it should is named in a warning; a parent without
  * mdev_supported_types is skipped with one. */
 void types_find(const struct env *env, const char *parent, struct mdev_type_list *ret);
+/* Returns the type whose directory has this name among the n types of a parent; NULL = none. */
+const struct mdev_type *types_find_name(const struct mdev_type *types, size_t n, const char *name);
+
 /* Finds the type with this name among the n types of a parent: the name of a directory, or else a
  * human-readable name; *ret = NULL: none. Errors: STATUS_NOT_FOUND if several types have the
  * human-readable name. */
 int types_match(const struct mdev_type *types, size_t n, const char *name,
 		const struct mdev_type **ret, struct error *err);
-
-/* Replaces the human-readable name of a type of this parent with the name of its directory
- * (interned); other names (also if the parent is not present) are not changed. Errors: as for
- * types_match(), and STATUS_NOT_FOUND if the name cannot be that of a directory. */
-int types_resolve(const struct env *env, const char *parent, const char **name, struct error *err);
 
 void types_free(struct mdev_type_list *list);
 #define _cleanup_types_ __attribute__((cleanup(types_free)))

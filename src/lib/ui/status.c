@@ -202,9 +202,9 @@ static void add_parent(struct tree *tree, struct table_row *above,
 {
 	_cleanup_free_ char *details = NULL;
 
-	if (!parent->present && tree->state->parents_known == ANSWER_YES)
-		text_append(&details, ", ", "not present");
-	if (!above && parent->driver)
+	if (parent->absent)
+		text_append(&details, ", ", "%s", parent->absent);
+	if (!above && parent->present && parent->driver)
 		text_append(&details, ", ", "%s", parent->driver);
 	if (parent->present && parent->has_types == ANSWER_UNKNOWN)
 		text_append(&details, ", ", "types cannot be read");

@@ -5,11 +5,11 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "base/suggest.h"
 #include "base/text.h"
 #include "device/json.h"
 #include "device/uuid.h"
 #include "host/mark.h"
+#include "view/reason.h"
 #include "view/snapshot.h"
 #include "set/active.h"
 #include "set/defined.h"
@@ -135,7 +135,7 @@ static void judge_stopped(struct snapshot_device *dev, const struct places *plac
 	else if (dev->active == ANSWER_UNKNOWN)
 		set_state(dev, MDEV_UNKNOWN, mem_text("running devices cannot be read"));
 	else if (definition && definition->autostart)
-		set_state(dev, MDEV_MISSING, NULL); /* see explain() */
+		set_state(dev, MDEV_MISSING, NULL); /* see explain_missing() */
 	else
 		set_state(dev, MDEV_STOPPED, NULL);
 }
@@ -190,11 +190,13 @@ static void add_parent(const struct env *env, const char *name, bool present,
 		       struct snapshot *state)
 {
 	state->parents = mem_grow(state->parents, state->n_parents + 1, sizeof(*state->parents));
-	state->parents[state->n_parents++] =
-		(struct snapshot_parent){ .name = name,
-					  .present = present,
-					  .driver = present ? parent_driver(env, name) : NULL,
-					  .card = present ? parent_card(env, name) : NULL };
+	struct snapshot_parent *parent = &state->parents[state->n_parents++];
+	*parent = (struct snapshot_parent){ .name = name,
+					    .present = present,
+					    .driver = parent_driver(env, name),
+					    .card = present ? parent_card(env, name) : NULL };
+	if (!present && state->parents_known == ANSWER_YES)
+		parent->absent = reason_absent(env, name, parent->driver);
 }
 
 /* Collects all parents that are present or have devices, with their devices. */
@@ -275,22 +277,6 @@ static void find_types(const struct env *env, struct snapshot *state)
 	}
 }
 
-/* Returns the reason why a device is missing, as far as sysfs shows. */
-static char *explain(const struct snapshot *state, const struct snapshot_parent *parent,
-		     const struct snapshot_device *dev)
-{
-	const struct mdev_type *type = snapshot_find_type(parent, snapshot_type(dev));
-
-	if (!parent->present)
-		return mem_text(state->parents_known == ANSWER_YES ? "parent not present"
-								   : "parents cannot be read");
-	if (parent->has_types != ANSWER_UNKNOWN && !type)
-		return mem_text("type not supported");
-	if (type && type->counted && type->available == 0)
-		return mem_text("no available instances");
-	return mem_printf("not started, see journalctl MDEV_UUID=%s", dev->uuid);
-}
-
 static void explain_missing(struct snapshot *state)
 {
 	for (size_t i = 0; i < state->n_parents; i++) {
@@ -299,7 +285,9 @@ static void explain_missing(struct snapshot *state)
 		for (size_t j = 0; j < parent->n_devices; j++)
 			if (parent->devices[j].state == MDEV_MISSING)
 				parent->devices[j].reason =
-					explain(state, parent, &parent->devices[j]);
+					reason_words(reason_of(state, parent,
+							       snapshot_type(&parent->devices[j])),
+						     parent->absent);
 	}
 }
 
@@ -377,21 +365,8 @@ static bool has_vf(const struct snapshot *state, const char *name)
 	return false;
 }
 
-static int no_parent(const struct snapshot *state, const char *name, struct error *err)
-{
-	struct suggestion suggestion = { .word = name };
-
-	for (size_t i = 0; i < state->n_parents; i++) {
-		suggest_try(&suggestion, state->parents[i].name);
-		if (state->parents[i].card)
-			suggest_try(&suggestion, state->parents[i].card);
-	}
-	_cleanup_free_ char *question = suggest_question(&suggestion);
-	return error_set(err, STATUS_NOT_FOUND, "There is no parent or card '%s'%s", name,
-			 question);
-}
-
-int snapshot_require(const struct snapshot *state, const struct filter *filter, struct error *err)
+int snapshot_require(const struct env *env, const struct snapshot *state,
+		     const struct filter *filter, struct error *err)
 {
 	if (!filter->uuid && !filter->parent)
 		return 0;
@@ -403,8 +378,10 @@ int snapshot_require(const struct snapshot *state, const struct filter *filter, 
 		return 0;
 	if (state->unseen)
 		return error_set(err, STATUS_FAILED, "%s", state->unseen);
-	if (!filter->uuid)
-		return no_parent(state, filter->parent, err);
+	if (!filter->uuid) {
+		_cleanup_free_ char *why = reason_no_parent(env, filter->parent);
+		return error_set(err, STATUS_NOT_FOUND, "%s", why);
+	}
 	return error_set(err, STATUS_NOT_FOUND, "Device %s is neither defined nor running%s%s",
 			 filter->uuid, filter->parent ? " on " : "",
 			 filter->parent ? filter->parent : "");
@@ -455,10 +432,7 @@ const struct snapshot_parent *snapshot_find_parent(const struct snapshot *state,
 
 const struct mdev_type *snapshot_find_type(const struct snapshot_parent *parent, const char *name)
 {
-	for (size_t i = 0; i < parent->n_types; i++)
-		if (strcmp(parent->types[i].name, name) == 0)
-			return &parent->types[i];
-	return NULL;
+	return types_find_name(parent->types, parent->n_types, name);
 }
 
 void snapshot_free(struct snapshot *state)
@@ -467,6 +441,7 @@ void snapshot_free(struct snapshot *state)
 		free(state->devices[i].reason);
 	for (size_t i = 0; i < state->n_parents; i++) {
 		free(state->parents[i].driver);
+		free(state->parents[i].absent);
 		free(state->parents[i].card);
 	}
 	holder_free_all(state->holders, state->n_holders);

@@ -33,11 +33,13 @@ struct snapshot_device {
 };
 
 struct snapshot_parent {
-	const char *name;      /* borrowed */
-	bool present;	       /* registered in /sys/class/mdev_bus */
-	char *driver;	       /* owned; NULL = it has none, or is not present */
-	char *card;	       /* owned: its physical function; NULL = not a virtual function */
-	enum answer has_types; /* UNKNOWN: they cannot be read, or were not requested */
+	const char *name; /* borrowed */
+	bool present;	  /* registered in /sys/class/mdev_bus */
+	char *driver;	  /* owned; NULL = it has none */
+	char *absent;	  /* owned: if it is not present, what reason_absent() says; NULL = it is
+			     present, or may be */
+	char *card;	  /* owned: its physical function; NULL = not a virtual function */
+	enum answer has_types;	       /* UNKNOWN: they cannot be read, or were not requested */
 	const struct mdev_type *types; /* borrowed; sorted by name */
 	size_t n_types;
 	struct snapshot_device *devices; /* borrowed from the state; sorted by UUID */
@@ -86,7 +88,8 @@ bool snapshot_is_of(const struct snapshot_parent *parent, const char *name);
 
 /* Checks that the filter matches something. Errors: STATUS_NOT_FOUND; STATUS_FAILED if this cannot
  * be determined. */
-int snapshot_require(const struct snapshot *state, const struct filter *filter, struct error *err);
+int snapshot_require(const struct env *env, const struct snapshot *state,
+		     const struct filter *filter, struct error *err);
 
 /* Checks the devices that match, for monitoring. Returns 0, or -1 with STATUS_DIFFERS if there is a
  * problem, or STATUS_FAILED if there is only unreadable information; without a text if a device

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <ctype.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/suggest.h"
+#include "host/parent.h"
+#include "set/defined.h"
+#include "view/absent.h"
+
+#define PCI "sys/bus/pci/devices"
+#define CHANNELS "sys/bus/css"
+#define QUEUES "sys/bus/ap"
+
+/* Whether the file dirfd/device/name contains this text; wanted NULL = anything but "0". */
+static bool attr_is(int dirfd, const char *device, const char *name, const char *wanted)
+{
+	_cleanup_free_ char *path = mem_printf("%s/%s", device, name);
+	char text[64];
+
+	if (file_read_attr(dirfd, path, text, sizeof(text)) < 0)
+		return false;
+	return wanted ? strcmp(text, wanted) == 0 : strcmp(text, "0") != 0;
+}
+
+static bool is_display(int dirfd, const char *device)
+{
+	_cleanup_free_ char *path = mem_printf("%s/class", device);
+	char text[64];
+
+	return file_read_attr(dirfd, path, text, sizeof(text)) == 0 &&
+	       strncmp(text, "0x03", 4) == 0;
+}
+
+static bool exists(const struct env *env, const char *path)
+{
+	return faccessat(env->root, path, F_OK, 0) == 0;
+}
+
+static bool has_entries(const struct env *env, const char *path)
+{
+	_cleanup_names_ struct file_names names = { 0 };
+
+	return file_scan(env->root, path, &names) == 0 && names.n > 0;
+}
+
+/* Newer NVIDIA drivers provide vGPUs without mdev. pci is the directory PCI. */
+static char *explain_vgpu(int pci, const char *device)
+{
+	_cleanup_free_ char *vgpu = mem_printf("%s/nvidia/current_vgpu_type", device);
+
+	if (faccessat(pci, vgpu, F_OK, 0) < 0)
+		return NULL;
+	return mem_printf("The NVIDIA driver of this host does not use mediated devices: to create "
+			  "a vGPU, write the number of its type to /" PCI "/%s, and assign the PCI "
+			  "device to a guest",
+			  vgpu);
+}
+
+/* Drivers of most cards support types only on virtual functions. */
+static char *explain_disabled(int pci, const char *device)
+{
+	if (!is_display(pci, device) || !attr_is(pci, device, "sriov_totalvfs", NULL) ||
+	    !attr_is(pci, device, "sriov_numvfs", "0"))
+		return NULL;
+	return mem_printf("Graphics card %s has no virtual functions enabled, but its driver may "
+			  "support types only on these; see /" PCI "/%s/sriov_numvfs",
+			  device, device);
+}
+
+/* Explains why no graphics card of this host is a parent; NULL = no explanation found. */
+static char *explain_cards(const struct env *env)
+{
+	_cleanup_names_ struct file_names names = { 0 };
+	char *why = NULL;
+
+	_cleanup_close_ int fd = file_open_dir(env->root, PCI);
+	(void)file_scan(fd, NULL, &names); /* empty without PCI */
+	for (int i = 0; i < names.n && !why; i++)
+		why = explain_vgpu(fd, names.v[i]->d_name);
+	for (int i = 0; i < names.n && !why; i++)
+		why = explain_disabled(fd, names.v[i]->d_name);
+	return why;
+}
+
+/* Returns a parent that is a virtual function of the card; NULL = there is none. */
+static char *find_function(const struct env *env, const char *card)
+{
+	_cleanup_names_ struct file_names names = { 0 };
+
+	(void)file_scan(env->root, PARENT_CLASS, &names);
+	for (int i = 0; i < names.n; i++) {
+		_cleanup_free_ char *physical = parent_card(env, names.v[i]->d_name);
+
+		if (physical && strcmp(physical, card) == 0)
+			return mem_text(names.v[i]->d_name);
+	}
+	return NULL;
+}
+
+/* Drivers that take a whole device, or support no mediated devices. */
+static bool is_foreign(const char *driver)
+{
+	static const char *const foreign[] = { "vfio-pci",    "pci-stub",	 "pciback",
+					       "xen-pciback", "uio_pci_generic", "nouveau" };
+
+	for (size_t i = 0; i < sizeof(foreign) / sizeof(foreign[0]); i++)
+		if (strcmp(driver, foreign[i]) == 0)
+			return true;
+	return false;
+}
+
+/* Explains why the driver of this PCI device does not make it a parent. */
+static char *explain_driver(const struct env *env, const char *device)
+{
+	_cleanup_free_ char *driver = parent_driver(env, device);
+
+	if (!driver)
+		return mem_printf("%s has no driver; to use it as a parent, load the driver of its "
+				  "vendor",
+				  device);
+	if (is_foreign(driver))
+		return mem_printf("%s is bound to %s; to use it as a parent, bind it to the driver "
+				  "of its vendor",
+				  device, driver);
+	if (strcmp(driver, "i915") == 0)
+		return mem_printf("%s is bound to i915, but GVT-g is not enabled: boot with "
+				  "i915.enable_gvt=1, and load the module kvmgt",
+				  device);
+	if (strcmp(driver, "nvidia") == 0 && !exists(env, "sys/module/nvidia_vgpu_vfio"))
+		return mem_printf("%s is bound to nvidia, but the module nvidia_vgpu_vfio is not "
+				  "loaded: mediated devices require the vGPU driver for hosts",
+				  device);
+	if (strcmp(driver, "nvidia") == 0)
+		return mem_printf("%s is bound to nvidia, which offers no types for it; in MIG "
+				  "mode, create GPU instances first",
+				  device);
+	return mem_printf("%s is bound to %s, which offers no mediated devices for it", device,
+			  driver);
+}
+
+/* Skips what libvirt and nvidia-smi write in front of a name: "mdev_UUID_", "pci_", "css_", and a
+ * domain of eight digits. */
+static const char *skip_prefix(const char *word)
+{
+	static const char *const prefixes[] = { "pci_", "css_", "ccw_" };
+
+	if (strncmp(word, "mdev_", 5) == 0 && strlen(word) > 5 + UUID_SIZE &&
+	    word[4 + UUID_SIZE] == '_')
+		return word + 5 + UUID_SIZE;
+	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
+		if (strncmp(word, prefixes[i], strlen(prefixes[i])) == 0)
+			return word + strlen(prefixes[i]);
+	if (strncmp(word, "0000", 4) == 0 && strcspn(word, ":") == 8)
+		return word + 4;
+	return word;
+}
+
+/* Whether the words are equal but for case, and for punctuation, which libvirt writes as "_". */
+static bool is_spelling_of(const char *word, const char *name)
+{
+	for (; *word && *name; word++, name++)
+		if (tolower((unsigned char)*word) != tolower((unsigned char)*name) &&
+		    (*word != '_' || isalnum((unsigned char)*name)))
+			return false;
+	return !*word && !*name;
+}
+
+/* Returns the name in a directory that the word is a spelling of; NULL = there is none. lspci
+ * leaves out the domain 0000. */
+static char *find_spelling(const struct env *env, const char *directory, const char *word)
+{
+	_cleanup_names_ struct file_names names = { 0 };
+
+	_cleanup_free_ char *full = mem_printf("0000:%s", word);
+
+	(void)file_scan(env->root, directory, &names);
+	for (int i = 0; i < names.n; i++)
+		if (is_spelling_of(skip_prefix(word), names.v[i]->d_name) ||
+		    is_spelling_of(full, names.v[i]->d_name))
+			return mem_text(names.v[i]->d_name);
+	return NULL;
+}
+
+/* Explains what a PCI device is that is not a parent. NULL = the word is none. */
+static char *explain_pci(const struct env *env, const char *word)
+{
+	_cleanup_free_ char *device = find_spelling(env, PCI, word);
+
+	if (!device)
+		return NULL;
+	_cleanup_close_ int fd = file_open_dir(env->root, PCI);
+	char *why = explain_vgpu(fd, device);
+	if (!why)
+		why = explain_disabled(fd, device);
+	_cleanup_free_ char *function = why ? NULL : find_function(env, device);
+	if (function)
+		return mem_printf("%s is a card whose virtual functions are the parents, for "
+				  "example '%s'",
+				  device, function);
+	return why ? why : explain_driver(env, device);
+}
+
+/* Finds a subchannel by its name or by the number of its device, which dev_busid shows whatever the
+ * driver of the subchannel is. NULL = not found. */
+static char *find_subchannel(const struct env *env, const char *word, bool by_device)
+{
+	_cleanup_names_ struct file_names names = { 0 };
+	char device[64];
+
+	_cleanup_close_ int fd = file_open_dir(env->root, CHANNELS "/devices");
+	if (file_scan(fd, NULL, &names) < 0)
+		return NULL;
+	for (int i = 0; i < names.n; i++) {
+		const char *name = names.v[i]->d_name;
+		_cleanup_free_ char *path = mem_printf("%s/dev_busid", name);
+
+		if (!by_device && is_spelling_of(word, name))
+			return mem_text(name);
+		if (by_device && file_read_attr(fd, path, device, sizeof(device)) == 0 &&
+		    strcmp(device, "none") != 0 && is_spelling_of(word, device))
+			return mem_text(name);
+	}
+	return NULL;
+}
+
+/* On IBM Z, users know the numbers of devices, but parents are subchannels, and only those bound to
+ * vfio_ccw. NULL = the word is neither. */
+static char *explain_subchannel(const struct env *env, const char *word)
+{
+	const char *name = skip_prefix(word);
+	bool is_css = strncmp(word, "css_", 4) == 0;
+	_cleanup_free_ char *of_device = is_css ? NULL : find_subchannel(env, name, true);
+	_cleanup_free_ char *itself = find_subchannel(env, name, false);
+
+	if (of_device && parent_present(env, of_device))
+		return mem_printf("Did you mean '%s', the subchannel of device %s?", of_device,
+				  word);
+	if (itself ? parent_present(env, itself) : !of_device)
+		return NULL;
+	return mem_printf("To use %s %s as a parent, run 'driverctl -b css set-override %s "
+			  "vfio_ccw'",
+			  itself ? "subchannel" : "its subchannel", itself ? itself : of_device,
+			  itself ? itself : of_device);
+}
+
+/* Queues of cryptographic adapters are attributes of devices of the parent "matrix", which exists
+ * while vfio_ap is loaded. NULL = the word is neither. */
+static char *explain_queue(const struct env *env, const char *word)
+{
+	_cleanup_free_ char *path = mem_printf(QUEUES "/devices/%s", word);
+
+	if (strcmp(word, "matrix") == 0 && exists(env, QUEUES))
+		return mem_text("It exists only while the module vfio_ap is loaded");
+	if (!exists(env, path))
+		return NULL;
+	return mem_printf("%s is a cryptographic adapter or a queue of one: bind its queues to "
+			  "vfio_ap, and use the parent 'matrix'",
+			  word);
+}
+
+static char *suggest(const struct env *env, const char *word)
+{
+	_cleanup_names_ struct file_names names = { 0 };
+	struct suggestion suggestion = { .word = word };
+
+	(void)file_scan(env->root, PARENT_CLASS, &names); /* on errors, nothing is suggested */
+	for (int i = 0; i < names.n; i++)
+		suggest_try(&suggestion, names.v[i]->d_name);
+	return suggest_question(&suggestion);
+}
+
+/* The drivers of s390 do not require an IOMMU. */
+char *absent_all(const struct env *env)
+{
+	char *cards = explain_cards(env);
+	const char *more = "";
+
+	if (cards)
+		return cards;
+	if (exists(env, CHANNELS))
+		more = ". To use a subchannel as a parent, run 'driverctl -b css set-override "
+		       "SUBCHANNEL vfio_ccw'; for cryptographic adapters, load vfio_ap";
+	else if (!has_entries(env, "sys/class/iommu"))
+		more = ". There is no IOMMU either; it may be disabled in the firmware or on the "
+		       "kernel command line";
+	return mem_printf("%s%s",
+			  exists(env, PARENT_CLASS)
+				  ? "The loaded drivers have no device that supports types"
+				  : "No loaded driver supports mediated devices",
+			  more);
+}
+
+char *absent_hint(const struct env *env, const char *parent)
+{
+	_cleanup_free_ char *why = explain_subchannel(env, parent);
+	_cleanup_free_ char *spelt = why ? NULL : find_spelling(env, PARENT_CLASS, parent);
+
+	if (spelt)
+		return mem_printf(". Did you mean '%s'?", spelt);
+	if (!why)
+		why = explain_pci(env, parent);
+	if (!why)
+		why = explain_queue(env, parent);
+	if (!why && !has_entries(env, PARENT_CLASS))
+		why = absent_all(env);
+	if (why)
+		return mem_printf(". %s", why);
+	return defined_has_parent(env, parent) ? mem_text("") : suggest(env, parent);
+}

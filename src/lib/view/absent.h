@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "host/env.h"
+
+/*
+ * Why there is no such parent, or none at all, and what to do: what a name stands for instead (a
+ * device with another driver or without one, a card whose virtual functions are the parents, a
+ * device number of a subchannel), or the parent that was probably meant. Only view/reason uses it.
+ */
+
+/* Returns what follows a sentence that there is no such parent: ". Did you mean 'PARENT'?", ". NAME
+ * is bound to vfio-pci ...", or "" if nothing is known. A name that definitions exist for is not
+ * misspelt, so no other parent is suggested. Owned by the caller. */
+char *absent_hint(const struct env *env, const char *parent);
+
+/* Returns why this host has no parents, as a sentence. Owned by the caller. */
+char *absent_all(const struct env *env);

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/suggest.h"
+#include "host/parent.h"
+#include "set/active.h"
+#include "view/absent.h"
+#include "view/reason.h"
+#include "view/snapshot.h"
+
+/* How many types and devices are listed; there may be thousands. */
+#define TYPES_NAMED 8
+#define DEVICES_NAMED 3
+
+/* Longer names of types are not quoted. */
+#define LONGEST_TITLE 64
+
+static enum reason of_errno(int error, enum reason absent)
+{
+	return file_is_missing(error) ? absent : REASON_UNREADABLE;
+}
+
+enum reason reason_find(const struct env *env, const char *parent, const char *type)
+{
+	_cleanup_free_ char *path = mem_printf(PARENT_CLASS "/%s", parent);
+	_cleanup_free_ char *create = mem_printf("%s/create", type);
+	_cleanup_free_ char *available = mem_printf("%s/available_instances", type);
+	char text[32];
+
+	_cleanup_close_ int parent_fd = openat(env->root, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (parent_fd < 0)
+		return of_errno(errno, REASON_NO_PARENT);
+	_cleanup_close_ int fd =
+		openat(parent_fd, "mdev_supported_types", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return of_errno(errno, REASON_UNREGISTERED);
+	/* A type is usable when its files exist: the kernel creates the directory first. */
+	if (faccessat(fd, create, F_OK, 0) < 0)
+		return of_errno(errno, REASON_NO_TYPE);
+	if (file_read_attr(fd, available, text, sizeof(text)) == 0 && strcmp(text, "0") == 0)
+		return REASON_NO_INSTANCES;
+	return REASON_NONE;
+}
+
+enum reason reason_of(const struct snapshot *state, const struct snapshot_parent *parent,
+		      const char *type)
+{
+	if (!parent || !parent->present)
+		return state->parents_known == ANSWER_YES ? REASON_NO_PARENT : REASON_UNREADABLE;
+	const struct mdev_type *found = types_find_name(parent->types, parent->n_types, type);
+	if (!found)
+		return parent->has_types == ANSWER_UNKNOWN ? REASON_UNREADABLE : REASON_NO_TYPE;
+	return found->counted && found->available == 0 ? REASON_NO_INSTANCES : REASON_NONE;
+}
+
+/* Whether the digits of both words are the same. Another number of a type is another size. */
+static bool same_digits(const char *a, const char *b)
+{
+	for (;; a++, b++) {
+		while (*a && !isdigit((unsigned char)*a))
+			a++;
+		while (*b && !isdigit((unsigned char)*b))
+			b++;
+		if (!*a || !*b || *a != *b)
+			return *a == *b;
+	}
+}
+
+static void try_type(struct suggestion *suggestion, const char *name)
+{
+	if (name && same_digits(suggestion->word, name))
+		suggest_try(suggestion, name);
+}
+
+static void list_types(const struct mdev_type *types, size_t n, struct error *err)
+{
+	size_t i;
+
+	for (i = 0; i < n && i < TYPES_NAMED; i++) {
+		const char *title = types[i].title;
+		bool quoted = title && strlen(title) <= LONGEST_TITLE;
+
+		error_append(err, "%s%s%s%s%s", i == 0 ? ". It supports " : ", ", types[i].name,
+			     quoted ? " (" : "", quoted ? title : "", quoted ? ")" : "");
+	}
+	if (n > i)
+		error_append(err, " and %zu more", n - i);
+	if (n == 0)
+		error_append(err, ". It does not support any types");
+}
+
+static int no_type(const char *parent, const char *type, const struct mdev_type *types, size_t n,
+		   struct error *err)
+{
+	struct suggestion suggestion = { .word = type };
+
+	error_set(err, STATUS_NOT_FOUND, "Parent %s does not support mdev type %s", parent, type);
+	for (size_t i = 0; i < n; i++) {
+		try_type(&suggestion, types[i].name);
+		try_type(&suggestion, types[i].title);
+	}
+	_cleanup_free_ char *question = suggest_question(&suggestion);
+	if (*question)
+		error_append(err, "%s", question);
+	else
+		list_types(types, n, err);
+	return -1;
+}
+
+/* Types often share the resources of their parent, so devices of other types are listed as well. */
+static int no_instances(const char *parent, const char *type, const struct mdev *running, size_t n,
+			struct error *err)
+{
+	size_t i;
+
+	error_set(err, STATUS_NO_INSTANCES, "No available instances of %s on %s", type, parent);
+	for (i = 0; i < n && i < DEVICES_NAMED; i++)
+		error_append(err, "%s%s (%s)", i == 0 ? "; running devices: " : ", ",
+			     running[i].uuid, running[i].type);
+	if (n > i)
+		error_append(err, " and %zu more", n - i);
+	return -1;
+}
+
+static int unreadable(const char *parent, struct error *err)
+{
+	return error_set(err, STATUS_FAILED, "Unable to read the types of parent %s", parent);
+}
+
+static int unregistered(const char *parent, struct error *err)
+{
+	return error_set(err, STATUS_NOT_FOUND,
+			 "Parent %s is not currently registered for mdev support", parent);
+}
+
+char *reason_no_parent(const struct env *env, const char *parent)
+{
+	_cleanup_free_ char *hint = absent_hint(env, parent);
+
+	return mem_printf("Unable to find parent device '%s'%s", parent, hint);
+}
+
+char *reason_no_types(const struct env *env, const char *parent)
+{
+	if (!parent)
+		return absent_all(env);
+	if (!parent_present(env, parent))
+		return reason_no_parent(env, parent);
+	return mem_printf("Parent %s does not support any types", parent);
+}
+
+int reason_set(const struct env *env, enum reason reason, const char *parent, const char *type,
+	       struct error *err)
+{
+	_cleanup_list_ struct mdev_list running = { 0 };
+	_cleanup_types_ struct mdev_type_list types = { 0 };
+	struct filter filter = { NULL, parent };
+
+	switch (reason) {
+	case REASON_NONE:
+	case REASON_UNREADABLE:
+		return unreadable(parent, err);
+	case REASON_NO_PARENT: {
+		_cleanup_free_ char *text = reason_no_parent(env, parent);
+		return error_set(err, STATUS_NOT_FOUND, "%s", text);
+	}
+	case REASON_UNREGISTERED:
+		return unregistered(parent, err);
+	case REASON_NO_TYPE:
+		types_find(env, parent, &types);
+		return no_type(parent, type, types.v, types.n, err);
+	case REASON_NO_INSTANCES:
+		active_find(env, &filter, &running);
+		return no_instances(parent, type, running.v, running.n, err);
+	}
+	return -1;
+}
+
+int reason_check(const struct env *env, const char *parent, const char *type, struct error *err)
+{
+	enum reason reason = reason_find(env, parent, type);
+
+	return reason == REASON_NONE ? 0 : reason_set(env, reason, parent, type, err);
+}
+
+/* A name that is part of the snapshot is that of a parent or of definitions: it is not misspelt. */
+static int no_parent_of(const struct snapshot *state, const struct snapshot_parent *here,
+			const char *parent, struct error *err)
+{
+	struct suggestion suggestion = { .word = parent };
+
+	error_set(err, STATUS_NOT_FOUND, "Unable to find parent device '%s'", parent);
+	if (here && here->driver)
+		error_append(err, ". %s is %s", parent, here->absent);
+	for (size_t i = 0; i < state->n_parents && !here; i++)
+		if (state->parents[i].present)
+			suggest_try(&suggestion, state->parents[i].name);
+	_cleanup_free_ char *question = suggest_question(&suggestion);
+	error_append(err, "%s", question);
+	return -1;
+}
+
+/* Returns the running devices of a parent: both are sorted by parent. */
+static const struct mdev *running_on(const struct snapshot *state, const char *parent,
+				     size_t *ret_n)
+{
+	const struct mdev_list *list = &state->running;
+	size_t start = 0, end;
+
+	while (start < list->n && strcmp(list->v[start].parent, parent) != 0)
+		start++;
+	for (end = start; end < list->n && strcmp(list->v[end].parent, parent) == 0;)
+		end++;
+	*ret_n = end - start;
+	return list->v + start;
+}
+
+int reason_set_of(const struct snapshot *state, const struct snapshot_parent *here,
+		  enum reason reason, const char *parent, const char *type, struct error *err)
+{
+	size_t n = here ? here->n_types : 0;
+
+	switch (reason) {
+	case REASON_NONE:
+	case REASON_UNREADABLE:
+		return unreadable(parent, err);
+	case REASON_NO_PARENT:
+		return no_parent_of(state, here, parent, err);
+	case REASON_UNREGISTERED:
+		return unregistered(parent, err);
+	case REASON_NO_TYPE:
+		return no_type(parent, type, here ? here->types : NULL, n, err);
+	case REASON_NO_INSTANCES: {
+		const struct mdev *running = running_on(state, parent, &n);
+		return no_instances(parent, type, running, n, err);
+	}
+	}
+	return -1;
+}
+
+char *reason_words(enum reason reason, const char *absent)
+{
+	switch (reason) {
+	case REASON_NONE:
+		return mem_text("not started");
+	case REASON_UNREADABLE:
+		return mem_text("types cannot be read");
+	case REASON_NO_PARENT:
+		return mem_printf("parent %s", absent ? absent : "not present");
+	case REASON_UNREGISTERED:
+	case REASON_NO_TYPE:
+		return mem_text("type not supported");
+	case REASON_NO_INSTANCES:
+		return mem_text("no available instances");
+	}
+	return NULL;
+}
+
+char *reason_absent(const struct env *env, const char *name, const char *driver)
+{
+	if (driver)
+		return mem_printf("bound to %s", driver);
+	return mem_text(parent_is_device(env, name) ? "without driver" : "not present");
+}
+
+int reason_resolve_type(const struct env *env, const char *parent, const char **name,
+			struct error *err)
+{
+	_cleanup_free_ char *path = mem_printf(PARENT_CLASS "/%s/mdev_supported_types", parent);
+	_cleanup_types_ struct mdev_type_list list = { 0 };
+	const struct mdev_type *type;
+
+	_cleanup_close_ int fd = openat(env->root, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (name_valid(*name) && (fd < 0 || faccessat(fd, *name, F_OK, 0) == 0))
+		return 0;
+	types_find(env, parent, &list);
+	if (types_match(list.v, list.n, *name, &type, err) < 0)
+		return -1;
+	if (type)
+		*name = type->name;
+	else if (!name_valid(*name))
+		return reason_set(env,
+				  parent_present(env, parent) ? REASON_NO_TYPE : REASON_NO_PARENT,
+				  parent, *name, err);
+	return 0;
+}
