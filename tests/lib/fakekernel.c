@@ -121,8 +121,12 @@ static void count(const char *type_dir, int difference)
 	snprintf(path, sizeof(path), "%s/available_instances", type_dir);
 	get_text(path, text, sizeof(text));
 	int left = atoi(text) + difference;
-	snprintf(text, sizeof(text), "%d\n", left);
-	put_text(path, text);
+	int n = snprintf(text, sizeof(text), "%d\n", left);
+	/* Readers never see an empty file. */
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || real_write(fd, text, (size_t)n) < 0 || ftruncate(fd, n) < 0)
+		abort();
+	close(fd);
 }
 
 static void copy_attributes(const char *type_dir, const char *device)

@@ -113,6 +113,14 @@ weak() {
 	fi
 }
 
+# use_seed: $RANDOM gives the numbers of the seed $SEED, which is chosen and printed if it is not set: the same
+# seed gives the same order of operations, kills and injected errors.
+use_seed() {
+	seed=${SEED:-$RANDOM}
+	RANDOM=$seed
+	echo "SEED=$seed repeats this test"
+}
+
 # wait_for COMMAND...: waits until it succeeds, and fails the test after two minutes.
 wait_for() {
 	local end=$((SECONDS + 120))

@@ -442,22 +442,25 @@ static void forget_start(const struct env *env, const char *uuid)
 		mark_clear(&mark);
 }
 
-static int drop(const struct env *env, const char *uuid, struct error *err)
+/* Scripts take time: another program may have removed the device, and created one with the same
+ * UUID that is not like it. */
+static int drop(const struct env *env, const struct mdev *dev, struct error *err)
 {
-	_cleanup_close_ int fd = open_device(env, uuid);
+	_cleanup_close_ int fd = open_device(env, dev->uuid);
 
-	int r = fd < 0 ? fd : remove_device(env, uuid, fd);
+	int r = fd < 0 ? fd : !is_running(env, dev) ? -ENODEV : remove_device(env, dev->uuid, fd);
 	if (is_gone(-r))
-		return error_set(err, STATUS_NOT_FOUND, "Device %s is not an active mdev", uuid);
+		return error_set(err, STATUS_NOT_FOUND, "Device %s is not an active mdev",
+				 dev->uuid);
 	if (r < 0)
-		return error_set(err, STATUS_FAILED, "Error removing device %s: %s", uuid,
+		return error_set(err, STATUS_FAILED, "Error removing device %s: %s", dev->uuid,
 				 removal_words(-r));
 	return 0;
 }
 
 int active_drop(const struct env *env, const struct mdev *dev, struct error *err)
 {
-	int r = drop(env, dev->uuid, err);
+	int r = drop(env, dev, err);
 
 	forget_start(env, dev->uuid);
 	return r;
@@ -482,7 +485,7 @@ int active_discard(const struct env *env, const char *uuid, struct mdev *ret, st
 				 "The start of device %s was interrupted and it is incomplete, but "
 				 "it %s",
 				 uuid, use);
-	if (drop(env, uuid, err) < 0 && err->status != STATUS_NOT_FOUND)
+	if (drop(env, ret, err) < 0 && err->status != STATUS_NOT_FOUND)
 		return -1;
 	error_clear(err);
 	mark_clear(&mark);
