@@ -7,6 +7,7 @@
 
 static const struct cli_use uses[] = {
 	{ CLI_DRY_RUN, "Print the changes without making them" },
+	{ CLI_PRUNE, "Remove sets that are not in the file" },
 	{ CLI_JSON, "Print a JSON object" },
 	{ CLI_WAIT, "Wait until devices are no longer in use (default: 30 s)" },
 	{ 0 },
@@ -16,13 +17,14 @@ static int run(const struct cli *cli, struct env *env, struct error *err)
 {
 	struct op op = cli_op(cli, env);
 	_cleanup_apply_ struct apply apply = { 0 };
-	const struct apply_change *change;
+	const struct plan_change *change;
 	bool json = cli->given & CLI_JSON;
 
 	if (!json) /* each change is seen when it is made, even through a pipe */
 		setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
 	env_open_kmsg(env);
-	int r = apply_open(&op, cli->operand, cli->given & CLI_DRY_RUN, &apply, err);
+	int r = apply_open(&op, cli->operand, cli->given & CLI_PRUNE, cli->given & CLI_DRY_RUN,
+			   &apply, err);
 	while (r == 0 && (change = apply_next(&apply))) {
 		if (!json && change->error.status == STATUS_OK)
 			print_change(change);

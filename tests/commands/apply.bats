@@ -11,7 +11,9 @@ A1=f5c10516-50b2-5aac-9af1-c2f5b685af46
 A2=6be88150-0f33-5d36-b15f-f0b5e9185dfe
 A3=fc1fd08f-4b9f-544f-8742-c2ee54d6e938
 A4=681e1cc6-7446-5e85-abae-74edf044de18
+C0=988919a7-8925-5fab-adc7-4b7078149c8b
 B0=cc67be9a-1455-5b10-ac2a-b5f41e9a2b46
+B1=2e2ae045-b055-5ba0-94f9-7eb9e3957c7b
 
 setup() {
 	make_scripts_world "$BATS_TEST_TMPDIR/root"
@@ -49,6 +51,14 @@ applies_in_part() {
 	run "-$1" --separate-stderr mdevctl apply "$F"
 	same "$2"
 	same_stderr "$3"
+}
+
+# json FILTER STATUS [OPTION...]: filters the object that apply --json prints.
+json() {
+	local filter=$1 wanted=$2
+	shift 2
+	run "-$wanted" --separate-stderr mdevctl apply --json "$@" "$F"
+	output=$(jq -c "$filter" <<<"$output")
 }
 
 # A function of a card: add_function NAME CARD TYPE [TITLE]
@@ -94,7 +104,8 @@ $A1 mtty mtty-1 auto (defined)"
   "mdev_type": "mtty-1",
   "start": "auto",
   "attrs": [],
-  "set": "a/0"
+  "set": "a/0",
+  "mdev_type_name": "Single port serial"
 }'
 	applies ""
 }
@@ -170,10 +181,10 @@ define   $B0 mtty mtty-1 b/0
 start    $B0 mtty mtty-1 b/0"
 }
 
-@test "a definition that differs is modified, and unknown members are preserved" {
+@test "a definition that differs is modified, its label is written again, and unknown members are preserved" {
 	sets "$(set_of a 1 '"matrix"' vfio_ap-passthrough manual)"
 	mdevctl apply "$F"
-	sed -i 's|"set": "a/0"|"note": 1|' "$D/matrix/$A0"
+	sed -i 's|"set": "a/0"|"note": 1.50|' "$D/matrix/$A0"
 	sets "$(set_of a 1 '"matrix"' vfio_ap-passthrough manual '"attrs": [{"assign_adapter": "7"}]')"
 	applies "modify   $A0 matrix vfio_ap-passthrough a/0"
 	same_file "$D/matrix/$A0" '{
@@ -184,7 +195,9 @@ start    $B0 mtty mtty-1 b/0"
       "assign_adapter": "7"
     }
   ],
-  "note": 1
+  "note": 1.50,
+  "set": "a/0",
+  "mdev_type_name": "VFIO AP Passthrough Device"
 }'
 	applies ""
 }
@@ -193,12 +206,12 @@ start    $B0 mtty mtty-1 b/0"
 	sets "$(set_of a 1)"
 	mdevctl apply "$F"
 	sets "$(set_of a 1 '"mtty"' mtty-2)"
-	applies "modify   $A0 mtty mtty-2 a/0" \
-		"Warning: Device $A0 (a/0) is running; the change takes effect at its next start
-Warning: Device $A0 on mtty is running with type mtty-1, not mtty-2"
+	local why="Warning: Device $A0 on mtty is running with type mtty-1; type mtty-2 takes effect at its \
+next start"
+	applies "modify   $A0 mtty mtty-2 a/0" "$why"
 	run -0 mdevctl list
 	same "$A0 mtty mtty-1 auto (defined)"
-	applies "" "Warning: Device $A0 on mtty is running with type mtty-1, not mtty-2"
+	applies "" "$why"
 }
 
 @test "a running device whose start mode changes is not reported, as nothing else changes" {
@@ -288,7 +301,7 @@ undefine $A1 mtty mtty-1 a/1"
 undefine $A0 mtty mtty-1 a/0"
 	local hint=''
 	((EUID == 0)) || hint=" (must be root)"
-	local why="Unable to determine whether 1 of the devices to be stopped is in use$hint"
+	local why="1 device to be stopped may be in use$hint"
 	same_stderr "Warning: $why"
 	run -10 --separate-stderr weak mdevctl apply --dry-run --json "$F"
 	[[ $(jq -r '.problems[].error' <<<"$output") == "$why" ]]
@@ -297,7 +310,7 @@ undefine $A0 mtty mtty-1 a/0"
 	mkdir "$DEVICES/$A1/vfio-dev"
 	cp -r "$DEVICES/$A0/vfio-dev/vfio7" "$DEVICES/$A1/vfio-dev"
 	run -10 --separate-stderr weak mdevctl apply --dry-run "$F"
-	same_stderr "Warning: ${why/1 of the devices to be stopped is/2 of the devices to be stopped are}"
+	same_stderr "Warning: ${why/1 device/2 devices}"
 	chmod 755 "$PROC/100/fd"
 	run -10 --separate-stderr mdevctl apply --dry-run "$F"
 	same_stderr ""
@@ -319,6 +332,79 @@ start    $B0 mtty mtty-1 b/0"
 	same_file "$BATS_TEST_TMPDIR/out" "stop     $A1 mtty mtty-1 a/1
 undefine $A1 mtty mtty-1 a/1
 "
+}
+
+@test "apply --prune removes the sets that are not in the file, and nothing else" {
+	sets "$(set_of a 1)" "$(set_of b 2)"
+	mdevctl apply "$F"
+	definition mtty "$U1" mtty-1
+	definition mtty "$C0" mtty-1 # of set "c", but has no label that says so
+	running matrix "$U2" vfio_ap-passthrough
+	sets "$(set_of b 1)"
+	run -10 mdevctl apply --dry-run --prune "$F"
+	run -0 --separate-stderr mdevctl apply --prune "$F"
+	same "$(printf '%s\n' "stop     $B1 mtty mtty-1 b/1" "undefine $B1 mtty mtty-1 b/1" \
+		"stop     $A0 mtty mtty-1 a/0" "undefine $A0 mtty mtty-1 a/0")"
+	run -0 mdevctl list -d
+	same "$(printf '%s\n' "$U1 mtty mtty-1 manual" "$B0 mtty mtty-1 auto (active)" \
+		"$C0 mtty mtty-1 manual" | LC_ALL=C sort)"
+	run -0 --separate-stderr mdevctl apply --prune "$F"
+	same ""
+	echo '{}' >"$F"
+	run -0 mdevctl apply --prune "$F"
+	same "stop     $B0 mtty mtty-1 b/0
+undefine $B0 mtty mtty-1 b/0"
+	[[ -e $DEVICES/$U2 ]]
+}
+
+@test "apply --prune rejects a list of definitions, and ends if a definition that may be of a set is unreadable" {
+	echo '[]' >"$F"
+	fails 8 "Error: Invalid $F: --prune is for sets, and this is a list of definitions" \
+		mdevctl apply --prune "$F"
+	definition mtty "$A0" mtty-1
+	chmod 000 "$D/mtty/$A0"
+	sets "$(set_of b 1)"
+	run -1 --separate-stderr weak mdevctl apply --prune "$F"
+	[[ $stderr == "Error: Unable to read /etc/mdevctl.d/mtty/$A0: Permission denied"* ]]
+}
+
+# upgrade: after a driver upgrade, the numbers of the types are others.
+upgrade() {
+	echo "GRID T4-1B" >"$SYS/class/mdev_bus/gpu/mdev_supported_types/nvidia-223/name"
+	add_type gpu nvidia-225 4 vfio-pci "${1:-GRID T4-2Q}"
+}
+
+@test "after a driver upgrade, a set given by the name of its type gets the number that this name has now" {
+	add_type gpu nvidia-223 4 vfio-pci "GRID T4-2Q"
+	sets "$(set_of a 1 '"gpu"' "GRID T4-2Q")"
+	mdevctl apply "$F"
+	upgrade
+	local why="Warning: Device $A0 on gpu is running with type nvidia-223; type nvidia-225 takes effect at its \
+next start"
+	applies "modify   $A0 gpu nvidia-225 a/0" "$why"
+	mdevctl stop -u "$A0"
+	applies "start    $A0 gpu nvidia-225 a/0"
+	run -0 jq -r '.mdev_type, .mdev_type_name' "$D/gpu/$A0"
+	same "nvidia-225
+GRID T4-2Q"
+}
+
+@test "after a driver upgrade, a set given by the number of its type is not changed, and every run says so" {
+	local why="Warning: Set 'a': type nvidia-223 of parent gpu was 'GRID T4-2Q' and is now 'GRID T4-1B'"
+	add_type gpu nvidia-223 4 vfio-pci "GRID T4-2Q"
+	sets "$(set_of a 2 '"gpu"' nvidia-223)"
+	mdevctl apply "$F"
+	upgrade "GRID T4-4Q"
+	applies "" "$why; no type has that name"
+	upgrade
+	applies "" "$why; that name is now type nvidia-225"
+	sets "$(set_of a 2 '"gpu"' nvidia-223 manual)"
+	run -0 --separate-stderr mdevctl apply "$F"
+	applies "" "$why; that name is now type nvidia-225"
+	sets "$(set_of a 2 '"gpu"' nvidia-225 manual)"
+	mdevctl apply "$F" 2>/dev/null
+	run -0 jq -r .mdev_type_name "$D/gpu/$A0"
+	same "GRID T4-2Q"
 }
 
 # --- Parents --------------------------------------------------------------------------------------------
@@ -363,7 +449,7 @@ define   $A1 card2 t a/1"
 	sets "$(set_of a 1 '"0000:41:00.[45]"' nvidia-700 manual)"
 	applies "define   $A0 0000:41:00.5 nvidia-700 a/0"
 	# 24 ports, 20 of them taken: two devices of two ports fit.
-	sets "$(set_of b 20 '"mtty"' mtty-1 manual)" "$(set_of a 3 '"mtty"' mtty-2 manual)"
+	sets "$(set_of b 20 '"mtty"' mtty-1)" "$(set_of a 3 '"mtty"' mtty-2)"
 	run -5 mdevctl apply --dry-run "$F"
 	[[ $output == *"Set 'a': 1 of 3 devices have no available instance of mtty-2"* ]]
 }
@@ -430,14 +516,52 @@ start    $A2 0000:41:00.6 nvidia-700 a/2" "$told"
 	applies_in_part 5 "" "$told"
 }
 
-@test "a parent given by name does not need to be present; one device is defined for it in advance" {
-	sets "$(set_of a 2 '"later", "mtty"')"
+# waits N OF SET PARENT: the warning about devices whose parent is not present.
+waits() {
+	echo "Warning: $1 of $2 devices of set '$3' wait$( (($1 > 1)) || echo s) for parent $4, which is not present"
+}
+
+@test "a set is spread over parents given by name that are not present, and every run says so" {
+	sets "$(set_of a 4 '"later", "mtty"')"
 	applies "define   $A0 later mtty-1 a/0
 define   $A1 mtty mtty-1 a/1
-start    $A1 mtty mtty-1 a/1" "Warning: Parent later is not present"
+start    $A1 mtty mtty-1 a/1
+define   $A2 later mtty-1 a/2
+define   $A3 mtty mtty-1 a/3
+start    $A3 mtty mtty-1 a/3" "$(waits 2 4 a later)"
+	applies "" "$(waits 2 4 a later)"
+	json '[.changed, .status, .problems]' 0
+	same "[false,0,[{\"status\":0,\"error\":\"2 of 4 devices of set 'a' wait for parent later, which is not \
+present\"}]]"
+	add_type later mtty-1 1 vfio-pci
+	applies "undefine $A2 later mtty-1 a/2
+start    $A0 later mtty-1 a/0
+define   $A2 mtty mtty-1 a/2
+start    $A2 mtty mtty-1 a/2"
 	applies ""
-	add_type later mtty-1 4 vfio-pci
-	applies "start    $A0 later mtty-1 a/0"
+}
+
+@test "eight devices on two parents that are not present yet are four and four, of a card and of a pattern" {
+	sets "$(set_of a 8 '"0000:41:00.0", "0000:81:00.0"' t)"
+	run -0 --separate-stderr mdevctl apply "$F"
+	same_stderr "$(waits 4 8 a 0000:41:00.0)
+$(waits 4 8 a 0000:81:00.0)"
+	run -0 bash -c 'mdevctl list -d | cut -d " " -f 2 | sort | uniq -c | tr -s " "'
+	same " 4 0000:41:00.0
+ 4 0000:81:00.0"
+	add_type 0000:41:00.0 t 16 vfio-pci
+	sets "$(set_of a 8 '"0000:*"' t)"
+	run -10 --separate-stderr mdevctl apply --dry-run "$F"
+	same_stderr "$(waits 4 8 a 0000:81:00.0)"
+	[[ ${#lines[@]} == 4 ]]
+}
+
+@test "fill uses parents that are not present after the others" {
+	add_type card t 1 vfio-pci
+	sets "$(set_of a 3 '"absent1", "card", "absent2"' t manual '"spread": "fill"')"
+	applies "define   $A0 card t a/0
+define   $A1 absent1 t a/1
+define   $A2 absent1 t a/2" "$(waits 2 3 a absent1)"
 }
 
 @test "a device is not moved only because its parent is absent" {
@@ -447,9 +571,38 @@ start    $A1 mtty mtty-1 a/1" "Warning: Parent later is not present"
 	mdevctl stop -u "$A0"
 	mdevctl stop -u "$A1"
 	rm "$SYS/class/mdev_bus/card"
-	applies ""
+	applies "" "$(waits 2 2 a card)"
 	sets "$(set_of a 2 '"c*"' t)"
+	applies "" "$(waits 2 2 a card)"
+}
+
+@test "the number of manual devices is not limited by instances" {
+	add_type card1 t 4 vfio-pci
+	sets "$(set_of a 6 '"card1"' t manual)"
+	run -0 --separate-stderr mdevctl apply "$F"
+	[[ ${#lines[@]} == 6 ]]
+	same_stderr ""
 	applies ""
+	# What is too much is shared, too.
+	make_cards
+	sets "$(set_of b 9 '"0000:*"' "GRID 2C" manual)"
+	run -0 --separate-stderr mdevctl apply "$F"
+	run -0 bash -c 'mdevctl list -d | grep 0000: | cut -d " " -f 2 | sort | uniq -c | tr -s " "'
+	same " 2 0000:41:00.4
+ 2 0000:41:00.5
+ 1 0000:41:00.6
+ 2 0000:81:00.4
+ 2 0000:81:00.5"
+}
+
+@test "of two sets with max on the same parents, the second one says that it gets nothing" {
+	add_type card1 t 2 vfio-pci
+	sets "$(set_of a '"max"' '"card1"' t)" "$(set_of b '"max"' '"card1"' t)"
+	applies "define   $A0 card1 t a/0
+start    $A0 card1 t a/0
+define   $A1 card1 t a/1
+start    $A1 card1 t a/1" "Warning: Set 'b': no instances left"
+	applies "" "Warning: Set 'b': no instances left"
 }
 
 @test "a device whose parent no longer matches moves to another one" {
@@ -517,6 +670,7 @@ start    $A0 card2 t a/0"
 	add_type card1 t 1 vfio-pci
 	definition card1 "$A0" t auto
 	running card1 "$U1" t
+	sed -i 's|\[\]|[], "set": "a/0"|' "$D/card1/$A0"
 	sets "$(set_of a 1 '"card1"' t)"
 	applies_in_part 5 "" "Warning: Set 'a': 1 of 1 devices have no available instance of t; other \
 devices: 1 not in any set of this file
@@ -531,12 +685,42 @@ Error: 1 of 1 devices are missing"
 	FAKEKERNEL_FAIL="create:$A0=EUSERS" run -5 --separate-stderr mdevctl apply "$F"
 	same "define   $A0 card1 t a/0
 undefine $A0 card1 t a/0
-define   $A0 card2 t a/0
-undefine $A0 card2 t a/0"
+define   $A0 card2 t a/0"
 	same_stderr "Warning: Set 'a': 2 of 2 devices have no available instance of t
 Error: 2 of 2 devices are missing"
 	run -0 mdevctl list -d
+	same "$A0 card2 t auto"
+}
+
+@test "an apply ends if the driver rejects one device, and another one runs without a definition" {
+	sets "$(set_of a 2)"
+	mdevctl apply "$F"
+	mdevctl stop -u "$A0"
+	mdevctl undefine -u "$A1"
+	FAKEKERNEL_FAIL="create:$A0=EUSERS" run -5 --separate-stderr timeout 60 mdevctl apply "$F"
+	same "define   $A1 mtty mtty-1 a/1"
+	same_stderr "Warning: Set 'a': 1 of 2 devices have no available instance of mtty-1
+Error: 1 of 2 devices are missing"
+	applies "start    $A0 mtty mtty-1 a/0"
+}
+
+@test "an apply ends if the driver rejects one device, and another one is incomplete" {
+	local set
+	set=$(set_of a 2 '"matrix"' vfio_ap-passthrough auto '"attrs": [{"assign_domain":"7"}]')
+	sets "$set"
+	mdevctl apply "$F"
+	mdevctl stop -u "$A0"
+	mdevctl stop -u "$A1"
+	FAKEKERNEL_FAIL=assign_domain=KILL run -137 mdev-start -u "$A1"
+	FAKEKERNEL_FAIL="create:$A0=EUSERS" run -5 --separate-stderr timeout 60 mdevctl apply "$F"
+	same "start    $A1 matrix vfio_ap-passthrough a/1"
+	# The incomplete device is not replaced either.
+	mdevctl stop -u "$A1"
+	FAKEKERNEL_FAIL=assign_domain=KILL run -137 mdev-start -u "$A1"
+	FAKEKERNEL_FAIL="create=EUSERS" run -5 --separate-stderr timeout 60 mdevctl apply "$F"
 	same ""
+	applies "start    $A0 matrix vfio_ap-passthrough a/0
+start    $A1 matrix vfio_ap-passthrough a/1"
 }
 
 @test "a type without available_instances has room until a start fails, but none for max" {
@@ -678,6 +862,43 @@ mtty-2, mtty-4"
 	[[ $(find "$D" -type f ! -name '.*') == "$D/mtty/$A0" ]]
 }
 
+@test "a definition of another device that cannot be read ends the run where a device would be placed" {
+	definition mtty "$U1" mtty-1
+	definition matrix "$U2" vfio_ap-passthrough
+	chmod 000 "$D/mtty/$U1"
+	sets "$(set_of a 1 '"matrix"' vfio_ap-passthrough manual)"
+	run -0 --separate-stderr weak mdevctl apply "$F"
+	sets "$(set_of b 1)" "$(set_of a 2 '"matrix"' vfio_ap-passthrough manual)"
+	run -1 --separate-stderr weak mdevctl apply "$F"
+	same ""
+	[[ $stderr == "Error: Unable to read /etc/mdevctl.d/mtty/$U1: Permission denied"* ]]
+	chmod 000 "$D/matrix/$U2"
+	sets "$(set_of a 1 '"matrix"' vfio_ap-passthrough manual)"
+	run -0 --separate-stderr weak mdevctl apply "$F"
+	same ""
+}
+
+@test "apply says once how many devices may be in use, if only root can see it" {
+	((EUID == 0)) || skip "must be root"
+	sets "$(set_of a 3)"
+	mdevctl apply "$F"
+	with_node "$A0"
+	mkdir -p "$PROC/100/fd"
+	chmod 000 "$PROC/100/fd"
+	local uuid
+	for uuid in "$A1" "$A2"; do
+		mkdir -p "$DEVICES/$uuid/vfio-dev"
+		cp -r "$DEVICES/$A0/vfio-dev/vfio7" "$DEVICES/$uuid/vfio-dev"
+	done
+	chmod a+x "$BATS_TEST_TMPDIR" "${BATS_TEST_TMPDIR%/*}" "${BATS_TEST_TMPDIR%/*/*}"
+	sets "$(set_of a 0)"
+	run -6 --separate-stderr setpriv --reuid=65534 --regid=65534 --clear-groups mdevctl apply "$F"
+	same ""
+	same_stderr "Error: 3 devices to be stopped may be in use (must be root)"
+	run -6 --separate-stderr weak mdevctl apply "$F"
+	[[ ${#stderr_lines[@]} == 4 && $stderr == *"may be in use: "*"Error: 3 devices to be stopped may be in use" ]]
+}
+
 @test "a device does not leave a parent whose types cannot be read" {
 	local types=$SYS/devices/virtual/mtty/mtty/mdev_supported_types
 	add_type card mtty-1 2 vfio-pci
@@ -726,20 +947,12 @@ $A1 mtty mtty-1 manual"
 
 # --- Output ---------------------------------------------------------------------------------------------
 
-# json FILTER STATUS [OPTION...]: filters the object that apply --json prints.
-json() {
-	local filter=$1 wanted=$2
-	shift 2
-	run "-$wanted" --separate-stderr mdevctl apply --json "$@" "$F"
-	output=$(jq -c "$filter" <<<"$output")
-}
-
 @test "apply --json always prints one object" {
 	sets "$(set_of a 1)"
 	json '[.changed, .status, .error, [.changes[] | [.action, .uuid, .parent, .mdev_type, .set,
 		.index, .before, .after.start, .status, .error]]]' 10 --dry-run
 	same "[true,10,null,[[\"define\",\"$A0\",\"mtty\",\"mtty-1\",\"a\",0,null,\"auto\",0,null],\
-[\"start\",\"$A0\",\"mtty\",\"mtty-1\",\"a\",0,{\"mdev_type\":\"mtty-1\",\"start\":\"auto\",\"attrs\":[]},\
+[\"start\",\"$A0\",\"mtty\",\"mtty-1\",\"a\",0,{\"mdev_type\":\"mtty-1\",\"start\":\"auto\",\"attrs\":[],\"set\":\"a/0\"},\
 \"auto\",0,null]]]"
 	FAKEKERNEL_FAIL=create=EIO json '[.changed, .status, .error, [.changes[] | [.action, .status, .error]]]' 1
 	same "[true,1,\"1 change failed\",[[\"define\",0,null],[\"start\",1,\"Failed to create mdev $A0, type \
@@ -794,15 +1007,49 @@ undefine $A1 mtty mtty-1 a/1"$'\r'
 	definition absent "$U3" other auto
 	mdevctl start -u "$U1"
 	mdevctl list -d --dumpjson >"$F"
-	applies ""
+	applies "" "Warning: 1 of 4 devices waits for parent absent, which is not present"
 	mdevctl stop -u "$U1"
 	rm -r "${D:?}/matrix" "$D/mtty" "$D/absent"
 	applies "define   $U3 absent other
 define   $U2 matrix vfio_ap-passthrough
 define   $U1 mtty mtty-1
 start    $U1 mtty mtty-1
-define   $U2 mtty gone" "Warning: Parent absent is not present"
+define   $U2 mtty gone" "Warning: 1 of 4 devices waits for parent absent, which is not present"
 	mdevctl list -d --dumpjson | cmp - "$F"
+	applies "" "Warning: 1 of 4 devices waits for parent absent, which is not present"
+}
+
+@test "a manual device that is listed on a parent that is not present is defined, with a warning" {
+	definition absent "$U1" other manual
+	mdevctl list -d --dumpjson >"$F"
+	rm -r "$D/absent"
+	applies "define   $U1 absent other" "Warning: Parent absent is not present"
+	applies ""
+}
+
+@test "the output of list --dumpjson restores the devices of sets with their labels" {
+	local set
+	set=$(set_of a 1)
+	sets "$set"
+	mdevctl apply "$F"
+	mdevctl list -d --dumpjson >"$F"
+	run -0 jq -c '.[0].mtty[0][]' "$F"
+	same '{"mdev_type":"mtty-1","start":"auto","attrs":[],"set":"a/0"}'
+	applies ""
+	mdevctl stop -u "$A0"
+	rm -r "$D/mtty"
+	applies "define   $A0 mtty mtty-1
+start    $A0 mtty mtty-1"
+	mdevctl list -d --dumpjson | cmp - "$F"
+	run -0 mdevctl status --json
+	run -0 jq -r '.parents[].devices[].set' <<<"$output"
+	same a/0
+	# A label that was lost is written again, in both forms of the file.
+	sed -i '/"set"/d; s|"attrs": \[\],|"attrs": []|' "$D/mtty/$A0"
+	sed -i '/mdev_type_name/d' "$D/mtty/$A0"
+	applies "modify   $A0 mtty mtty-1"
+	sets "$set"
+	applies "modify   $A0 mtty mtty-1 a/0" # the name of its type
 	applies ""
 }
 

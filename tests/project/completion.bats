@@ -118,5 +118,5 @@ setup() {
 	touch host.json other.txt
 	offers "mdevctl apply ho" host.json
 	offers "mdev-apply --dry-run o" other.txt
-	offers "mdevctl apply --" --dry-run --json --wait --help
+	offers "mdevctl apply --" --dry-run --json --prune --wait --help
 }

@@ -29,7 +29,8 @@ static void tell_device(FILE *file, const struct mdev *dev)
 {
 	_cleanup_free_ char *line = json_definition_line(dev);
 
-	fprintf(file, "%s %s %s\n", dev->uuid, dev->parent, line);
+	fprintf(file, "%s %s %s%s%s\n", dev->uuid, dev->parent, line, dev->unknown ? " " : "",
+		dev->unknown ? dev->unknown : "");
 }
 
 /* What a text reads as, a line each, or the error. */
@@ -41,7 +42,7 @@ static void reads(const char *text, const char *wanted)
 	size_t len;
 	FILE *file = mem_stream(&got, &len);
 
-	if (desired_read(text, strlen(text), "F", &desired, &err) < 0)
+	if (desired_read(text, strlen(text), "F", false, &desired, &err) < 0)
 		fprintf(file, "%s%s", err.status == STATUS_INVALID ? "" : "status? ", err.text);
 	for (size_t i = 0; i < desired.n_sets; i++)
 		tell_set(file, &desired.sets[i]);
@@ -140,6 +141,57 @@ static void test_definitions(void)
 		   " q " LINE);
 }
 
+/* The label of a device is read if it is the one that its UUID is derived from. */
+static void test_labels(void)
+{
+#define A1 "f5c10516-50b2-5aac-9af1-c2f5b685af46"
+	reads("[{\"p\":[{\"" A1 "\":{" DEFINITION ",\"set\":\"a/1\"}}]}]",
+	      A1 " p {\"mdev_type\":\"t\",\"start\":\"auto\",\"attrs\":[]} \"set\": \"a/1\"\n");
+	reads("[{\"p\":[{\"" A1 "\":{" DEFINITION ",\"set\":\"a/2\"}}]}]", A1 " p " LINE);
+	reads("[{\"p\":[{\"" UUID "\":{" DEFINITION ",\"set\":\"a\"}}]}]", UUID " p " LINE);
+
+	static const struct {
+		const char *label, *name;
+		unsigned index;
+	} labels[] = { { "a/0", "a", 0 },
+		       { "A.1_-/4095", "A.1_-", 4095 },
+		       { "a/4096", NULL, 0 },
+		       { "a/01", NULL, 0 },
+		       { "a/1/2", NULL, 0 },
+		       { "a/", NULL, 0 },
+		       { "a", NULL, 0 },
+		       { "/1", NULL, 0 },
+		       { "a b/1", NULL, 0 },
+		       { "a/-1", NULL, 0 },
+		       { "a/99999999999999999999", NULL, 0 },
+		       { "", NULL, 0 } };
+	for (size_t i = 0; i < sizeof(labels) / sizeof(labels[0]); i++) {
+		char name[SET_NAME_LIMIT + 1] = "";
+		unsigned index = 0;
+		bool valid = set_read_label(labels[i].label, name, &index);
+
+		if (valid == (labels[i].name != NULL) &&
+		    (!valid || (strcmp(name, labels[i].name) == 0 && index == labels[i].index)))
+			continue;
+		printf("failed: label %s\n", labels[i].label);
+		failures++;
+	}
+}
+
+/* With --prune, the file names all sets, which a list of definitions does not. */
+static void test_prune(void)
+{
+	_cleanup_error_ struct error err = { 0 };
+	_cleanup_desired_ struct desired desired = { 0 };
+
+	if (desired_read("[]", 2, "F", true, &desired, &err) < 0 && err.status == STATUS_INVALID &&
+	    strcmp(err.text, "Invalid F: --prune is for sets, and this is a list of definitions") ==
+		    0)
+		return;
+	printf("failed: prune: %s\n", err.text ? err.text : "no error");
+	failures++;
+}
+
 static void test_bad_definitions(void)
 {
 	reads("[7]", "Invalid F: not a list of parents");
@@ -151,8 +203,8 @@ static void test_bad_definitions(void)
 	reads("[{\"p\":[{\"1\":{}}]}]", "Invalid F: device '1' of 'p': not a UUID");
 	reads("[{\"p\":[{\"" UUID "\":[]}]}]",
 	      "Invalid F: device '" UUID "' of 'p': not an object");
-	reads("[{\"p\":[{\"" UUID "\":{" DEFINITION ",\"set\":\"a/1\"}}]}]",
-	      "Invalid F: device '" UUID "' of 'p': unknown key 'set'");
+	reads("[{\"p\":[{\"" UUID "\":{" DEFINITION ",\"set\":1}}]}]",
+	      "Invalid F: device '" UUID "' of 'p': 'set' must be a string");
 	reads("[{\"p\":[{\"" UUID "\":{" DEFINITION ",\"start\":\"auto\"}}]}]",
 	      "Invalid F: device '" UUID "' of 'p': key 'start' is given twice");
 	reads("[{\"p\":[{\"" UUID "\":{}}]}]",
@@ -187,6 +239,8 @@ int main(void)
 	test_bad_sets();
 	test_bad_values();
 	test_definitions();
+	test_labels();
+	test_prune();
 	test_bad_definitions();
 	test_patterns();
 	return failures > 0;

@@ -98,11 +98,10 @@ static double now(void)
 }
 
 /* Returns the minimum time of several runs in milliseconds; *ret is the plan. */
-static double plan_host(const struct snapshot *state, const struct desired *desired,
-			struct plan *ret)
+static double plan_host(const struct snapshot *state, struct desired *desired, struct plan *ret)
 {
 	_cleanup_error_ struct error err = { 0 };
-	struct plan_facts facts = { 0 };
+	struct facts facts = { 0 };
 	double best = 1e9;
 
 	for (int i = 0; i < 5; i++) {

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,56 +11,15 @@
 #include "device/json.h"
 #include "host/holder.h"
 #include "host/lock.h"
-#include "host/settle.h"
 #include "apply/apply.h"
-#include "op/pipeline.h"
-#include "apply/plan.h"
-#include "view/reason.h"
-#include "view/snapshot.h"
 #include "set/active.h"
 #include "set/defined.h"
+#include "view/reason.h"
 
-/* Limit for retries after concurrent changes of a device. */
-#define TRIES 10
+/* Limit for rounds that repeat another one because other processes change the host. */
+#define REPEATED 10
 
-/* A device with a failure. */
-struct trouble {
-	char uuid[UUID_SIZE];
-	unsigned tries; /* retries after concurrent changes */
-	bool failed;	/* it is not changed any further */
-	bool skipped;	/* skipped until the next plan */
-	bool refused;	/* a script has refused to modify it once */
-};
-
-struct apply_run {
-	struct op op; /* that of the caller */
-	struct desired desired;
-	struct snapshot state;
-	struct plan plan;
-	char **uses;	       /* owned: see plan_facts */
-	struct mdev_list full; /* see plan_facts */
-	struct pipeline pipeline;
-	struct settle settle;
-	int lock;
-	size_t at;     /* index in the plan */
-	size_t *later; /* owned: changes that a script refused, to be tried again */
-	size_t n_later, later_at;
-	bool again;   /* the host has changed since it was planned */
-	bool changed; /* this plan has changed the host */
-	bool ended;
-	struct trouble *troubles; /* owned */
-	size_t n_troubles;
-	size_t failures;
-	unsigned rounds;    /* plans made because more devices may fit */
-	struct error error; /* the reason why the run ended */
-	enum status status; /* of the first failure */
-	sigset_t signals;
-};
-
-/* --- Planning
- * --------------------------------------------------------------------------------------- */
-
-static int read_file(const char *file, struct desired *ret, struct error *err)
+static int read_file(struct apply *apply, const char *file, bool prune, struct error *err)
 {
 	const char *name = op_file_name(file);
 	_cleanup_free_ char *text = NULL;
@@ -73,46 +31,75 @@ static int read_file(const char *file, struct desired *ret, struct error *err)
 				 name == file ? "Unable to read file \"%s\": %s"
 					      : "Unable to read %s: %s",
 				 name, error_words(-r));
-	return desired_read(text, len, name, ret, err);
+	return desired_read(text, len, name, prune, &apply->desired, err);
 }
 
-static void free_uses(struct apply_run *run)
+static void add_problem(struct apply *apply, enum status status, const char *text)
 {
-	for (size_t i = 0; run->uses && i < run->state.n_devices; i++)
-		free(run->uses[i]);
-	free(run->uses);
-	run->uses = NULL;
+	for (size_t i = 0; i < apply->n_problems; i++)
+		if (strcmp(apply->problems[i].text, text) == 0)
+			return;
+	apply->problems =
+		mem_grow(apply->problems, apply->n_problems + 1, sizeof(*apply->problems));
+	apply->problems[apply->n_problems++] = (struct error){ status, mem_text(text) };
+	log_warning("%s", text);
 }
 
-/* Returns how a device that the plan stops is used, like holder_find(). A dry run does not open
- * device nodes: only one process can, and a guest may be starting. */
-static char *find_use(const struct apply_run *run, const struct plan_change *change, bool dry_run)
+/* Records that a device cannot be stopped. Other users than root often cannot see who uses it,
+ * which is reported once for all devices. */
+static void set_in_use(struct apply *apply, const char *uuid, enum answer in_use, char *use)
 {
-	const struct holder *holder = change->there->holder;
-	char *use;
+	struct fact *fact = facts_set(&apply->facts, uuid, FACT_IN_USE, apply->round);
 
-	if (dry_run)
-		return holder ? holder_words(holder) : NULL;
-	(void)holder_find(run->op.env, change->dev.uuid, 0, &use);
-	return use;
+	fact->in_use = in_use;
+	fact->use = use;
+	if (in_use == ANSWER_UNKNOWN && geteuid() != 0) {
+		free(fact->use);
+		fact->use = NULL;
+	}
 }
 
-/* Returns the number of devices in use that the plan stops. */
-static size_t find_uses(struct apply_run *run, bool dry_run)
+/* Finds out which of the devices that the plan stops are in use. A dry run does not open device
+ * nodes: only one process can, and a guest may be starting; so what it does not know is a doubt,
+ * but no fact. Returns whether there is a new fact. */
+static bool find_in_use(struct apply *apply)
+{
+	bool found = false;
+
+	for (size_t i = 0; i < apply->plan.n_changes; i++) {
+		const struct plan_change *change = &apply->plan.changes[i];
+		enum answer in_use = ANSWER_YES;
+		char *use = NULL;
+
+		if (change->action != ACTION_STOP)
+			continue;
+		if (!apply->dry_run)
+			in_use = holder_find(apply->env, change->dev.uuid, 0, &use);
+		else if (change->holder)
+			use = holder_words(change->holder);
+		if (use)
+			set_in_use(apply, change->dev.uuid, in_use, use);
+		found = found || use;
+	}
+	return found;
+}
+
+/* A dry run cannot always tell whether the real run will find a device in use. */
+static void report_doubts(struct apply *apply)
 {
 	size_t n = 0;
 
-	run->uses = mem_zero(run->state.n_devices + 1, sizeof(*run->uses));
-	for (size_t i = 0; i < run->plan.n_changes; i++) {
-		const struct plan_change *change = &run->plan.changes[i];
-		char *use = change->action == ACTION_STOP ? find_use(run, change, dry_run) : NULL;
+	for (size_t i = 0; i < apply->plan.n_changes; i++) {
+		const struct holder *holder = apply->plan.changes[i].holder;
 
-		if (!use)
-			continue;
-		run->uses[change->there - run->state.devices] = use;
-		n++;
+		n += holder && holder->in_use == ANSWER_UNKNOWN;
 	}
-	return n;
+	if (n == 0)
+		return;
+	_cleanup_free_ char *text =
+		mem_printf("%zu device%s to be stopped may be in use%s", n, n == 1 ? "" : "s",
+			   geteuid() == 0 ? "" : " (must be root)");
+	add_problem(apply, STATUS_OK, text);
 }
 
 static bool stops_any(const struct plan *plan)
@@ -123,559 +110,417 @@ static bool stops_any(const struct plan *plan)
 	return false;
 }
 
-static void forget_plan(struct apply_run *run)
+static int read_and_plan(struct apply *apply, unsigned what, struct error *err)
 {
-	plan_free(&run->plan);
-	free_uses(run);
-	snapshot_free(&run->state);
-	run->at = run->n_later = run->later_at = 0;
-	run->again = run->changed = false;
+	plan_free(&apply->plan);
+	snapshot_free(&apply->state);
+	snapshot_read(apply->env, NULL, what, &apply->state);
+	return plan_make(&apply->state, &apply->desired, &apply->facts, &apply->plan, err);
 }
 
-static int read_and_plan(struct apply_run *run, unsigned what, struct error *err)
+/* Reads the host and makes a plan. A device in use is not moved, and neither are those that would
+ * replace it, so with each device that is found to be in use, the plan is made again. */
+static int make_plan(struct apply *apply, struct error *err)
 {
-	struct plan_facts facts = { .full = &run->full };
-
-	forget_plan(run);
-	snapshot_read(run->op.env, NULL, what, &run->state);
-	return plan_make(&run->state, &run->desired, &facts, &run->plan, err);
-}
-
-/* A device in use is not moved, and neither are those that would replace it: when these are known,
- * the plan is made again. */
-static int make_plan(struct apply_run *run, bool dry_run, struct error *err)
-{
-	struct plan_facts facts = { .full = &run->full };
-
-	/* Mostly nothing changes, and then definitions need not know which types there are. */
-	if (run->desired.n_sets == 0) {
-		if (read_and_plan(run, 0, err) < 0)
+	/* Mostly nothing changes, and then definitions do not depend on types. */
+	if (apply->desired.n_sets == 0) {
+		if (read_and_plan(apply, 0, err) < 0)
 			return -1;
-		if (run->plan.n_changes == 0 && run->plan.n_problems == 0)
+		if (apply->plan.n_changes == 0 && apply->plan.n_problems == 0)
 			return 0;
 	}
-	if (read_and_plan(run, SNAPSHOT_TYPES, err) < 0)
+	if (read_and_plan(apply, SNAPSHOT_TYPES, err) < 0)
 		return -1;
-	if (!stops_any(&run->plan))
-		return 0;
-	if (dry_run && read_and_plan(run, SNAPSHOT_TYPES | SNAPSHOT_HOLDERS, err) < 0)
+	if (apply->dry_run && stops_any(&apply->plan) &&
+	    read_and_plan(apply, SNAPSHOT_TYPES | SNAPSHOT_HOLDERS, err) < 0)
 		return -1;
-	if (find_uses(run, dry_run) == 0)
-		return 0;
-	facts.uses = run->uses;
-	plan_free(&run->plan);
-	return plan_make(&run->state, &run->desired, &facts, &run->plan, err);
-}
-
-static void add_problem(struct apply *apply, enum status status, const char *text)
-{
-	apply->problems =
-		mem_grow(apply->problems, apply->n_problems + 1, sizeof(*apply->problems));
-	apply->problems[apply->n_problems++] = (struct apply_problem){ status, mem_text(text) };
-	log_warning("%s", text);
-}
-
-/* Notes are printed immediately, and once; problems are printed when nothing more can be done about
- * them. */
-static void tell_problems(struct apply *apply, bool wrong)
-{
-	const struct plan *plan = &apply->run->plan;
-
-	for (size_t i = 0; i < plan->n_problems; i++) {
-		const struct plan_problem *problem = &plan->problems[i];
-		bool told = false;
-
-		if ((problem->status != STATUS_OK) != wrong)
-			continue;
-		for (size_t j = 0; j < apply->n_problems; j++)
-			told = told || strcmp(apply->problems[j].text, problem->text) == 0;
-		if (!told)
-			add_problem(apply, problem->status, problem->text);
+	while (find_in_use(apply)) {
+		plan_free(&apply->plan);
+		if (plan_make(&apply->state, &apply->desired, &apply->facts, &apply->plan, err) < 0)
+			return -1;
 	}
-}
-
-/* A dry run cannot always tell whether the real run will find a device in use. */
-static void tell_doubts(struct apply *apply)
-{
-	const struct plan *plan = &apply->run->plan;
-	size_t n = 0;
-
-	for (size_t i = 0; i < plan->n_changes; i++) {
-		const struct plan_change *change = &plan->changes[i];
-		const struct holder *holder =
-			change->action == ACTION_STOP ? change->there->holder : NULL;
-
-		n += holder && holder->in_use == ANSWER_UNKNOWN;
-	}
-	if (n == 0)
-		return;
-	_cleanup_free_ char *text = mem_printf(
-		"Unable to determine whether %zu of the devices to be stopped %s in use%s", n,
-		n == 1 ? "is" : "are", geteuid() == 0 ? "" : " (must be root)");
-	add_problem(apply, STATUS_OK, text);
-}
-
-static int start_run(struct apply *apply, const char *file, struct error *err)
-{
-	struct apply_run *run = apply->run;
-
-	if (read_file(file, &run->desired, err) < 0)
-		return -1;
-	signal_block(&run->signals);
-	if (!apply->dry_run && lock_apply(run->op.env, &run->lock, err) < 0)
-		return -1;
-	if (run->op.wait)
-		settle_open(&run->settle, run->op.env, run->op.wait);
-	if (make_plan(run, apply->dry_run, err) < 0)
-		return -1;
-	if (apply->dry_run)
-		tell_doubts(apply);
-	tell_problems(apply, false);
 	return 0;
 }
 
-int apply_open(const struct op *op, const char *file, bool dry_run, struct apply *ret,
+static int begin_round(struct apply *apply, struct error *err)
+{
+	apply->round++;
+	apply->at = 0;
+	apply->learned = apply->raced = apply->changed = false;
+	if (make_plan(apply, err) < 0)
+		return -1;
+	log_debug("Round %u: %zu changes planned", apply->round, apply->plan.n_changes);
+	return 0;
+}
+
+static int open_run(struct apply *apply, const char *file, bool prune, struct error *err)
+{
+	sigset_t old;
+
+	if (read_file(apply, file, prune, err) < 0)
+		return -1;
+	signal_block(&old); /* until the end: one that was received is reported as an error */
+	if (!apply->dry_run && lock_apply(apply->env, &apply->lock, err) < 0)
+		return -1;
+	if (apply->wait)
+		settle_open(&apply->settle, apply->env, apply->wait);
+	if (begin_round(apply, err) < 0)
+		return -1;
+	if (apply->dry_run)
+		report_doubts(apply);
+	return 0;
+}
+
+int apply_open(const struct op *op, const char *file, bool prune, bool dry_run, struct apply *ret,
 	       struct error *err)
 {
-	*ret = (struct apply){ .op = op,
-			       .dry_run = dry_run,
-			       .run = mem_zero(1, sizeof(*ret->run)) };
-	ret->run->op = *op;
-	ret->run->lock = -1;
-	pipeline_open(&ret->run->pipeline, op->env, op->force);
-	if (start_run(ret, file, err) == 0)
+	*ret = (struct apply){ .dry_run = dry_run, .env = op->env, .wait = op->wait, .lock = -1 };
+	pipeline_open(&ret->pipeline, op->env, op->force);
+	if (open_run(ret, file, prune, err) == 0)
 		return 0;
-	error_set(&ret->run->error, err->status, "%s", err->text);
+	ret->ended = true;
 	return -1;
 }
 
-/* --- What went wrong
- * -------------------------------------------------------------------------------- */
-
-static struct trouble *find_trouble(struct apply_run *run, const char *uuid)
+static bool fail(struct apply *apply, struct plan_change *change, const struct error *err)
 {
-	for (size_t i = 0; i < run->n_troubles; i++)
-		if (strcmp(run->troubles[i].uuid, uuid) == 0)
-			return &run->troubles[i];
-	return NULL;
-}
-
-static struct trouble *note_trouble(struct apply_run *run, const char *uuid)
-{
-	struct trouble *trouble = find_trouble(run, uuid);
-
-	if (trouble)
-		return trouble;
-	run->troubles = mem_grow(run->troubles, run->n_troubles + 1, sizeof(*run->troubles));
-	trouble = &run->troubles[run->n_troubles++];
-	*trouble = (struct trouble){ 0 };
-	memcpy(trouble->uuid, uuid, UUID_SIZE);
-	return trouble;
-}
-
-static void note_full(struct apply_run *run, const struct mdev *dev)
-{
-	struct mdev *full = mdev_list_add(&run->full);
-
-	full->parent = dev->parent;
-	full->type = dev->type;
-}
-
-/* --- One change
- * ------------------------------------------------------------------------------------- */
-
-static struct apply_change *add_change(struct apply *apply, enum action action,
-				       const struct plan_change *planned)
-{
-	struct apply_change *change = mem_zero(1, sizeof(*change));
-	const struct mdev *dev = &planned->dev;
-	bool writes = action == ACTION_DEFINE || action == ACTION_MODIFY;
-	const struct mdev *before = action == ACTION_START ? dev : planned->before;
-	const struct mdev *after = writes ? dev : action == ACTION_UNDEFINE ? NULL : before;
-
-	change->action = action;
-	memcpy(change->dev.uuid, dev->uuid, sizeof(dev->uuid));
-	change->dev.parent = dev->parent;
-	change->dev.type = dev->type;
-	change->set = planned->set ? planned->set->name : NULL;
-	change->index = planned->index;
-	if (before)
-		mdev_copy_definition(&change->before, before);
-	if (after)
-		mdev_copy_definition(&change->after, after);
-	apply->changes =
-		mem_grow(apply->changes, apply->n_changes + 1, sizeof(struct apply_change *));
-	apply->changes[apply->n_changes++] = change;
-	return change;
-}
-
-static const struct apply_change *fail(struct apply *apply, const struct plan_change *planned,
-				       const struct error *err)
-{
-	struct apply_run *run = apply->run;
-	struct apply_change *change = add_change(apply, planned->action, planned);
-
 	error_set(&change->error, err->status, "%s", err->text);
-	note_trouble(run, planned->dev.uuid)->failed = true;
-	run->failures++;
-	if (run->status == STATUS_OK || run->status == STATUS_NO_INSTANCES ||
-	    run->status == STATUS_IN_USE)
-		run->status = err->status;
-	log_warning("Unable to %s %s on %s: %s", action_name(planned->action), planned->dev.uuid,
-		    planned->dev.parent, err->text);
-	return change;
+	facts_set(&apply->facts, change->dev.uuid, FACT_FAILED, apply->round);
+	log_warning("Unable to %s %s on %s: %s", action_name(change->action), change->dev.uuid,
+		    change->dev.parent, err->text);
+	return true;
 }
 
-/* Another process has changed the device: all its changes are planned again. */
-static const struct apply_change *lose(struct apply *apply, const struct plan_change *planned,
-				       const struct error *err)
+/* Another process has changed the device: its other changes wait for the next plan. */
+static bool retry(struct apply *apply, struct plan_change *change, const struct error *err)
 {
-	struct trouble *trouble = note_trouble(apply->run, planned->dev.uuid);
-
-	if (++trouble->tries == TRIES)
-		return fail(apply, planned, err);
-	trouble->skipped = apply->run->again = true;
-	return NULL;
+	if (apply->repeated == REPEATED)
+		return fail(apply, change, err);
+	facts_set(&apply->facts, change->dev.uuid, FACT_CHANGED, apply->round);
+	apply->raced = true;
+	return false;
 }
 
-static int run_change(struct apply_run *run, struct plan_change *planned, struct error *err)
+static int run_change(struct apply *apply, struct plan_change *change, struct error *err)
 {
-	_cleanup_free_ char *was = planned->before   ? json_definition_text(planned->before)
-				   : planned->broken ? mem_text("")
-						     : NULL;
-
-	const struct change change = {
-		.action = planned->action, .dev = &planned->dev, .was = was, .unique = planned->set
+	bool new = change->action == ACTION_DEFINE;
+	_cleanup_free_ char *was = change->broken ? mem_text("")
+				   : new	  ? NULL
+						  : json_definition_text(&change->before);
+	const struct change request = {
+		.action = change->action, .dev = &change->dev, .was = was, .unique = *change->set
 	};
-	return pipeline_run(&run->pipeline, &change, err);
+
+	return pipeline_run(&apply->pipeline, &request, err);
 }
 
-static const struct apply_change *write_definition(struct apply *apply, struct plan_change *planned)
+static bool write_definition(struct apply *apply, struct plan_change *change)
 {
-	struct apply_run *run = apply->run;
+	const struct fact *fact = facts_find(&apply->facts, change->dev.uuid);
+	bool again = fact && fact->kind == FACT_REFUSED;
 	_cleanup_error_ struct error why = { 0 };
 
-	int r = run_change(run, planned, &why);
+	int r = run_change(apply, change, &why);
 	if (r == 0)
-		return add_change(apply, planned->action, planned);
+		return true;
 	if (r > 0)
-		return lose(apply, planned, &why);
-	if (why.status != STATUS_REFUSED || planned->action != ACTION_MODIFY ||
-	    note_trouble(run, planned->dev.uuid)->refused)
-		return fail(apply, planned, &why);
+		return retry(apply, change, &why);
+	if (why.status != STATUS_REFUSED || change->action != ACTION_MODIFY || again)
+		return fail(apply, change, &why);
 	/* Possibly because of an attribute of another device that has yet to be changed. */
-	note_trouble(run, planned->dev.uuid)->refused = true;
-	run->later = mem_grow(run->later, run->n_later + 1, sizeof(*run->later));
-	run->later[run->n_later++] = (size_t)(planned - run->plan.changes);
-	return NULL;
+	facts_set(&apply->facts, change->dev.uuid, FACT_REFUSED, apply->round);
+	apply->learned = true;
+	return false;
 }
 
-static const struct apply_change *remove_definition(struct apply *apply,
-						    struct plan_change *planned)
+static bool remove_definition(struct apply *apply, struct plan_change *change)
 {
-	struct apply_run *run = apply->run;
 	_cleanup_error_ struct error why = { 0 };
 	struct mdev running;
 
-	int r = run_change(run, planned, &why);
-	if (r != 0)
-		return r > 0 || why.status == STATUS_NOT_FOUND ? lose(apply, planned, &why)
-							       : fail(apply, planned, &why);
-	/* The autostart of udev may have started it. */
-	if (planned->surplus && active_get(run->op.env, planned->dev.uuid, &running, &why) != 0)
-		run->again = true;
-	return add_change(apply, planned->action, planned);
-}
-
-static const struct apply_change *stop(struct apply *apply, struct plan_change *planned)
-{
-	struct apply_run *run = apply->run;
-	_cleanup_error_ struct error why = { 0 };
-	struct mdev running;
-
-	int r = active_get(run->op.env, planned->dev.uuid, &running, &why);
+	int r = run_change(apply, change, &why);
+	if (r > 0 || (r < 0 && why.status == STATUS_NOT_FOUND))
+		return retry(apply, change, &why);
 	if (r < 0)
-		return fail(apply, planned, &why);
-	if (r == 0)
-		return NULL;
-	_cleanup_free_ char *use = NULL;
-	if (holder_find(run->op.env, planned->dev.uuid, 0, &use) != ANSWER_NO) {
-		error_set(&why, STATUS_IN_USE, "Device %s %s", running.uuid, use);
-		return fail(apply, planned, &why);
-	}
-	if (strcmp(running.parent, planned->dev.parent) != 0)
+		return fail(apply, change, &why);
+	/* The autostart of udev may have started it. */
+	if (active_get(apply->env, change->dev.uuid, &running, &why) > 0 &&
+	    strcmp(running.parent, change->dev.parent) == 0)
+		apply->raced = true;
+	return true;
+}
+
+static bool stop(struct apply *apply, struct plan_change *change)
+{
+	_cleanup_error_ struct error why = { 0 };
+	struct mdev running;
+	char *use;
+
+	int r = active_get(apply->env, change->dev.uuid, &running, &why);
+	if (r <= 0)
+		return r < 0 && fail(apply, change, &why);
+	if (strcmp(running.parent, change->dev.parent) != 0) {
 		error_set(&why, STATUS_EXISTS, "Device %s was started on %s by another process",
 			  running.uuid, running.parent);
-	if (why.text)
-		return lose(apply, planned, &why);
-	if (run_change(run, planned, &why) == 0)
-		return add_change(apply, planned->action, planned);
-	return why.status == STATUS_NOT_FOUND ? NULL : fail(apply, planned, &why);
+		return retry(apply, change, &why);
+	}
+	enum answer in_use = holder_find(apply->env, change->dev.uuid, 0, &use);
+	if (use) {
+		set_in_use(apply, change->dev.uuid, in_use, use);
+		apply->learned = true;
+		return false;
+	}
+	if (run_change(apply, change, &why) == 0)
+		return true;
+	return why.status != STATUS_NOT_FOUND && fail(apply, change, &why);
 }
 
 /* Whether the definition is still the one that is to be started. */
-static bool is_still_defined(const struct apply_run *run, const struct mdev *dev,
-			     struct definition *ret)
+static bool is_still_defined(const struct apply *apply, const struct mdev *dev)
 {
-	return defined_get(run->op.env, dev, ret) > 0 && !ret->broken &&
-	       mdev_is_same(&ret->dev, dev);
+	_cleanup_definition_ struct definition now = { 0 };
+
+	return defined_get(apply->env, dev, &now) > 0 && !now.broken && mdev_is_same(&now.dev, dev);
 }
 
-/* No instance is available after all: removes the definition, so that the device moves to another
- * parent. */
-static const struct apply_change *give_up_place(struct apply *apply, struct plan_change *planned,
-						const struct mdev *definition)
+/* Whether a start has failed because there is no instance. Drivers return different errors. */
+static bool is_full(const struct apply *apply, const struct mdev *dev, enum status status)
 {
-	struct apply_run *run = apply->run;
-	struct plan_change change = { .action = ACTION_UNDEFINE,
-				      .dev = planned->dev, /* borrowed */
-				      .before = definition,
-				      .set = planned->set,
-				      .index = planned->index };
-
-	note_full(run, &planned->dev);
-	const struct apply_change *done = remove_definition(apply, &change);
-	if (done && done->error.status == STATUS_OK)
-		note_trouble(run, planned->dev.uuid)->skipped = run->again = true;
-	return done;
+	return status == STATUS_NO_INSTANCES ||
+	       (status == STATUS_FAILED &&
+		reason_find(apply->env, dev->parent, dev->type) == REASON_NO_INSTANCES);
 }
 
-static const struct apply_change *start(struct apply *apply, struct plan_change *planned)
+static bool start(struct apply *apply, struct plan_change *change)
 {
-	struct apply_run *run = apply->run;
-	_cleanup_definition_ struct definition definition = { 0 };
 	_cleanup_error_ struct error why = { 0 };
+	struct mdev *dev = &change->dev;
 
-	int r = active_runs(run->op.env, &planned->dev, &why);
+	int r = active_runs(apply->env, dev, &why);
 	if (r != 0) /* the autostart of udev may have been faster */
-		return r < 0 ? fail(apply, planned, &why) : NULL;
-	if (!is_still_defined(run, &planned->dev, &definition)) {
+		return r < 0 && fail(apply, change, &why);
+	if (!is_still_defined(apply, dev)) {
 		error_set(&why, STATUS_EXISTS,
-			  "The definition of %s on %s was changed by another process",
-			  planned->dev.uuid, planned->dev.parent);
-		return lose(apply, planned, &why);
+			  "The definition of %s on %s was changed by another process", dev->uuid,
+			  dev->parent);
+		return retry(apply, change, &why);
 	}
-	if (pipeline_start(&run->pipeline, &planned->dev, &why) == 0)
-		return add_change(apply, planned->action, planned);
+	if (pipeline_start(&apply->pipeline, dev, &why) == 0)
+		return true;
 	if (why.status == STATUS_EXISTS || why.status == STATUS_NOT_FOUND)
-		return lose(apply, planned, &why);
-	/* Drivers return different errors for this. */
-	bool none = why.status == STATUS_NO_INSTANCES ||
-		    (why.status == STATUS_FAILED &&
-		     reason_find(run->op.env, planned->dev.parent, planned->dev.type) ==
-			     REASON_NO_INSTANCES);
-	if (none && planned->set)
-		return give_up_place(apply, planned, &definition.dev);
-	return fail(apply, planned, &why);
+		return retry(apply, change, &why);
+	if (!*change->set || !is_full(apply, dev, why.status) ||
+	    !facts_set_full(&apply->facts, dev))
+		return fail(apply, change, &why);
+	apply->learned = true;
+	return false;
 }
 
-static const struct apply_change *perform(struct apply *apply, struct plan_change *planned)
+/* Makes a change. Returns whether there is something to report: it was made, or it failed. */
+static bool make_change(struct apply *apply, struct plan_change *change)
 {
-	struct apply_run *run = apply->run;
-	const struct trouble *trouble = find_trouble(run, planned->dev.uuid);
+	const struct fact *fact = facts_find(&apply->facts, change->dev.uuid);
 
-	if (trouble && (trouble->failed || trouble->skipped))
-		return NULL;
-	if (planned->set && planned->dev.autostart &&
-	    mdev_list_has_type(&run->full, planned->dev.parent, planned->dev.type) &&
-	    (planned->action == ACTION_DEFINE || planned->action == ACTION_START)) {
-		run->again = true;
-		return NULL;
-	}
-	switch (planned->action) {
+	if (fact && fact->round == apply->round) /* this plan does not know it */
+		return false;
+	if (change->takes_instance &&
+	    facts_is_full(&apply->facts, change->dev.parent, change->dev.type))
+		return false;
+	switch (change->action) {
 	case ACTION_DEFINE:
 	case ACTION_MODIFY:
-		return write_definition(apply, planned);
+		return write_definition(apply, change);
 	case ACTION_UNDEFINE:
-		return remove_definition(apply, planned);
+		return remove_definition(apply, change);
 	case ACTION_STOP:
-		return stop(apply, planned);
+		return stop(apply, change);
 	default:
-		return start(apply, planned);
+		return start(apply, change);
 	}
 }
 
-/* --- All of them
- * ------------------------------------------------------------------------------------ */
-
-static struct plan_change *next_planned(struct apply_run *run)
-{
-	if (run->at < run->plan.n_changes)
-		return &run->plan.changes[run->at++];
-	if (run->later_at < run->n_later)
-		return &run->plan.changes[run->later[run->later_at++]];
-	return NULL;
-}
-
-static bool is_interrupted(struct apply_run *run)
+static bool is_interrupted(struct apply *apply)
 {
 	int sig = signal_pending_termination();
 
 	if (sig)
-		error_set(&run->error, STATUS_FAILED, "Interrupted by signal %d (%s)", sig,
+		error_set(&apply->error, STATUS_FAILED, "Interrupted by signal %d (%s)", sig,
 			  strsignal(sig));
 	return sig;
 }
 
-/* Waits until one of the devices that should be stopped is not in use. Returns false when the time
- * limit of the whole run has expired. */
-static bool wait_for_users(struct apply_run *run)
+/* Waits until one of the devices that should be stopped is not in use any more. Returns false when
+ * the time limit of the whole run has expired. */
+static bool wait_for_users(struct apply *apply)
 {
-	while (!is_interrupted(run) && settle_next(&run->settle))
-		for (size_t i = 0; run->uses && i < run->state.n_devices; i++) {
-			if (!run->uses[i])
-				continue;
+	while (!is_interrupted(apply) && settle_next(&apply->settle))
+		for (size_t i = 0; i < apply->facts.n; i++) {
+			struct fact *fact = &apply->facts.v[i];
 			_cleanup_free_ char *use = NULL;
-			if (holder_find(run->op.env, run->state.devices[i].uuid,
-					run->settle.deadline, &use) == ANSWER_NO)
-				return true;
+
+			if (fact->kind != FACT_IN_USE)
+				continue;
+			(void)holder_find(apply->env, fact->uuid, apply->settle.deadline, &use);
+			if (use)
+				continue;
+			facts_set(&apply->facts, fact->uuid, FACT_NONE, 0);
+			return true;
 		}
 	return false;
 }
 
 /* Whether the host may have room for more devices than the plan assumes: how many instances its own
  * changes take or release is only an estimate. */
-static bool may_fit(struct apply_run *run)
+static bool may_fit(const struct apply *apply)
 {
 	bool max = false;
 
-	for (size_t i = 0; i < run->desired.n_sets; i++)
-		max = max || run->desired.sets[i].max;
-	return run->changed && (run->plan.missing > 0 || max) && ++run->rounds < TRIES;
+	for (size_t i = 0; i < apply->desired.n_sets; i++)
+		max = max || apply->desired.sets[i].max;
+	return apply->changed && (apply->plan.missing > 0 || max);
 }
 
-/* Plans again after the last planned change, and returns whether there are more changes. */
-static bool plan_again(struct apply *apply)
+/* Begins the next round, and returns whether there is one. A run ends, because each round needs one
+ * of these:
+ *  - a new fact. There are finitely many: the definition of each device is refused once and in use
+ *    once (until the next item), and each type of each parent is found to be full once. The plan
+ *    observes them: what has failed, is in use or needs an instance of such a type is not tried
+ *    again.
+ *  - a change by another process, or by ourselves so that more may fit: REPEATED times, after which
+ *    the next such change is a failure.
+ *  - a device that is not in use any more, until the deadline of --wait. */
+static bool next_round(struct apply *apply)
 {
-	struct apply_run *run = apply->run;
+	bool again = apply->learned;
 
-	if (apply->dry_run || is_interrupted(run) || run->error.text)
+	if (apply->dry_run || is_interrupted(apply))
 		return false;
-	if (!run->again && !may_fit(run) &&
-	    (run->plan.in_use == 0 || run->op.wait == 0 || !wait_for_users(run)))
-		return false;
-	for (size_t i = 0; i < run->n_troubles; i++)
-		run->troubles[i].skipped = false;
-	if (make_plan(run, false, &run->error) < 0)
-		return false;
-	tell_problems(apply, false);
-	return true;
+	if (!again && (apply->raced || may_fit(apply)) && apply->repeated < REPEATED) {
+		apply->repeated++;
+		again = true;
+	}
+	if (!again && apply->wait && apply->plan.in_use + apply->plan.maybe_in_use > 0)
+		again = wait_for_users(apply);
+	return again && begin_round(apply, &apply->error) == 0;
 }
 
-const struct apply_change *apply_next(struct apply *apply)
+/* Moves a change of the plan to those that have been made. */
+static const struct plan_change *add_change(struct apply *apply, struct plan_change *from)
 {
-	struct apply_run *run = apply->run;
+	struct plan_change *change = mem_grow(NULL, 1, sizeof(*change));
 
-	while (!run->ended) {
-		struct plan_change *planned = next_planned(run);
-		const struct apply_change *done;
+	*change = *from;
+	*from = (struct plan_change){ 0 };
+	apply->changes = mem_grow(apply->changes, apply->n_changes + 1, sizeof(change));
+	apply->changes[apply->n_changes++] = change;
+	apply->changed = apply->changed || change->error.status == STATUS_OK;
+	if (change->note && change->error.status == STATUS_OK)
+		add_problem(apply, STATUS_OK, change->note);
+	return change;
+}
 
-		apply->n_planned = run->plan.n_changes - run->at;
-		if (!planned) {
-			run->ended = !plan_again(apply);
+const struct plan_change *apply_next(struct apply *apply)
+{
+	const struct plan *plan = &apply->plan;
+
+	while (!apply->ended) {
+		if (apply->at == plan->n_changes) {
+			apply->ended = !next_round(apply);
 			continue;
 		}
-		if (apply->dry_run)
-			return add_change(apply, planned->action, planned);
-		if (is_interrupted(run)) {
-			run->ended = true;
-		} else if ((done = perform(apply, planned))) {
-			run->changed = run->changed || done->error.status == STATUS_OK;
-			return done;
-		}
+		struct plan_change *change = &plan->changes[apply->at++];
+		apply->n_planned = plan->n_changes - apply->at;
+		if (!apply->dry_run && is_interrupted(apply))
+			apply->ended = true;
+		else if (apply->dry_run || make_change(apply, change))
+			return add_change(apply, change);
 	}
-	if (!run->error.text)
-		tell_problems(apply, true);
+	apply->n_planned = 0;
+	for (size_t i = 0; i < plan->n_problems && !apply->error.text; i++)
+		add_problem(apply, plan->problems[i].status, plan->problems[i].text);
 	return NULL;
 }
 
-static char *join(char *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static char *join(char *text, const char *format, ...)
+static bool is_failure(enum status status)
 {
-	va_list args;
+	return status != STATUS_OK && status != STATUS_NO_INSTANCES && status != STATUS_IN_USE;
+}
 
-	va_start(args, format);
-	_cleanup_free_ char *more = mem_vprintf(format, args);
-	va_end(args);
-	char *all = mem_printf("%s%s%s", text, *text ? "; " : "", more);
-	free(text);
-	return all;
+/* Counts failures, and sets *ret to the status of the first one; 5 and 6 only if there is no other.
+ */
+static size_t count_failures(const struct apply *apply, enum status *ret)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < apply->n_changes; i++) {
+		enum status status = apply->changes[i]->error.status;
+
+		if (status != STATUS_OK && !is_failure(*ret) &&
+		    (is_failure(status) || *ret == STATUS_OK))
+			*ret = status;
+		n += status != STATUS_OK;
+	}
+	for (size_t i = 0; i < apply->plan.n_problems; i++) {
+		enum status status = apply->plan.problems[i].status;
+
+		if (is_failure(status) && !is_failure(*ret))
+			*ret = status;
+		n += is_failure(status);
+	}
+	return n;
 }
 
 int apply_result(const struct apply *apply, struct error *err)
 {
-	const struct apply_run *run = apply->run;
-	size_t failures = run->failures;
-	enum status status = run->status;
-	char *text = mem_text("");
+	const struct plan *plan = &apply->plan;
+	enum status status = STATUS_OK;
+	size_t failures = count_failures(apply, &status), len;
+	char *text;
 
-	if (run->error.text) {
-		free(text);
-		return error_set(err, run->error.status, "%s", run->error.text);
-	}
-	for (size_t i = 0; i < run->plan.n_problems; i++) {
-		enum status problem = run->plan.problems[i].status;
-
-		if (problem == STATUS_OK || problem == STATUS_NO_INSTANCES ||
-		    problem == STATUS_IN_USE)
-			continue;
-		status = failures++ == 0 ? problem : status;
-	}
+	if (apply->error.text)
+		return error_set(err, apply->error.status, "%s", apply->error.text);
+	FILE *file = mem_stream(&text, &len);
 	if (failures > 0)
-		text = join(text, "%zu change%s failed", failures, failures == 1 ? "" : "s");
-	if (run->plan.missing > 0)
-		text = join(text, "%zu of %zu devices are missing", run->plan.missing,
-			    run->plan.wanted);
-	if (run->plan.in_use > 0)
-		text = join(text, "%zu device%s to be stopped %s in use", run->plan.in_use,
-			    run->plan.in_use == 1 ? "" : "s", run->plan.in_use == 1 ? "is" : "are");
-	if (failures == 0)
-		status = run->plan.missing > 0	? STATUS_NO_INSTANCES
-			 : run->plan.in_use > 0 ? STATUS_IN_USE
-						: STATUS_OK;
+		fprintf(file, "; %zu change%s failed", failures, failures == 1 ? "" : "s");
+	if (plan->missing > 0)
+		fprintf(file, "; %zu of %zu devices are missing", plan->missing, plan->wanted);
+	if (plan->in_use > 0)
+		fprintf(file, "; %zu device%s to be stopped %s in use", plan->in_use,
+			plan->in_use == 1 ? "" : "s", plan->in_use == 1 ? "is" : "are");
+	if (plan->maybe_in_use > 0)
+		fprintf(file, "; %zu device%s to be stopped may be in use%s", plan->maybe_in_use,
+			plan->maybe_in_use == 1 ? "" : "s",
+			geteuid() == 0 ? "" : " (must be root)");
+	mem_stream_end(file);
+	if (failures == 0 && plan->missing > 0)
+		status = STATUS_NO_INSTANCES;
+	else if (failures == 0 && len > 0)
+		status = STATUS_IN_USE;
 	if (status != STATUS_OK)
-		error_set(err, status, "%s", text);
+		error_set(err, status, "%s", text + strlen("; "));
 	else if (apply->dry_run && apply->n_changes > 0)
 		err->status = status = STATUS_DIFFERS;
 	free(text);
 	return status == STATUS_OK ? 0 : -1;
 }
 
-static void free_change(struct apply_change *change)
-{
-	mdev_free(&change->before);
-	mdev_free(&change->after);
-	error_clear(&change->error);
-	free(change);
-}
-
-/* Signals remain blocked: one that was received is reported as an error, and nothing is left to
- * interrupt. */
-static void close_run(struct apply_run *run)
-{
-	free_uses(run);
-	plan_free(&run->plan);
-	snapshot_free(&run->state);
-	desired_free(&run->desired);
-	mdev_list_free(&run->full);
-	pipeline_close(&run->pipeline);
-	settle_close(&run->settle);
-	mem_close(&run->lock);
-	free(run->later);
-	free(run->troubles);
-	error_clear(&run->error);
-	free(run);
-}
-
 void apply_close(struct apply *apply)
 {
-	for (size_t i = 0; i < apply->n_changes; i++)
-		free_change(apply->changes[i]);
+	for (size_t i = 0; i < apply->n_changes; i++) {
+		plan_change_free(apply->changes[i]);
+		free(apply->changes[i]);
+	}
 	free(apply->changes);
 	for (size_t i = 0; i < apply->n_problems; i++)
-		free(apply->problems[i].text);
+		error_clear(&apply->problems[i]);
 	free(apply->problems);
-	if (apply->run)
-		close_run(apply->run);
-	*apply = (struct apply){ 0 };
+	plan_free(&apply->plan);
+	snapshot_free(&apply->state);
+	desired_free(&apply->desired);
+	facts_free(&apply->facts);
+	pipeline_close(&apply->pipeline);
+	settle_close(&apply->settle);
+	mem_close(&apply->lock);
+	error_clear(&apply->error);
+	*apply = (struct apply){ .lock = -1 };
 }

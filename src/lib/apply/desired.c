@@ -11,21 +11,19 @@
 #include "apply/desired.h"
 #include "set/defined.h"
 
-/* The keys of a set; those before "parents" are also keys of a definition. */
-static const char *const keys[] = { "mdev_type", "start", "attrs", "parents", "count", "spread" };
-#define SET_KEYS 6
-#define DEFINITION_KEYS 3
+static const char *const set_keys[] = { "mdev_type", "start",  "attrs", "parents",
+					"count",     "spread", NULL };
+static const char *const definition_keys[] = { "mdev_type", "start", "attrs", JSON_SET, NULL };
 
-static bool is_key(const char *name, size_t n_keys)
+static bool is_key(const char *name, const char *const keys[])
 {
-	for (size_t i = 0; i < n_keys; i++)
-		if (strcmp(keys[i], name) == 0)
-			return true;
-	return false;
+	while (*keys && strcmp(*keys, name) != 0)
+		keys++;
+	return *keys;
 }
 
-/* Checks that all keys are among the first n_keys, and unique. */
-static int check_keys(const struct json_value *object, size_t n_keys, const char *where,
+/* Checks that all members have one of these keys, and no two the same. */
+static int check_keys(const struct json_value *object, const char *const keys[], const char *where,
 		      struct error *err)
 {
 	const char *twice = json_twice(object);
@@ -37,9 +35,9 @@ static int check_keys(const struct json_value *object, size_t n_keys, const char
 		const char *name = json_name(item);
 		struct suggestion suggestion = { .word = name };
 
-		if (is_key(name, n_keys))
+		if (is_key(name, keys))
 			continue;
-		for (size_t i = 0; i < n_keys; i++)
+		for (size_t i = 0; keys[i]; i++)
 			suggest_try(&suggestion, keys[i]);
 		_cleanup_free_ char *question = suggest_question(&suggestion);
 		return error_set(err, STATUS_INVALID, "Invalid %s: unknown key '%s'%s", where, name,
@@ -117,12 +115,13 @@ static int read_spread(const struct json_value *spread, const char *where, struc
 	return 0;
 }
 
-static bool set_name_valid(const char *name)
+/* Returns the length of the name of a set at the start of text; 0 = it is none. */
+static size_t name_length(const char *text)
 {
 	size_t n =
-		strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-");
+		strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-");
 
-	return n > 0 && n <= SET_NAME_LIMIT && !name[n];
+	return n <= SET_NAME_LIMIT ? n : 0;
 }
 
 static int read_set(const struct json_value *object, const char *file, struct set *set,
@@ -131,7 +130,7 @@ static int read_set(const struct json_value *object, const char *file, struct se
 	const char *name = json_name(object);
 	_cleanup_free_ char *where = mem_printf("%s: set '%s'", file, name);
 
-	if (!set_name_valid(name))
+	if (name_length(name) == 0 || name[name_length(name)])
 		return error_set(err, STATUS_INVALID,
 				 "Invalid %s: the name of a set is 1 to %d letters, digits, '.', "
 				 "'_' or '-'",
@@ -140,7 +139,7 @@ static int read_set(const struct json_value *object, const char *file, struct se
 		return error_set(err, STATUS_INVALID, "Invalid %s: not an object", where);
 	memcpy(set->name, name, strlen(name) + 1);
 	set->device = (struct mdev){ 0 };
-	if (check_keys(object, SET_KEYS, where, err) < 0 ||
+	if (check_keys(object, set_keys, where, err) < 0 ||
 	    read_count(find(object, "count"), where, set, err) < 0)
 		return -1;
 	/* A set with 0 devices requires no other keys, but those given must be valid. */
@@ -169,8 +168,7 @@ static int read_sets(const struct json_value *object, const char *file, struct d
 	ret->sets = mem_zero(n + 1, sizeof(*ret->sets));
 	for (const struct json_value *item = json_first(object); item; item = json_next(item)) {
 		/* The output of list --dumpjson with one --uuid. */
-		if (n <= DEFINITION_KEYS && is_key(json_name(item), DEFINITION_KEYS) &&
-		    !json_is_object(item))
+		if (is_key(json_name(item), definition_keys) && !json_is_object(item))
 			return error_set(
 				err, STATUS_INVALID,
 				"Invalid %s: this is the definition of one device, which is "
@@ -179,6 +177,24 @@ static int read_sets(const struct json_value *object, const char *file, struct d
 		if (read_set(item, file, &ret->sets[ret->n_sets++], err) < 0)
 			return -1;
 	}
+	return 0;
+}
+
+/* The set that a device belongs to. Whatever else this member may contain is not compared. */
+static int read_label(const struct json_value *label, const char *where, struct mdev *dev,
+		      struct error *err)
+{
+	char name[SET_NAME_LIMIT + 1], uuid[UUID_SIZE];
+	unsigned index;
+
+	if (label && !json_text(label))
+		return error_set(err, STATUS_INVALID, "Invalid %s: '" JSON_SET "' must be a string",
+				 where);
+	if (!label || !set_read_label(json_text(label), name, &index))
+		return 0;
+	uuid_of_name(json_text(label), uuid);
+	if (strcmp(uuid, dev->uuid) == 0)
+		json_set_unknown_string(dev, JSON_SET, json_text(label));
 	return 0;
 }
 
@@ -202,9 +218,10 @@ static int read_device(const struct json_value *object, const char *file, const 
 	if (!json_is_object(definition))
 		return error_set(err, STATUS_INVALID, "Invalid %s: not an object", where);
 	dev->parent = mem_intern(parent);
-	if (check_keys(definition, DEFINITION_KEYS, where, err) < 0)
+	if (check_keys(definition, definition_keys, where, err) < 0 ||
+	    json_take_definition(definition, where, false, dev, err) < 0)
 		return -1;
-	return json_take_definition(definition, where, false, dev, err);
+	return read_label(find(definition, JSON_SET), where, dev, err);
 }
 
 /* {"PARENT": [device, ...], ...} */
@@ -252,10 +269,10 @@ static int read_definitions(const struct json_value *array, const char *file, st
 	return 0;
 }
 
-int desired_read(const char *text, size_t len, const char *where, struct desired *ret,
+int desired_read(const char *text, size_t len, const char *where, bool prune, struct desired *ret,
 		 struct error *err)
 {
-	_cleanup_desired_ struct desired desired = { 0 };
+	_cleanup_desired_ struct desired desired = { .prune = prune };
 	int r;
 
 	_cleanup_json_ struct json_value *value = json_parse(text, len, where, err);
@@ -263,6 +280,10 @@ int desired_read(const char *text, size_t len, const char *where, struct desired
 		return -1;
 	if (json_is_object(value))
 		r = read_sets(value, where, &desired, err);
+	else if (json_is_array(value) && prune)
+		r = error_set(err, STATUS_INVALID,
+			      "Invalid %s: --prune is for sets, and this is a list of definitions",
+			      where);
 	else if (json_is_array(value))
 		r = read_definitions(value, where, &desired.definitions, err);
 	else
@@ -274,6 +295,16 @@ int desired_read(const char *text, size_t len, const char *where, struct desired
 	*ret = desired;
 	desired = (struct desired){ 0 };
 	return 0;
+}
+
+void desired_remove(struct desired *desired, const char *name)
+{
+	struct set *set;
+
+	desired->sets = mem_grow(desired->sets, desired->n_sets + 1, sizeof(*desired->sets));
+	set = &desired->sets[desired->n_sets++];
+	*set = (struct set){ 0 };
+	memcpy(set->name, name, strlen(name) + 1);
 }
 
 static void free_set(struct set *set)
@@ -298,6 +329,26 @@ void set_label(const struct set *set, unsigned index, char ret[SET_LABEL_SIZE])
 	snprintf(ret, SET_LABEL_SIZE, "%s/%u", set->name, index);
 }
 
+bool set_read_label(const char *label, char ret_name[SET_NAME_LIMIT + 1], unsigned *ret_index)
+{
+	size_t n = name_length(label), digits = strspn(&label[n], "/0123456789");
+	char again[SET_LABEL_SIZE];
+	struct set set = { 0 };
+
+	if (n == 0 || label[n] != '/' || label[n + digits] || digits > strlen("/4095"))
+		return false;
+	memcpy(set.name, label, n);
+	unsigned long index = strtoul(&label[n + 1], NULL, 10);
+	if (index >= SET_LIMIT)
+		return false;
+	set_label(&set, (unsigned)index, again);
+	if (strcmp(label, again) != 0) /* "a/007" or "a/1/2" */
+		return false;
+	memcpy(ret_name, set.name, sizeof(set.name));
+	*ret_index = (unsigned)index;
+	return true;
+}
+
 void set_uuid(const struct set *set, unsigned index, char ret[UUID_SIZE])
 {
 	char label[SET_LABEL_SIZE];
@@ -306,17 +357,21 @@ void set_uuid(const struct set *set, unsigned index, char ret[UUID_SIZE])
 	uuid_of_name(label, ret);
 }
 
-bool set_is_pattern(const char *parent)
+bool set_is_pattern(const char *entry)
 {
-	return strpbrk(parent, "*?[") != NULL;
+	return strpbrk(entry, "*?[") != NULL;
+}
+
+bool set_entry_matches(const char *entry, const char *parent)
+{
+	return strcmp(entry, parent) == 0 ||
+	       (set_is_pattern(entry) && fnmatch(entry, parent, FNM_NOESCAPE) == 0);
 }
 
 bool set_matches(const struct set *set, const char *parent)
 {
 	for (size_t i = 0; i < set->n_parents; i++)
-		if (strcmp(set->parents[i], parent) == 0 ||
-		    (set_is_pattern(set->parents[i]) &&
-		     fnmatch(set->parents[i], parent, FNM_NOESCAPE) == 0))
+		if (set_entry_matches(set->parents[i], parent))
 			return true;
 	return false;
 }

@@ -28,20 +28,24 @@ struct set {
 	size_t n_parents;
 	unsigned count; /* SET_LIMIT if max */
 	bool max;	/* as many devices as fit */
-	bool fill; /* fill one parent before the next; otherwise, prefer the card with the fewest
-		      devices */
+	bool fill;	/* fill one parent before the next; otherwise, prefer the card with the
+			   fewest devices */
 };
 
 struct desired {
 	struct set *sets; /* owned: in the order of the file */
 	size_t n_sets;
+	bool prune;		      /* it names all sets of the host: others are removed */
 	struct mdev_list definitions; /* owned: sorted; for a file with definitions */
 };
 
-/* Reads either form. where identifies the text in messages. Unknown or duplicate keys and values
- * out of range are errors (STATUS_INVALID) that name the set or the definition, and the key. */
-int desired_read(const char *text, size_t len, const char *where, struct desired *ret,
+/* Reads either form. where identifies the text in messages. Unknown or duplicate keys, values out
+ * of range, and prune for a list of definitions are errors (STATUS_INVALID) that name the set or
+ * the definition, and the key. */
+int desired_read(const char *text, size_t len, const char *where, bool prune, struct desired *ret,
 		 struct error *err);
+/* Adds a set with this valid name and 0 devices: it is removed. */
+void desired_remove(struct desired *desired, const char *name);
 void desired_free(struct desired *desired);
 #define _cleanup_desired_ __attribute__((cleanup(desired_free)))
 
@@ -49,7 +53,11 @@ void desired_free(struct desired *desired);
 void set_label(const struct set *set, unsigned index, char ret[SET_LABEL_SIZE]);
 void set_uuid(const struct set *set, unsigned index, char ret[UUID_SIZE]);
 
+/* Splits a label. Returns whether it is one. */
+bool set_read_label(const char *label, char ret_name[SET_NAME_LIMIT + 1], unsigned *ret_index);
+
 /* Whether an entry of `parents` is a pattern rather than a name. */
-bool set_is_pattern(const char *parent);
-/* Whether a name or a pattern of the set matches this parent. */
+bool set_is_pattern(const char *entry);
+/* Whether such an entry, or any entry of the set, matches this parent. */
+bool set_entry_matches(const char *entry, const char *parent);
 bool set_matches(const struct set *set, const char *parent);

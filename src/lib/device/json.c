@@ -115,17 +115,22 @@ static bool is_known(const cJSON *item)
 	       strcmp(item->string, "attrs") == 0;
 }
 
-/* Returns the unknown members of a valid object, copied literally from its text: parsing and
- * writing them would change numbers that a double cannot represent. Owned by the caller; NULL if
- * there are none. */
-static char *unknown_members(const char *text, const cJSON *object)
+static bool is_kept(const cJSON *item, const char *except)
+{
+	return !is_known(item) && (!except || strcmp(item->string, except) != 0);
+}
+
+/* Returns the unknown members of a valid object other than `except` (NULL = all of them), copied
+ * literally from its text: parsing and writing them would change numbers that a double cannot
+ * represent. Owned by the caller; NULL if there are none. */
+static char *unknown_members(const char *text, const cJSON *object, const char *except)
 {
 	const char *p = strchr(text, '{') + 1;
 	const cJSON *item = object->child;
 	char *all;
 	size_t len;
 
-	while (item && is_known(item))
+	while (item && !is_kept(item, except))
 		item = item->next;
 	if (!item) /* the common case: creating a stream would take longer than parsing the
 		      definition */
@@ -138,7 +143,7 @@ static char *unknown_members(const char *text, const cJSON *object)
 
 		while (strchr(" \t\r\n", p[n - 1]))
 			n--;
-		if (!is_known(item))
+		if (is_kept(item, except))
 			fprintf(file, "%s%.*s", ftell(file) > 0 ? ",\n  " : "", (int)n, p);
 		p = end + 1;
 	}
@@ -210,7 +215,7 @@ int json_read_definition(const char *text, size_t len, const char *where, bool s
 	_cleanup_tree_ cJSON *tree = parse(text, len, where, err);
 	if (!tree || read_definition(tree, where, strict, false, &dev, err) < 0)
 		return -1;
-	dev.unknown = unknown_members(text, tree);
+	dev.unknown = unknown_members(text, tree, NULL);
 	mdev_move_definition(ret, &dev);
 	return 0;
 }
@@ -501,10 +506,43 @@ static void members(struct json_writer *w, const struct mdev *dev)
 	json_attributes(w, dev);
 }
 
+void json_set_unknown_string(struct mdev *dev, const char *name, const char *value)
+{
+	_cleanup_free_ char *text = mem_printf("{%s}", dev->unknown ? dev->unknown : "");
+	_cleanup_tree_ cJSON *tree = cJSON_Parse(text);
+	_cleanup_free_ char *others = unknown_members(text, tree, name);
+	char *all;
+	size_t len;
+
+	free(dev->unknown);
+	dev->unknown = NULL;
+	if (!others && !value)
+		return;
+	FILE *file = mem_stream(&all, &len);
+	if (others)
+		fputs(others, file);
+	if (value) {
+		fputs(others ? ",\n  " : "", file);
+		quote(file, name);
+		fputs(": ", file);
+		quote(file, value);
+	}
+	mem_stream_end(file);
+	dev->unknown = all;
+}
+
 void json_definition(struct json_writer *w, const struct mdev *dev)
 {
+	/* The UUIDs of sets are derived from a name: others may use this member for anything. */
+	_cleanup_free_ char *label =
+		dev->uuid[14] == '5' ? json_unknown_string(dev, JSON_SET) : NULL;
+
 	json_open(w, '{');
 	members(w, dev);
+	if (label) {
+		json_key(w, JSON_SET);
+		json_string(w, label);
+	}
 	json_close(w, '}');
 }
 

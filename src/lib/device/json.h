@@ -87,14 +87,22 @@ void json_number(struct json_writer *w, unsigned value);
 void json_bool(struct json_writer *w, bool value);
 void json_null(struct json_writer *w);
 
+/* Members that mdevctl apply adds to the definitions of sets, and nothing else interprets
+ * (mdevctl.d(5)). */
+#define JSON_SET "set"			/* the set and the index: "desktops/3" */
+#define JSON_TYPE_NAME "mdev_type_name" /* the human-readable name that the type had */
+
 /* Returns the value of an unknown member of the definition if it is a string (owned by the caller),
  * or else NULL. */
 char *json_unknown_string(const struct mdev *dev, const char *name);
+/* Sets the value of an unknown member; NULL removes it. */
+void json_set_unknown_string(struct mdev *dev, const char *name, const char *value);
 
 /* Writes the attributes as an array of objects with one member each. */
 void json_attributes(struct json_writer *w, const struct mdev *dev);
 
-/* Writes the definition object of a device: mdev_type, start, attrs. */
+/* Writes the definition object of a device: mdev_type, start, attrs, and for a device with a UUID
+ * that is derived from a name, the set that it belongs to. */
 void json_definition(struct json_writer *w, const struct mdev *dev);
 
 /* Return the text of a definition file (pretty, with unknown members), and the text that scripts

@@ -32,6 +32,7 @@ static const struct cli_option {
 	{ 'V', false, "version", NULL },  { 'h', false, "help", NULL },
 	{ 0, false, "all", NULL },	  { 0, false, "check", NULL },
 	{ 0, false, "noheadings", NULL }, { 0, false, "start", NULL },
+	{ 0, false, "prune", NULL },
 };
 
 #define WAIT_DEFAULT 30

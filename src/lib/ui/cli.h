@@ -39,8 +39,9 @@ enum {
 	CLI_CHECK = 1u << 23,
 	CLI_NOHEADINGS = 1u << 24,
 	CLI_START = 1u << 25,
+	CLI_PRUNE = 1u << 26,
 };
-#define CLI_OPTIONS 26
+#define CLI_OPTIONS 27
 
 struct cli_use {
 	unsigned option;  /* one bit; 0 ends the list */

@@ -148,13 +148,13 @@ void print_types_json(const struct mdev_type_list *list)
 	json_close(&w, ']');
 }
 
-void print_change(const struct apply_change *change)
+void print_change(const struct plan_change *change)
 {
 	const struct mdev *dev = &change->dev;
 
 	printf("%-8s %s %s %s", action_name(change->action), dev->uuid, dev->parent,
 	       dev->type ? dev->type : "-");
-	if (change->set)
+	if (*change->set)
 		printf(" %s/%u", change->set, change->index);
 	putchar('\n');
 }
@@ -169,10 +169,11 @@ void print_progress(const struct apply *apply)
 		apply->n_planned > 0 ? "" : "\r\033[K");
 }
 
+/* dev NULL, or without a type: there is no definition. */
 static void definition_member(struct json_writer *w, const char *key, const struct mdev *dev)
 {
 	json_key(w, key);
-	if (dev->type)
+	if (dev && dev->type)
 		json_definition(w, dev);
 	else
 		json_null(w);
@@ -185,21 +186,29 @@ static void status_members(struct json_writer *w, const struct error *err)
 	member(w, "error", err->text);
 }
 
-static void change_json(struct json_writer *w, const struct apply_change *change)
+static void change_json(struct json_writer *w, const struct plan_change *change)
 {
+	const struct mdev *before = &change->before, *after = &change->dev;
+
+	if (change->action == ACTION_START)
+		before = after;
+	else if (change->action == ACTION_STOP)
+		after = before;
+	else if (change->action == ACTION_UNDEFINE)
+		after = NULL;
 	json_open(w, '{');
 	member(w, "action", action_name(change->action));
 	member(w, "uuid", change->dev.uuid);
 	member(w, "parent", change->dev.parent);
 	member(w, "mdev_type", change->dev.type);
-	member(w, "set", change->set);
+	member(w, "set", *change->set ? change->set : NULL);
 	json_key(w, "index");
-	if (change->set)
+	if (*change->set)
 		json_number(w, change->index);
 	else
 		json_null(w);
-	definition_member(w, "before", &change->before);
-	definition_member(w, "after", &change->after);
+	definition_member(w, "before", before);
+	definition_member(w, "after", after);
 	status_members(w, &change->error);
 	json_close(w, '}');
 }
@@ -208,10 +217,8 @@ static void problems_json(struct json_writer *w, const struct apply *apply)
 {
 	json_open(w, '[');
 	for (size_t i = 0; i < apply->n_problems; i++) {
-		const struct error problem = { apply->problems[i].status, apply->problems[i].text };
-
 		json_open(w, '{');
-		status_members(w, &problem);
+		status_members(w, &apply->problems[i]);
 		json_close(w, '}');
 	}
 	json_close(w, ']');

@@ -20,7 +20,7 @@ void print_types(const struct mdev_type_list *list);
 void print_types_json(const struct mdev_type_list *list);
 
 /* Prints one line: the action that was or would be taken, the device and its set. */
-void print_change(const struct apply_change *change);
+void print_change(const struct plan_change *change);
 /* On a terminal, unless the changes are printed on it, shows how many changes have been made. */
 void print_progress(const struct apply *apply);
 /* Prints one object with all changes and the result. err: empty text = no error. */
