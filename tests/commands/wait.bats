@@ -138,6 +138,19 @@ locked() {
 	locked mdev-start --ensure -u "$U1"
 }
 
+@test "start --ensure of a transient device that is just being removed says that it is not defined" {
+	mdevctl start -u "$U1" -p mtty -t mtty-1
+	busy
+	mdev-start --ensure -u "$U1" {mark}<&- 3>&- 2>"$BATS_TEST_TMPDIR/err" &
+	wait_for sleeps $! mdev-start
+	mdev-stop -u "$U1" {mark}<&-
+	done_starting
+	wait $! || status=$?
+	same_file "$BATS_TEST_TMPDIR/err" "Error: Device is insufficiently specified: $U1 is not defined, so parent and type are required
+"
+	((status == 3))
+}
+
 @test "two starts of one device take turns" {
 	locked mdev-start -u "$U1" -p mtty -t mtty-1
 }

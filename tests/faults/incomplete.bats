@@ -153,21 +153,55 @@ post start success $json
 	same ""
 }
 
-@test "start works without a mark where /run cannot be written" {
+# no_mark WHY: a start without a mark has said so, with this reason.
+no_mark() {
+	same_stderr "Warning: Unable to create a file in /run/mdevctl: $1; if the start is interrupted, the device remains incomplete, and this is not detected"
+}
+
+@test "start works without a mark where /run cannot be written, and says so" {
 	rmdir "$ROOT/run"
 	run -0 --separate-stderr mdevctl start -u "$U1"
-	same_stderr ""
+	no_mark "No such file or directory"
 	complete
 	mdevctl stop -u "$U1"
 	mkdir -m 555 "$ROOT/run"
 	run -0 --separate-stderr weak mdev-start -u "$U1"
-	same_stderr ""
+	no_mark "Permission denied"
 	complete
 	mdevctl stop -u "$U1"
 	chmod 755 "$ROOT/run"
 	: >"$ROOT/run/mdevctl"
 	run -0 --separate-stderr mdevctl start -u "$U1"
+	no_mark "Not a directory"
+}
+
+@test "autostart without marks says so once" {
+	rmdir "$ROOT/run"
+	definition matrix "$U2" vfio_ap-passthrough auto
+	run -0 --separate-stderr mdevctl start-parent-mdevs matrix
+	no_mark "No such file or directory"
+}
+
+@test "a device that is being started by a program with another /run is not adopted" {
+	local other=$BATS_TEST_TMPDIR/other
+	mkdir -p "$other/run"
+	ln -s "$ROOT"/{etc,sys,usr} "$other"
+	: >"$BATS_TEST_TMPDIR/slow"
+	FAKEKERNEL_SLOW=$BATS_TEST_TMPDIR/slow mdev-start -u "$U1" 3>&- &
+	wait_for test -s "$MARKS/$U1"
+	wait_for test -e "$DEVICES/$U1/assign_domain"
+	export MDEVCTL_ENV_ROOT=$other MDEVCTL_LOCK_TIMEOUT=1
+	local text="Another program has been starting device $U1 for more than 1 s; 'fuser -v /sys/class/mdev_bus/matrix/mdev_supported_types/vfio_ap-passthrough/create' shows it"
+	fails 9 "Error: $text" mdev-start --ensure -u "$U1"
+	fails 9 "Error: $text" mdev-start -u "$U1"
+	run -1 mdev-autostart matrix
+	definition matrix "$U2" vfio_ap-passthrough
+	run -0 mdev-start -u "$U2" # is not held up by it
+	rm "$BATS_TEST_TMPDIR/slow"
+	wait $!
+	run -0 --separate-stderr mdev-start --ensure -u "$U1"
 	same_stderr ""
+	complete
 }
 
 @test "a stop looks for users again after the scripts agreed, and then refuses" {

@@ -14,14 +14,15 @@
  * "create=EIO,assign_adapter:9=EINVAL". ERRNO "NOTHING" accepts the value without effect; "KILL"
  * kills the program; "VANISH" removes the device first, like another process would (VANISH_ONCE:
  * only the first time); "REPLACE" removes it and creates it again. FAKEKERNEL_DELAY=MS delays
- * create and remove; FAKEKERNEL_BUSY=FILE delays them while the file exists. FAKEKERNEL_LATE=FILE
- * sets the monotonic clock ahead by an hour for each byte of the file. If ROOT/dev/kmsg exists, the
- * kernel logs there when devices are created and removed, and the driver logs "fake: VALUE
- * refused"; FAKEKERNEL_SAY=TEXT adds TEXT before and after that. FAKEKERNEL_SHORT=1 limits write(),
- * and read() of pipes, to seven bytes. FAKEKERNEL_LOG=FILE appends "PATH VALUE" for each write,
- * with the path relative to /sys. FAKEKERNEL_ATOMIC=FILE does each write in a process of its own,
- * which completes it even if the program is killed, with a lock on FILE until then. Its system
- * calls in the program are open, flock, fork, waitid and readlink.
+ * create and remove; FAKEKERNEL_BUSY=FILE delays them while the file exists, and
+ * FAKEKERNEL_SLOW=FILE attributes. FAKEKERNEL_LATE=FILE sets the monotonic clock ahead by an hour
+ * for each byte of the file. If ROOT/dev/kmsg exists, the kernel logs there when devices are
+ * created and removed, and the driver logs "fake: VALUE refused"; FAKEKERNEL_SAY=TEXT adds TEXT
+ * before and after that. FAKEKERNEL_SHORT=1 limits write(), and read() of pipes, to seven bytes.
+ * FAKEKERNEL_LOG=FILE appends "PATH VALUE" for each write, with the path relative to /sys.
+ * FAKEKERNEL_ATOMIC=FILE does each write in a process of its own, which completes it even if the
+ * program is killed, with a lock on FILE until then. Its system calls in the program are open,
+ * flock, fork, waitid and readlink.
  */
 #include <dirent.h>
 #include <dlfcn.h>
@@ -270,13 +271,21 @@ static void sleep_ms(long n)
 		;
 }
 
+/* Waits while the file that this variable names exists. */
+static void wait_while(const char *variable)
+{
+	const char *file = getenv(variable);
+
+	while (file && access(file, F_OK) == 0)
+		sleep_ms(1);
+}
+
 static void take_time(void)
 {
-	const char *ms = getenv("FAKEKERNEL_DELAY"), *busy = getenv("FAKEKERNEL_BUSY");
+	const char *ms = getenv("FAKEKERNEL_DELAY");
 
 	sleep_ms(ms ? atol(ms) : 0);
-	while (busy && access(busy, F_OK) == 0)
-		sleep_ms(1);
+	wait_while("FAKEKERNEL_BUSY");
 }
 
 static void log_write(const char *path, const char *value)
@@ -339,6 +348,7 @@ static int store(int fd, char *path, const char *value)
 		return error;
 	}
 	if (!creates && !removes) {
+		wait_while("FAKEKERNEL_SLOW");
 		if (ftruncate(fd, 0) < 0 || real_write(fd, value, strlen(value)) < 0)
 			return errno;
 		return 0;

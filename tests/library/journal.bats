@@ -21,7 +21,7 @@ root, name = sys.argv[1:3]
 log = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 os.makedirs(os.path.dirname(root + name), exist_ok=True)
 log.bind(root + name)
-for place in "etc", "run", "dev":
+for place in "etc", "run", "sys", "dev":
     subprocess.run(["mount", "--bind", root + "/" + place, "/" + place], check=True)
 status = subprocess.run(sys.argv[3:], stderr=subprocess.PIPE).returncode
 log.setblocking(False)
@@ -96,4 +96,19 @@ STATUS=All 2 devices are running"
 		NOTIFY_SOCKET=$name run -0 mdev-autostart mtty
 		same ""
 	done
+}
+
+@test "the journal gets that an incomplete device was removed as a warning, and its new start as done" {
+	need_mounts
+	definition mtty "$U1" mtty-1
+	running mtty "$U1" mtty-1
+	mkdir -p "$MARKS"
+	echo 1 >"$MARKS/$U1" # its start was killed
+	run -0 heard /run/systemd/journal/socket env LD_PRELOAD="$BUILD/fakekernel.so" \
+		"$BUILD/mdev-start" --ensure -u "$U1"
+	output=$(grep -E '^(MESSAGE|PRIORITY)' <<<"$output")
+	same "MESSAGE=The start of device $U1 on mtty was interrupted; the incomplete device was removed
+PRIORITY=4
+MESSAGE=Done: start $U1, type mtty-1 on mtty
+PRIORITY=6"
 }

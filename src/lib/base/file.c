@@ -405,12 +405,23 @@ int file_replace(int dirfd, const char *temporary, const char *path, const char 
 	return r;
 }
 
-int file_lock(int fd, unsigned seconds)
+static int try_lock(int fd, const off_t *byte)
+{
+	struct flock range = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1 };
+
+	if (!byte)
+		return flock(fd, LOCK_EX | LOCK_NB);
+	range.l_start = *byte;
+	return fcntl(fd, F_OFD_SETLK, &range);
+}
+
+/* Neither kind of lock has a time limit of its own. */
+static int wait_for_lock(int fd, const off_t *byte, unsigned seconds)
 {
 	static const struct timespec pause = { .tv_nsec = 5 * 1000 * 1000 };
 	uint64_t deadline = clock_in(seconds);
 
-	while (flock(fd, LOCK_EX | LOCK_NB) < 0) { /* flock() has no timeout */
+	while (try_lock(fd, byte) < 0) {
 		if (errno != EWOULDBLOCK && errno != EINTR)
 			return -errno;
 		if (signal_pending_termination())
@@ -420,6 +431,16 @@ int file_lock(int fd, unsigned seconds)
 		nanosleep(&pause, NULL);
 	}
 	return 0;
+}
+
+int file_lock(int fd, unsigned seconds)
+{
+	return wait_for_lock(fd, NULL, seconds);
+}
+
+int file_lock_byte(int fd, off_t byte, unsigned seconds)
+{
+	return wait_for_lock(fd, &byte, seconds);
 }
 
 bool file_is_impossible(int error)

@@ -74,6 +74,9 @@ int file_sync_dir(int dirfd, const char *path);
  * another process held the lock for the whole time; -EINTR: a blocked termination signal became
  * pending; other values: the file system does not support locks. */
 int file_lock(int fd, unsigned seconds);
+/* Likewise for one byte of a file that is open for writing, which need not exist, with an open file
+ * description lock (fcntl_locking(2)). */
+int file_lock_byte(int fd, off_t byte, unsigned seconds);
 
 /* Whether this error (positive) means that files cannot be written or locked here at all, so that
  * programs do without marks and locks, unlike a temporary lack of resources. */

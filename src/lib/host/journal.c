@@ -46,24 +46,38 @@ static void send_entry(const struct mdev *dev, const char *action, int priority,
 }
 #endif
 
+/* Sends the output of callouts, and then the message. */
+static void send_all(const struct mdev *dev, const char *action, int priority, const char *message,
+		     const char *said)
+{
+	for (const char *line = said; line && *line;) {
+		size_t n = strcspn(line, "\n");
+		_cleanup_free_ char *words = mem_text_n(line, n);
+		if (n > 0)
+			send_entry(dev, action, LOG_NOTICE, words);
+		line += n + (line[n] == '\n');
+	}
+	send_entry(dev, action, priority, message);
+}
+
 void journal_change(const struct env *env, const struct mdev *dev, const char *action,
 		    const struct error *err, const char *said)
 {
 	if (!env_is_host(env))
 		return;
-	for (const char *line = said; line && *line;) {
-		size_t n = strcspn(line, "\n");
-		_cleanup_free_ char *text = mem_text_n(line, n);
-		if (n > 0)
-			send_entry(dev, action, LOG_NOTICE, text);
-		line += n + (line[n] == '\n');
-	}
 	_cleanup_free_ char *message =
 		err ? mem_printf("Failed to %s %s%s%s: %s", action, dev->uuid,
 				 dev->parent ? " on " : "", text(dev->parent), err->text)
 		    : mem_printf("Done: %s %s, type %s on %s", action, dev->uuid, text(dev->type),
 				 dev->parent);
-	send_entry(dev, action, err ? LOG_ERR : LOG_INFO, message);
+	send_all(dev, action, err ? LOG_ERR : LOG_INFO, message, said);
+}
+
+void journal_warning(const struct env *env, const struct mdev *dev, const char *action,
+		     const char *message, const char *said)
+{
+	if (env_is_host(env))
+		send_all(dev, action, LOG_WARNING, message, said);
 }
 
 bool journal_is_stderr(const struct env *env)

@@ -19,6 +19,10 @@
 void journal_change(const struct env *env, const struct mdev *dev, const char *action,
 		    const struct error *err, const char *said);
 
+/* Logs what was found and done before a change, with the stderr output of callouts likewise. */
+void journal_warning(const struct env *env, const struct mdev *dev, const char *action,
+		     const char *message, const char *said);
+
 /* Whether stderr is connected to the journal (systemd.exec(5), $JOURNAL_STREAM): structured entries
  * must not be printed on stderr as well then. */
 bool journal_is_stderr(const struct env *env);

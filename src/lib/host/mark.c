@@ -88,7 +88,7 @@ int mark_take(const struct env *env, const char *uuid, struct mark *ret, struct 
 	release(ret);
 	if (!file_is_impossible(-r))
 		return failed(env, uuid, -r, err);
-	log_debug("No mark in /" MARKS ": %s", error_words(-r));
+	ret->error = -r;
 	return 0;
 }
 
@@ -103,10 +103,24 @@ int mark_find(const struct env *env, const char *uuid, unsigned seconds, struct 
 	return file_is_impossible(-r) ? 0 : failed(env, uuid, -r, err);
 }
 
+static void warn_once(int error)
+{
+	static bool warned;
+
+	if (!warned)
+		log_warning("Unable to create a file in /" MARKS
+			    ": %s; if the start is interrupted, the device remains incomplete, "
+			    "and this is not detected",
+			    error_words(error));
+	warned = true;
+}
+
 int mark_set(struct mark *mark, struct error *err)
 {
-	if (mark->fd < 0)
+	if (mark->fd < 0) {
+		warn_once(mark->error);
 		return 0;
+	}
 	/* Sets the size, not contents, which requires no memory if /run is full. */
 	if (ftruncate(mark->fd, 1) < 0)
 		return error_set(err, STATUS_FAILED, "Unable to write /%s: %s", mark->path,

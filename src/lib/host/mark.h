@@ -16,12 +16,13 @@
  * after a reboot.
  *
  * If /run is not writable (permissions, a security module, a read-only root), there are no marks,
- * and devices are started without them.
+ * and devices are started without them, with a warning.
  */
 
 struct mark {
-	int root; /* borrowed: that of env */
-	int fd;	  /* owned: holds the lock; -1 = no mark */
+	int root;  /* borrowed: that of env */
+	int fd;	   /* owned: holds the lock; -1 = no mark */
+	int error; /* errno: why there can be none; 0 = there is no reason */
 	bool set;
 	char path[sizeof("run/mdevctl/") + UUID_SIZE]; /* below root */
 };
@@ -36,7 +37,8 @@ int mark_take(const struct env *env, const char *uuid, struct mark *ret, struct 
 int mark_find(const struct env *env, const char *uuid, unsigned seconds, struct mark *ret,
 	      struct error *err);
 
-/* Sets the mark: if the program is killed from now on, the mark remains. */
+/* Sets the mark: if the program is killed from now on, the mark remains. If there can be none,
+ * warns once. */
 int mark_set(struct mark *mark, struct error *err);
 /* The device is complete or has been removed: mark_close() removes the mark. */
 void mark_clear(struct mark *mark);

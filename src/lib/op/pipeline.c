@@ -148,17 +148,25 @@ static int run_with_scripts(struct pipeline *pipeline, const struct change *chan
 	return r;
 }
 
-int pipeline_run(struct pipeline *pipeline, const struct change *change, struct error *err)
+/* Returns 0, 1 or -1, like pipeline_run(). */
+static int run_and_log(struct pipeline *pipeline, const struct change *change, struct error *err)
 {
-	sigset_t old;
-
-	signal_block(&old);
 	int r = run_with_scripts(pipeline, change, err);
+
 	if (r <= 0) { /* otherwise, the output of scripts is kept for the next try */
 		_cleanup_free_ char *said = callout_take_said(&pipeline->callouts);
 		journal_change(pipeline->env, change->dev, action_name(change->action),
 			       r < 0 ? err : NULL, said);
 	}
+	return r;
+}
+
+int pipeline_run(struct pipeline *pipeline, const struct change *change, struct error *err)
+{
+	sigset_t old;
+
+	signal_block(&old);
+	int r = run_and_log(pipeline, change, err);
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	return r;
 }
@@ -167,41 +175,37 @@ int pipeline_run(struct pipeline *pipeline, const struct change *change, struct 
 static void end_start(struct pipeline *pipeline, const struct mdev *dev)
 {
 	_cleanup_callout_ struct callout callout;
-	_cleanup_error_ struct error why = { 0 };
+	_cleanup_free_ char *what = mem_printf(
+		"The start of device %s on %s was interrupted; the incomplete device was removed",
+		dev->uuid, dev->parent);
 
-	error_set(&why, STATUS_FAILED,
-		  "The start of device %s on %s was interrupted; the incomplete device was removed",
-		  dev->uuid, dev->parent);
 	if (!pipeline->callouts.quiet)
-		log_warning("%s", why.text);
+		log_warning("%s", what);
 	callout_begin(&callout, &pipeline->callouts, ACTION_START, dev);
 	callout_post(&callout, CALLOUT_FAILURE);
 	callout_notify(&callout, CALLOUT_FAILURE);
 	_cleanup_free_ char *said = callout_take_said(&pipeline->callouts);
-	journal_change(pipeline->env, dev, action_name(ACTION_START), &why, said);
+	journal_warning(pipeline->env, dev, action_name(ACTION_START), what, said);
 }
 
 /* Prepares a start: removes an incomplete device left by an interrupted one. */
 static int discard(struct pipeline *pipeline, const struct mdev *dev, struct error *err)
 {
 	struct mdev left;
-	sigset_t old;
 
-	signal_block(&old);
 	int r = active_discard(pipeline->env, dev->uuid, &left, err);
 	if (r > 0) /* with the attributes that its scripts were passed, as far as they are known */
 		end_start(pipeline,
 			  strcmp(left.parent, dev->parent) == 0 && strcmp(left.type, dev->type) == 0
 				  ? dev
 				  : &left);
-	sigprocmask(SIG_SETMASK, &old, NULL);
 	return r < 0 ? pipeline_failed(pipeline->env, ACTION_START, dev, err) : 0;
 }
 
 /* Limits retries in case programs are killed again and again. */
 #define DISCARDS 3
 
-int pipeline_start(struct pipeline *pipeline, struct mdev *dev, struct error *err)
+static int discard_and_start(struct pipeline *pipeline, struct mdev *dev, struct error *err)
 {
 	const struct change change = { .action = ACTION_START, .dev = dev };
 
@@ -210,7 +214,7 @@ int pipeline_start(struct pipeline *pipeline, struct mdev *dev, struct error *er
 
 		if (discard(pipeline, dev, err) < 0)
 			return -1;
-		if (pipeline_run(pipeline, &change, err) == 0)
+		if (run_and_log(pipeline, &change, err) == 0)
 			return 0;
 		if (err->status != STATUS_EXISTS)
 			return -1;
@@ -223,6 +227,16 @@ int pipeline_start(struct pipeline *pipeline, struct mdev *dev, struct error *er
 		if (r > 0) /* another process has started it in the meantime */
 			return 0;
 	}
+}
+
+int pipeline_start(struct pipeline *pipeline, struct mdev *dev, struct error *err)
+{
+	sigset_t old;
+
+	signal_block(&old);
+	int r = discard_and_start(pipeline, dev, err);
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	return r;
 }
 
 int pipeline_failed(const struct env *env, enum action action, const struct mdev *dev,

@@ -24,12 +24,15 @@ static int load_running(const struct op *op, struct mdev *ret, struct error *err
 	if (r <= 0 || (op->parent && strcmp(op->parent, ret->parent) != 0))
 		return r < 0 ? r : 0;
 	r = active_runs(op->env, ret, err);
-	if (r == 0)
-		return error_set(err, STATUS_EXISTS,
-				 "Device %s is running, but its start was interrupted and it is "
-				 "incomplete; it is not defined, so stop it and start it again",
-				 op->uuid);
-	return r;
+	if (r != 0)
+		return r;
+	r = active_get(op->env, op->uuid, ret, err);
+	if (r <= 0) /* it has been removed in the meantime */
+		return r;
+	return error_set(err, STATUS_EXISTS,
+			 "Device %s is running, but its start was interrupted and it is "
+			 "incomplete; it is not defined, so stop it and start it again",
+			 op->uuid);
 }
 
 /* Loads the device to start: its definition, or for a transient device, the arguments. */

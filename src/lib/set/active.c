@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -106,13 +107,65 @@ static int open_type(const struct env *env, const struct mdev *dev)
 	return fd < 0 ? -errno : fd;
 }
 
+/* Opens the file that creates devices. Returns the fd, or -errno. */
+static int open_create(int type_fd)
+{
+	int fd = type_fd < 0
+			 ? type_fd
+			 : openat(type_fd, "create", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+
+	return fd < 0 && type_fd >= 0 ? -errno : fd;
+}
+
+/* The byte of `create` that stands for a device: FNV-1a of its UUID, in 62 bits. */
+static off_t byte_of(const char *uuid)
+{
+	uint64_t hash = 0xcbf29ce484222325;
+
+	for (; *uuid; uuid++)
+		hash = (hash ^ (unsigned char)*uuid) * 0x100000001b3;
+	return (off_t)(hash >> 2);
+}
+
+/* Locks the device against a start by a program that does not see its mark, as it has another /run,
+ * for example in a container that shares /sys. Only root can open `create`, and sysfs allows this
+ * only for writing. Where it cannot be locked, there is only the mark. */
+static int lock_start(const struct env *env, const struct mdev *dev, int create_fd,
+		      struct error *err)
+{
+	int r = create_fd < 0 ? 0 : file_lock_byte(create_fd, byte_of(dev->uuid), env->lock_limit);
+
+	if (r == -ETIMEDOUT)
+		return error_set(err, STATUS_TIMED_OUT,
+				 "Another program has been starting device %s for more than %u s; "
+				 "'fuser -v /" PARENT_CLASS
+				 "/%s/mdev_supported_types/%s/create' shows "
+				 "it",
+				 dev->uuid, env->lock_limit, dev->parent, dev->type);
+	if (r == -EINTR)
+		return error_set(err, STATUS_FAILED, "Interrupted, nothing was changed");
+	if (r < 0)
+		log_debug("Proceeding without a lock on create: %s", error_words(-r));
+	return 0;
+}
+
+/* Waits until no program with another /run is starting the device. */
+static int wait_for_start(const struct env *env, const struct mdev *dev, struct error *err)
+{
+	_cleanup_close_ int type_fd = open_type(env, dev);
+	_cleanup_close_ int create_fd = open_create(type_fd);
+
+	return lock_start(env, dev, create_fd, err);
+}
+
 int active_runs(const struct env *env, const struct mdev *dev, struct error *err)
 {
 	_cleanup_mark_ struct mark mark = MARK_NONE;
 
 	if (!is_running(env, dev))
 		return 0;
-	if (mark_find(env, dev->uuid, env->lock_limit, &mark, err) < 0)
+	if (mark_find(env, dev->uuid, env->lock_limit, &mark, err) < 0 ||
+	    wait_for_start(env, dev, err) < 0)
 		return -1;
 	return !mark.set && is_running(env, dev); /* a rejected attribute may have removed it */
 }
@@ -382,23 +435,23 @@ static int create_and_configure(const struct env *env, const struct mdev *dev, s
 				struct error *err)
 {
 	_cleanup_close_ int type_fd = open_type(env, dev);
+	_cleanup_close_ int fd = open_create(type_fd);
 
+	if (lock_start(env, dev, fd, err) < 0)
+		return -1;
 	int r = check(env, dev, type_fd, err);
 	if (r < 0)
 		return mark->set && err->status == STATUS_EXISTS ? left_incomplete(err) : -1;
 	if (r > 0)
 		return r;
 	log_debug("Writing %s to create of %s on %s", dev->uuid, dev->type, dev->parent);
-	int fd = openat(type_fd, "create", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0)
-		return not_created(dev, errno, err);
-	if (mark_set(mark, err) < 0) {
-		mem_close(&fd);
+		return not_created(dev, -fd, err);
+	if (mark_set(mark, err) < 0)
 		return -1;
-	}
 	kmsg_mark(env->kmsg);
 	r = file_write_value(fd, dev->uuid);
-	mem_close(&fd); /* configure() may need its file descriptor */
+	mem_close(&type_fd); /* configure() may need its file descriptor */
 	if (r < 0) {
 		char said[KMSG_SIZE];
 
@@ -414,6 +467,7 @@ static int create_and_configure(const struct env *env, const struct mdev *dev, s
 	if (outcome.removed == 0) /* complete or removed */
 		mark_clear(mark);
 	mark_close(mark); /* before other operations run out of memory */
+	mem_close(&fd);
 	return judge(dev, &outcome, err);
 }
 
