@@ -9,6 +9,7 @@ SBINDIR      ?= $(PREFIX)/sbin
 MANDIR       ?= $(PREFIX)/share/man
 RULESDIR     ?= $(PREFIX)/lib/udev/rules.d
 UNITDIR      ?= $(PREFIX)/lib/systemd/system
+TMPFILESDIR  ?= $(PREFIX)/lib/tmpfiles.d
 BASHCOMPDIR  ?= $(PREFIX)/share/bash-completion/completions
 ZSHCOMPDIR   ?= $(PREFIX)/share/zsh/site-functions
 FISHCOMPDIR  ?= $(PREFIX)/share/fish/vendor_completions.d
@@ -87,12 +88,13 @@ $(BUILD)/lib:
 
 # Rules, units and completion contain the default paths, which are replaced with the configured ones.
 install: all
-	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(UNITDIR) $(DESTDIR)$(RULESDIR) \
+	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(UNITDIR) $(DESTDIR)$(RULESDIR) $(DESTDIR)$(TMPFILESDIR) \
 		$(DESTDIR)$(CONFDIR) $(DESTDIR)$(SCRIPTDIR)/callouts $(DESTDIR)$(SCRIPTDIR)/notifiers
 	install -m 755 $(PROGRAMS:%=$(BUILD)/%) $(BUILD)/mdevctl $(DESTDIR)$(SBINDIR)
 	ln -sf mdev-list $(DESTDIR)$(SBINDIR)/lsmdev
 	install -m 644 $(UNITS) $(DESTDIR)$(UNITDIR)
 	install -m 644 $(RULES) $(DESTDIR)$(RULESDIR)
+	install -m 644 packaging/tmpfiles.conf $(DESTDIR)$(TMPFILESDIR)/mdev-tools.conf
 	install -d $(sort $(dir $(PAGE_PATHS:%=$(DESTDIR)%) $(COMPLETIONS:%=$(DESTDIR)%)))
 	for page in $(PAGES); do install -m 644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}; done
 	ln -sf mdev@.service.5 $(DESTDIR)$(MANDIR)/man5/mdev-autostart@.service.5
@@ -113,7 +115,7 @@ install: all
 uninstall:
 	rm -f $(PROGRAMS:%=$(DESTDIR)$(SBINDIR)/%) $(DESTDIR)$(SBINDIR)/mdevctl $(DESTDIR)$(SBINDIR)/lsmdev
 	rm -f $(UNITS:units/%=$(DESTDIR)$(UNITDIR)/%)
-	rm -f $(RULES:rules.d/%=$(DESTDIR)$(RULESDIR)/%)
+	rm -f $(DESTDIR)$(TMPFILESDIR)/mdev-tools.conf $(RULES:rules.d/%=$(DESTDIR)$(RULESDIR)/%)
 	rm -f $(PAGE_PATHS:%=$(DESTDIR)%) $(COMPLETIONS:%=$(DESTDIR)%)
 	-rmdir -p --ignore-fail-on-non-empty $(DESTDIR)$(SCRIPTDIR)/callouts $(DESTDIR)$(SCRIPTDIR)/notifiers
 	rm -f $(DESTDIR)$(CONFDIR)/.lock $(DESTDIR)$(CONFDIR)/.apply.lock

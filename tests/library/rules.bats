@@ -165,14 +165,34 @@ direct="/usr/sbin/mdevctl start-parent-mdevs -- '${PCI##*/}'"
 	done
 }
 
+stop="/usr/bin/timeout 10 /usr/bin/systemctl --job-mode=fail stop"
+
 @test "rules: removal of a device stops its unit" {
 	device "$DEVICE" mdev
-	runs remove "$DEVICE" "/usr/bin/timeout 10 /usr/bin/systemctl --job-mode=fail stop 'mdev@$U1*.service'"
+	mkdir -p "$T/run/mdev-units/$U1"
+	runs remove "$DEVICE" "$stop 'mdev@$U1.service'"
 	run -1 grep -E '^(SYSTEMD_ALIAS|TAGS)=' "$T/said"
+}
+
+@test "rules: removal of a device stops its unit with the name of its parent, which may be gone" {
+	device "$DEVICE" mdev
+	runs add "$DEVICE" ""
+	grep -qx "E:MDEV_PARENT=${PCI##*/}" "$T/run/udev/data/+mdev:$U1"
+	mkdir -p "$T/run/mdev-units/$U1:${PCI##*/}"
+	rm "$T$PCI"/{uevent,subsystem}
+	runs remove "$DEVICE" "$stop 'mdev@$U1:${PCI##*/}.service'"
+}
+
+@test "rules: removal of a device without a unit runs nothing" {
+	device "$DEVICE" mdev
+	runs add "$DEVICE" ""
+	mkdir -p "$T/run/mdev-units/$U2" "$T/run/mdev-units/$U1:other"
+	runs remove "$DEVICE" ""
 }
 
 @test "rules: a device that was removed and created again does not stop its unit" {
 	device "$DEVICE" mdev
+	mkdir -p "$T/run/mdev-units/$U1"
 	ln -s "../../../devices/${DEVICE#/sys/devices/}" "$T/sys/bus/mdev/devices/$U1"
 	runs remove "$DEVICE" ""
 }

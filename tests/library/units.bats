@@ -74,6 +74,18 @@ words() {
 	done
 }
 
+@test "units: a restart that ends the current autostart is no failure of its unit" {
+	grep -qx SuccessExitStatus=SIGTERM "$TOP/units/mdev-autostart@.service"
+}
+
+@test "units: the directory by which udev knows a unit in use is that of the rules" {
+	grep -qx RuntimeDirectory=mdev-units/%i "$TOP/units/mdev@.service"
+	run -0 grep -o 'TEST=="/run/mdev-units/[^"]*"' "$TOP/rules.d/60-mdevctl.rules"
+	# shellcheck disable=SC2016 # for udev
+	same 'TEST=="/run/mdev-units/$kernel"
+TEST=="/run/mdev-units/$kernel:$env{MDEV_PARENT}"'
+}
+
 @test "units: both are ordered before libvirt and shutdown" {
 	local unit before name
 	for unit in "$TOP"/units/*.service; do
@@ -130,4 +142,12 @@ words() {
 		run -0 systemd-analyze security --offline=true --threshold=60 --no-pager "$UNITS/$unit.service"
 		printf '# %s\n' "${lines[@]: -1}" >&3
 	done
+}
+
+@test "units: systemd-tmpfiles creates the directory of the marks as mdev-start does" {
+	local root=$BATS_TEST_TMPDIR/tmpfiles
+	mkdir -p "$root"
+	((EUID == 0)) || skip "only root can set the owner"
+	systemd-tmpfiles --root="$root" --create - <"$TOP/packaging/tmpfiles.conf"
+	output=$(stat -c '%a %U' "$root/run/mdevctl") same "711 root"
 }

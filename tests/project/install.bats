@@ -28,6 +28,7 @@ files() {
 		cat <<-END
 			-rw-r--r-- usr/lib/systemd/system/mdev-autostart@.service
 			-rw-r--r-- usr/lib/systemd/system/mdev@.service
+			-rw-r--r-- usr/lib/tmpfiles.d/mdev-tools.conf
 			-rw-r--r-- usr/lib/udev/rules.d/60-mdevctl.rules
 			lrwxrwxrwx usr/sbin/lsmdev
 			-rwxr-xr-x usr/sbin/mdev-apply
@@ -141,13 +142,13 @@ paths_inside() {
 
 @test "every directory can be set by a make variable" {
 	local dirs=(SBINDIR=/a MANDIR=/b RULESDIR=/c UNITDIR=/d CONFDIR=/e SCRIPTDIR=/f
-		BASHCOMPDIR=/g ZSHCOMPDIR=/h FISHCOMPDIR=/i)
+		BASHCOMPDIR=/g ZSHCOMPDIR=/h FISHCOMPDIR=/i TMPFILESDIR=/j)
 	run_make "${dirs[@]}" install
 	[[ -x $T/a/mdevctl && -f $T/b/man8/mdevctl.8 && -f $T/c/60-mdevctl.rules ]]
 	[[ -f $T/d/mdev@.service && -d $T/e && -d $T/f/callouts && -d $T/f/notifiers ]]
 	grep -q '^ExecStart=/a/mdev-start ' "$T/d/mdev@.service"
 	grep -q '"/a/mdevctl start-parent-mdevs' "$T/c/60-mdevctl.rules"
-	[[ -f $T/g/mdevctl && -f $T/h/_mdevctl && -f $T/i/mdevctl.fish && ! -e $T/usr ]]
+	[[ -f $T/g/mdevctl && -f $T/h/_mdevctl && -f $T/i/mdevctl.fish && -f $T/j/mdev-tools.conf && ! -e $T/usr ]]
 	run_make "${dirs[@]}" uninstall
 	run -0 files
 	same ""
