@@ -175,6 +175,27 @@ no_mark() {
 	no_mark "Not a directory"
 }
 
+# closed COMMAND...: runs it without standard output and error.
+closed() {
+	"$@" >&- 2>&-
+}
+
+@test "without standard output and error, nothing is written into the mark or another file" {
+	MDEVCTL_LOG=debug FAKEKERNEL_FAIL=assign_domain=KILL run -137 closed mdev-start -u "$U1"
+	output=$(stat -c %s "$MARKS/$U1") same 1
+	MDEVCTL_LOG=debug run -0 closed mdev-start --ensure -u "$U1"
+	complete
+	run -1 closed mdev-list
+}
+
+@test "a kernel log that never ends does not hold up a start" {
+	mkdir "$ROOT/dev"
+	ln -s /dev/zero "$ROOT/dev/kmsg"
+	FAKEKERNEL_FAIL=create=EIO fails 1 \
+		"Error: Failed to create mdev $U1, type vfio_ap-passthrough on matrix: Input/output error" \
+		timeout 60 mdev-start -u "$U1"
+}
+
 @test "autostart without marks says so once" {
 	rmdir "$ROOT/run"
 	definition matrix "$U2" vfio_ap-passthrough auto

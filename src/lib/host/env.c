@@ -26,13 +26,26 @@ static unsigned seconds(const char *name, unsigned standard)
 	return value;
 }
 
+/* This is the first file that a program opens. If the caller has closed standard input, output or
+ * error, it takes their places as well, or else messages would be written into a lock or a device.
+ * Reading and writing still fail, as the file is only a path. */
+static int open_root(const char *path)
+{
+	int fd;
+
+	do
+		fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	return fd;
+}
+
 int env_open(struct env *ret, struct error *err)
 {
 	const char *root = secure_getenv("MDEVCTL_ENV_ROOT");
 
 	if (!root)
 		root = "";
-	int fd = open(*root ? root : "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int fd = open_root(*root ? root : "/");
 	if (fd < 0)
 		return error_set(err, STATUS_FAILED, "Unable to open MDEVCTL_ENV_ROOT '%s': %s",
 				 root, error_words(errno));

@@ -78,12 +78,16 @@ static void find_last(char *records, const char *uuid, const char *parent, char 
 	}
 }
 
+/* More than the kernel keeps by default (CONFIG_LOG_BUF_SHIFT), so that only a flood of messages
+ * ends there: 10 ms. */
+#define KMSG_LIMIT 10000
+
 void kmsg_last(int fd, const char *uuid, const char *parent, char ret[KMSG_SIZE])
 {
 	char records[8192 + 1]; /* the limit of the kernel is 8 KiB */
 
 	*ret = '\0';
-	while (fd >= 0) {
+	for (int left = KMSG_LIMIT; fd >= 0 && left > 0; left--) {
 		ssize_t n = read(fd, records, sizeof(records) - 1);
 		if (n < 0 && (errno == EINTR || errno == EPIPE)) /* EPIPE: overwritten */
 			continue;

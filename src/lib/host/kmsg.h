@@ -16,7 +16,7 @@ void kmsg_mark(int fd);
 #define KMSG_SIZE 1024
 
 /* Returns the last kernel message about the device or its parent since the mark, or "" if there is
- * none. Does not allocate memory, as the device may still have to be removed. Messages written by
- * processes, and messages that merely contain a name, are ignored, as local users can create them.
- */
+ * none. Reads a limited number of messages, as others may be logged all the time. Does not allocate
+ * memory, as the device may still have to be removed. Messages written by processes, and messages
+ * that merely contain a name, are ignored, as local users can create them. */
 void kmsg_last(int fd, const char *uuid, const char *parent, char ret[KMSG_SIZE]);

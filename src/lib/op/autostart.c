@@ -16,6 +16,11 @@ struct progress {
 	char *names; /* owned: UUIDs of the devices that failed; NULL = none */
 };
 
+static void free_progress(struct progress *progress)
+{
+	free(progress->names);
+}
+
 static void note_failure(struct progress *progress, const struct mdev *dev)
 {
 	text_append(&progress->names, ", ", "%s", dev->uuid);
@@ -50,7 +55,7 @@ int op_autostart(const struct op *op, struct error *err)
 	_cleanup_definitions_ struct definition_list found = { 0 };
 	_cleanup_pipeline_ struct pipeline pipeline;
 	struct filter filter = { NULL, op->parent };
-	struct progress progress = { 0 };
+	__attribute__((cleanup(free_progress))) struct progress progress = { 0 };
 
 	pipeline_open(&pipeline, op->env, op->force);
 	defined_find(op->env, &filter, &found);
@@ -66,7 +71,6 @@ int op_autostart(const struct op *op, struct error *err)
 	if (progress.failed > 0) {
 		error_set(err, STATUS_FAILED, "%zu of %zu devices on %s could not be started: %s",
 			  progress.failed, progress.wanted, op->parent, progress.names);
-		free(progress.names);
 		journal_status("%s", err->text);
 		return -1;
 	}
