@@ -8,7 +8,7 @@ static const struct cli_use uses[] = {
 
 static int run(const struct cli *cli, struct env *env, struct error *err)
 {
-	struct op op = { .env = env, .parent = cli->operand, .ensure = true };
+	struct op op = { .env = env, .parent = cli->operand };
 
 	env_open_kmsg(env);
 	return op_autostart(&op, err);

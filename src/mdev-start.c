@@ -25,14 +25,14 @@ static const struct cli_rule rules[] = {
 
 static int run(const struct cli *cli, struct env *env, struct error *err)
 {
-	struct op op = cli_op(cli, env);
+	const struct start_request request = cli_start(cli, env);
 	char uuid[UUID_SIZE];
 	sigset_t old;
 
 	env_open_kmsg(env);
 	sigprocmask(SIG_BLOCK, NULL, &old);
-	int r = op_start(&op, uuid, err);
-	if (r == 0 && !op.uuid) { /* libvirt reads the UUID of the new device from stdout */
+	int r = op_start(&request, uuid, err);
+	if (r == 0 && !request.uuid) { /* libvirt reads the UUID of the new device from stdout */
 		puts(uuid);
 		fflush(stdout);
 	}

@@ -5,7 +5,7 @@
 static const struct cli_use uses[] = {
 	{ CLI_UUID, "UUID of the device" },
 	{ CLI_ALL, "Stop all running devices" },
-	{ CLI_PARENT, "With --all, only devices of this parent" },
+	{ CLI_PARENT, "With --all, only devices of this parent or card" },
 	{ CLI_FORCE, "Proceed if a script refuses, or if use is unknown" },
 	{ CLI_ENSURE, "Succeed if the device is not running" },
 	{ CLI_SETTLE, "Ignore a device that udev is still processing" },
@@ -22,9 +22,9 @@ static const struct cli_rule rules[] = {
 
 static int run(const struct cli *cli, struct env *env, struct error *err)
 {
-	struct op op = cli_op(cli, env);
+	const struct stop_request request = cli_stop(cli, env);
 
-	return cli->given & CLI_ALL ? op_stop_all(&op, err) : op_stop(&op, err);
+	return request.uuid ? op_stop(&request, err) : op_stop_all(&request, err);
 }
 
 static const struct cli_spec spec = {

@@ -357,7 +357,7 @@ Stop a running mediated device, or all of them.
 Options:
   -u, --uuid=UUID           UUID of the device
       --all                 Stop all running devices
-  -p, --parent=PARENT       With --all, only devices of this parent
+  -p, --parent=PARENT       With --all, only devices of this parent or card
   -f, --force               Proceed if a script refuses, or if use is unknown
       --ensure              Succeed if the device is not running
       --settle              Ignore a device that udev is still processing

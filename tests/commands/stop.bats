@@ -83,3 +83,66 @@ setup() {
 	same_stderr ""
 	[[ ! -e $DEVICES/$U1 ]]
 }
+
+# with_nodes N: N running devices with nodes of their own, 50 processes, and the directory of each device.
+with_nodes() {
+	local i uuid
+	add_proc
+	mkdir -p "$PROC"/{100..149}/fd "$ROOT/dev/vfio/devices"
+	for ((i = 0; i < $1; i++)); do
+		printf -v uuid '%08x-0000-4000-8000-000000000000' "$i"
+		running mtty "$uuid" mtty-1
+		mkdir -p "$DEVICES/$uuid/vfio-dev/vfio$i"
+		echo "511:$i" >"$DEVICES/$uuid/vfio-dev/vfio$i/dev"
+		: >"$ROOT/dev/vfio/devices/vfio$i"
+	done
+}
+
+@test "stop --all looks for users of all devices at once" {
+	with_nodes 20
+	strace -E "LD_PRELOAD=$LD_PRELOAD" -o "$BATS_TEST_TMPDIR/trace" -e trace=openat mdev-stop --all
+	run -0 mdevctl list
+	same ""
+	local n
+	n=$(grep -c '/fd"' "$BATS_TEST_TMPDIR/trace")
+	((n <= 51 * 20)) || { echo "$n listings"; return 1; } # once a second; each device: 51 * 40
+}
+
+@test "stop --all refuses a device that is opened while it stops another one" {
+	running mtty "$U1" mtty-1
+	running mtty "$U2" mtty-1
+	add_proc
+	mkdir -p "$SYS/kernel/iommu_groups/7" "$ROOT/dev/vfio"
+	ln -s ../../../../kernel/iommu_groups/7 "$DEVICES/$U2/iommu_group"
+	: >"$ROOT/dev/vfio/7"
+	add_script callouts guest <<-EOF
+		#!/bin/sh
+		[ "\$4 \$6 \$(basename \$0)" = "post stop guest" ] && [ ! -e '$BATS_TEST_TMPDIR/pid' ] || exit 0
+		LD_PRELOAD= sleep 600 <'$ROOT/dev/vfio/7' >/dev/null 2>&1 3>&- &
+		echo \$! >'$BATS_TEST_TMPDIR/pid'
+		until [ "\$(cat /proc/\$!/comm)" = sleep ]; do :; done
+		ln -s "/proc/\$!" '$PROC'
+	EOF
+	run -6 --separate-stderr mdevctl stop --all
+	local holder
+	holder=$(<"$BATS_TEST_TMPDIR/pid")
+	kill "$holder"
+	same_stderr "Warning: Stop of $U2 on mtty failed: Device $U2 is in use by sleep (PID $holder)
+Error: 1 of 2 devices could not be stopped"
+	[[ ! -e $DEVICES/$U1 && -e $DEVICES/$U2 ]]
+}
+
+@test "stop --all --parent with the name of a card stops the devices of its functions" {
+	local i
+	for i in 4 5; do
+		add_type "0000:41:00.$i" nvidia-46 2 vfio-pci
+		ln -s ../../../virtual/card/0000:41:00.0 "$SYS/devices/virtual/0000:41:00.$i/0000:41:00.$i/physfn"
+	done
+	running 0000:41:00.4 "$U1" nvidia-46
+	running 0000:41:00.5 "$U2" nvidia-46
+	running mtty "$U3" mtty-1
+	run -0 --separate-stderr mdevctl stop --all -p 0000:41:00.0
+	same_stderr ""
+	run -0 mdevctl list
+	same "$U3 mtty mtty-1 manual"
+}

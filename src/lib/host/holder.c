@@ -673,3 +673,64 @@ enum answer holder_find(const struct env *env, const char *uuid, uint64_t deadli
 	holder_free_all(&holder, 1);
 	return answer;
 }
+
+/* Seconds for which a pass is up to date: as long as one may take. */
+#define PASS_VALID 1
+
+void holder_pass_open(struct holder_pass *ret, const struct env *env, const struct mdev_list *list)
+{
+	*ret = (struct holder_pass){ .env = env,
+				     .holders = mem_zero(list->n + 1, sizeof(struct holder)),
+				     .n = list->n };
+	for (size_t i = 0; i < list->n; i++)
+		ret->holders[i] = (struct holder){ .dirfd = env->root,
+						   .path = mem_printf(VFIO_MDEV, list->v[i].uuid) };
+}
+
+void holder_pass_close(struct holder_pass *pass)
+{
+	holder_free_all(pass->holders, pass->n);
+	for (size_t i = 0; i < pass->n; i++)
+		free((char *)pass->holders[i].path);
+	free(pass->holders);
+}
+
+static void update(struct holder_pass *pass)
+{
+	holder_free_all(pass->holders, pass->n);
+	for (size_t i = 0; i < pass->n; i++)
+		pass->holders[i] =
+			(struct holder){ .dirfd = pass->env->root, .path = pass->holders[i].path };
+	holder_find_all(pass->env, pass->holders, pass->n, true);
+	pass->until = clock_in(PASS_VALID);
+}
+
+/* Returns the device, which is usually the one after the last; NULL = it is not in the pass. */
+static const struct holder *look_up(struct holder_pass *pass, const char *uuid)
+{
+	for (size_t i = 0; i < pass->n; i++) {
+		size_t at = (pass->next + i) % pass->n;
+
+		if (strcmp(last_name(pass->holders[at].path), uuid) != 0)
+			continue;
+		pass->next = at;
+		return &pass->holders[at];
+	}
+	return NULL;
+}
+
+enum answer holder_pass_find(struct holder_pass *pass, const char *uuid, uint64_t deadline,
+			     char **ret_words)
+{
+	if (clock_now() >= pass->until)
+		update(pass);
+	const struct holder *holder = look_up(pass, uuid);
+	if (!holder || holder->in_use != ANSWER_NO)
+		return holder_find(pass->env, uuid, deadline, ret_words);
+	_cleanup_free_ char *group =
+		holder->group ? mem_printf("%s%s", pass->env->root_path, holder->group) : NULL;
+	if (group && is_open(group) != ANSWER_NO)
+		return holder_find(pass->env, uuid, deadline, ret_words);
+	*ret_words = NULL;
+	return ANSWER_NO;
+}

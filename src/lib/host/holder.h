@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "device/mdev.h"
 #include "host/env.h"
 
 /*
@@ -57,3 +58,20 @@ char *holder_words(const struct holder *holder);
  * processor time. */
 enum answer holder_find(const struct env *env, const char *uuid, uint64_t deadline,
 			char **ret_words);
+
+/* Running devices that are removed one after the other. /proc is read once for all of them, and
+ * again when what was found is older than a second, as a device may have been opened since. */
+struct holder_pass {
+	const struct env *env;	/* borrowed */
+	struct holder *holders; /* owned, with their paths */
+	size_t n;
+	size_t next;	/* where the next device probably is */
+	uint64_t until; /* in the time of clock_now(): they are up to date; 0 = not yet */
+};
+void holder_pass_open(struct holder_pass *ret, const struct env *env, const struct mdev_list *list);
+void holder_pass_close(struct holder_pass *pass);
+#define _cleanup_holder_pass_ __attribute__((cleanup(holder_pass_close)))
+
+/* Like holder_find(), for a device of the pass. Its group, if it has one, is opened in any case. */
+enum answer holder_pass_find(struct holder_pass *pass, const char *uuid, uint64_t deadline,
+			     char **ret_words);

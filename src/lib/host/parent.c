@@ -61,6 +61,14 @@ char *parent_card(const struct env *env, const char *parent)
 	return linked(env, device, "physfn");
 }
 
+bool parent_is(const struct env *env, const char *parent, const char *name)
+{
+	if (strcmp(parent, name) == 0)
+		return true;
+	_cleanup_free_ char *card = parent_card(env, parent);
+	return card && strcmp(card, name) == 0;
+}
+
 static void add_vf(const struct env *env, const char *name, struct parent_vf_list *ret)
 {
 	_cleanup_free_ char *current = mem_printf(PCI "/%s/nvidia/current_vgpu_type", name);

@@ -44,5 +44,8 @@ struct parent_vf_list {
 void parent_find_vfs(const struct env *env, struct parent_vf_list *ret);
 void parent_free_vfs(struct parent_vf_list *list);
 
+/* Whether this is the name of the parent, or of the card whose virtual function it is. */
+bool parent_is(const struct env *env, const char *parent, const char *name);
+
 /* Whether there is such a parent. */
 bool parent_present(const struct env *env, const char *parent);

@@ -21,12 +21,8 @@ struct op {
 	const char *type;
 	const char *jsonfile;
 	bool autostart;
-	bool force;  /* proceed even if a pre callout refuses */
-	bool ensure; /* succeed without calling scripts if the device is already in the requested
-			state */
-	bool settle; /* start: wait for udev; stop: ignore a device that udev is still processing */
-	unsigned wait; /* seconds; start: wait for parent, type and instance; stop: wait until not
-			  in use */
+	bool force;    /* proceed even if a pre callout refuses */
+	unsigned wait; /* apply: seconds to wait until devices are not in use */
 };
 
 /* Defines a new device, or makes a running one persistent. ret_uuid is always set. Termination
@@ -53,15 +49,41 @@ struct modification {
 };
 int op_modify(const struct op *op, const struct modification *how, struct error *err);
 
+/* A start of a device; NULL = not given. */
+struct start_request {
+	const struct env *env;
+	const char *uuid;     /* borrowed, as are the next four; canonical */
+	const char *parent;   /* of a transient device, or to choose a definition */
+	const char *type;     /* of a transient device */
+	const char *jsonfile; /* the same, with attributes */
+	bool force;	      /* proceed even if a pre callout refuses */
+	bool ensure;	      /* succeed without calling scripts if the device is already running */
+	bool settle;	      /* wait until udev has finished processing the device */
+	unsigned wait; /* seconds to wait for parent, type and instance, and for udev; 0 = only for
+			  udev, for its usual time */
+};
+
 /* Starts a defined device, or a transient one of the type on the parent. ret_uuid is always set,
  * and signals remain blocked, as with op_define(). */
-int op_start(const struct op *op, char ret_uuid[UUID_SIZE], struct error *err);
+int op_start(const struct start_request *request, char ret_uuid[UUID_SIZE], struct error *err);
 
-int op_stop(const struct op *op, struct error *err);
+/* A stop of one running device, or of all. */
+struct stop_request {
+	const struct env *env;
+	const char *uuid;   /* borrowed, canonical; NULL = all running devices */
+	const char *parent; /* borrowed; only on this parent; for all, also the name of its card;
+			       NULL = any */
+	bool force;	    /* proceed even if a pre callout refuses, or the use is unknown */
+	bool ensure;	    /* succeed without calling scripts if the device is not running */
+	bool only_settled;  /* a device that udev is still processing is treated as not running */
+	unsigned wait;	    /* seconds to wait until the device is not in use */
+};
 
-/* Stops all running devices, of op->parent if given, and continues after a failure. The status is
- * that of the first failure. */
-int op_stop_all(const struct op *op, struct error *err);
+int op_stop(const struct stop_request *request, struct error *err);
+
+/* Stops all running devices that match, and continues after a failure. The status is that of the
+ * first failure. */
+int op_stop_all(const struct stop_request *request, struct error *err);
 
 /* Starts all devices of op->parent that are defined as auto and not running, in the order of their
  * UUIDs. Continues after a failure; the error lists the devices that failed. */

@@ -76,11 +76,18 @@ static int change_definition(const struct env *env, const struct change *change,
 	return r != 0 ? r : defined_put(env, dev, true, err);
 }
 
+enum answer pipeline_find_user(const struct pipeline *pipeline, const char *uuid, uint64_t deadline,
+			       char **ret_use)
+{
+	return pipeline->pass ? holder_pass_find(pipeline->pass, uuid, deadline, ret_use)
+			      : holder_find(pipeline->env, uuid, deadline, ret_use);
+}
+
 /* Scripts may take minutes, so the device may have been opened since it was checked. */
 static int stop(const struct pipeline *pipeline, const struct mdev *dev, struct error *err)
 {
 	_cleanup_free_ char *use = NULL;
-	enum answer in_use = holder_find(pipeline->env, dev->uuid, 0, &use);
+	enum answer in_use = pipeline_find_user(pipeline, dev->uuid, 0, &use);
 
 	if (in_use == ANSWER_YES || (in_use == ANSWER_UNKNOWN && !pipeline->force))
 		return error_set(err, STATUS_IN_USE, "Device %s %s", dev->uuid, use);

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/error.h"
 #include "device/mdev.h"
 #include "host/env.h"
+#include "host/holder.h"
 #include "script/callout.h"
 
 /*
@@ -20,6 +22,8 @@ struct pipeline {
 	bool force;		  /* proceed even if a pre callout refuses, or if it is unknown
 				     whether a device to be stopped is in use */
 	struct callouts callouts; /* owned */
+	struct holder_pass *pass; /* borrowed: users of the devices that are stopped; NULL = they
+				     are looked for one by one */
 };
 void pipeline_open(struct pipeline *pipeline, const struct env *env, bool force);
 void pipeline_close(struct pipeline *pipeline);
@@ -48,6 +52,11 @@ int pipeline_start(struct pipeline *pipeline, struct mdev *dev, struct error *er
 
 /* Passes new attributes to the script of a running device, which applies them. */
 int pipeline_live(struct pipeline *pipeline, const struct mdev *dev, struct error *err);
+
+/* Whether a running device that is to be removed is in use: holder_find(), or holder_pass_find() if
+ * there is a pass. */
+enum answer pipeline_find_user(const struct pipeline *pipeline, const char *uuid, uint64_t deadline,
+			       char **ret_use);
 
 /* Logs a change that failed outside of the pipeline to the journal. Returns -1. */
 int pipeline_failed(const struct env *env, enum action action, const struct mdev *dev,

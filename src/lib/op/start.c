@@ -17,37 +17,37 @@
 
 /* Loads a running device that is not defined. Returns 1, 0 if it is not running, or -1: what is
  * incomplete cannot be completed, as only its definition would say with what. */
-static int load_running(const struct op *op, struct mdev *ret, struct error *err)
+static int load_running(const struct start_request *request, struct mdev *ret, struct error *err)
 {
-	int r = active_get(op->env, op->uuid, ret, err);
+	int r = active_get(request->env, request->uuid, ret, err);
 
-	if (r <= 0 || (op->parent && strcmp(op->parent, ret->parent) != 0))
+	if (r <= 0 || (request->parent && strcmp(request->parent, ret->parent) != 0))
 		return r < 0 ? r : 0;
-	r = active_runs(op->env, ret, err);
+	r = active_runs(request->env, ret, err);
 	if (r != 0)
 		return r;
-	r = active_get(op->env, op->uuid, ret, err);
+	r = active_get(request->env, request->uuid, ret, err);
 	if (r <= 0) /* it has been removed in the meantime */
 		return r;
 	return error_set(err, STATUS_EXISTS,
 			 "Device %s is running, but its start was interrupted and it is "
 			 "incomplete; it is not defined, so stop it and start it again",
-			 op->uuid);
+			 request->uuid);
 }
 
 /* Loads the device to start: its definition, or for a transient device, the arguments. */
-static int load_start(const struct op *op, struct mdev *ret, struct error *err)
+static int load_start(const struct start_request *request, struct mdev *ret, struct error *err)
 {
 	_cleanup_definitions_ struct definition_list found = { 0 };
-	struct filter filter = { op->uuid, op->parent };
+	struct filter filter = { request->uuid, request->parent };
 
-	if (op->uuid)
-		defined_find(op->env, &filter, &found);
+	if (request->uuid)
+		defined_find(request->env, &filter, &found);
 	if (found.n > 1)
 		return error_set(
 			err, STATUS_FAILED,
 			"Multiple definitions found for device %s. Please specify a parent.",
-			op->uuid);
+			request->uuid);
 	if (found.n == 0 && found.unseen)
 		return error_set(err, STATUS_FAILED, "%s", found.unseen);
 	if (found.unseen)
@@ -58,12 +58,12 @@ static int load_start(const struct op *op, struct mdev *ret, struct error *err)
 		op_set_device(ret, NULL, dev->parent, NULL);
 		if (found.v[0].broken)
 			return error_set(err, STATUS_INVALID, "%s", found.v[0].broken);
-		if (op->type) {
-			op_set_device(ret, NULL, NULL, op->type);
-			if (reason_resolve_type(op->env, dev->parent, &ret->type, err) < 0)
+		if (request->type) {
+			op_set_device(ret, NULL, NULL, request->type);
+			if (reason_resolve_type(request->env, dev->parent, &ret->type, err) < 0)
 				return -1;
 		}
-		if (op->type && strcmp(ret->type, dev->type) != 0)
+		if (request->type && strcmp(ret->type, dev->type) != 0)
 			return error_set(err, STATUS_EXISTS,
 					 "Device %s already exists on parent %s with type %s",
 					 dev->uuid, dev->parent, dev->type);
@@ -71,24 +71,26 @@ static int load_start(const struct op *op, struct mdev *ret, struct error *err)
 		*dev = (struct mdev){ 0 }; /* moved */
 		return 0;
 	}
-	if (op->ensure && op->uuid && !op->type) { /* running is all that is asked for */
-		int r = load_running(op, ret, err);
+	if (request->ensure && request->uuid &&
+	    !request->type) { /* running is all that is asked for */
+		int r = load_running(request, ret, err);
 		if (r != 0)
 			return r < 0 ? r : 0;
 	}
-	if (op->type && !op->parent)
+	if (request->type && !request->parent)
 		return error_set(err, STATUS_FAILED, "can't provide type without parent");
-	if ((!op->type || !op->parent) && op->uuid)
+	if ((!request->type || !request->parent) && request->uuid)
 		return error_set(err, STATUS_NOT_FOUND,
 				 "Device is insufficiently specified: %s is not defined%s%s, "
 				 "so parent and type are required",
-				 op->uuid, op->parent ? " on " : "", op->parent ? op->parent : "");
-	if (!op->type || !op->parent)
+				 request->uuid, request->parent ? " on " : "",
+				 request->parent ? request->parent : "");
+	if (!request->type || !request->parent)
 		return error_set(err, STATUS_FAILED,
 				 "Device is insufficiently specified: parent and type are "
 				 "required");
-	op_set_device(ret, NULL, op->parent, op->type);
-	return reason_resolve_type(op->env, ret->parent, &ret->type, err);
+	op_set_device(ret, NULL, request->parent, request->type);
+	return reason_resolve_type(request->env, ret->parent, &ret->type, err);
 }
 
 static int interrupted(struct error *err)
@@ -96,31 +98,32 @@ static int interrupted(struct error *err)
 	return error_set(err, STATUS_FAILED, "Interrupted, nothing was changed");
 }
 
-static bool is_absent(const struct op *op, const struct mdev *dev)
+static bool is_absent(const struct start_request *request, const struct mdev *dev)
 {
 	_cleanup_error_ struct error why = { 0 };
 	struct mdev running;
 
-	return active_get(op->env, dev->uuid, &running, &why) == 0;
+	return active_get(request->env, dev->uuid, &running, &why) == 0;
 }
 
 /* Waits until the device can be created. Errors that waiting cannot change are left to the start.
  */
-static int wait_for_parent(const struct op *op, struct settle *settle, const struct mdev *dev,
-			   struct error *err)
+static int wait_for_parent(const struct start_request *request, struct settle *settle,
+			   const struct mdev *dev, struct error *err)
 {
 	for (;;) {
 		_cleanup_error_ struct error why = { 0 };
-		enum reason reason = reason_find(op->env, dev->parent, dev->type);
+		enum reason reason = reason_find(request->env, dev->parent, dev->type);
 
-		if (reason == REASON_NONE || !is_absent(op, dev))
+		if (reason == REASON_NONE || !is_absent(request, dev))
 			return 0;
 		if (settle_next(settle))
 			continue;
 		if (signal_pending_termination())
 			return interrupted(err);
-		reason_set(op->env, reason, dev->parent, dev->type, &why);
-		return error_set(err, STATUS_TIMED_OUT, "%s (waited %u s)", why.text, op->wait);
+		reason_set(request->env, reason, dev->parent, dev->type, &why);
+		return error_set(err, STATUS_TIMED_OUT, "%s (waited %u s)", why.text,
+				 request->wait);
 	}
 }
 
@@ -139,70 +142,71 @@ static int not_settled(const struct mdev *dev, unsigned limit, struct error *err
 }
 
 /* Waits until udev has finished processing a running device; since: as for settle_is_done(). */
-static int wait_for_udev(const struct op *op, const struct mdev *dev, uint64_t since,
-			 struct error *err)
+static int wait_for_udev(const struct start_request *request, const struct mdev *dev,
+			 uint64_t since, struct error *err)
 {
 	_cleanup_settle_ struct settle settle;
-	unsigned limit = op->wait ? op->wait : SETTLE_LIMIT;
+	unsigned limit = request->wait ? request->wait : SETTLE_LIMIT;
 
-	settle_open(&settle, op->env, limit);
-	while (!settle_is_done(&settle, op->env, dev->uuid, since))
+	settle_open(&settle, request->env, limit);
+	while (!settle_is_done(&settle, request->env, dev->uuid, since))
 		if (!settle_next(&settle))
 			return not_settled(dev, limit, err);
-	int r = active_runs(op->env, dev, err);
+	int r = active_runs(request->env, dev, err);
 	if (r == 0)
 		return error_set(err, STATUS_NOT_FOUND,
 				 "Device %s was removed while it was being started", dev->uuid);
 	return r < 0 ? -1 : 0;
 }
 
-static int start(const struct op *op, struct pipeline *pipeline, struct mdev *dev,
+static int start(const struct start_request *request, struct pipeline *pipeline, struct mdev *dev,
 		 struct error *err)
 {
 	const struct change change = { .action = ACTION_START, .dev = dev };
 	uint64_t since = 0;
 
-	int r = op->ensure ? active_runs(op->env, dev, err) : 0;
+	int r = request->ensure ? active_runs(request->env, dev, err) : 0;
 	if (r < 0)
-		return pipeline_failed(op->env, ACTION_START, dev, err);
+		return pipeline_failed(request->env, ACTION_START, dev, err);
 	if (r == 0) {
 		since = clock_now();
-		if ((op->ensure ? pipeline_start(pipeline, dev, err)
-				: pipeline_run(pipeline, &change, err)) < 0)
+		if ((request->ensure ? pipeline_start(pipeline, dev, err)
+				     : pipeline_run(pipeline, &change, err)) < 0)
 			return -1;
 	}
-	if (op->settle && wait_for_udev(op, dev, since, err) < 0)
-		return pipeline_failed(op->env, ACTION_START, dev, err);
+	if (request->settle && wait_for_udev(request, dev, since, err) < 0)
+		return pipeline_failed(request->env, ACTION_START, dev, err);
 	return 0;
 }
 
 /* Whether a retry may succeed: the parent was removed (drivers may register more than once during
  * initialization), another process took the last instance, or the kernel is still removing an older
  * device with this UUID, which is already invisible. */
-static bool may_change(const struct op *op, const struct mdev *dev, enum status status)
+static bool may_change(const struct start_request *request, const struct mdev *dev,
+		       enum status status)
 {
 	return status == STATUS_NOT_FOUND || status == STATUS_NO_INSTANCES ||
-	       (status == STATUS_EXISTS && is_absent(op, dev));
+	       (status == STATUS_EXISTS && is_absent(request, dev));
 }
 
 /* Seconds between retries, each of which runs scripts. */
 #define TRY_AGAIN 1
 
 /* Starts the device when its parent is available. */
-static int start_with_wait(const struct op *op, struct pipeline *pipeline, struct mdev *dev,
-			   struct error *err)
+static int start_with_wait(const struct start_request *request, struct pipeline *pipeline,
+			   struct mdev *dev, struct error *err)
 {
 	_cleanup_settle_ struct settle settle;
 
-	settle_open(&settle, op->env, op->wait);
+	settle_open(&settle, request->env, request->wait);
 	for (;;) {
 		uint64_t next = clock_in(TRY_AGAIN);
 
-		if (wait_for_parent(op, &settle, dev, err) < 0)
-			return pipeline_failed(op->env, ACTION_START, dev, err);
-		if (start(op, pipeline, dev, err) == 0)
+		if (wait_for_parent(request, &settle, dev, err) < 0)
+			return pipeline_failed(request->env, ACTION_START, dev, err);
+		if (start(request, pipeline, dev, err) == 0)
 			return 0;
-		if (!may_change(op, dev, err->status))
+		if (!may_change(request, dev, err->status))
 			return -1;
 		do
 			if (!settle_next(&settle))
@@ -213,30 +217,30 @@ static int start_with_wait(const struct op *op, struct pipeline *pipeline, struc
 }
 
 /* Loads the device to start into dev, of which only the UUID is set. */
-static int load(const struct op *op, struct mdev *dev, struct error *err)
+static int load(const struct start_request *request, struct mdev *dev, struct error *err)
 {
-	if (!op->jsonfile)
-		return load_start(op, dev, err);
-	if (!op->parent)
+	if (!request->jsonfile)
+		return load_start(request, dev, err);
+	if (!request->parent)
 		return error_set(err, STATUS_FAILED,
 				 "Parent device required to start device via json file");
-	op_set_device(dev, NULL, op->parent, NULL);
-	return op_read_jsonfile(op->jsonfile, "jsonfile", dev, err);
+	op_set_device(dev, NULL, request->parent, NULL);
+	return op_read_jsonfile(request->jsonfile, "jsonfile", dev, err);
 }
 
-int op_start(const struct op *op, char ret_uuid[UUID_SIZE], struct error *err)
+int op_start(const struct start_request *request, char ret_uuid[UUID_SIZE], struct error *err)
 {
 	_cleanup_mdev_ struct mdev dev = { 0 };
 	_cleanup_pipeline_ struct pipeline pipeline;
 	sigset_t old;
 
-	pipeline_open(&pipeline, op->env, op->force);
-	uuid_choose(op->uuid, ret_uuid);
+	pipeline_open(&pipeline, request->env, request->force);
+	uuid_choose(request->uuid, ret_uuid);
 	op_set_device(&dev, ret_uuid, NULL, NULL);
-	if (load(op, &dev, err) < 0)
-		return pipeline_failed(op->env, ACTION_START, &dev, err);
+	if (load(request, &dev, err) < 0)
+		return pipeline_failed(request->env, ACTION_START, &dev, err);
 	signal_block(&old); /* not before: standard input may be a terminal */
-	if (op->wait)
-		return start_with_wait(op, &pipeline, &dev, err);
-	return start(op, &pipeline, &dev, err);
+	if (request->wait)
+		return start_with_wait(request, &pipeline, &dev, err);
+	return start(request, &pipeline, &dev, err);
 }

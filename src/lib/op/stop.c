@@ -5,30 +5,32 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "host/holder.h"
+#include "host/parent.h"
 #include "host/settle.h"
 #include "op/op.h"
 #include "op/pipeline.h"
 #include "set/active.h"
 
 /* Fails if the device is in use, or waits until it is not. With --force, it may be in use. */
-static int wait_for_holder(const struct op *op, struct error *err)
+static int wait_for_holder(const struct stop_request *request, struct pipeline *pipeline,
+			   const struct mdev *dev, struct error *err)
 {
 	_cleanup_free_ char *use = NULL;
-	enum answer in_use;
 	_cleanup_settle_ struct settle settle = { 0 };
+	enum answer in_use;
 
-	if (op->wait)
-		settle_open(&settle, op->env, op->wait);
+	if (request->wait)
+		settle_open(&settle, request->env, request->wait);
 	do {
 		free(use);
-		in_use = holder_find(op->env, op->uuid, settle.deadline, &use);
-		if (in_use == ANSWER_NO || (in_use == ANSWER_UNKNOWN && op->force))
+		in_use = pipeline_find_user(pipeline, dev->uuid, settle.deadline, &use);
+		if (in_use == ANSWER_NO || (in_use == ANSWER_UNKNOWN && request->force))
 			return 0;
-	} while (op->wait && settle_next(&settle));
-	if (!op->wait)
-		return error_set(err, STATUS_IN_USE, "Device %s %s", op->uuid, use);
-	return error_set(err, STATUS_TIMED_OUT, "Device %s %s (waited %u s)", op->uuid, use,
-			 op->wait);
+	} while (request->wait && settle_next(&settle));
+	if (!request->wait)
+		return error_set(err, STATUS_IN_USE, "Device %s %s", dev->uuid, use);
+	return error_set(err, STATUS_TIMED_OUT, "Device %s %s (waited %u s)", dev->uuid, use,
+			 request->wait);
 }
 
 /* Whether the device was created after the one whose removal made systemd stop its unit: udev
@@ -47,61 +49,77 @@ static bool is_new(const struct env *env, const char *uuid)
 	return true;
 }
 
-static int stop(const struct op *op, struct pipeline *pipeline, struct error *err)
+static int stop_running(const struct stop_request *request, struct pipeline *pipeline,
+			struct mdev *dev, struct error *err)
 {
-	struct mdev dev = { 0 };
-	const struct change change = { .action = ACTION_STOP, .dev = &dev };
+	const struct change change = { .action = ACTION_STOP, .dev = dev };
 
-	int r = active_get(op->env, op->uuid, &dev, err);
+	if (wait_for_holder(request, pipeline, dev, err) < 0)
+		return pipeline_failed(request->env, ACTION_STOP, dev, err);
+	return pipeline_run(pipeline, &change, err);
+}
+
+int op_stop(const struct stop_request *request, struct error *err)
+{
+	_cleanup_pipeline_ struct pipeline pipeline;
+	struct mdev dev = { 0 };
+
+	pipeline_open(&pipeline, request->env, request->force);
+	int r = active_get(request->env, request->uuid, &dev, err);
 	if (r < 0)
-		return pipeline_failed(op->env, ACTION_STOP, &dev, err);
-	bool active = r > 0 && (!op->parent || strcmp(op->parent, dev.parent) == 0) &&
-		      !(op->settle && is_new(op->env, op->uuid));
-	if (!active && op->ensure)
-		return 0;
-	if (!active) {
-		op_set_device(&dev, op->uuid, op->parent, NULL);
-		error_set(err, STATUS_NOT_FOUND, "Device %s is not an active mdev", op->uuid);
-		return pipeline_failed(op->env, ACTION_STOP, &dev, err);
+		return pipeline_failed(request->env, ACTION_STOP, &dev, err);
+	bool active = r > 0 && (!request->parent || strcmp(request->parent, dev.parent) == 0) &&
+		      !(request->only_settled && is_new(request->env, request->uuid));
+	if (!active && !request->ensure) {
+		op_set_device(&dev, request->uuid, request->parent, NULL);
+		error_set(err, STATUS_NOT_FOUND, "Device %s is not an active mdev", request->uuid);
+		return pipeline_failed(request->env, ACTION_STOP, &dev, err);
 	}
-	if (wait_for_holder(op, err) < 0)
-		return pipeline_failed(op->env, ACTION_STOP, &dev, err);
-	if (pipeline_run(pipeline, &change, err) == 0)
+	if (!active || stop_running(request, &pipeline, &dev, err) == 0)
 		return 0;
-	if (!op->ensure || err->status != STATUS_NOT_FOUND)
+	if (!request->ensure || err->status != STATUS_NOT_FOUND)
 		return -1;
 	error_clear(err); /* another process has stopped it in the meantime */
 	return 0;
 }
 
-int op_stop(const struct op *op, struct error *err)
+/* Removes the devices from the list that are neither on this parent nor on a function of this card.
+ */
+static void select_parent(const struct env *env, const char *parent, struct mdev_list *list)
 {
-	_cleanup_pipeline_ struct pipeline pipeline;
+	size_t n = 0;
 
-	pipeline_open(&pipeline, op->env, op->force);
-	return stop(op, &pipeline, err);
+	for (size_t i = 0; i < list->n; i++)
+		if (!parent || parent_is(env, list->v[i].parent, parent))
+			list->v[n++] = list->v[i];
+	list->n = n;
 }
 
-int op_stop_all(const struct op *op, struct error *err)
+int op_stop_all(const struct stop_request *request, struct error *err)
 {
 	_cleanup_list_ struct mdev_list running = { 0 };
 	_cleanup_pipeline_ struct pipeline pipeline;
-	struct filter filter = { NULL, op->parent };
+	_cleanup_holder_pass_ struct holder_pass pass;
 	enum status status = STATUS_OK;
 	size_t failed = 0;
 
-	pipeline_open(&pipeline, op->env, op->force);
-	active_find(op->env, &filter, &running);
+	active_find(request->env, &(struct filter){ 0 }, &running);
+	select_parent(request->env, request->parent, &running);
+	pipeline_open(&pipeline, request->env, request->force);
+	holder_pass_open(&pass, request->env, &running);
+	pipeline.pass = &pass;
 	for (size_t i = 0; i < running.n; i++) {
 		_cleanup_error_ struct error why = { 0 };
-		struct op one = *op;
+		struct mdev *dev = &running.v[i], now;
 
-		one.uuid = running.v[i].uuid;
-		one.parent = running.v[i].parent;
-		one.ensure = true; /* it may have gone with its guest */
-		if (stop(&one, &pipeline, &why) == 0)
+		int r = active_get(request->env, dev->uuid, &now, &why);
+		if (r < 0)
+			(void)pipeline_failed(request->env, ACTION_STOP, dev, &why);
+		else if (r == 0 || strcmp(now.parent, dev->parent) != 0 ||
+			 stop_running(request, &pipeline, dev, &why) == 0 ||
+			 why.status == STATUS_NOT_FOUND) /* it may have gone with its guest */
 			continue;
-		log_warning("Stop of %s on %s failed: %s", one.uuid, one.parent, why.text);
+		log_warning("Stop of %s on %s failed: %s", dev->uuid, dev->parent, why.text);
 		status = status ? status : why.status;
 		failed++;
 	}

@@ -400,9 +400,31 @@ struct op cli_op(const struct cli *cli, const struct env *env)
 			    .jsonfile = cli_value(cli, CLI_JSONFILE),
 			    .autostart = cli->given & CLI_AUTO,
 			    .force = cli->given & CLI_FORCE,
-			    .ensure = cli->given & CLI_ENSURE,
-			    .settle = cli->given & CLI_SETTLE,
 			    .wait = cli->wait };
+}
+
+struct start_request cli_start(const struct cli *cli, const struct env *env)
+{
+	return (struct start_request){ .env = env,
+				       .uuid = cli_uuid(cli),
+				       .parent = cli_value(cli, CLI_PARENT),
+				       .type = cli_value(cli, CLI_TYPE),
+				       .jsonfile = cli_value(cli, CLI_JSONFILE),
+				       .force = cli->given & CLI_FORCE,
+				       .ensure = cli->given & CLI_ENSURE,
+				       .settle = cli->given & CLI_SETTLE,
+				       .wait = cli->wait };
+}
+
+struct stop_request cli_stop(const struct cli *cli, const struct env *env)
+{
+	return (struct stop_request){ .env = env,
+				      .uuid = cli_uuid(cli),
+				      .parent = cli_value(cli, CLI_PARENT),
+				      .force = cli->given & CLI_FORCE,
+				      .ensure = cli->given & CLI_ENSURE,
+				      .only_settled = cli->given & CLI_SETTLE,
+				      .wait = cli->wait };
 }
 
 struct modification cli_modification(const struct cli *cli)

@@ -101,6 +101,8 @@ const char *cli_uuid(const struct cli *cli);
 
 /* Converts the command line for operations; the result borrows from cli and env. */
 struct op cli_op(const struct cli *cli, const struct env *env);
+struct start_request cli_start(const struct cli *cli, const struct env *env);
+struct stop_request cli_stop(const struct cli *cli, const struct env *env);
 struct modification cli_modification(const struct cli *cli);
 
 /* Flushes stdout and returns 0, or prints an error and returns STATUS_FAILED. */
