@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Targets: all, install, uninstall, clean; deps, demo, check, check-sanitizers, check-long, lint, check-vm,
-# check-s390x, deb, check-deb, bench, fuzz; see README.md.
+# check-s390x, dist, deb, check-deb, bench, fuzz; see README.md.
 
-VERSION      ?= 2.1.0
+VERSION      ?= 2.2.0
 DESTDIR      ?=
 PREFIX       ?= /usr
 SBINDIR      ?= $(PREFIX)/sbin
@@ -47,10 +47,11 @@ RULES        := $(wildcard rules.d/*.rules)
 PAGES        := $(wildcard man/*.[578])
 PAGE_PATHS   := $(foreach page,$(PAGES),$(MANDIR)/man$(subst .,,$(suffix $(page)))/$(notdir $(page))) \
                 $(MANDIR)/man5/mdev-autostart@.service.5
-# Shells search for completion files by command name; zsh finds the names inside the file.
-COMPLETED    := lsmdev $(PROGRAMS)
-COMPLETIONS  := $(BASHCOMPDIR)/mdevctl $(COMPLETED:%=$(BASHCOMPDIR)/%) $(ZSHCOMPDIR)/_mdevctl \
-                $(FISHCOMPDIR)/mdevctl.fish $(COMPLETED:%=$(FISHCOMPDIR)/%.fish)
+# bash and fish search for completion files by command name; zsh finds the names inside the file. The files that
+# are not links have a name that no other package uses, unlike mdevctl.
+COMPLETED    := mdevctl lsmdev $(filter-out mdev-list,$(PROGRAMS))
+COMPLETIONS  := $(BASHCOMPDIR)/mdev-list $(COMPLETED:%=$(BASHCOMPDIR)/%) $(ZSHCOMPDIR)/_mdevctl \
+                $(FISHCOMPDIR)/mdev-list.fish $(COMPLETED:%=$(FISHCOMPDIR)/%.fish)
 
 # Variables are for this make only. An inner one, of a package or a test, would take BUILD for the directory to
 # clean, or CFLAGS for those of its release.
@@ -98,18 +99,18 @@ install: all
 	install -d $(sort $(dir $(PAGE_PATHS:%=$(DESTDIR)%) $(COMPLETIONS:%=$(DESTDIR)%)))
 	for page in $(PAGES); do install -m 644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}; done
 	ln -sf mdev@.service.5 $(DESTDIR)$(MANDIR)/man5/mdev-autostart@.service.5
-	install -m 644 src/completion/mdevctl.bash $(DESTDIR)$(BASHCOMPDIR)/mdevctl
+	install -m 644 src/completion/mdevctl.bash $(DESTDIR)$(BASHCOMPDIR)/mdev-list
 	install -m 644 src/completion/mdevctl.zsh $(DESTDIR)$(ZSHCOMPDIR)/_mdevctl
-	install -m 644 src/completion/mdevctl.fish $(DESTDIR)$(FISHCOMPDIR)/mdevctl.fish
+	install -m 644 src/completion/mdevctl.fish $(DESTDIR)$(FISHCOMPDIR)/mdev-list.fish
 	for name in $(COMPLETED); do \
-		ln -sf mdevctl $(DESTDIR)$(BASHCOMPDIR)/$$name; \
-		ln -sf mdevctl.fish $(DESTDIR)$(FISHCOMPDIR)/$$name.fish; \
+		ln -sf mdev-list $(DESTDIR)$(BASHCOMPDIR)/$$name; \
+		ln -sf mdev-list.fish $(DESTDIR)$(FISHCOMPDIR)/$$name.fish; \
 	done
 	sed -i -e 's|/usr/bin/systemctl|$(SYSTEMCTL)|g; s|/usr/bin/timeout|$(TIMEOUT)|g' \
 		-e 's|/usr/sbin|$(SBINDIR)|g' \
 		$(UNITS:units/%=$(DESTDIR)$(UNITDIR)/%) $(RULES:rules.d/%=$(DESTDIR)$(RULESDIR)/%) \
-		$(DESTDIR)$(BASHCOMPDIR)/mdevctl $(DESTDIR)$(ZSHCOMPDIR)/_mdevctl \
-		$(DESTDIR)$(FISHCOMPDIR)/mdevctl.fish
+		$(DESTDIR)$(BASHCOMPDIR)/mdev-list $(DESTDIR)$(ZSHCOMPDIR)/_mdevctl \
+		$(DESTDIR)$(FISHCOMPDIR)/mdev-list.fish
 
 # Definitions and third-party scripts are kept.
 uninstall:
@@ -158,7 +159,8 @@ DEPS_BUILD := gcc make libc6-dev libcjson-dev uuid-dev libudev-dev libsystemd-de
 DEPS_CHECK := bats python3-minimal mandoc man-db strace valgrind systemd udev jq util-linux procps zsh \
               fish bash-completion git ansible-core musl-tools
 DEPS_LINT  := bats git clang clang-format clang-tidy cppcheck shellcheck mandoc rpm rpmlint
-DEPS_DEB   := git build-essential pkgconf debhelper dpkg-dev fakeroot lintian rpm mmdebstrap
+DEPS_DEB   := git build-essential pkgconf debhelper dpkg-dev fakeroot lintian rpm mmdebstrap bats jq procps \
+              python3-minimal strace
 DEPS_TREE  := git mmdebstrap
 DEPS_FUZZ  := clang libclang-rt-dev
 DEPS_VM    := qemu-system-x86 git mmdebstrap e2fsprogs busybox-static cpio
@@ -184,17 +186,25 @@ deps:
 		echo "  sudo apt-get install --no-install-recommends $$missing"; exit 1; \
 	fi
 
-# Builds a Debian package of the committed files with Debian's tools, in $(BUILD)/deb.
+# The tarball of a release, from which all packages are built: the committed files.
+DIST := $(BUILD)/mdev-tools-$(VERSION).tar.gz
+dist:
+	mkdir -p $(BUILD)
+	git archive --prefix=mdev-tools-$(VERSION)/ --output=$(DIST:.gz=) HEAD
+	gzip -nf $(DIST:.gz=)
+
+# Builds a Debian package of it with Debian's tools, in $(BUILD)/deb.
 DEB := $(BUILD)/deb/mdev-tools
-deb:
+deb: dist
 	rm -rf $(BUILD)/deb
 	mkdir -p $(BUILD)/deb
-	git archive --prefix=mdev-tools-$(VERSION)/ HEAD | gzip -n >$(DEB)_$(VERSION).orig.tar.gz
+	cp $(DIST) $(DEB)_$(VERSION).orig.tar.gz
 	tar -xzf $(DEB)_$(VERSION).orig.tar.gz -C $(BUILD)/deb
 	cp -r $(DEB)-$(VERSION)/packaging/debian $(DEB)-$(VERSION)
 	cd $(DEB)-$(VERSION) && MAKEFLAGS= dpkg-buildpackage --no-sign
 
-# In trees of two releases, or of SUITE.
+# In trees of two releases, or of SUITE. The tests run when the package is built there.
+check-deb: export DEB_BUILD_OPTIONS := nocheck
 check-deb: deb
 	BUILD=$(abspath $(BUILD)) tests/tools/packages $(SUITE)
 
@@ -261,4 +271,4 @@ $(BENCH): $(BUILD)/bench/%: tests/bench/%.c
 bench: all $(BENCH) $(BUILD)/fakekernel.so
 	@BUILD=$(abspath $(BUILD)) tests/bench/run
 
-.PHONY: deps demo check check-sanitizers check-long lint fuzz bench check-vm check-s390x deb check-deb
+.PHONY: deps demo check check-sanitizers check-long lint fuzz bench check-vm check-s390x dist deb check-deb

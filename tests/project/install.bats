@@ -42,12 +42,12 @@ files() {
 			-rwxr-xr-x usr/sbin/mdev-types
 			-rwxr-xr-x usr/sbin/mdev-undefine
 			-rwxr-xr-x usr/sbin/mdevctl
-			-rw-r--r-- $share/bash-completion/completions/mdevctl
-			-rw-r--r-- $share/fish/vendor_completions.d/mdevctl.fish
+			-rw-r--r-- $share/bash-completion/completions/mdev-list
+			-rw-r--r-- $share/fish/vendor_completions.d/mdev-list.fish
 			lrwxrwxrwx $share/man/man5/mdev-autostart@.service.5
 			-rw-r--r-- $share/zsh/site-functions/_mdevctl
 		END
-		for name in lsmdev mdev-{define,undefine,modify,start,stop,list,status,types,autostart,apply}; do
+		for name in mdevctl lsmdev mdev-{define,undefine,modify,start,stop,status,types,autostart,apply}; do
 			echo "lrwxrwxrwx $share/bash-completion/completions/$name"
 			echo "lrwxrwxrwx $share/fish/vendor_completions.d/$name.fish"
 		done
@@ -109,7 +109,7 @@ drwxr-xr-x $T/usr/lib/mdevctl/scripts.d/notifiers"
 
 # The absolute paths in installed rules, units and completion, without comments.
 paths_inside() {
-	find "$T" -type f \( -name '60-*' -o -name '*.service' -o -name '*mdevctl' -path '*comp*' -o \
+	find "$T" -type f \( -name '60-*' -o -name '*.service' -o -name 'mdev-list' -path '*comp*' -o \
 		-name '_mdevctl' -o -name '*.fish' \) -exec sed '/^ *#/d' {} + |
 		grep -oE '(^|[^A-Za-z0-9_.*}/$])(/[A-Za-z0-9._-]+)+' | sed 's|^[^/]*||' |
 		grep -E '^/(usr|bin|sbin|lib|opt|a$|a/|j$|k$)' | LC_ALL=C sort -u
@@ -148,7 +148,7 @@ paths_inside() {
 	[[ -f $T/d/mdev@.service && -d $T/e && -d $T/f/callouts && -d $T/f/notifiers ]]
 	grep -q '^ExecStart=/a/mdev-start ' "$T/d/mdev@.service"
 	grep -q '"/a/mdevctl start-parent-mdevs' "$T/c/60-mdevctl.rules"
-	[[ -f $T/g/mdevctl && -f $T/h/_mdevctl && -f $T/i/mdevctl.fish && -f $T/j/mdev-tools.conf && ! -e $T/usr ]]
+	[[ -L $T/g/mdevctl && -f $T/h/_mdevctl && -L $T/i/mdevctl.fish && -f $T/j/mdev-tools.conf && ! -e $T/usr ]]
 	run_make "${dirs[@]}" uninstall
 	run -0 files
 	same ""
@@ -187,4 +187,10 @@ paths_inside() {
 	same "$version"
 	run -0 sed -n 's/^version: *//p' packaging/ansible/galaxy.yml
 	same "$version"
+	run -0 sed -n 's/^pkgver=//p' packaging/arch/PKGBUILD
+	same "$version"
+	run -0 sed -n 's/^## //p' packaging/NEWS.md
+	[[ ${lines[0]} == "$version" ]]
+	run -0 grep -noE '(mdev-tools-|\{)[0-9.]+[0-9]' README.md
+	output=$(sed 's/.*[-{]//' <<<"$output" | sort -u) same "$version"
 }
