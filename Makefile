@@ -156,11 +156,11 @@ test-programs: all $(BUILD)/fakekernel.so $(BUILD)/nomemory.so $(BUILD)/confined
 
 # Build dependencies; everything else is required only for the tests.
 DEPS_BUILD := gcc make libc6-dev libcjson-dev uuid-dev libudev-dev libsystemd-dev libsmartcols-dev
-DEPS_CHECK := bats python3-minimal mandoc man-db strace valgrind systemd udev jq util-linux procps zsh \
+DEPS_CHECK := bats python3 mandoc man-db strace valgrind systemd udev jq util-linux procps zsh \
               fish bash-completion git ansible-core musl-tools
 DEPS_LINT  := bats git clang clang-format clang-tidy cppcheck shellcheck mandoc rpm rpmlint
 DEPS_DEB   := git build-essential pkgconf debhelper dpkg-dev fakeroot lintian rpm mmdebstrap bats jq procps \
-              python3-minimal strace
+              python3 strace
 DEPS_TREE  := git mmdebstrap
 DEPS_FUZZ  := clang libclang-rt-dev
 DEPS_VM    := qemu-system-x86 git mmdebstrap e2fsprogs busybox-static cpio
