@@ -5,6 +5,7 @@ bats_require_minimum_version 1.5.0
 load ../lib/world.bash
 
 A0=90c08216-e599-54cb-8550-d553ae288629 # a/0
+A1=f5c10516-50b2-5aac-9af1-c2f5b685af46 # a/1
 
 # host NAME: creates a fake root. Ansible uses a Python interpreter that sees it as its host.
 host() {
@@ -12,8 +13,8 @@ host() {
 	unset LD_PRELOAD
 	cat >"$BATS_TEST_TMPDIR/$1/python" <<-EOF
 		#!/bin/sh
-		export MDEVCTL_ENV_ROOT=$ROOT LD_PRELOAD=$BUILD/fakekernel.so PATH=$BUILD:/usr/bin:/bin
-		exec /usr/bin/python3 "\$@"
+		export MDEVCTL_ENV_ROOT=$ROOT LD_PRELOAD=$BUILD/fakekernel.so PATH=\${PROGRAMS-$BUILD}:/usr/bin:/bin
+		exec \${WEAK:-} /usr/bin/python3 "\$@"
 	EOF
 	chmod 755 "$ROOT/python"
 }
@@ -28,14 +29,17 @@ setup() {
 	PATH=/usr/bin:$PATH # Debian's Ansible and its Python
 }
 
-# play ARGUMENT...: runs one task with these arguments of the module on host one.
+# play ARGUMENT [OPTION...]: runs one task with this argument of the module (of $MODULE, which must return $CHECK)
+# on host one.
 play() {
 	cat >"$BATS_TEST_TMPDIR/play.yml" <<-EOF
 		- hosts: all
 		  gather_facts: false
 		  tasks:
-		    - mdev_tools.mdevctl.mdev:
+		    - mdev_tools.mdevctl.${MODULE:-mdev}:
 		        $1
+		      register: result
+		      failed_when: result.failed | default(false) or not (${CHECK:-true})
 	EOF
 	shift
 	ansible-playbook -i one, -c local -e "ansible_python_interpreter=$BATS_TEST_TMPDIR/one/python" \
@@ -47,6 +51,11 @@ SET='sets: {a: {mdev_type: Single port serial, start: auto, parents: [mtty], cou
 # recap HOST CHANGED FAILED: checks the summary line of the host.
 recap() {
 	[[ $output =~ $1\ *:\ ok=[01]\ *changed=$2\ *unreachable=0\ *failed=$3\  ]] || { echo "$output"; return 1; }
+}
+
+# says TEXT: the output contains it, regardless of line breaks.
+says() {
+	[[ ${output//$'\n'/ } == *"$1"* ]] || { echo "$output"; return 1; }
 }
 
 @test "ansible: the first run changes the host, the second does not" {
@@ -78,6 +87,7 @@ recap() {
 +    \"definition\": {
 +      \"attrs\": [],
 +      \"mdev_type\": \"mtty-1\",
++      \"set\": \"a/0\",
 +      \"start\": \"auto\"
 +    },
 +    \"running\": true
@@ -98,12 +108,69 @@ recap() {
 	[[ $output == *"Set 'a': no present parent in 'parents' supports type 'Single port serial'"* ]]
 	run -2 play "${SET/count: 1/count: 100}"
 	recap one 0 1
-	[[ $output == *"76 of 100 devices are missing"* ]]
-	[[ ${output//$'\n'/ } == *"[WARNING]: Set 'a': 76 of 100 devices have no available instance of Single port serial"* ]]
+	says "\"msg\": \"Set 'a': 76 of 100 devices have no available instance of Single port serial\""
 	run -2 play "${SET/count/coutn}"
 	[[ $output == *"unknown key 'coutn'. Did you mean 'count'?"* ]]
 	run -2 play "wait: 3"
 	[[ $output == *"one of the following is required: sets, definitions"* ]]
+}
+
+@test "ansible: a failure is the first reason, and all reasons are warnings" {
+	FAKEKERNEL_FAIL=create=EIO run -2 play "${SET/count: 1/count: 2}"
+	recap one 0 1
+	says "\"msg\": \"Failed to create mdev $A0, type mtty-1 on mtty: Input/output error\""
+	says "[WARNING]: Failed to create mdev $A0, type mtty-1 on mtty: Input/output error"
+	says "[WARNING]: Failed to create mdev $A1, type mtty-1 on mtty: Input/output error"
+}
+
+@test "ansible: count and attributes can be numbers or templates" {
+	local attrs="attrs: [{assign_adapter: 5}, {assign_domain: '0xab'}, {assign_domain: '{{ number }}'}]"
+	run -0 play "sets: {a: {mdev_type: vfio_ap-passthrough, start: auto, parents: [matrix], count: '{{ names | length }}', $attrs}}" \
+		-e '{"names": ["x", "y"], "number": 7}'
+	recap one 1 0
+	run -0 mdev-list -d
+	same "$A0 matrix vfio_ap-passthrough auto (active)
+$A1 matrix vfio_ap-passthrough auto (active)"
+	run -0 jq -c .attrs "$D/matrix/$A0"
+	same '[{"assign_adapter":"5"},{"assign_domain":"0xab"},{"assign_domain":"7"}]'
+	mdev-list -d --dumpjson | jq '[.[] | .matrix[][].attrs[1].assign_domain = 9]' >"$BATS_TEST_TMPDIR/saved.json"
+	run -0 play "definitions: \"{{ lookup('file', '$BATS_TEST_TMPDIR/saved.json') | from_json }}\""
+	run -0 jq -c .attrs "$D/matrix/$A1"
+	same '[{"assign_adapter":"5"},{"assign_domain":"9"},{"assign_domain":"7"}]'
+}
+
+@test "ansible: a value that YAML reads as true or false must be quoted" {
+	run -2 play "${SET/count: 1/attrs: [{power/control: on\}]}"
+	says "The value of attribute 'power/control' must be quoted: YAML reads it as True"
+}
+
+@test "ansible: without mdev-tools a task fails, and check mode only warns" {
+	export PROGRAMS=
+	run -2 play "$SET"
+	says "\"msg\": \"mdev-tools is not installed on this host: the program mdev-apply does not exist\""
+	run -0 play "$SET" --check
+	recap one 1 0
+	says "[WARNING]: mdev-tools is not installed on this host: the program mdev-apply does not exist"
+	MODULE=mdev_info run -2 play "parent: mtty"
+	says "\"msg\": \"mdev-tools is not installed on this host: the program mdev-status does not exist\""
+	MODULE=mdev_info run -0 play "parent: mtty" --check
+	recap one 0 0
+}
+
+@test "ansible: mdev_info returns what mdevctl status prints" {
+	play "$SET"
+	MODULE=mdev_info CHECK="result.parents[0].devices[0].uuid == '$A0'" run -0 play "parent: mtty"
+	recap one 0 0
+	MODULE=mdev_info CHECK="result.parents[0].devices[0].uuid == '$A1'" run -2 play "parent: mtty"
+	MODULE=mdev_info run -2 play "uuid: $U1"
+	says "\"msg\": \"Error: Device $U1 is neither defined nor running\""
+	MODULE=mdev_info CHECK="result.parents | length == 1 and result.unseen is none and result.vfs == []" run -0 play "uuid: $A0"
+	# What cannot be read does not hide the rest.
+	chmod 000 "$D/mtty"
+	((EUID != 0)) || export WEAK="setpriv --bounding-set=-dac_override,-dac_read_search"
+	MODULE=mdev_info CHECK="result.parents | length == 2" run -0 play "{}"
+	chmod 755 "$D/mtty"
+	says "[WARNING]: Error: Unable to read /etc/mdevctl.d/mtty: Permission denied"
 }
 
 @test "ansible: definitions are restored" {
@@ -148,4 +215,6 @@ matrix vfio_ap-passthrough auto (active)"
 @test "ansible: the documentation of the module has the format of Ansible" {
 	run -0 ansible-doc -t module mdev_tools.mdevctl.mdev
 	[[ $output == *"OPTIONS"*"sets"*"EXAMPLES"*"RETURN VALUES"* ]]
+	run -0 ansible-doc -t module mdev_tools.mdevctl.mdev_info
+	[[ $output == *"OPTIONS"*"parent"*"EXAMPLES"*"RETURN VALUES"* ]]
 }

@@ -19,6 +19,7 @@ options:
     description:
       - Sets of devices by name, with the members C(mdev_type), C(start), C(attrs), C(parents), C(count) and C(spread).
       - Sets that are not mentioned are not changed. A set with C(count=0) is removed.
+      - C(count) and the values of attributes can be texts or numbers, so that they can be templates.
     type: dict
   definitions:
     description:
@@ -32,7 +33,9 @@ options:
     type: int
 attributes:
   check_mode:
-    description: Can run in check mode and return what would be changed.
+    description:
+      - Can run in check mode and return what would be changed.
+      - If mdev-tools is not installed, check mode reports a change, and a warning.
     support: full
   diff_mode:
     description: Returns the definitions that were changed, before and after.
@@ -78,7 +81,7 @@ changes:
       status: 0
       error: null
 problems:
-  description: Reasons why the host does not match the description, and notes.
+  description: Reasons why the host does not match the description, and notes. They are also warnings.
   returned: always
   type: list
   elements: dict
@@ -91,6 +94,35 @@ status:
 import json
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.mdev_tools.mdevctl.plugins.module_utils.mdevctl import find, run
+
+
+def converted(module, value):
+    """Return the description with the types that mdevctl expects: templates make texts of numbers."""
+    if isinstance(value, list):
+        return [converted(module, item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    result = {}
+    for key, item in value.items():
+        if key == "count" and isinstance(item, str) and item.strip().isdigit():
+            item = int(item)
+        elif key == "attrs" and isinstance(item, list):
+            item = [attribute(module, entry) for entry in item]
+        else:
+            item = converted(module, item)
+        result[key] = item
+    return result
+
+
+def attribute(module, entry):
+    """Return an entry of attrs with its value as a text."""
+    if not isinstance(entry, dict):
+        return entry
+    for name, value in entry.items():
+        if isinstance(value, bool):
+            module.fail_json(msg="The value of attribute '%s' must be quoted: YAML reads it as %s" % (name, value))
+    return dict((name, str(value) if isinstance(value, (int, float)) else value) for name, value in entry.items())
 
 
 def states(changes):
@@ -120,26 +152,28 @@ def main():
         supports_check_mode=True,
     )
     params = module.params
+    program = find(module, "mdev-apply")
+    if program is None:
+        module.exit_json(changed=True, changes=[], problems=[], status=0)
     described = params["definitions"] if params["sets"] is None else params["sets"]
-    command = [module.get_bin_path("mdevctl", required=True, opt_dirs=["/usr/sbin"]), "apply", "--json"]
+    command = [program, "--json"]
     if module.check_mode:
         command.append("--dry-run")
     if params["wait"] is not None:
         command.append("--wait=%d" % params["wait"])
-    code, out, err = module.run_command(command + ["-"], data=json.dumps(described))
-    try:
-        answer = json.loads(out)
-    except ValueError:
-        module.fail_json(msg=err.strip() or "mdevctl apply printed no JSON", rc=code)
+    answer, _said = run(module, command + ["-"], data=json.dumps(converted(module, described)))
 
-    result = {name: answer[name] for name in ("changed", "changes", "problems", "status")}
+    result = dict((name, answer[name]) for name in ("changed", "changes", "problems", "status"))
     if module._diff:
         before, after = states(answer["changes"])
         result["diff"] = {"before": before, "after": after}
-    for problem in answer["problems"]:
-        module.warn(problem["error"])
+    reasons = [change["error"] for change in answer["changes"] if change["status"] != 0]
+    reasons += [problem["error"] for problem in answer["problems"] if problem["status"] != 0]
+    notes = [problem["error"] for problem in answer["problems"] if problem["status"] == 0]
+    for text in reasons + notes:
+        module.warn(text)
     if answer["error"] is not None:
-        module.fail_json(msg=answer["error"], **result)
+        module.fail_json(msg=(reasons + [answer["error"]])[0], **result)
     module.exit_json(**result)
 
 
