@@ -4,7 +4,8 @@
 
 static const struct cli_use uses[] = {
 	{ CLI_UUID, "UUID of the device" },
-	{ CLI_PARENT, "Parent, if the UUID is defined under several parents" },
+	{ CLI_ALL, "Modify all definitions (requires --auto or --manual)" },
+	{ CLI_PARENT, "Parent of the definition; with --all, also a card" },
 	{ CLI_TYPE, "New type of the device (requires another change)" },
 	{ CLI_ADDATTR, "Add an attribute, at --index or at the end" },
 	{ CLI_DELATTR, "Remove the attribute at --index or the last one" },
@@ -22,7 +23,9 @@ static const struct cli_use uses[] = {
 /* --live with --auto, --manual or --delattr is accepted here, and rejected later with the message
  * of mdevctl. */
 static const struct cli_rule rules[] = {
-	{ CLI_ANY_OF, 0, CLI_UUID },
+	{ CLI_ONE_OF, 0, CLI_UUID | CLI_ALL },
+	{ CLI_NEEDS, CLI_ALL, CLI_AUTO | CLI_MANUAL },
+	{ CLI_EXCLUDES, CLI_ALL, CLI_LIVE | CLI_TYPE },
 	{ CLI_ONE_OF, 0, CLI_AUTO | CLI_MANUAL | CLI_ADDATTR | CLI_DELATTR | CLI_JSONFILE },
 	{ CLI_NEEDS, CLI_ADDATTR, CLI_VALUE },
 	{ CLI_NEEDS, CLI_VALUE, CLI_ADDATTR },
@@ -36,14 +39,15 @@ static int run(const struct cli *cli, struct env *env, struct error *err)
 	struct op op = cli_op(cli, env);
 	struct modification how = cli_modification(cli);
 
-	return op_modify(&op, &how, err);
+	return op.uuid ? op_modify(&op, &how, err) : op_modify_all(&op, &how, err);
 }
 
 static const struct cli_spec spec = {
 	.command = "modify",
 	.summary = "Modify the definition of a mediated device, or a running device.",
 	.usage = { "--uuid=UUID {--auto | --manual | --addattr=ATTRIBUTE | --delattr} [OPTIONS]",
-		   "--uuid=UUID --parent=PARENT --jsonfile=FILE [OPTIONS]" },
+		   "--uuid=UUID --parent=PARENT --jsonfile=FILE [OPTIONS]",
+		   "--all {--auto | --manual} [--parent=PARENT] [OPTIONS]" },
 	.uses = uses,
 	.rules = rules,
 	.run = run,

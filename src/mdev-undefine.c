@@ -4,13 +4,14 @@
 
 static const struct cli_use uses[] = {
 	{ CLI_UUID, "UUID of the device" },
-	{ CLI_PARENT, "Remove only the definition under this parent" },
+	{ CLI_ALL, "Remove all definitions" },
+	{ CLI_PARENT, "Only under this parent; with --all, also of a card" },
 	{ CLI_FORCE, "Proceed even if a callout script refuses" },
 	{ 0 },
 };
 
 static const struct cli_rule rules[] = {
-	{ CLI_ANY_OF, 0, CLI_UUID },
+	{ CLI_ONE_OF, 0, CLI_UUID | CLI_ALL },
 	{ 0 },
 };
 
@@ -18,13 +19,13 @@ static int run(const struct cli *cli, struct env *env, struct error *err)
 {
 	struct op op = cli_op(cli, env);
 
-	return op_undefine(&op, err);
+	return op.uuid ? op_undefine(&op, err) : op_undefine_all(&op, err);
 }
 
 static const struct cli_spec spec = {
 	.command = "undefine",
-	.summary = "Remove the definition of a mediated device without stopping it.",
-	.usage = { "--uuid=UUID [OPTIONS]" },
+	.summary = "Remove definitions of mediated devices without stopping them.",
+	.usage = { "--uuid=UUID [OPTIONS]", "--all [--parent=PARENT] [OPTIONS]" },
 	.uses = uses,
 	.rules = rules,
 	.run = run,

@@ -184,9 +184,9 @@ $U1 mtty mtty-1 manual
 	wrong_usage "Option --uuid or --parent is required" define
 	wrong_usage "Option --uuid or --parent is required" define -t mtty-1
 	wrong_usage "Option --uuid or --parent is required" start
-	wrong_usage "Option --uuid is required" undefine
-	wrong_usage "Option --uuid is required" undefine -p mtty
-	wrong_usage "Option --uuid is required" modify --auto
+	wrong_usage "Exactly one of the options --uuid or --all is required" undefine
+	wrong_usage "Exactly one of the options --uuid or --all is required" undefine -p mtty
+	wrong_usage "Exactly one of the options --uuid or --all is required" modify --auto
 	wrong_usage "Exactly one of the options --uuid or --all is required" stop
 }
 

@@ -111,3 +111,86 @@ Error: Undefine failed" mdevctl undefine -u "$U1"
 	run -0 ls -A "$D"
 	same .lock
 }
+
+# Two functions of card 0000:41:00.0, and another parent.
+with_card() {
+	local i
+	for i in 4 5; do
+		add_type "0000:41:00.$i" nvidia-46 2 vfio-pci
+		ln -s ../../../virtual/card/0000:41:00.0 "$SYS/devices/virtual/0000:41:00.$i/0000:41:00.$i/physfn"
+	done
+	definition 0000:41:00.4 "$U1" nvidia-46
+	definition 0000:41:00.5 "$U2" nvidia-46
+	definition mtty "$U3" mtty-1
+}
+
+@test "undefine --all removes all definitions, or those of a parent or a card" {
+	with_card
+	run -0 --separate-stderr mdevctl undefine --all -p 0000:41:00.5
+	same_stderr ""
+	run -0 mdevctl list -d
+	same "$U1 0000:41:00.4 nvidia-46 manual
+$U3 mtty mtty-1 manual"
+	definition 0000:41:00.5 "$U2" nvidia-46
+	run -0 --separate-stderr mdevctl undefine --all --parent=0000:41:00.0
+	same_stderr ""
+	run -0 mdevctl list -d
+	same "$U3 mtty mtty-1 manual"
+	run -0 --separate-stderr mdevctl undefine --all
+	same_stderr ""
+	run -0 mdevctl list -d
+	same ""
+	run -0 mdevctl undefine --all
+	same ""
+}
+
+@test "undefine --all goes on after a failure, and says how many failed" {
+	with_card
+	add_script callouts refuse <<-EOF
+		#!/bin/sh
+		case "\$*" in
+		*"-e pre -a undefine"*"-u $U2"*) exit 1 ;;
+		esac
+	EOF
+	run -7 --separate-stderr mdevctl undefine --all
+	[[ $stderr == "Warning: Undefine of $U2 on parent 0000:41:00.5 failed with error: "*"
+Error: 1 of 3 definitions could not be removed" ]]
+	run -0 mdevctl list -d
+	same "$U2 0000:41:00.5 nvidia-46 manual"
+}
+
+@test "undefine requires a UUID or --all" {
+	wrong_usage "Exactly one of the options --uuid or --all is required" undefine
+	wrong_usage "Exactly one of the options --uuid or --all is required" undefine --all -u "$U1"
+}
+
+@test "modify --auto --all and --manual --all change all definitions, or those of a parent or a card" {
+	with_card
+	run -0 --separate-stderr mdevctl modify --auto --all -p 0000:41:00.0
+	same_stderr ""
+	run -0 mdevctl list -d
+	same "$U1 0000:41:00.4 nvidia-46 auto
+$U2 0000:41:00.5 nvidia-46 auto
+$U3 mtty mtty-1 manual"
+	mdevctl modify --auto --all
+	mdevctl modify --manual --all --parent 0000:41:00.4
+	run -0 mdevctl list -d
+	same "$U1 0000:41:00.4 nvidia-46 manual
+$U2 0000:41:00.5 nvidia-46 auto
+$U3 mtty mtty-1 auto"
+}
+
+@test "modify --all goes on after a failure, and says how many failed" {
+	with_card
+	echo '{' >"$D/0000:41:00.4/$U1"
+	run -8 --separate-stderr mdevctl modify --all --auto
+	[[ $stderr == "Warning: Modify of $U1 on 0000:41:00.4 failed: "*"
+Error: 1 of 3 definitions could not be modified" ]]
+	grep -q '"auto"' "$D/0000:41:00.5/$U2"
+	grep -q '"auto"' "$D/mtty/$U3"
+}
+
+@test "modify --all requires --auto or --manual" {
+	wrong_usage "Option --all requires --auto or --manual" modify --all --delattr
+	wrong_usage "Option --all cannot be used with --type" modify --all --auto -t x
+}

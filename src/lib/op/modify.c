@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/signal.h"
 #include "device/json.h"
+#include "host/parent.h"
 #include "op/op.h"
 #include "op/pipeline.h"
 #include "set/active.h"
@@ -253,4 +254,37 @@ int op_modify(const struct op *op, const struct modification *how, struct error 
 	if (op_read_jsonfile(op->jsonfile, "file", &new, err) < 0)
 		return -1;
 	return replace_definition(op, &pipeline, &new, err);
+}
+
+int op_modify_all(const struct op *op, const struct modification *how, struct error *err)
+{
+	_cleanup_definitions_ struct definition_list found = { 0 };
+	_cleanup_pipeline_ struct pipeline pipeline;
+	enum status first = STATUS_OK;
+	size_t n = 0, failed = 0;
+
+	pipeline_open(&pipeline, op->env, op->force);
+	defined_find(op->env, &(struct filter){ 0 }, &found);
+	for (size_t i = 0; i < found.n; i++) {
+		_cleanup_error_ struct error why = { 0 };
+		const struct mdev *dev = &found.v[i].dev;
+		struct op one = *op;
+
+		if (op->parent && !parent_is(op->env, dev->parent, op->parent))
+			continue;
+		n++;
+		one.uuid = dev->uuid;
+		one.parent = dev->parent;
+		if (modify_definition(&one, &pipeline, how, &why) == 0)
+			continue;
+		log_warning("Modify of %s on %s failed: %s", dev->uuid, dev->parent, why.text);
+		first = first ? first : why.status;
+		failed++;
+	}
+	if (failed > 0)
+		return error_set(err, first, "%zu of %zu definitions could not be modified", failed,
+				 n);
+	if (found.unseen) /* there may be more definitions */
+		return error_set(err, STATUS_FAILED, "%s", found.unseen);
+	return 0;
 }

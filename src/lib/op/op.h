@@ -35,6 +35,10 @@ int op_define_and_start(const struct op *op, char ret_uuid[UUID_SIZE], struct er
 /* Removes the definitions of the UUID, under all parents or one. Continues after a failure. */
 int op_undefine(const struct op *op, struct error *err);
 
+/* Removes all definitions, those on op->parent or the functions of this card if it is given.
+ * Continues after a failure; the status is that of the first one. */
+int op_undefine_all(const struct op *op, struct error *err);
+
 /* A modification of a definition: exactly one of the first four members, or op->jsonfile,
  * optionally combined with op->type. */
 struct modification {
@@ -48,6 +52,9 @@ struct modification {
 	bool defined;	       /* with live: modify the definition as well */
 };
 int op_modify(const struct op *op, const struct modification *how, struct error *err);
+
+/* The same for all definitions, like op_undefine_all(); how is set_auto or set_manual. */
+int op_modify_all(const struct op *op, const struct modification *how, struct error *err);
 
 /* A start of a device; NULL = not given. */
 struct start_request {

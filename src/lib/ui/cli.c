@@ -101,8 +101,8 @@ static void print_help(const struct parser *p)
 	_cleanup_free_ char *display = display_name(p->name);
 
 	printf("Usage: %s %s\n", display, spec->usage[0]);
-	if (spec->usage[1])
-		printf("       %s %s\n", display, spec->usage[1]);
+	for (size_t i = 1; i < 3 && spec->usage[i]; i++)
+		printf("       %s %s\n", display, spec->usage[i]);
 	printf("\n%s\n\nOptions:\n", spec->summary);
 	for (const struct cli_use *use = spec->uses; use->option; use++)
 		print_use(use);

@@ -67,7 +67,7 @@ struct cli;
 struct cli_spec {
 	const char *command;  /* "define": the program is mdev-define, or mdevctl define */
 	const char *summary;  /* one sentence */
-	const char *usage[2]; /* for --help: one or two usage lines */
+	const char *usage[3]; /* for --help: one to three usage lines */
 	const char *operand;  /* "PARENT" or "FILE": a required operand; NULL = none */
 	const struct cli_use *uses;
 	const struct cli_rule *rules; /* NULL = none */
