@@ -952,8 +952,8 @@ $A1 mtty mtty-1 manual"
 	json '[.changed, .status, .error, [.changes[] | [.action, .uuid, .parent, .mdev_type, .set,
 		.index, .before, .after.start, .status, .error]]]' 10 --dry-run
 	same "[true,10,null,[[\"define\",\"$A0\",\"mtty\",\"mtty-1\",\"a\",0,null,\"auto\",0,null],\
-[\"start\",\"$A0\",\"mtty\",\"mtty-1\",\"a\",0,{\"mdev_type\":\"mtty-1\",\"start\":\"auto\",\"attrs\":[],\"set\":\"a/0\"},\
-\"auto\",0,null]]]"
+[\"start\",\"$A0\",\"mtty\",\"mtty-1\",\"a\",0,{\"mdev_type\":\"mtty-1\",\"start\":\"auto\",\"attrs\":[],\"set\":\"a/0\",\
+\"mdev_type_name\":\"Single port serial\"},\"auto\",0,null]]]"
 	FAKEKERNEL_FAIL=create=EIO json '[.changed, .status, .error, [.changes[] | [.action, .status, .error]]]' 1
 	same "[true,1,\"1 change failed\",[[\"define\",0,null],[\"start\",1,\"Failed to create mdev $A0, type \
 mtty-1 on mtty: Input/output error\"]]]"
@@ -1034,7 +1034,7 @@ define   $U2 mtty gone" "Warning: 1 of 4 devices waits for parent absent, which 
 	mdevctl apply "$F"
 	mdevctl list -d --dumpjson >"$F"
 	run -0 jq -c '.[0].mtty[0][]' "$F"
-	same '{"mdev_type":"mtty-1","start":"auto","attrs":[],"set":"a/0"}'
+	same '{"mdev_type":"mtty-1","start":"auto","attrs":[],"set":"a/0","mdev_type_name":"Single port serial"}'
 	applies ""
 	mdevctl stop -u "$A0"
 	rm -r "$D/mtty"
@@ -1044,12 +1044,14 @@ start    $A0 mtty mtty-1"
 	run -0 mdevctl status --json
 	run -0 jq -r '.parents[].devices[].set' <<<"$output"
 	same a/0
-	# A label that was lost is written again, in both forms of the file.
-	sed -i '/"set"/d; s|"attrs": \[\],|"attrs": []|' "$D/mtty/$A0"
-	sed -i '/mdev_type_name/d' "$D/mtty/$A0"
+	# A label and the name of the type that were lost are written again, in both forms of the file.
+	definition mtty "$A0" mtty-1 auto
 	applies "modify   $A0 mtty mtty-1"
+	mdevctl list -d --dumpjson | cmp - "$F"
 	sets "$set"
-	applies "modify   $A0 mtty mtty-1 a/0" # the name of its type
+	applies ""
+	definition mtty "$A0" mtty-1 auto
+	applies "modify   $A0 mtty mtty-1 a/0"
 	applies ""
 }
 

@@ -205,6 +205,8 @@ static void test_bad_definitions(void)
 	      "Invalid F: device '" UUID "' of 'p': not an object");
 	reads("[{\"p\":[{\"" UUID "\":{" DEFINITION ",\"set\":1}}]}]",
 	      "Invalid F: device '" UUID "' of 'p': 'set' must be a string");
+	reads("[{\"p\":[{\"" UUID "\":{" DEFINITION ",\"mdev_type_name\":1}}]}]",
+	      "Invalid F: device '" UUID "' of 'p': 'mdev_type_name' must be a string");
 	reads("[{\"p\":[{\"" UUID "\":{" DEFINITION ",\"start\":\"auto\"}}]}]",
 	      "Invalid F: device '" UUID "' of 'p': key 'start' is given twice");
 	reads("[{\"p\":[{\"" UUID "\":{}}]}]",

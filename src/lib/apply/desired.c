@@ -13,7 +13,8 @@
 
 static const char *const set_keys[] = { "mdev_type", "start",  "attrs", "parents",
 					"count",     "spread", NULL };
-static const char *const definition_keys[] = { "mdev_type", "start", "attrs", JSON_SET, NULL };
+static const char *const definition_keys[] = { "mdev_type", "start",	    "attrs",
+					       JSON_SET,    JSON_TYPE_NAME, NULL };
 
 static bool is_key(const char *name, const char *const keys[])
 {
@@ -180,21 +181,29 @@ static int read_sets(const struct json_value *object, const char *file, struct d
 	return 0;
 }
 
-/* The set that a device belongs to. Whatever else this member may contain is not compared. */
-static int read_label(const struct json_value *label, const char *where, struct mdev *dev,
-		      struct error *err)
+/* The set that a device belongs to, and the name of its type. Whatever else these members may
+ * contain is not compared. */
+static int read_set_members(const struct json_value *definition, const char *where,
+			    struct mdev *dev, struct error *err)
 {
+	const struct json_value *label = find(definition, JSON_SET);
+	const struct json_value *type_name = find(definition, JSON_TYPE_NAME);
 	char name[SET_NAME_LIMIT + 1], uuid[UUID_SIZE];
 	unsigned index;
 
 	if (label && !json_text(label))
 		return error_set(err, STATUS_INVALID, "Invalid %s: '" JSON_SET "' must be a string",
 				 where);
+	if (type_name && !json_text(type_name))
+		return error_set(err, STATUS_INVALID,
+				 "Invalid %s: '" JSON_TYPE_NAME "' must be a string", where);
 	if (!label || !set_read_label(json_text(label), name, &index))
 		return 0;
 	uuid_of_name(json_text(label), uuid);
-	if (strcmp(uuid, dev->uuid) == 0)
-		json_set_unknown_string(dev, JSON_SET, json_text(label));
+	if (strcmp(uuid, dev->uuid) != 0)
+		return 0;
+	json_set_unknown_string(dev, JSON_SET, json_text(label));
+	json_set_unknown_string(dev, JSON_TYPE_NAME, type_name ? json_text(type_name) : NULL);
 	return 0;
 }
 
@@ -221,7 +230,7 @@ static int read_device(const struct json_value *object, const char *file, const 
 	if (check_keys(definition, definition_keys, where, err) < 0 ||
 	    json_take_definition(definition, where, false, dev, err) < 0)
 		return -1;
-	return read_label(find(definition, JSON_SET), where, dev, err);
+	return read_set_members(definition, where, dev, err);
 }
 
 /* {"PARENT": [device, ...], ...} */

@@ -1061,7 +1061,8 @@ static void define(struct work *w, const struct mdev *dev, const struct snapshot
 {
 	const struct mdev *now = here ? snapshot_definition(here) : NULL;
 	_cleanup_free_ char *label = json_unknown_string(dev, JSON_SET);
-	const struct wanted wanted = { .from = dev, .label = label };
+	_cleanup_free_ char *title = json_unknown_string(dev, JSON_TYPE_NAME);
+	const struct wanted wanted = { .from = dev, .label = label, .title = title };
 
 	if (is_as_wanted(now, &wanted))
 		return;

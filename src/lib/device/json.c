@@ -536,12 +536,17 @@ void json_definition(struct json_writer *w, const struct mdev *dev)
 	/* The UUIDs of sets are derived from a name: others may use this member for anything. */
 	_cleanup_free_ char *label =
 		dev->uuid[14] == '5' ? json_unknown_string(dev, JSON_SET) : NULL;
+	_cleanup_free_ char *name = label ? json_unknown_string(dev, JSON_TYPE_NAME) : NULL;
 
 	json_open(w, '{');
 	members(w, dev);
 	if (label) {
 		json_key(w, JSON_SET);
 		json_string(w, label);
+	}
+	if (name) {
+		json_key(w, JSON_TYPE_NAME);
+		json_string(w, name);
 	}
 	json_close(w, '}');
 }

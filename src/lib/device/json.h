@@ -102,7 +102,7 @@ void json_set_unknown_string(struct mdev *dev, const char *name, const char *val
 void json_attributes(struct json_writer *w, const struct mdev *dev);
 
 /* Writes the definition object of a device: mdev_type, start, attrs, and for a device with a UUID
- * that is derived from a name, the set that it belongs to. */
+ * that is derived from a name, the set that it belongs to and the name of its type. */
 void json_definition(struct json_writer *w, const struct mdev *dev);
 
 /* Return the text of a definition file (pretty, with unknown members), and the text that scripts
