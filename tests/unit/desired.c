@@ -48,7 +48,7 @@ static void reads(const char *text, const char *wanted)
 		tell_set(file, &desired.sets[i]);
 	for (size_t i = 0; i < desired.definitions.n; i++)
 		tell_device(file, &desired.definitions.v[i]);
-	mem_stream_end(file);
+	mem_stream_end(file, &got);
 	if (strcmp(got, wanted) == 0)
 		return;
 	printf("failed: %s\n--- wanted\n%s\n--- got\n%s\n", text, wanted, got);

@@ -491,7 +491,7 @@ int apply_result(const struct apply *apply, struct error *err)
 		fprintf(file, "; %zu device%s to be stopped may be in use%s", plan->maybe_in_use,
 			plan->maybe_in_use == 1 ? "" : "s",
 			geteuid() == 0 ? "" : " (must be root)");
-	mem_stream_end(file);
+	mem_stream_end(file, &text);
 	if (failures == 0 && plan->missing > 0)
 		status = STATUS_NO_INSTANCES;
 	else if (failures == 0 && len > 0)

@@ -887,7 +887,7 @@ static char *list_others(const struct work *w, const struct host_set *hs)
 	if (others > 0)
 		fprintf(file, "%s%zu not in any set of this file", ftell(file) > 0 ? ", " : "",
 			others);
-	mem_stream_end(file);
+	mem_stream_end(file, &text);
 	return text;
 }
 

@@ -10,32 +10,6 @@
 #include "base/error.h"
 #include "base/mem.h"
 
-/* Sufficient for any change, whose largest parts are bounded by FILE_LIMIT. Pages that are not
- * touched cost nothing. */
-#define RESERVE ((size_t)8 * 1024 * 1024)
-static void *reserve;
-
-void mem_reserve(void)
-{
-	if (!reserve)
-		reserve = mem_grow(NULL, RESERVE, 1);
-}
-
-void mem_release(void)
-{
-	free(reserve);
-	reserve = NULL;
-}
-
-/* Releases the reserve. Returns whether it is worth trying again. */
-static bool spend_reserve(void)
-{
-	bool spent = reserve != NULL;
-
-	mem_release();
-	return spent;
-}
-
 static void *check(void *memory)
 {
 	if (!memory) {
@@ -48,20 +22,12 @@ static void *check(void *memory)
 
 void *mem_grow(void *old, size_t count, size_t size)
 {
-	void *memory = reallocarray(old, count, size);
-
-	if (!memory && spend_reserve())
-		memory = reallocarray(old, count, size);
-	return check(memory);
+	return check(reallocarray(old, count, size));
 }
 
 void *mem_zero(size_t count, size_t size)
 {
-	void *memory = calloc(count, size);
-
-	if (!memory && spend_reserve())
-		memory = calloc(count, size);
-	return check(memory);
+	return check(calloc(count, size));
 }
 
 char *mem_text(const char *text)
@@ -93,22 +59,14 @@ const char *mem_intern(const char *text)
 		return *found;
 	const char *copy = mem_text(text);
 	found = tsearch(copy, &texts, by_text);
-	if (!found && spend_reserve())
-		found = tsearch(copy, &texts, by_text);
 	return *(const char *const *)check((void *)found);
 }
 
 char *mem_vprintf(const char *format, va_list args)
 {
-	va_list again;
 	char *text;
 
-	va_copy(again, args);
-	int n = vasprintf(&text, format, args);
-	if (n < 0 && spend_reserve())
-		n = vasprintf(&text, format, again);
-	va_end(again);
-	return check(n < 0 ? NULL : text);
+	return check(vasprintf(&text, format, args) < 0 ? NULL : text);
 }
 
 char *mem_printf(const char *format, ...)
@@ -122,16 +80,15 @@ char *mem_printf(const char *format, ...)
 
 FILE *mem_stream(char **ret_text, size_t *ret_len)
 {
-	mem_release(); /* data that a stream cannot write would be lost */
 	return check(open_memstream(ret_text, ret_len));
 }
 
-void mem_stream_end(FILE *stream)
+/* The text is NULL, without an error, if there is no memory to make it as long as it is (glibc). */
+void mem_stream_end(FILE *stream, char *const *text)
 {
 	bool whole = !ferror(stream);
 
-	if (fclose(stream) != 0 || !whole)
-		check(NULL); /* the text is incomplete: out of memory */
+	check(fclose(stream) == 0 && whole ? *text : NULL);
 }
 
 void mem_free(void *pointer_to_pointer)

@@ -8,13 +8,8 @@
 /*
  * Memory allocation that terminates the program on failure, and automatic release at the end of a
  * scope. The programs are short-lived and have no state to save when memory runs out, so callers do
- * not handle allocation failures. A change that has begun has: it keeps a reserve.
+ * not handle allocation failures. A start that ends in the middle is found by its mark (host/mark).
  */
-
-/* Reserves memory until mem_release(), which is used when no other is available, so that
- * allocations in between do not terminate the program. */
-void mem_reserve(void);
-void mem_release(void);
 
 /* Like realloc(), calloc(), strdup(), strndup(), vasprintf() and asprintf(), but never return NULL.
  */
@@ -29,10 +24,10 @@ char *mem_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
  * pointers); it remains valid until the program ends. For names that many objects share. */
 const char *mem_intern(const char *text);
 
-/* Like open_memstream(), but never returns NULL. The text is available after mem_stream_end() and
- * is owned by the caller. */
+/* Like open_memstream(), but never returns NULL. The text is available after mem_stream_end(), for
+ * which `text` is ret_text, and is owned by the caller. */
 FILE *mem_stream(char **ret_text, size_t *ret_len);
-void mem_stream_end(FILE *stream);
+void mem_stream_end(FILE *stream, char *const *text);
 
 void mem_free(void *pointer_to_pointer);
 void mem_close(int *fd);

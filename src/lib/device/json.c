@@ -147,7 +147,7 @@ static char *unknown_members(const char *text, const cJSON *object, const char *
 			fprintf(file, "%s%.*s", ftell(file) > 0 ? ",\n  " : "", (int)n, p);
 		p = end + 1;
 	}
-	mem_stream_end(file);
+	mem_stream_end(file, &all);
 	return all;
 }
 
@@ -527,7 +527,7 @@ void json_set_unknown_string(struct mdev *dev, const char *name, const char *val
 		fputs(": ", file);
 		quote(file, value);
 	}
-	mem_stream_end(file);
+	mem_stream_end(file, &all);
 	dev->unknown = all;
 }
 
@@ -562,7 +562,7 @@ static char *definition(const struct mdev *dev, bool pretty, const char *unknown
 	if (unknown)
 		fprintf(w.file, ",\n  %s", unknown);
 	json_close(&w, '}');
-	mem_stream_end(w.file);
+	mem_stream_end(w.file, &text);
 	return text;
 }
 
@@ -591,6 +591,6 @@ char *json_attribute_lines(const struct mdev *dev)
 		quote(file, dev->attrs[i].value);
 		fputs("}\n", file);
 	}
-	mem_stream_end(file);
+	mem_stream_end(file, &text);
 	return text;
 }

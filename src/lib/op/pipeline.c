@@ -143,9 +143,7 @@ static int run_with_scripts(struct pipeline *pipeline, const struct change *chan
 	_cleanup_callout_ struct callout callout;
 
 	callout_begin(&callout, &pipeline->callouts, change->action, change->dev);
-	mem_reserve(); /* from here to post, running out of memory must not end the program */
 	if (callout_pre(&callout, pipeline->force, err) < 0) {
-		mem_release();
 		callout_notify(&callout, CALLOUT_NONE);
 		return -1;
 	}

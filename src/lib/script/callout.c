@@ -408,7 +408,6 @@ void callout_post(struct callout *callout, enum callout_state state)
 	static const struct timespec pause = { .tv_nsec = 100 * 1000 * 1000 };
 	_cleanup_error_ struct error err = { 0 };
 
-	mem_release();
 	try_post(callout, state, &err);
 	if (err.text && err.status == STATUS_FAILED) { /* lack of resources: try again */
 		log_debug("%s", err.text);
