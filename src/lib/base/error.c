@@ -42,6 +42,11 @@ const char *error_words(int error)
 	return strerror(error);
 }
 
+int error_interrupted(struct error *err)
+{
+	return error_set(err, STATUS_FAILED, "Interrupted, nothing was changed");
+}
+
 void error_clear(struct error *err)
 {
 	free(err->text);

@@ -73,7 +73,7 @@ static int take(const struct env *env, const char *path, int *ret_fd, struct err
 				 "use 'fuser -v /%s' to find it",
 				 path, env->lock_limit, path);
 	if (r == -EINTR)
-		return error_set(err, STATUS_FAILED, "Interrupted, nothing was changed");
+		return error_interrupted(err);
 	if (r < 0 && !file_is_impossible(-r))
 		return error_set(err, STATUS_FAILED, "Unable to lock /%s: %s", path,
 				 error_words(-r));

@@ -74,7 +74,7 @@ static int failed(const struct env *env, const char *uuid, int error, struct err
 				 "'fuser -v /" MARKS "/%s' shows it",
 				 uuid, env->lock_limit, uuid);
 	if (error == EINTR)
-		return error_set(err, STATUS_FAILED, "Interrupted, nothing was changed");
+		return error_interrupted(err);
 	return error_set(err, STATUS_FAILED, "Unable to open /" MARKS "/%s: %s", uuid,
 			 error_words(error));
 }

@@ -118,7 +118,7 @@ static int start(const struct env *env, const struct mdev *dev, struct error *er
 static int make_change(struct pipeline *pipeline, const struct change *change, struct error *err)
 {
 	if (signal_pending_termination())
-		return error_set(err, STATUS_FAILED, "Interrupted, nothing was changed");
+		return error_interrupted(err);
 	switch (change->action) {
 	case ACTION_DEFINE:
 		if (change->running &&

@@ -93,11 +93,6 @@ static int load_start(const struct start_request *request, struct mdev *ret, str
 	return reason_resolve_type(request->env, ret->parent, &ret->type, err);
 }
 
-static int interrupted(struct error *err)
-{
-	return error_set(err, STATUS_FAILED, "Interrupted, nothing was changed");
-}
-
 static bool is_absent(const struct start_request *request, const struct mdev *dev)
 {
 	_cleanup_error_ struct error why = { 0 };
@@ -120,7 +115,7 @@ static int wait_for_parent(const struct start_request *request, struct settle *s
 		if (settle_next(settle))
 			continue;
 		if (signal_pending_termination())
-			return interrupted(err);
+			return error_interrupted(err);
 		reason_set(request->env, reason, dev->parent, dev->type, &why);
 		return error_set(err, STATUS_TIMED_OUT, "%s (waited %u s)", why.text,
 				 request->wait);

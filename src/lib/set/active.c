@@ -253,7 +253,7 @@ static void quote_kernel(const char *text, struct error *err)
 static int not_created(const struct mdev *dev, int error, struct error *err)
 {
 	if (error == EINTR)
-		return error_set(err, STATUS_FAILED, "Interrupted, nothing was changed");
+		return error_interrupted(err);
 	if (error == EEXIST) /* it may be invisible: the kernel may still be removing it */
 		return error_set(err, STATUS_EXISTS, "Device already exists");
 	if (error == EUSERS)
