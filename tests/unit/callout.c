@@ -47,7 +47,7 @@ static void test_interrupted(void)
 	sigprocmask(SIG_BLOCK, &set, &old);
 	kill(getpid(), SIGTERM);
 
-	callouts_open(&callouts, &env);
+	callouts_open(&callouts, &env, true);
 	callout_begin(&callout, &callouts, ACTION_MODIFY, &dev);
 	assert(callout_pre(&callout, true, &err) == -1);
 	assert(err.status == STATUS_FAILED && strcmp(err.text, text) == 0);
@@ -63,27 +63,26 @@ static void test_interrupted(void)
 }
 
 /* In order, each line prefixed with the name of its script, and limited to 64 KiB. */
-static void test_said(void)
+static void test_output(void)
 {
 	_cleanup_callouts_ struct callouts callouts;
 	_cleanup_callout_ struct callout callout;
 	_cleanup_error_ struct error err = { 0 };
 
-	callouts_open(&callouts, &env);
-	callouts.quiet = true;
-	assert(!callout_take_said(&callouts));
+	callouts_open(&callouts, &env, false);
+	assert(!callout_take_output(&callouts));
 	put_script("test $action = capabilities || echo \"on $event\" >&2");
 	callout_begin(&callout, &callouts, ACTION_START, &dev);
 	assert(callout_pre(&callout, false, &err) == 0);
 	callout_post(&callout, CALLOUT_SUCCESS);
-	_cleanup_free_ char *said = callout_take_said(&callouts);
-	assert(strcmp(said, "script: on pre\nscript: on post\n") == 0);
-	assert(!callout_take_said(&callouts));
+	_cleanup_free_ char *output = callout_take_output(&callouts);
+	assert(strcmp(output, "script: on pre\nscript: on post\n") == 0);
+	assert(!callout_take_output(&callouts));
 
 	put_script("head -c 50000 /dev/zero | tr '\\0' x >&2");
 	assert(callout_pre(&callout, false, &err) == 0);
 	callout_post(&callout, CALLOUT_SUCCESS);
-	_cleanup_free_ char *much = callout_take_said(&callouts);
+	_cleanup_free_ char *much = callout_take_output(&callouts);
 	assert(strlen(much) == 64 * 1024);
 }
 
@@ -100,7 +99,7 @@ int main(void)
 	for (size_t i = 0; i < 5; i++)
 		assert(mkdirat(env.root, dirs[i], 0755) == 0);
 	test_interrupted();
-	test_said();
+	test_output();
 	assert(unlinkat(env.root, script_path, 0) == 0);
 	for (size_t i = 5; i > 0; i--)
 		assert(unlinkat(env.root, dirs[i - 1], AT_REMOVEDIR) == 0);

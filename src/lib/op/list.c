@@ -95,7 +95,7 @@ int list_active(const struct env *env, const struct filter *filter, bool attribu
 	struct others others = { 0 };
 	int r = 0;
 
-	callouts_open(&callouts, env);
+	callouts_open(&callouts, env, true);
 	active_find(env, filter, running);
 	ret->v = mem_grow(NULL, running->n + 1, sizeof(*ret->v));
 	ret->n = running->n;

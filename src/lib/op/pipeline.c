@@ -23,8 +23,7 @@
 void pipeline_open(struct pipeline *pipeline, const struct env *env, bool force)
 {
 	*pipeline = (struct pipeline){ .env = env, .force = force };
-	callouts_open(&pipeline->callouts, env);
-	pipeline->callouts.quiet = journal_is_stderr(env);
+	callouts_open(&pipeline->callouts, env, !journal_is_stderr(env));
 }
 
 void pipeline_close(struct pipeline *pipeline)
@@ -159,9 +158,9 @@ static int run_and_log(struct pipeline *pipeline, const struct change *change, s
 	int r = run_with_scripts(pipeline, change, err);
 
 	if (r <= 0) { /* otherwise, the output of scripts is kept for the next try */
-		_cleanup_free_ char *said = callout_take_said(&pipeline->callouts);
+		_cleanup_free_ char *output = callout_take_output(&pipeline->callouts);
 		journal_change(pipeline->env, change->dev, action_name(change->action),
-			       r < 0 ? err : NULL, said);
+			       r < 0 ? err : NULL, output);
 	}
 	return r;
 }
@@ -184,13 +183,13 @@ static void end_start(struct pipeline *pipeline, const struct mdev *dev)
 		"The start of device %s on %s was interrupted; the incomplete device was removed",
 		dev->uuid, dev->parent);
 
-	if (!pipeline->callouts.quiet)
+	if (!journal_is_stderr(pipeline->env)) /* where the entry is sufficient */
 		log_warning("%s", what);
 	callout_begin(&callout, &pipeline->callouts, ACTION_START, dev);
 	callout_post(&callout, CALLOUT_FAILURE);
 	callout_notify(&callout, CALLOUT_FAILURE);
-	_cleanup_free_ char *said = callout_take_said(&pipeline->callouts);
-	journal_warning(pipeline->env, dev, action_name(ACTION_START), what, said);
+	_cleanup_free_ char *output = callout_take_output(&pipeline->callouts);
+	journal_warning(pipeline->env, dev, action_name(ACTION_START), what, output);
 }
 
 /* Prepares a start: removes an incomplete device left by an interrupted one. */
@@ -261,8 +260,8 @@ int pipeline_live(struct pipeline *pipeline, const struct mdev *dev, struct erro
 	int r = callout_live(&callout, err);
 	if (callout.script) /* like in mdevctl, live has neither success nor failure */
 		callout_notify(&callout, CALLOUT_NONE);
-	_cleanup_free_ char *said = callout_take_said(&pipeline->callouts);
-	journal_change(pipeline->env, dev, action_name(ACTION_MODIFY), r < 0 ? err : NULL, said);
+	_cleanup_free_ char *output = callout_take_output(&pipeline->callouts);
+	journal_change(pipeline->env, dev, action_name(ACTION_MODIFY), r < 0 ? err : NULL, output);
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	return r;
 }

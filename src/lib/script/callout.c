@@ -32,15 +32,15 @@ static const char provides[] =
 #define NO_ANSWER 256
 
 /* Maximum amount of stderr output of scripts that is sent to the journal. */
-#define SAID_LIMIT ((size_t)64 * 1024)
+#define OUTPUT_LIMIT ((size_t)64 * 1024)
 
 struct callout_choice {
 	const char *parent, *type; /* borrowed: interned */
-	char *script;	  /* owned: the versioned script, which is the only one called; NULL = all
-			     scripts are called */
-	unsigned actions; /* supported actions, as bits of the table above */
+	const char *script; /* borrowed: the versioned script, which is the only one called; NULL =
+			     all scripts are called */
+	unsigned actions;   /* supported actions, as bits of the table above */
 	unsigned events;
-	char *hung; /* owned: error message of a "get" that timed out and is not tried again */
+	char *timed_out; /* owned: error message of a "get" that timed out and is not tried again */
 };
 
 /* An event of a device, as passed to scripts. */
@@ -49,10 +49,9 @@ struct call {
 	const struct mdev *dev; /* borrowed */
 	enum event event;
 	enum action action;
-	enum callout_state state;
-	const char *input; /* borrowed; NULL = empty stdin */
-	bool alone;	   /* only one script is called, not all in turn */
-	bool for_post;	   /* part of a post event */
+	enum callout_state state; /* result of the change; NONE = it has not been made */
+	const char *input;	  /* borrowed; NULL = empty stdin */
+	bool alone;		  /* only one script is called, not all in turn */
 };
 
 const char *action_name(enum action action)
@@ -62,7 +61,7 @@ const char *action_name(enum action action)
 
 /* Prints the stderr output of a script and stores it for the journal, if the script handles the
  * call. The output of other scripts and of notifiers is only printed for debugging. */
-static void pass_on(const struct call *call, const char *path, bool taken, const char *text)
+static void show_output(const struct call *call, const char *path, bool taken, const char *text)
 {
 	struct callouts *all = call->all;
 	const char *name = strrchr(path, '/') + 1;
@@ -73,14 +72,14 @@ static void pass_on(const struct call *call, const char *path, bool taken, const
 		log_debug("%s: %s", name, text);
 		return;
 	}
-	if (!all->quiet)
+	if (all->print)
 		log_script(name, text);
-	char *said = mem_printf("%s%s: %s%s", all->said ? all->said : "", name, text,
-				text[strlen(text) - 1] == '\n' ? "" : "\n");
-	if (strlen(said) > SAID_LIMIT)
-		said[SAID_LIMIT] = '\0';
-	free(all->said);
-	all->said = said;
+	char *output = mem_printf("%s%s: %s%s", all->output ? all->output : "", name, text,
+				  text[strlen(text) - 1] == '\n' ? "" : "\n");
+	if (strlen(output) > OUTPUT_LIMIT)
+		output[OUTPUT_LIMIT] = '\0';
+	free(all->output);
+	all->output = output;
 }
 
 static const char *kind(const struct call *call)
@@ -92,7 +91,7 @@ static const char *kind(const struct call *call)
  * notifications. All others are terminated by a termination signal. */
 static bool ends_with_signal(const struct call *call)
 {
-	return !call->for_post && call->event != EVENT_NOTIFY;
+	return call->state == CALLOUT_NONE && call->event != EVENT_NOTIFY;
 }
 
 static int interrupted(struct error *err)
@@ -147,7 +146,7 @@ static int run(const struct call *call, const char *path, struct spawn_result *r
 				     "-a",
 				     actions[call->action],
 				     "-s",
-				     states[call->state],
+				     states[call->event == EVENT_GET ? CALLOUT_NONE : call->state],
 				     "-u",
 				     call->dev->uuid,
 				     "-p",
@@ -158,11 +157,12 @@ static int run(const struct call *call, const char *path, struct spawn_result *r
 	if (ends_with_signal(call) && signal_pending_termination())
 		return interrupted(err);
 	log_debug("%s %s: running %s", argv[4], argv[6], path);
-	int r = spawn_run(argv, call->input, limit, !call->for_post, ret);
+	int r = spawn_run(argv, call->input, limit,
+			  call->state == CALLOUT_NONE || call->event == EVENT_NOTIFY, ret);
 	if (r != 0)
 		return not_run(call, path, r, err);
 	if (call->action != ACTION_CAPABILITIES) /* see negotiate() */
-		pass_on(call, path, is_taken(call, ret), ret->err);
+		show_output(call, path, is_taken(call, ret), ret->err);
 	if (ret->timed_out)
 		return error_set(err, STATUS_TIMED_OUT,
 				 "Timed out after %u s waiting for %s script \"%s\"", limit,
@@ -188,11 +188,11 @@ static int negotiate(const struct call *call, const char *path, struct callout_c
 	bool versioned = code >= 0 && code != NOT_MINE && code != NO_ANSWER &&
 			 json_read_supports(result.out, result.out_len, actions, events, &supports);
 
-	pass_on(call, path, versioned, result.err);
+	show_output(call, path, versioned, result.err);
 	if (code < 0 && err->status == STATUS_TIMED_OUT) {
 		log_warning("%s", err->text);
-		if (!choice->hung)
-			choice->hung = mem_text(err->text);
+		if (!choice->timed_out)
+			choice->timed_out = mem_text(err->text);
 		error_clear(err);
 		return 0;
 	}
@@ -206,7 +206,7 @@ static int negotiate(const struct call *call, const char *path, struct callout_c
 	if (supports.unknown_events)
 		log_warning("Callout script \"%s\" provides unknown Event type: %s", path,
 			    supports.unknown_events);
-	choice->script = mem_text(path);
+	choice->script = path;
 	choice->actions = supports.actions;
 	choice->events = supports.events;
 	json_supports_free(&supports);
@@ -215,8 +215,7 @@ static int negotiate(const struct call *call, const char *path, struct callout_c
 
 static void free_choice(struct callout_choice *choice)
 {
-	free(choice->script);
-	free(choice->hung);
+	free(choice->timed_out);
 	free(choice);
 }
 
@@ -239,7 +238,6 @@ static struct callout_choice *choose(const struct call *about, struct error *err
 	}
 	call.event = EVENT_GET;
 	call.action = ACTION_CAPABILITIES;
-	call.state = CALLOUT_NONE;
 	call.input = provides;
 	struct callout_choice *choice = mem_zero(1, sizeof(*choice));
 	choice->parent = call.dev->parent;
@@ -250,8 +248,8 @@ static struct callout_choice *choose(const struct call *about, struct error *err
 			return NULL;
 		}
 	if (choice->script) { /* only this one is called, so the others may hang */
-		free(choice->hung);
-		choice->hung = NULL;
+		free(choice->timed_out);
+		choice->timed_out = NULL;
 	}
 	all->choices = mem_grow(all->choices, all->n_choices + 1, sizeof(all->choices[0]));
 	all->choices[all->n_choices++] = choice;
@@ -276,7 +274,7 @@ static int check_supported(const struct callout_choice *choice, const struct cal
 
 /* Calls the scripts in order, until one handles the device. A script may decide by UUID, so each
  * one is asked for each device. */
-static int ask_all(const struct call *call, char **ret_script, struct spawn_result *ret,
+static int ask_all(const struct call *call, const char **ret_script, struct spawn_result *ret,
 		   struct error *err)
 {
 	const struct scripts *scripts = &call->all->callouts; /* loaded by choose() */
@@ -288,7 +286,7 @@ static int ask_all(const struct call *call, char **ret_script, struct spawn_resu
 		if (code == NOT_MINE || code == NO_ANSWER)
 			continue;
 		if (code >= 0) {
-			*ret_script = mem_text(scripts->v[i]);
+			*ret_script = scripts->v[i];
 			*ret = result;
 			result = (struct spawn_result){ 0 };
 		}
@@ -298,15 +296,15 @@ static int ask_all(const struct call *call, char **ret_script, struct spawn_resu
 }
 
 /* Calls the scripts that are responsible: only the versioned script, or *script if an earlier call
- * has set it, or all. Returns an exit code and sets *script to the script that returned it (owned
- * by the caller); NO_ANSWER if no script handled the device; or -1. */
-static int ask(const struct call *call, struct callout_choice *choice, char **script,
+ * has set it, or all. Returns an exit code and sets *script to the script that returned it
+ * (borrowed); NO_ANSWER if no script handled the device; or -1. */
+static int ask(const struct call *call, struct callout_choice *choice, const char **script,
 	       struct spawn_result *ret, struct error *err)
 {
 	if (choice->script && check_supported(choice, call, err) < 0)
 		return -1;
-	if (choice->script && !*script)
-		*script = mem_text(choice->script);
+	if (choice->script)
+		*script = choice->script;
 	if (!*script)
 		return ask_all(call, script, ret, err);
 	struct call alone = *call;
@@ -325,9 +323,9 @@ static int refused(const char *script, int code, struct error *err)
 			 code);
 }
 
-void callouts_open(struct callouts *callouts, const struct env *env)
+void callouts_open(struct callouts *callouts, const struct env *env, bool print)
 {
-	*callouts = (struct callouts){ .env = env };
+	*callouts = (struct callouts){ .env = env, .print = print };
 }
 
 void callouts_close(struct callouts *callouts)
@@ -337,7 +335,7 @@ void callouts_close(struct callouts *callouts)
 	free(callouts->choices);
 	scripts_free(&callouts->callouts);
 	scripts_free(&callouts->notifiers);
-	free(callouts->said);
+	free(callouts->output);
 	*callouts = (struct callouts){ 0 };
 }
 
@@ -354,7 +352,6 @@ void callout_begin(struct callout *callout, struct callouts *all, enum action ac
 void callout_end(struct callout *callout)
 {
 	free(callout->input);
-	free(callout->script);
 	*callout = (struct callout){ 0 };
 }
 
@@ -364,7 +361,6 @@ static struct call call_of(const struct callout *callout, enum event event,
 	return (struct call){ .all = callout->all,
 			      .dev = callout->dev,
 			      .event = event,
-			      .for_post = event == EVENT_POST,
 			      .action = callout->action,
 			      .state = state,
 			      .input = event == EVENT_NOTIFY ? NULL : callout->input };
@@ -386,8 +382,7 @@ int callout_pre(struct callout *callout, bool force, struct error *err)
 	log_warning("Forcing operation '%s' despite callout failure. Error was: %s",
 		    action_name(callout->action), err->text);
 	error_clear(err);
-	free(callout->script); /* only a script that accepted is certain to get post */
-	callout->script = NULL;
+	callout->script = NULL; /* only a script that accepted is certain to get post */
 	return 0;
 }
 
@@ -478,26 +473,26 @@ int callout_attributes(struct callouts *callouts, struct mdev *dev, struct error
 				   .action = ACTION_ATTRIBUTES,
 				   .state = CALLOUT_NONE };
 	_cleanup_spawn_ struct spawn_result result = { 0 };
-	_cleanup_free_ char *script = NULL;
+	const char *script = NULL;
 
 	mdev_clear_attrs(dev);
 	struct callout_choice *choice = choose(&call, err);
 	if (!choice)
 		return -1;
-	if (choice->hung) /* otherwise, listing many devices could take hours */
-		return error_set(err, STATUS_TIMED_OUT, "%s", choice->hung);
+	if (choice->timed_out) /* otherwise, listing many devices could take hours */
+		return error_set(err, STATUS_TIMED_OUT, "%s", choice->timed_out);
 	int code = ask(&call, choice, &script, &result, err);
-	if (code < 0 && err->status == STATUS_TIMED_OUT && !choice->hung)
-		choice->hung = mem_text(err->text);
+	if (code < 0 && err->status == STATUS_TIMED_OUT && !choice->timed_out)
+		choice->timed_out = mem_text(err->text);
 	if (code < 0 || code == NO_ANSWER)
 		return code < 0 ? -1 : 0;
 	return code > 0 ? refused(script, code, err) : read_answer(script, &result, dev, err);
 }
 
-char *callout_take_said(struct callouts *callouts)
+char *callout_take_output(struct callouts *callouts)
 {
-	char *said = callouts->said;
+	char *output = callouts->output;
 
-	callouts->said = NULL;
-	return said;
+	callouts->output = NULL;
+	return output;
 }

@@ -37,10 +37,12 @@ struct callouts {
 	struct scripts callouts, notifiers; /* owned: searched for once per process */
 	struct callout_choice **choices;    /* owned: capabilities are requested once per process */
 	size_t n_choices;
-	char *said; /* owned: stderr output of scripts since callout_take_said(), for the journal */
-	bool quiet; /* stderr is the journal, to which `said` is sent: do not print it as well */
+	bool print;   /* print the stderr output of scripts immediately */
+	char *output; /* owned: that output since callout_take_output(), for the journal */
 };
-void callouts_open(struct callouts *callouts, const struct env *env);
+/* Without print, the caller sends the stderr output of scripts to the journal, which is its own
+ * stderr. */
+void callouts_open(struct callouts *callouts, const struct env *env, bool print);
 void callouts_close(struct callouts *callouts);
 #define _cleanup_callouts_ __attribute__((cleanup(callouts_close)))
 
@@ -49,9 +51,9 @@ struct callout {
 	struct callouts *all; /* borrowed */
 	enum action action;
 	const struct mdev *dev; /* borrowed */
-	char *input;  /* owned: the device as JSON, the same for pre and post; NULL = there are no
-			 scripts */
-	char *script; /* owned: path of the script that accepted pre; NULL = none */
+	char *input; /* owned: the device as JSON, the same for pre and post; NULL = there are no
+			scripts */
+	const char *script; /* borrowed: path of the script that accepted pre; NULL = none */
 };
 void callout_begin(struct callout *callout, struct callouts *all, enum action action,
 		   const struct mdev *dev);
@@ -77,4 +79,4 @@ int callout_live(struct callout *callout, struct error *err);
 int callout_attributes(struct callouts *callouts, struct mdev *dev, struct error *err);
 
 /* Returns the stderr output of scripts so far (NULL = none) and transfers its ownership. */
-char *callout_take_said(struct callouts *callouts);
+char *callout_take_output(struct callouts *callouts);
