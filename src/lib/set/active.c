@@ -143,7 +143,7 @@ static int lock_start(const struct env *env, const struct mdev *dev, int create_
 				 "it",
 				 dev->uuid, env->lock_limit, dev->parent, dev->type);
 	if (r == -EINTR)
-		return error_set(err, STATUS_FAILED, "Interrupted, nothing was changed");
+		return error_interrupted(err);
 	if (r < 0)
 		log_debug("Proceeding without a lock on create: %s", error_words(-r));
 	return 0;
