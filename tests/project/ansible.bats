@@ -173,6 +173,22 @@ $A1 matrix vfio_ap-passthrough auto (active)"
 	says "[WARNING]: Error: Unable to read /etc/mdevctl.d/mtty: Permission denied"
 }
 
+@test "ansible: prune removes the sets that are not described" {
+	play "$SET"
+	definition mtty "$U1" mtty-2
+	run -0 play "sets: {b: {mdev_type: mtty-2, start: manual, parents: [mtty]}}"
+	run -0 play $'sets: {b: {mdev_type: mtty-2, start: manual, parents: [mtty]}}\n        prune: true' --check
+	recap one 1 0
+	run -0 play $'sets: {b: {mdev_type: mtty-2, start: manual, parents: [mtty]}}\n        prune: true'
+	recap one 1 0
+	run -1 grep -c "$A0" <(mdev-list -d)
+	run -0 play $'sets: {}\n        prune: true'
+	recap one 1 0
+	run -0 mdev-list -d
+	same "$U1 mtty mtty-2 manual"
+	run -2 play $'definitions: []\n        prune: true'
+}
+
 @test "ansible: definitions are restored" {
 	definition mtty "$U1" mtty-1 auto
 	mdev-list -d --dumpjson >"$BATS_TEST_TMPDIR/saved.json"

@@ -27,6 +27,12 @@ options:
       - Devices that are not listed are not changed.
     type: list
     elements: dict
+  prune:
+    description:
+      - Remove the sets of the host that I(sets) does not contain.
+      - Only for hosts that are described by one task. Devices that do not belong to a set are not changed.
+    type: bool
+    default: false
   wait:
     description:
       - Seconds to wait until devices that should be stopped are not in use.
@@ -57,6 +63,11 @@ EXAMPLES = r"""
         start: auto
         parents: ["0000:41:*", "0000:81:*"]
         count: 8
+
+- name: These sets and no others
+  mdev_tools.mdevctl.mdev:
+    sets: "{{ mdev_sets }}"
+    prune: true
 
 - name: Restore the definitions of a host
   mdev_tools.mdevctl.mdev:
@@ -145,6 +156,7 @@ def main():
         argument_spec={
             "sets": {"type": "dict"},
             "definitions": {"type": "list", "elements": "dict"},
+            "prune": {"type": "bool", "default": False},
             "wait": {"type": "int"},
         },
         mutually_exclusive=[("sets", "definitions")],
@@ -159,6 +171,8 @@ def main():
     command = [program, "--json"]
     if module.check_mode:
         command.append("--dry-run")
+    if params["prune"]:
+        command.append("--prune")
     if params["wait"] is not None:
         command.append("--wait=%d" % params["wait"])
     answer, _said = run(module, command + ["-"], data=json.dumps(converted(module, described)))
