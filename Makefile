@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Targets: all, install, uninstall, clean; deps, demo, check, check-sanitizers, check-long, lint, check-vm,
-# check-s390x, dist, deb, check-deb, bench, fuzz; see README.md.
+# check-cross, check-s390x, dist, deb, check-deb, bench, fuzz; see README.md.
 
 VERSION      ?= 2.2.0
 DESTDIR      ?=
@@ -161,7 +161,8 @@ DEPS_CHECK := bats python3 mandoc man-db strace valgrind systemd udev jq util-li
 DEPS_LINT  := bats git clang clang-format clang-tidy cppcheck shellcheck mandoc rpm rpmlint
 DEPS_DEB   := git build-essential pkgconf debhelper dpkg-dev fakeroot lintian rpm mmdebstrap bats jq procps \
               python3 strace
-DEPS_TREE  := git mmdebstrap
+DEPS_TREE  := git mmdebstrap $(if $(ARCH),arch-test)
+DEPS_CROSS := mmdebstrap dpkg-dev make crossbuild-essential-$(ARCH)
 DEPS_FUZZ  := clang libclang-rt-dev
 DEPS_VM    := qemu-system-x86 git mmdebstrap e2fsprogs busybox-static cpio
 DEPS_S390X := qemu-system-misc gcc-s390x-linux-gnu e2fsprogs cpio xz-utils kmod
@@ -172,7 +173,8 @@ deps_if     = $(if $(DEPS_OF),$(if $(filter $(1),$(DEPS_OF)),$(2)),$(2))
 DEPS       := $(sort $(DEPS_BUILD) $(call deps_if,check bench,$(if $(SUITE),$(DEPS_TREE),$(DEPS_CHECK))) \
               $(call deps_if,check-sanitizers check-long,$(DEPS_CHECK)) $(call deps_if,lint,$(DEPS_LINT)) \
               $(call deps_if,deb check-deb,$(DEPS_DEB)) $(call deps_if,fuzz,$(DEPS_FUZZ)) \
-              $(call deps_if,check-vm,$(DEPS_VM)) $(call deps_if,check-s390x,$(DEPS_S390X)))
+              $(call deps_if,check-vm,$(DEPS_VM)) $(call deps_if,check-s390x,$(DEPS_S390X)) \
+              $(if $(ARCH),$(call deps_if,check-cross,$(DEPS_CROSS))))
 deps:
 	@missing=$$(for p in $(DEPS); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | \
 		grep -q 'ok installed' || printf '%s ' $$p; done); \
@@ -211,10 +213,11 @@ check-deb: deb
 demo: all $(BUILD)/fakekernel.so
 	@BUILD=$(abspath $(BUILD)) tests/tools/demo
 
-# Tests the programs as shipped; TESTS are the files to run. SUITE=trixie: in a tree of that Debian release.
+# Tests the programs as shipped; TESTS are the files to run. SUITE=trixie: in a tree of that Debian release,
+# ARCH=i386: for that architecture.
 TESTS        =
 check: $(if $(SUITE),,test-programs)
-	@BUILD=$(abspath $(BUILD)) $(if $(SUITE),tests/tools/check-in $(SUITE),tests/tools/check) $(TESTS)
+	@BUILD=$(abspath $(BUILD)) $(if $(SUITE),ARCH=$(ARCH) tests/tools/check-in $(SUITE),tests/tools/check) $(TESTS)
 
 # The same tests of programs that are built to find faults of memory. gcc brings its sanitizers along; static, so that the
 # fake kernel can still be preloaded.
@@ -250,6 +253,10 @@ fuzz:
 			$(BUILD)/fuzzing/$$target tests/fuzz/corpus/$$target; \
 	done
 
+# Cross builds for an architecture that this machine cannot run, with warnings as errors: ARCH=armhf.
+check-cross:
+	@BUILD=$(abspath $(BUILD)) tests/tools/check-cross $(ARCH)
+
 # Tests on the kernels of Debian 12 and 13; SUITE=sid selects one release.
 check-vm:
 	SUITE=$(SUITE) tests/system/run
@@ -271,4 +278,4 @@ $(BENCH): $(BUILD)/bench/%: tests/bench/%.c
 bench: all $(BENCH) $(BUILD)/fakekernel.so
 	@BUILD=$(abspath $(BUILD)) tests/bench/run
 
-.PHONY: deps demo check check-sanitizers check-long lint fuzz bench check-vm check-s390x dist deb check-deb
+.PHONY: deps demo check check-sanitizers check-long lint fuzz bench check-vm check-cross check-s390x dist deb check-deb
