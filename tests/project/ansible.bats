@@ -87,6 +87,7 @@ says() {
 +    \"definition\": {
 +      \"attrs\": [],
 +      \"mdev_type\": \"mtty-1\",
++      \"mdev_type_name\": \"Single port serial\",
 +      \"set\": \"a/0\",
 +      \"start\": \"auto\"
 +    },
