@@ -182,7 +182,7 @@ closed() {
 
 @test "without standard output and error, nothing is written into the mark or another file" {
 	MDEVCTL_LOG=debug FAKEKERNEL_FAIL=assign_domain=KILL run -137 closed mdev-start -u "$U1"
-	output=$(stat -c %s "$MARKS/$U1") same 1
+	output=$(od -An -tx1 "$MARKS/$U1") same " 00"
 	MDEVCTL_LOG=debug run -0 closed mdev-start --ensure -u "$U1"
 	complete
 	run -1 closed mdev-list
