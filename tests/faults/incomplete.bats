@@ -276,3 +276,8 @@ post stop failure
 	run -0 --separate-stderr mdevctl start --ensure -u "$U1" -p matrix --jsonfile "$BATS_TEST_TMPDIR/json"
 	complete
 }
+
+@test "a start closes each file once" {
+	strace -E "LD_PRELOAD=$LD_PRELOAD" -o "$BATS_TEST_TMPDIR/trace" -e trace=close mdev-start -u "$U1"
+	run -1 grep EBADF "$BATS_TEST_TMPDIR/trace"
+}

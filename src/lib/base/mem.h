@@ -30,6 +30,7 @@ FILE *mem_stream(char **ret_text, size_t *ret_len);
 void mem_stream_end(FILE *stream, char *const *text);
 
 void mem_free(void *pointer_to_pointer);
+/* Closes *fd unless it is negative, and sets it to -1. Preserves errno. */
 void mem_close(int *fd);
 
 #define _cleanup_free_ __attribute__((cleanup(mem_free)))

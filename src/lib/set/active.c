@@ -224,7 +224,8 @@ static int already_active(const struct mdev *dev, const struct mdev *running, st
 }
 
 /* Returns 0 if sysfs allows to create the device, -1 with the error, or what is not available. */
-static int check(const struct env *env, const struct mdev *dev, int type_fd, struct error *err)
+static int check(const struct env *env, const struct mdev *dev, int type_fd, int create_fd,
+		 struct error *err)
 {
 	struct mdev running;
 	char available[32];
@@ -233,7 +234,7 @@ static int check(const struct env *env, const struct mdev *dev, int type_fd, str
 	if (r != 0)
 		return r < 0 ? r : already_active(dev, &running, err);
 	/* A type is usable when its files exist: the kernel creates the directory first. */
-	if (type_fd < 0 || faccessat(type_fd, "create", F_OK, 0) < 0)
+	if (type_fd < 0 || create_fd == -ENOENT)
 		return ACTIVE_NO_TYPE;
 	/* If the driver does not provide the number, only `create` can tell. */
 	if (file_read_attr(type_fd, "available_instances", available, sizeof(available)) < 0)
@@ -439,7 +440,7 @@ static int create_and_configure(const struct env *env, const struct mdev *dev, s
 
 	if (lock_start(env, dev, fd, err) < 0)
 		return -1;
-	int r = check(env, dev, type_fd, err);
+	int r = check(env, dev, type_fd, fd, err);
 	if (r < 0)
 		return mark->set && err->status == STATUS_EXISTS ? left_incomplete(err) : -1;
 	if (r > 0)
