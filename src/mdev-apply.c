@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <stdio.h>
 
 #include "apply/apply.h"
 #include "ui/cli.h"
+#include "ui/out.h"
 #include "ui/print.h"
 
 static const struct cli_use uses[] = {
@@ -21,7 +21,7 @@ static int run(const struct cli *cli, struct env *env, struct error *err)
 	bool json = cli->given & CLI_JSON;
 
 	if (!json) /* each change is seen when it is made, even through a pipe */
-		setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
+		out_by_line();
 	env_open_kmsg(env);
 	int r = apply_open(&op, cli->operand, cli->given & CLI_PRUNE, cli->given & CLI_DRY_RUN,
 			   &apply, err);

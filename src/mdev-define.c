@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <signal.h>
-#include <stdio.h>
 
 #include "op/op.h"
 #include "ui/cli.h"
+#include "ui/out.h"
 
 static const struct cli_use uses[] = {
 	{ CLI_UUID, "Device UUID (generated and printed if omitted)" },
@@ -32,8 +32,8 @@ static int run(const struct cli *cli, struct env *env, struct error *err)
 	int r = cli->given & CLI_START ? op_define_and_start(&op, uuid, err)
 				       : op_define(&op, uuid, err);
 	if (r == 0 && !op.uuid) { /* libvirt reads the UUID of the new device from stdout */
-		puts(uuid);
-		fflush(stdout);
+		out_print("%s\n", uuid);
+		out_flush();
 	}
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	return r;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <signal.h>
-#include <stdio.h>
 
 #include "op/op.h"
 #include "ui/cli.h"
+#include "ui/out.h"
 
 static const struct cli_use uses[] = {
 	{ CLI_UUID, "Device UUID (generated and printed if omitted)" },
@@ -33,8 +33,8 @@ static int run(const struct cli *cli, struct env *env, struct error *err)
 	sigprocmask(SIG_BLOCK, NULL, &old);
 	int r = op_start(&request, uuid, err);
 	if (r == 0 && !request.uuid) { /* libvirt reads the UUID of the new device from stdout */
-		puts(uuid);
-		fflush(stdout);
+		out_print("%s\n", uuid);
+		out_flush();
 	}
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	return r;

@@ -37,13 +37,11 @@ static int run(const struct cli *cli, struct env *env, struct error *err)
 		status_print_wrong(&state, &view);
 	else if (status_print(&state, &view, err) < 0)
 		return -1;
-	if (check)
-		return snapshot_verdict(&state, &view.filter, err);
-	if (state.n_parents == 0 && state.vfs.n == 0) {
+	if (!check && state.n_parents == 0 && state.vfs.n == 0) {
 		_cleanup_free_ char *why = reason_no_types(env, NULL);
 		log_hint("%s", why);
 	}
-	return state.unseen ? error_set(err, STATUS_FAILED, "%s", state.unseen) : 0;
+	return snapshot_verdict(&state, &view.filter, check, err);
 }
 
 static const struct cli_spec spec = {

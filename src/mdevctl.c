@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "base/suggest.h"
 #include "ui/cli.h"
+#include "ui/out.h"
 
 static const struct command {
 	const char *name;
@@ -110,7 +111,7 @@ static int help(const char *name)
 	if (name && strcmp(name, "help") != 0 && strcmp(name, "version") != 0)
 		return unknown(name);
 	print_help(stdout);
-	return cli_done();
+	return (int)out_done();
 }
 
 int main(int argc, char *argv[])
@@ -123,12 +124,12 @@ int main(int argc, char *argv[])
 	}
 	if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
 		print_help(stdout);
-		return cli_done();
+		return (int)out_done();
 	}
 	if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0 ||
 	    strcmp(name, "version") == 0) {
 		puts("mdevctl " VERSION);
-		return cli_done();
+		return (int)out_done();
 	}
 	if (strcmp(name, "help") == 0)
 		return help(argv[2]);

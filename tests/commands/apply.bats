@@ -960,7 +960,7 @@ mtty-1 on mtty: Input/output error\"]]]"
 	json '[.changed, .changes[].action]' 0
 	same '[true,"start"]'
 	json . 0
-	same '{"changed":false,"status":0,"error":null,"changes":[],"problems":[]}'
+	same '{"version":1,"changed":false,"status":0,"error":null,"changes":[],"problems":[]}'
 	sets "$(set_of a 100)"
 	json '[.status, .error, .problems]' 5 --dry-run
 	same "[5,\"76 of 100 devices are missing\",[{\"status\":5,\"error\":\"Set 'a': 76 of 100 devices have \

@@ -224,11 +224,28 @@ for line in sys.argv[1].split("\n"):
 @test "vGPU functions without mediated devices are shown with type and user" {
 	gpu_with_vfs
 	run -0 --separate-stderr mdevctl status
-	same "NAME               STATE START DETAILS
-0000:41:00.0                   nvidia, 3 PCI functions, not managed by mdevctl
-├─0000:41:00.4                 NVIDIA H200X-1-18C, web,1 (4712)
-└─2 more functions             no vGPU type"
+	same "NAME           STATE START DETAILS
+0000:41:00.0               nvidia, 3 PCI functions, not managed by mdevctl
+├─0000:41:00.4             NVIDIA H200X-1-18C, web,1 (4712)
+├─0000:41:00.5             no vGPU type
+└─0000:41:00.6             no vGPU type"
 	same_stderr ""
+	local i
+	for i in 0 1 2 3 7; do
+		add_vf 0000:41:00.0 "$i" 0
+	done
+	echo 0 >"$SYS/bus/pci/devices/0000:41:00.4/nvidia/current_vgpu_type"
+	run -0 mdevctl status --noheadings
+	((${#lines[@]} == 1 + 8))
+	add_vf 0000:41:00.0 8 0
+	add_vf 0000:41:00.0 9 1414
+	run -0 mdevctl status --noheadings
+	((${#lines[@]} == 1 + 1 + 1))
+	[[ ${lines[2]} == "└─9 more functions "*" no vGPU type" ]]
+	for i in 0 1 2 3 7 8 9; do
+		rm -r "$SYS/bus/pci/devices/0000:41:00.$i"
+	done
+	echo 1414 >"$SYS/bus/pci/devices/0000:41:00.4/nvidia/current_vgpu_type"
 	run -0 mdevctl status --noheadings --parent=0000:41:00.5
 	output=$(tr -s ' ' <<<"$output") # how wide columns are depends on libsmartcols
 	same "0000:41:00.0 nvidia, 3 PCI functions, not managed by mdevctl
@@ -243,14 +260,27 @@ for line in sys.argv[1].split("\n"):
 	[[ ${lines[1]} == "└─0000:41:00.4 "*" vGPU type cannot be read, web,1 (4712)" ]]
 }
 
-@test "parents of a driver without devices are combined into one line" {
+@test "more than eight parents of a driver without devices are combined into one line" {
 	s390
+	local i
+	for i in 3 5; do
+		rm -r "$SYS/class/mdev_bus/0.0.031$i" "$SYS/devices/virtual/0.0.031$i"
+	done
+	for i in {1..8}; do
+		add_type "0.0.032$i" vfio_ccw-io 1 vfio-ccw
+		add_link "devices/virtual/0.0.032$i/0.0.032$i/driver" ../../../bus/css/drivers/vfio_ccw
+	done
+	run -0 mdevctl status --noheadings
+	[[ ${lines[3]} == "0.0.0321 "*" vfio_ccw" && ${lines[4]} == "└─vfio_ccw-io "*" 1 free" ]]
+	((${#lines[@]} == 3 + 8 * 2 + 3))
+	add_type 0.0.0329 vfio_ccw-io 1 vfio-ccw
+	add_link devices/virtual/0.0.0329/0.0.0329/driver ../../../bus/css/drivers/vfio_ccw
 	run -0 mdevctl status
 	same "NAME                                     STATE   START  DETAILS
 0.0.0314                                                vfio_ccw
 └─vfio_ccw-io                                           0 free, I/O subchannel (Non-QDIO)
   └─$U1 running -
-2 more parents                                          vfio_ccw, no devices, 2 with free instances
+9 more parents                                          vfio_ccw, no devices, 9 with free instances
 matrix
 └─vfio_ap-passthrough                                   65536 free, VFIO AP Passthrough Device
   └─$U2 stopped manual"
@@ -297,6 +327,7 @@ mtty
 	[[ $stderr == "Hint: "* ]]
 	run -0 mdevctl status --json
 	same '{
+  "version": 1,
   "parents": [],
   "vfs": [],
   "unseen": null
@@ -374,6 +405,7 @@ users() {
 	run -0 --separate-stderr weak mdevctl status --json
 	same_stderr ""
 	[[ $(jq -c '[.parents[].devices[].in_use]' <<<"$output") == '[null,true]' ]]
+	[[ $(jq -r .unseen <<<"$output") == "Unable to determine whether all devices are in use" ]]
 	chmod 755 "$PROC/1/fd"
 	run -0 users
 	[[ ${lines[0]} == '[false,null,null,null]' ]]
@@ -479,6 +511,9 @@ missing $U3 mtty mtty-2: not started"
 	add_running mtty "$U1" mtty-1
 	mkdir -p "$ROOT/run/mdevctl"
 	printf x >"$ROOT/run/mdevctl/$U1"
+	for option in --json --all --noheadings; do
+		run -0 mdevctl status $option
+	done
 	run -10 mdevctl status --check
 	same "incomplete $U1 mtty mtty-1: its start was interrupted, attributes may be missing"
 	# A user who cannot open the mark sees only whether there is one.
@@ -486,6 +521,13 @@ missing $U3 mtty mtty-2: not started"
 	run -1 --separate-stderr weak mdevctl status --check
 	same "unknown $U1 mtty mtty-1: Unable to tell whether its start was interrupted: Permission denied"
 	same_stderr ""
+	local option
+	for option in --json --all --noheadings --uuid=$U1 --parent=mtty; do
+		run -1 --separate-stderr weak mdevctl status $option
+		[[ $output == *unknown* ]]
+		same_stderr ""
+	done
+	run -0 weak mdevctl status --parent=matrix
 	: >"$ROOT/run/mdevctl/$U1"
 	run -0 weak mdevctl status --check
 	rm "$ROOT/run/mdevctl/$U1"
@@ -565,7 +607,7 @@ def parent: has(["parent", "present", "driver", "card", "types", "devices"])
 def vf: has(["vf", "card", "driver", "vgpu_type", "vgpu_name", "in_use", "used_by"])
 	and (.vf | text) and (.card | maybe(text)) and (.driver | maybe(text)) and (.vgpu_type | maybe(count))
 	and (.vgpu_name | maybe(text)) and use;
-has(["parents", "vfs", "unseen"]) and (.parents | all_of(parent)) and (.vfs | all_of(vf)) and (.unseen | maybe(text))'
+has(["version", "parents", "vfs", "unseen"]) and .version == 1 and (.parents | all_of(parent)) and (.vfs | all_of(vf)) and (.unseen | maybe(text))'
 
 # valid COMMAND...: its JSON conforms to the schema.
 valid() {
@@ -642,6 +684,77 @@ valid() {
 	valid mdevctl status --json
 	[[ $(jq -r '.parents[].devices[].used_by.guest // empty' "$BATS_TEST_TMPDIR/json") == '?[2J??31m?'* ]]
 }
+
+# unprintable FILE: it has control characters, or bytes that are not UTF-8.
+unprintable() {
+	! iconv -f UTF-8 -t UTF-8 "$1" >/dev/null 2>&1 ||
+		LC_ALL=C grep -qP '[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]' "$1"
+}
+
+@test "what a definition says is printed harmlessly in all forms" {
+	local option bad=$'\033[2J\xc2\x9b31m'
+	mkdir -p "$D/mtty"
+	printf '{ "mdev_type": "mtty-1", "start": "auto", "%s": 1, }' "$bad" >"$D/mtty/$U1"
+	for option in --check --noheadings "--uuid=$U1"; do
+		mdevctl status $option >"$BATS_TEST_TMPDIR/out" 2>&1 || true
+		[[ -s $BATS_TEST_TMPDIR/out ]]
+		run -1 unprintable "$BATS_TEST_TMPDIR/out"
+	done
+	run -10 mdevctl status --check
+	[[ $output == "broken $U1 mtty -: Invalid JSON in "* ]]
+}
+
+@test "JSON is UTF-8 whatever sysfs contains" {
+	local bad=$'driver\xff\xc3'
+	mkdir -p "$SYS/class/mdev_bus/mtty"
+	ln -s "../../../bus/$bad" "$SYS/devices/virtual/mtty/mtty/driver"
+	ln -s "../../../../0000$bad" "$SYS/devices/virtual/mtty/mtty/physfn"
+	add_running mtty "$U1" mtty-1
+	ln -sfn "../mdev_supported_types/$bad" "$SYS/devices/virtual/mtty/mtty/$U1/mdev_type"
+	definition mtty "$U2" "$bad" auto
+	mdevctl status --json >"$BATS_TEST_TMPDIR/out" || true
+	run -1 unprintable "$BATS_TEST_TMPDIR/out"
+	jq -e . "$BATS_TEST_TMPDIR/out" >/dev/null
+	run -0 jq -r '.parents[].devices[] | select(.uuid == "'$U2'") | .reason' "$BATS_TEST_TMPDIR/out"
+}
+
+@test "JSON of apply is UTF-8 whatever a script prints or a file contains" {
+	local bad=$'\xff\033[2J\xc3'
+	printf '#!/bin/sh\necho "%s" >&2\nexit 1\n' "$bad" | add_script callouts refuses
+	printf '{"s": {"mdev_type": "mtty-1", "start": "auto", "parents": ["mtty"], "count": 1}}' >"$ROOT/file"
+	mdevctl apply --json "$ROOT/file" >"$BATS_TEST_TMPDIR/out" 2>/dev/null || true
+	run -1 unprintable "$BATS_TEST_TMPDIR/out"
+	jq -e '.version == 1 and .status == 7' "$BATS_TEST_TMPDIR/out" >/dev/null
+	printf '{"%s": {"mdev_type": 1}}' "$bad" >"$ROOT/$bad"
+	mdevctl apply --json "$ROOT/$bad" >"$BATS_TEST_TMPDIR/out" 2>/dev/null || true
+	run -1 unprintable "$BATS_TEST_TMPDIR/out"
+	jq -e '.status == 8 and (.error | contains("\ufffd"))' "$BATS_TEST_TMPDIR/out" >/dev/null
+}
+
+@test "a reader that has gone is no error, also if SIGPIPE is ignored" {
+	local i command
+	two_gpus
+	for command in "mdevctl status --all" "mdevctl status --json" "mdevctl types" "mdevctl status"; do
+		run -0 --separate-stderr bash -c "trap '' PIPE; { $command; echo \"\$?\" >&3; } 3>&2 | true"
+		same_stderr 0
+	done
+	fails 1 "Error: Failed to write to standard output: No space left on device" \
+		bash -c "mdevctl status --all >/dev/full"
+	fails 1 "Error: Failed to write to standard output: No space left on device" \
+		bash -c "mdevctl status --json >/dev/full"
+}
+
+@test "on a terminal, an error follows JSON, on a line of its own" {
+	add_running mtty "$U1" mtty-1
+	definition mtty "$U1" mtty-1
+	chmod 000 "$D/mtty"
+	local weak=
+	((EUID != 0)) || weak="setpriv --bounding-set=-dac_override,-dac_read_search"
+	run -0 on_terminal 80 "$weak mdevctl status --json -u $U1; echo \$?"
+	[[ ${lines[-3]} == "}" && ${lines[-2]} == "Error: Unable to read /etc/mdevctl.d/mtty: "* && ${lines[-1]} == 1 ]]
+	chmod 755 "$D/mtty"
+}
+
 
 @test "colours are used only on terminals, and not with NO_COLOR" {
 	broken

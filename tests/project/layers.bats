@@ -125,6 +125,18 @@ only_in() {
 #include <uuid/uuid.h>'
 }
 
+@test "layers: only out and table write to standard output, and only log to standard error" {
+	only_in 'stdout|puts|putchar(_unlocked)?' mdevctl.c ui/out.c
+	only_in 'scols_print_table|scols_line_set_data' ui/table.c
+	run -1 grep -rnE '(^|[^a-z_])v?printf\(' lib --include='*.c'
+	# print shows progress, which consists of numbers.
+	only_in 'stderr|v?dprintf|perror|v?warnx?|v?errx' mdevctl.c ui/print.c
+	# All JSON is written by the writer of json.
+	run -0 bash -c 'grep -rlE "\.file = (mem_stream|stdout)" lib | LC_ALL=C sort'
+	same "lib/device/json.c
+lib/ui/out.c"
+}
+
 @test "layers: only env, log and journal read the environment" {
 	only_in '(secure_)?getenv|environ' host/env.c base/log.c host/journal.c base/spawn.c
 	# Scripts inherit the environment: spawn passes it on without reading it.

@@ -39,9 +39,7 @@ bool text_number(const char *text, unsigned max, unsigned *ret)
 	return true;
 }
 
-/* Returns the length of the UTF-8 character at p in bytes, or 0 if there is no valid character
- * before end (RFC 3629). */
-static size_t utf8_length(const unsigned char *p, const unsigned char *end)
+size_t text_utf8_length(const unsigned char *p, const unsigned char *end)
 {
 	if (p[0] < 0x80)
 		return p[0] ? 1 : 0;
@@ -68,7 +66,7 @@ bool text_is_utf8(const char *text, size_t len)
 	const unsigned char *p = (const unsigned char *)text, *end = p + len;
 
 	while (p < end) {
-		size_t n = *p - 1u < 0x7f ? 1 : utf8_length(p, end); /* nearly all is ASCII */
+		size_t n = *p - 1u < 0x7f ? 1 : text_utf8_length(p, end); /* nearly all is ASCII */
 		if (n == 0)
 			return false;
 		p += n;
@@ -85,7 +83,7 @@ bool text_printable(const char *text)
 		n = 1;
 		if (*p >= 0x20 && *p < 0x7f) /* nearly all is ASCII */
 			continue;
-		n = utf8_length(p, end);
+		n = text_utf8_length(p, end);
 		if (n == 0 || is_control(p))
 			return false;
 	}
@@ -97,7 +95,7 @@ void text_clean(char *text)
 	unsigned char *p = (unsigned char *)text, *end = p + strlen(text);
 
 	while (p < end) {
-		size_t n = utf8_length(p, end);
+		size_t n = text_utf8_length(p, end);
 		bool good = n > 0 && (*p == '\n' || *p == '\t' || !is_control(p));
 
 		for (n += n == 0; n > 0; n--, p++)

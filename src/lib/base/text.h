@@ -8,7 +8,7 @@
  * Text, mostly such as is printed on a terminal. Text from files, sysfs, process names, scripts and
  * the kernel log may contain malicious escape sequences. Names with control characters are
  * therefore rejected on input (text_printable()), and all other text is passed through text_clean()
- * before it is printed. JSON output escapes control characters itself.
+ * when it is printed (base/log, ui/out, ui/table). JSON output makes any text valid itself.
  */
 
 /* Appends words to a list in *list (owned; NULL = empty), after the separator unless they are the
@@ -18,6 +18,10 @@ void text_append(char **list, const char *separator, const char *format, ...)
 
 /* Reads a decimal number of at most max: the whole text is digits. Returns whether it is one. */
 bool text_number(const char *text, unsigned max, unsigned *ret);
+
+/* Returns the length of the UTF-8 character at p in bytes, or 0 if there is no valid character
+ * before end (RFC 3629). */
+size_t text_utf8_length(const unsigned char *p, const unsigned char *end);
 
 /* Whether text is valid UTF-8 without NULs, as required for JSON. */
 bool text_is_utf8(const char *text, size_t len);

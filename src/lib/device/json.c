@@ -394,23 +394,33 @@ void json_supports_free(struct json_supports *supports)
 	*supports = (struct json_supports){ 0 };
 }
 
-/* Writes text as a JSON string, with all required escapes. */
+/* Writes text as a JSON string, with all required escapes. Bytes that are not valid UTF-8 become
+ * U+FFFD. */
 static void quote(FILE *file, const char *text)
 {
 	static const char plain[] = "btnvfr"; /* \b \t \n (\v has no short form) \f \r */
 
+	const unsigned char *p = (const unsigned char *)text, *end = p + strlen(text);
+	size_t n;
+
 	putc_unlocked('"', file);
-	for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
+	for (; p < end; p += n) {
+		n = *p < 0x80 ? 1 : text_utf8_length(p, end);
 		if (*p == '"' || *p == '\\')
 			fprintf(file, "\\%c", *p);
 		else if (*p >= '\b' && *p <= '\r' && *p != '\v')
 			fprintf(file, "\\%c", plain[*p - '\b']);
 		else if (*p < 0x20 || *p == 0x7f)
 			fprintf(file, "\\u%04x", *p);
-		else if (*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0) /* see text_printable() */
-			fprintf(file, "\\u%04x", *++p);
-		else
-			putc_unlocked(*p, file);
+		else if (*p == 0xc2 && n == 2 && p[1] < 0xa0) /* see text_printable() */
+			fprintf(file, "\\u%04x", p[1]);
+		else if (n > 0)
+			for (size_t i = 0; i < n; i++)
+				putc_unlocked(p[i], file);
+		else {
+			fputs_unlocked("\xef\xbf\xbd", file); /* U+FFFD */
+			n = 1;
+		}
 	}
 	putc_unlocked('"', file);
 }

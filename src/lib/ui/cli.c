@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +10,7 @@
 #include "base/suggest.h"
 #include "base/text.h"
 #include "ui/cli.h"
+#include "ui/out.h"
 
 /* All options, in the order of their bits. */
 static const struct cli_option {
@@ -92,7 +92,7 @@ static void print_use(const struct cli_use *use)
 					      : "",
 			   option->argument ? option->argument : "", option->optional ? "]" : "");
 
-	printf("  %-25s %s\n", names, use->help);
+	out_print("  %-25s %s\n", names, use->help);
 }
 
 static void print_help(const struct parser *p)
@@ -100,14 +100,14 @@ static void print_help(const struct parser *p)
 	const struct cli_spec *spec = p->spec;
 	_cleanup_free_ char *display = display_name(p->name);
 
-	printf("Usage: %s %s\n", display, spec->usage[0]);
+	out_print("Usage: %s %s\n", display, spec->usage[0]);
 	for (size_t i = 1; i < 3 && spec->usage[i]; i++)
-		printf("       %s %s\n", display, spec->usage[i]);
-	printf("\n%s\n\nOptions:\n", spec->summary);
+		out_print("       %s %s\n", display, spec->usage[i]);
+	out_print("\n%s\n\nOptions:\n", spec->summary);
 	for (const struct cli_use *use = spec->uses; use->option; use++)
 		print_use(use);
 	print_use(&(struct cli_use){ CLI_HELP, "Print this help and exit" });
-	printf("\nSee mdev-%s(8).\n", spec->command);
+	out_print("\nSee mdev-%s(8).\n", spec->command);
 }
 
 static bool is_used(const struct cli_spec *spec, unsigned option)
@@ -140,9 +140,9 @@ static void take(const struct parser *p, unsigned option, const char *value)
 	if (option == CLI_HELP)
 		print_help(p);
 	if (option == CLI_VERSION)
-		printf("%s " VERSION "\n", p->name);
+		out_print("%s " VERSION "\n", p->name);
 	if (option == CLI_HELP || option == CLI_VERSION)
-		exit(cli_done());
+		exit((int)out_done());
 	if (p->cli->given & option)
 		usage_error(p, "Option '--%s' cannot be used multiple times", name);
 	p->cli->given |= option;
@@ -439,15 +439,6 @@ struct modification cli_modification(const struct cli *cli)
 				      .defined = cli->given & CLI_DEFINED };
 }
 
-int cli_done(void)
-{
-	/* A full disk is detected only here or when buffered text is written. */
-	if (fflush(stdout) == 0 && !ferror(stdout))
-		return STATUS_OK;
-	log_error("Failed to write to standard output: %s", strerror(errno));
-	return STATUS_FAILED;
-}
-
 int cli_main(const struct cli_spec *spec, int argc, char *argv[])
 {
 	_cleanup_error_ struct error err = { 0 };
@@ -456,9 +447,10 @@ int cli_main(const struct cli_spec *spec, int argc, char *argv[])
 
 	cli_parse(spec, argc, argv, &cli);
 	if (env_open(&env, &err) < 0 || spec->run(&cli, &env, &err) < 0) {
+		out_flush();  /* the error follows the output, on a terminal */
 		if (err.text) /* otherwise, the output is sufficient */
 			log_error("%s", err.text);
-		return cli_done() == STATUS_OK ? (int)err.status : STATUS_FAILED;
+		return out_done() == STATUS_OK ? (int)err.status : STATUS_FAILED;
 	}
-	return cli_done();
+	return (int)out_done();
 }

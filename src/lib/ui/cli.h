@@ -104,6 +104,3 @@ struct op cli_op(const struct cli *cli, const struct env *env);
 struct start_request cli_start(const struct cli *cli, const struct env *env);
 struct stop_request cli_stop(const struct cli *cli, const struct env *env);
 struct modification cli_modification(const struct cli *cli);
-
-/* Flushes stdout and returns 0, or prints an error and returns STATUS_FAILED. */
-int cli_done(void);

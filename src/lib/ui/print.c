@@ -5,9 +5,9 @@
 
 #include "base/mem.h"
 #include "device/json.h"
+#include "ui/out.h"
 #include "ui/print.h"
 
-/* A line of list, which prints thousands: printf() takes nearly twice as many instructions. */
 static void print_device(const struct listed_device *listed, bool of_defined)
 {
 	const struct mdev *dev = listed->dev;
@@ -22,8 +22,7 @@ static void print_device(const struct listed_device *listed, bool of_defined)
 		listed->in_both ? state : "\n",
 	};
 
-	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
-		fputs_unlocked(texts[i], stdout);
+	out_names(texts, sizeof(texts) / sizeof(texts[0]));
 }
 
 void print_devices(const struct listing *listing, bool of_defined, bool verbose)
@@ -32,14 +31,14 @@ void print_devices(const struct listing *listing, bool of_defined, bool verbose)
 		print_device(&listing->v[i], of_defined);
 		if (verbose) {
 			_cleanup_free_ char *lines = json_attribute_lines(listing->v[i].dev);
-			fputs(lines, stdout);
+			out_print("%s", lines);
 		}
 	}
 }
 
 void print_devices_json(const struct listing *listing, bool bare)
 {
-	struct json_writer w = { .file = stdout, .pretty = true };
+	struct json_writer w = out_json();
 	const char *parent = NULL; /* of the array that is open */
 
 	if (bare && listing->n == 1) {
@@ -73,16 +72,16 @@ void print_devices_json(const struct listing *listing, bool bare)
 
 static void print_type(const struct mdev_type *type)
 {
-	printf("  %s\n    Available instances: ", type->name);
+	out_print("  %s\n    Available instances: ", type->name);
 	if (type->counted)
-		printf("%u\n", type->available);
+		out_print("%u\n", type->available);
 	else
-		puts("unknown");
-	printf("    Device API: %s\n", type->device_api ? type->device_api : "unknown");
+		out_print("unknown\n");
+	out_print("    Device API: %s\n", type->device_api ? type->device_api : "unknown");
 	if (type->title)
-		printf("    Name: %s\n", type->title);
+		out_print("    Name: %s\n", type->title);
 	if (type->description)
-		printf("    Description: %s\n", type->description);
+		out_print("    Description: %s\n", type->description);
 }
 
 void print_types(const struct mdev_type_list *list)
@@ -90,7 +89,7 @@ void print_types(const struct mdev_type_list *list)
 	size_t j = 0;
 
 	for (size_t i = 0; i < list->n_parents; i++) {
-		puts(list->parents[i]);
+		out_print("%s\n", list->parents[i]);
 		for (; j < list->n && strcmp(list->v[j].parent, list->parents[i]) == 0; j++)
 			print_type(&list->v[j]);
 	}
@@ -130,7 +129,7 @@ static void type_json(struct json_writer *w, const struct mdev_type *type)
 
 void print_types_json(const struct mdev_type_list *list)
 {
-	struct json_writer w = { .file = stdout, .pretty = true };
+	struct json_writer w = out_json();
 	size_t j = 0;
 
 	json_open(&w, '[');
@@ -152,11 +151,11 @@ void print_change(const struct plan_change *change)
 {
 	const struct mdev *dev = &change->dev;
 
-	printf("%-8s %s %s %s", action_name(change->action), dev->uuid, dev->parent,
-	       dev->type ? dev->type : "-");
+	out_print("%-8s %s %s %s", action_name(change->action), dev->uuid, dev->parent,
+		  dev->type ? dev->type : "-");
 	if (*change->set)
-		printf(" %s/%u", change->set, change->index);
-	putchar('\n');
+		out_print(" %s/%u", change->set, change->index);
+	out_print("\n");
 }
 
 void print_progress(const struct apply *apply)
@@ -226,12 +225,14 @@ static void problems_json(struct json_writer *w, const struct apply *apply)
 
 void print_apply_json(const struct apply *apply, const struct error *err)
 {
-	struct json_writer w = { .file = stdout, .pretty = true };
+	struct json_writer w = out_json();
 	bool changed = false;
 
 	for (size_t i = 0; i < apply->n_changes; i++)
 		changed = changed || apply->changes[i]->error.status == STATUS_OK;
 	json_open(&w, '{');
+	json_key(&w, "version");
+	json_number(&w, 1);
 	json_key(&w, "changed");
 	json_bool(&w, changed);
 	status_members(&w, err);
@@ -243,4 +244,5 @@ void print_apply_json(const struct apply *apply, const struct error *err)
 	json_key(&w, "problems");
 	problems_json(&w, apply);
 	json_close(&w, '}');
+	out_end_json();
 }

@@ -8,12 +8,16 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "device/json.h"
+#include "ui/out.h"
 #include "ui/status.h"
 #include "ui/table.h"
 
 /* The columns of the tree. */
 static const char *const columns[] = { "NAME", "STATE", "START", "DETAILS", NULL };
 #define STATE_COLUMN 1
+
+/* More parents that are alike are combined into one line. */
+#define ALIKE 8
 
 /* The tree that is printed. */
 struct tree {
@@ -43,6 +47,11 @@ static void append_user(struct tree *tree, const struct holder *holder, char **l
 		    : holder->command ? holder->command
 				      : "?",
 		    holder->pid);
+}
+
+static const char *must_be_root(void)
+{
+	return geteuid() == 0 ? "" : " (must be root)";
 }
 
 static const char *start_of(const struct snapshot_device *dev)
@@ -245,9 +254,9 @@ static void add_card(struct tree *tree, const struct snapshot_parent *const pare
 			idle_free += has_free(parents[i]);
 		}
 	for (size_t i = 0; i < n; i++)
-		if (idle < 2 || !is_idle(tree, parents[i]))
+		if (idle <= ALIKE || !is_idle(tree, parents[i]))
 			add_parent(tree, row, parents[i]);
-	if (idle > 1)
+	if (idle > ALIKE)
 		add_folded_parents(tree, row, idle, idle_free, NULL, idle < n);
 }
 
@@ -302,7 +311,7 @@ static void add_alone(struct tree *tree, const struct snapshot_parent *const alo
 	for (size_t i = 0; i < n; i++) {
 		struct fold fold = fold_of(tree, alone, n, i);
 
-		if (fold.n < 2)
+		if (fold.n <= ALIKE)
 			add_parent(tree, NULL, alone[i]);
 		else if (fold.last == i)
 			add_folded_parents(tree, NULL, fold.n, fold.n_free, alone[i]->driver,
@@ -382,9 +391,9 @@ static void add_vf_card(struct tree *tree, size_t i, size_t n)
 		idle += vfs[j].typed == ANSWER_NO;
 	for (size_t j = i; j < i + n; j++)
 		if (is_shown_vf(tree->view, &vfs[j]) &&
-		    (!fold || idle < 2 || vfs[j].typed != ANSWER_NO))
+		    (!fold || idle <= ALIKE || vfs[j].typed != ANSWER_NO))
 			add_vf(tree, row, j);
-	if (fold && idle > 1) {
+	if (fold && idle > ALIKE) {
 		_cleanup_free_ char *name =
 			mem_printf("%zu %sfunctions", idle, idle < n ? "more " : "");
 		add_row(tree, row, name, "no vGPU type");
@@ -417,7 +426,7 @@ int status_print(const struct snapshot *state, const struct status_view *view, s
 		return -1;
 	if (tree.hidden)
 		log_warning("Unable to determine whether devices marked '?' are in use%s",
-			    geteuid() == 0 ? "" : " (must be root)");
+			    must_be_root());
 	return 0;
 }
 
@@ -433,8 +442,8 @@ void status_print_wrong(const struct snapshot *state, const struct status_view *
 			const char *type = snapshot_type(dev);
 
 			if (snapshot_is_wrong(dev))
-				printf("%s %s %s %s: %s\n", mdev_state_name(dev->state), dev->uuid,
-				       dev->parent, *type ? type : "-", dev->reason);
+				out_print("%s %s %s %s: %s\n", mdev_state_name(dev->state),
+					  dev->uuid, dev->parent, *type ? type : "-", dev->reason);
 		}
 	}
 }
@@ -576,9 +585,11 @@ static void vf_json(struct json_writer *w, const struct parent_vf *vf, const str
 
 void status_print_json(const struct snapshot *state, const struct status_view *view)
 {
-	struct json_writer w = { .file = stdout, .pretty = true };
+	struct json_writer w = out_json();
 
 	json_open(&w, '{');
+	json_key(&w, "version");
+	json_number(&w, 1);
 	json_key(&w, "parents");
 	json_open(&w, '[');
 	for (size_t i = 0; i < state->n_parents; i++)
@@ -592,6 +603,11 @@ void status_print_json(const struct snapshot *state, const struct status_view *v
 		if (is_shown_vf(view, &state->vfs.v[i]))
 			vf_json(&w, &state->vfs.v[i], &state->vf_holders[i]);
 	json_close(&w, ']');
-	key_string(&w, "unseen", state->unseen);
+	_cleanup_free_ char *unseen = state->unseen ? mem_text(state->unseen) : NULL;
+	if (state->users_unseen)
+		text_append(&unseen, "; ", "Unable to determine whether all devices are in use%s",
+			    must_be_root());
+	key_string(&w, "unseen", unseen);
 	json_close(&w, '}');
+	out_end_json();
 }

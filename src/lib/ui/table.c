@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "ui/table.h"
 
 struct table {
@@ -63,9 +64,13 @@ struct table_row *table_add(struct table *table, struct table_row *above, const 
 
 	if (!line)
 		note(table, -ENOMEM);
-	for (unsigned i = 0; line && i < table->columns; i++)
-		if (*cells[i])
-			note(table, scols_line_set_data(line, i, cells[i]));
+	for (unsigned i = 0; line && i < table->columns; i++) {
+		if (!*cells[i])
+			continue;
+		_cleanup_free_ char *text = mem_text(cells[i]);
+		text_clean(text);
+		note(table, scols_line_set_data(line, i, text));
+	}
 	return (struct table_row *)line;
 }
 

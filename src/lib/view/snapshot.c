@@ -308,6 +308,8 @@ static void find_holders(const struct env *env, bool walk, struct snapshot *stat
 				      : (struct holder){ .dirfd = env->root,
 							 .path = state->vfs.v[i - n_running].path };
 	holder_find_all(env, state->holders, n, walk);
+	for (size_t i = 0; i < n && walk; i++)
+		state->users_unseen |= state->holders[i].in_use == ANSWER_UNKNOWN;
 	state->vf_holders = &state->holders[n_running];
 	for (size_t i = 0; i < state->n_devices; i++)
 		if (state->devices[i].running)
@@ -387,7 +389,8 @@ int snapshot_require(const struct env *env, const struct snapshot *state,
 			 filter->parent ? filter->parent : "");
 }
 
-int snapshot_verdict(const struct snapshot *state, const struct filter *filter, struct error *err)
+int snapshot_verdict(const struct snapshot *state, const struct filter *filter, bool strict,
+		     struct error *err)
 {
 	bool wrong = false, unknown = false;
 
@@ -400,7 +403,7 @@ int snapshot_verdict(const struct snapshot *state, const struct filter *filter, 
 
 			if (dev->state == MDEV_UNKNOWN)
 				unknown = true;
-			else if (snapshot_is_wrong(dev))
+			else if (strict && snapshot_is_wrong(dev))
 				wrong = true;
 		}
 	}

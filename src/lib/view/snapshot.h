@@ -54,6 +54,7 @@ struct snapshot {
 	size_t n_devices;
 	struct parent_vf_list vfs;	 /* of the NVIDIA driver without mediated devices */
 	const struct holder *vf_holders; /* borrowed: users of vfs, in the same order */
+	bool users_unseen;		 /* whether a device is in use could not be determined */
 	char *unseen; /* owned: what could not be read, as one sentence; NULL = nothing */
 
 	/* The owners of the borrowed data above. */
@@ -91,10 +92,11 @@ bool snapshot_is_of(const struct snapshot_parent *parent, const char *name);
 int snapshot_require(const struct env *env, const struct snapshot *state,
 		     const struct filter *filter, struct error *err);
 
-/* Checks the devices that match, for monitoring. Returns 0, or -1 with STATUS_DIFFERS if there is a
- * problem, or STATUS_FAILED if there is only unreadable information; without a text if a device
- * shows the reason. */
-int snapshot_verdict(const struct snapshot *state, const struct filter *filter, struct error *err);
+/* Checks the devices that match. Returns 0, or -1 with STATUS_FAILED if there is unreadable
+ * information; without a text if a device shows the reason. strict (for monitoring): STATUS_DIFFERS
+ * if there is a problem. */
+int snapshot_verdict(const struct snapshot *state, const struct filter *filter, bool strict,
+		     struct error *err);
 
 /* Returns the parent with this name; NULL = not present and without devices. */
 const struct snapshot_parent *snapshot_find_parent(const struct snapshot *state, const char *name);

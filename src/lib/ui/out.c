@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "ui/out.h"
+
+void out_print(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	_cleanup_free_ char *text = mem_vprintf(format, args);
+	va_end(args);
+	text_clean(text);
+	fputs(text, stdout);
+}
+
+void out_names(const char *const names[], size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		fputs_unlocked(names[i], stdout);
+}
+
+struct json_writer out_json(void)
+{
+	return (struct json_writer){ .file = stdout, .pretty = true };
+}
+
+void out_end_json(void)
+{
+	if (isatty(STDOUT_FILENO))
+		fputc('\n', stdout);
+}
+
+void out_by_line(void)
+{
+	setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
+}
+
+void out_flush(void)
+{
+	fflush(stdout);
+}
+
+/* Whether standard output is a pipe or a socket that nobody reads any more. */
+static bool is_reader_gone(void)
+{
+	struct pollfd out = { .fd = STDOUT_FILENO };
+
+	return poll(&out, 1, 0) > 0 && out.revents & (POLLERR | POLLHUP);
+}
+
+enum status out_done(void)
+{
+	/* A full disk is detected only here or when buffered text is written. */
+	bool failed = fflush(stdout) != 0;
+
+	if (!failed && !ferror(stdout))
+		return STATUS_OK;
+	if (is_reader_gone())
+		return STATUS_OK;
+	if (failed)
+		log_error("Failed to write to standard output: %s", strerror(errno));
+	else /* an earlier write has failed, whose reason is not known any more */
+		log_error("Failed to write to standard output");
+	return STATUS_FAILED;
+}

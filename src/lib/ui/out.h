@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <stddef.h>
+
+#include "base/error.h"
+#include "device/json.h"
+
+/*
+ * The only way to standard output. Text may come from files, sysfs, scripts, process names and
+ * logs, so what can be harmful on a terminal is replaced here (text_clean()), and JSON is written
+ * with the writer of device/json, which makes any text valid. Tables have their own way (ui/table).
+ */
+
+/* Prints text after replacing what is not printable. */
+void out_print(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Prints names that have been validated (name_valid()), as they are: list prints thousands, for
+ * which printf() takes nearly twice as many instructions. */
+void out_names(const char *const names[], size_t n);
+
+/* Returns a writer of readable JSON. */
+struct json_writer out_json(void);
+
+/* Ends JSON of a format of our own: with a newline on a terminal, where messages may follow. */
+void out_end_json(void);
+
+/* Makes each line visible when it is printed, even through a pipe. */
+void out_by_line(void);
+
+/* Writes what has been printed so far. */
+void out_flush(void);
+
+/* The same at the end of the program. Returns STATUS_OK, or STATUS_FAILED after an error message. A
+ * reader that has gone is no error: it has seen what it wanted (`mdevctl status | head`), as with
+ * the programs of util-linux. */
+enum status out_done(void);
