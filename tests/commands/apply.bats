@@ -892,9 +892,13 @@ mtty-2, mtty-4"
 	done
 	chmod a+x "$BATS_TEST_TMPDIR" "${BATS_TEST_TMPDIR%/*}" "${BATS_TEST_TMPDIR%/*/*}"
 	sets "$(set_of a 0)"
-	run -6 --separate-stderr setpriv --reuid=65534 --regid=65534 --clear-groups mdevctl apply "$F"
+	local user=(setpriv --reuid=65534 --regid=65534 --clear-groups)
+	((EUID == 0)) || user=()
+	"${user[@]}" test -x "$ROOT" -a -r "$BUILD/mdevctl" || skip "nobody cannot run $BUILD/mdevctl"
+	run -6 --separate-stderr "${user[@]}" mdevctl apply "$F"
 	same ""
 	same_stderr "Error: 3 devices to be stopped may be in use (must be root)"
+	((EUID == 0)) || return 0
 	run -6 --separate-stderr weak mdevctl apply "$F"
 	[[ ${#stderr_lines[@]} == 4 && $stderr == *"may be in use: "*"Error: 3 devices to be stopped may be in use" ]]
 }
