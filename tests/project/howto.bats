@@ -5,6 +5,7 @@ bats_require_minimum_version 1.5.0
 load ../lib/world.bash
 load ../lib/man.bash
 
+OTHER=9b5a0f2e-73a3-4d6b-bf5c-6f3d1c0a7e52
 FIRST="Creating the devices of a host"
 
 setup() {
@@ -75,6 +76,30 @@ card_in_another_slot() {
 	boot
 }
 
+# A device that is not in a set.
+other_defined() {
+	definition 0000:81:00.0 $OTHER nvidia-224 auto
+}
+
+other_running() {
+	other_defined
+	mdevctl start -u $OTHER
+}
+
+other_upgraded() {
+	definition 0000:41:00.0 $OTHER nvidia-224
+}
+
+driver_upgraded() {
+	local types
+	for types in "$SYS"/class/mdev_bus/*/mdev_supported_types; do
+		cp -r "$types/nvidia-224" "$types/nvidia-324"
+		echo "NVIDIA T4-4Q" >"$types/nvidia-324/name"
+		echo "NVIDIA T4-1B" >"$types/nvidia-224/name"
+	done
+	boot
+}
+
 reinstalled() {
 	boot
 	mdevctl stop --all
@@ -128,7 +153,15 @@ units_are_valid() {
 }
 
 @test "mdev-howto(7): changing the address of a card" {
-	task "Changing the address of a card" card_in_another_slot
+	task "Changing the address of a card" card_in_another_slot other_defined
+}
+
+@test "mdev-howto(7): upgrading a driver that changes its types" {
+	task "Upgrading a driver that changes its types" : driver_upgraded other_upgraded
+	run -0 mdevctl status --check
+	same ""
+	run -0 mdevctl list -u $OTHER
+	same "$OTHER 0000:41:00.0 nvidia-324 auto (defined)"
 }
 
 @test "mdev-howto(7): saving and restoring the devices of a host" {
@@ -160,7 +193,7 @@ units_are_valid() {
 }
 
 @test "mdev-howto(7): removing devices" {
-	task "Removing devices"
+	task "Removing devices" : : other_running
 	run -0 mdevctl list
 	same ""
 	run -0 mdevctl list -d
