@@ -834,7 +834,8 @@ nothing_done() {
 
 @test "a type or parent that does not exist is rejected, and nothing is changed" {
 	sets "$(set_of b 1)" "$(set_of a 1 '"mtty"' mtty-3)"
-	nothing_done 3 "Set 'a': 'mdev_type': Parent mtty does not support mdev type mtty-3"
+	nothing_done 3 "Set 'a': 'mdev_type': Parent mtty does not support mdev type mtty-3. It supports mtty-1 \
+(Single port serial), mtty-2 (Dual port serial)"
 	sets "$(set_of b 1)" "$(set_of a 1 '"pci*", "0000:*"')"
 	nothing_done 3 "Set 'a': no parent that matches 'parents' supports type mtty-1"
 	sets "$(set_of b 1)" "$(set_of a 1 '"later"' "Quad port serial")"
@@ -844,6 +845,30 @@ a human-readable name is looked up only on present parents"
 	sets "$(set_of b 1)" "$(set_of a 1 '"mt*"' "Dual port serial")"
 	nothing_done 3 "Set 'a': 'mdev_type': Parent mtty has several types with the name 'Dual port serial': \
 mtty-2, mtty-4"
+}
+
+@test "a misspelt type or parent in the file gets the hint that start gives" {
+	add_type 0000:41:00.0 nvidia-222 16 vfio-pci "GRID T4-1Q"
+	add_type 0000:41:00.0 nvidia-223 8 vfio-pci "GRID T4-2Q"
+	sets "$(set_of a 1 '"0000:41:00.0"' "GRID P4-2Q")"
+	nothing_done 3 "Set 'a': 'mdev_type': Parent 0000:41:00.0 does not support mdev type GRID P4-2Q. Did you mean \
+'GRID T4-2Q'?"
+	sets "$(set_of a 1 '"0000:*"' "GRID P4-2Q")"
+	nothing_done 3 "Set 'a': 'mdev_type': Parent 0000:41:00.0 does not support mdev type GRID P4-2Q. Did you mean \
+'GRID T4-2Q'?"
+	sets "$(set_of a 1 '"41:00.0"' nvidia-222)"
+	applies "define   $A0 41:00.0 nvidia-222 a/0" \
+		"$(waits 1 1 a 41:00.0). Did you mean '0000:41:00.0'?"
+	applies "" "$(waits 1 1 a 41:00.0)" # it is defined: the name is right
+}
+
+@test "a parent that is bound to another driver is reported as such, also in the first run" {
+	mkdir -p "$SYS/bus/pci/devices/0000:81:00.0" "$SYS/bus/pci/drivers/vfio-pci"
+	ln -s ../../drivers/vfio-pci "$SYS/bus/pci/devices/0000:81:00.0/driver"
+	sets "$(set_of a 1 '"0000:81:00.0"' nvidia-222)"
+	local why="Warning: 1 of 1 devices of set 'a' waits for parent 0000:81:00.0, which is bound to vfio-pci"
+	applies "define   $A0 0000:81:00.0 nvidia-222 a/0" "$why"
+	applies "" "$why"
 }
 
 @test "if part of the host cannot be read, nothing is changed" {
@@ -1078,8 +1103,9 @@ $U2 mtty mtty-1 manual"
 	definition card "$U2" t auto
 	mdevctl list -d --dumpjson >"$F"
 	applies_in_part 3 "" \
-		"Warning: No available instances of t on card for device $U2
-Warning: Device $U1 cannot be started: Parent mtty does not support mdev type mtty-3
+		"Warning: Device $U2 cannot be started: No available instances of t on card; running devices: $U3 (t)
+Warning: Device $U1 cannot be started: Parent mtty does not support mdev type mtty-3. It supports mtty-1 (Single \
+port serial), mtty-2 (Dual port serial)
 Error: 1 change failed; 1 of 2 devices are missing"
 	definition matrix "$U3" vfio_ap-passthrough auto
 	mdevctl list -d -p matrix --dumpjson >"$F"
@@ -1105,7 +1131,8 @@ Error: 1 change failed"
 	applies ""
 	mdevctl stop -u "$U1"
 	echo 0 >"$SYS/class/mdev_bus/mtty/mdev_supported_types/mtty-1/available_instances"
-	applies_in_part 3 "" "Warning: Device $U1 cannot be started: Parent matrix does not support mdev type other
-Warning: No available instances of mtty-1 on mtty for device $U1
+	applies_in_part 3 "" "Warning: Device $U1 cannot be started: Parent matrix does not support mdev type other. \
+It supports vfio_ap-passthrough (VFIO AP Passthrough Device)
+Warning: Device $U1 cannot be started: No available instances of mtty-1 on mtty
 Error: 1 change failed; 1 of 2 devices are missing"
 }

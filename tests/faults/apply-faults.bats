@@ -4,9 +4,10 @@
 # next run has the same result as an undisturbed one. With FAULTS=long (tests/tools/apply-long), programs are
 # killed at every system call, rather than only at those that change something after the lock is taken, and
 # races are run for hundreds of rounds.
-# shellcheck disable=SC2030,SC2031 # a subshell a test
+# shellcheck disable=SC2030,SC2031,SC2034 # a subshell a test; names are for random.bash
 bats_require_minimum_version 1.5.0
 load ../lib/world.bash
+load ../lib/random.bash
 
 setup() {
 	make_world "$BATS_TEST_TMPDIR/root"
@@ -188,5 +189,15 @@ sound() {
 		run -0 mdev-apply --dry-run "$F"
 		[[ -z $output ]]
 		sound
+	done
+}
+
+@test "apply ends whatever drivers, scripts and other programs do, and the run after the next changes nothing" {
+	local seed=${SEED:-$((SRANDOM % 1000000000))} rounds n
+	export LD_PRELOAD=$BUILD/fakekernel.so
+	MISHAPS=$BATS_TEST_TMPDIR/mishaps OUT=$BATS_TEST_TMPDIR/out
+	for n in $(seq "$(rounds 15)"); do
+		echo "SEED=$((seed + n))"
+		random_apply $((seed + n))
 	done
 }

@@ -102,6 +102,31 @@ static void report_doubts(struct apply *apply)
 	add_problem(apply, STATUS_OK, text);
 }
 
+static void add_absent(struct apply *apply, const char *parent)
+{
+	struct facts *facts = &apply->facts;
+
+	if (set_is_pattern(parent) || snapshot_find_parent(&apply->state, parent))
+		return;
+	facts->absent = mem_grow(facts->absent, facts->n_absent + 1, sizeof(*facts->absent));
+	facts->absent[facts->n_absent++] =
+		(struct absent_parent){ parent, reason_absent_name(apply->env, parent) };
+}
+
+/* Looks up the parents of the file that the snapshot does not know: a name may be misspelt. */
+static void find_absent(struct apply *apply)
+{
+	const struct desired *desired = &apply->desired;
+
+	for (size_t i = 0; i < desired->n_sets; i++)
+		for (size_t j = 0; j < desired->sets[i].n_parents; j++)
+			add_absent(apply, desired->sets[i].parents[j]);
+	for (size_t i = 0; i < desired->definitions.n; i++)
+		if (i == 0 || strcmp(desired->definitions.v[i].parent,
+				     desired->definitions.v[i - 1].parent) != 0)
+			add_absent(apply, desired->definitions.v[i].parent);
+}
+
 static bool stops_any(const struct plan *plan)
 {
 	for (size_t i = 0; i < plan->n_changes; i++)
@@ -115,6 +140,8 @@ static int read_and_plan(struct apply *apply, unsigned what, struct error *err)
 	plan_free(&apply->plan);
 	snapshot_free(&apply->state);
 	snapshot_read(apply->env, NULL, what, &apply->state);
+	if (apply->round == 1 && apply->facts.n_absent == 0)
+		find_absent(apply);
 	return plan_make(&apply->state, &apply->desired, &apply->facts, &apply->plan, err);
 }
 
@@ -207,9 +234,11 @@ static int run_change(struct apply *apply, struct plan_change *change, struct er
 	_cleanup_free_ char *was = change->broken ? mem_text("")
 				   : new	  ? NULL
 						  : json_definition_text(&change->before);
-	const struct change request = {
-		.action = change->action, .dev = &change->dev, .was = was, .unique = *change->set
-	};
+	const struct change request = { .action = change->action,
+					.dev = &change->dev,
+					.was = was,
+					.unless = *change->set ? UNLESS_DEFINED_ELSEWHERE
+							       : UNLESS_NAMED };
 
 	return pipeline_run(&apply->pipeline, &request, err);
 }

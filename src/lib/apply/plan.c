@@ -9,6 +9,7 @@
 #include "apply/capacity.h"
 #include "apply/plan.h"
 #include "set/types.h"
+#include "view/reason.h"
 
 /* All locations of a UUID on this host. */
 struct known {
@@ -110,6 +111,9 @@ void facts_free(struct facts *facts)
 	for (size_t i = 0; i < facts->n; i++)
 		free(facts->v[i].use);
 	free(facts->v);
+	for (size_t i = 0; i < facts->n_absent; i++)
+		free(facts->absent[i].words);
+	free(facts->absent);
 	mdev_list_free(&facts->full);
 	*facts = (struct facts){ 0 };
 }
@@ -333,14 +337,19 @@ static void note_running(struct work *w, const struct snapshot_device *dev, cons
 			    dev->uuid, dev->parent, dev->running->type, type);
 }
 
-static void note_waiting(struct work *w, size_t n, size_t all, const char *of_set,
+/* set NULL = the devices of a list of definitions. */
+static void note_waiting(struct work *w, size_t n, size_t all, const struct set *set,
 			 const struct capacity *at)
 {
-	const char *set = of_set ? of_set : "";
+	const struct snapshot_parent *parent = snapshot_find_parent(w->state, at->name);
+	const char *absent = parent && parent->absent ? parent->absent : "not present";
 
-	add_problem(w, STATUS_OK,
-		    "%zu of %zu devices%s%s%s wait%s for parent %s, which is not present", n, all,
-		    of_set ? " of set '" : "", set, of_set ? "'" : "", n == 1 ? "s" : "", at->name);
+	for (size_t i = 0; !parent && i < w->facts->n_absent; i++)
+		if (strcmp(w->facts->absent[i].parent, at->name) == 0)
+			absent = w->facts->absent[i].words;
+	add_problem(w, STATUS_OK, "%zu of %zu devices%s%s%s wait%s for parent %s, which is %s", n,
+		    all, set ? " of set '" : "", set ? set->name : "", set ? "'" : "",
+		    n == 1 ? "s" : "", at->name, absent);
 }
 
 static int find_type(const struct set *set, const struct snapshot_parent *parent,
@@ -354,6 +363,15 @@ static int find_type(const struct set *set, const struct snapshot_parent *parent
 				 parent->name);
 	if (types_match(parent->types, parent->n_types, set->device.type, ret, &why) == 0)
 		return 0;
+	return error_set(err, why.status, "Set '%s': 'mdev_type': %s", set->name, why.text);
+}
+
+static int no_type(const struct work *w, const struct set *set, const struct capacity *at,
+		   struct error *err)
+{
+	_cleanup_error_ struct error why = { 0 };
+
+	reason_set_of(w->state, at->parent, REASON_NO_TYPE, at->name, set->device.type, &why);
 	return error_set(err, why.status, "Set '%s': 'mdev_type': %s", set->name, why.text);
 }
 
@@ -397,9 +415,7 @@ static int add_named(const struct work *w, struct host_set *hs, const char *name
 	if (at->parent && find_type(set, at->parent, &type, err) < 0)
 		return -1;
 	if (at->parent && !type)
-		return error_set(err, STATUS_NOT_FOUND,
-				 "Set '%s': 'mdev_type': Parent %s does not support mdev type %s",
-				 set->name, name, set->device.type);
+		return no_type(w, set, at, err);
 	add_candidate(w, hs, at, type);
 	return 0;
 }
@@ -903,10 +919,14 @@ static void note_missing(struct work *w, const struct host_set *hs, size_t missi
 	w->plan.missing += missing;
 }
 
-static int no_candidates(const struct host_set *hs, struct error *err)
+static int no_candidates(const struct work *w, const struct host_set *hs, struct error *err)
 {
 	const struct set *set = hs->set;
 
+	/* What is said about the first parent that matches shows what was probably meant. */
+	for (size_t i = 0; i < w->capacities.n; i++)
+		if (w->capacities.v[i].parent && set_matches(set, w->capacities.v[i].name))
+			return no_type(w, set, &w->capacities.v[i], err);
 	if (hs->title)
 		return error_set(err, STATUS_NOT_FOUND,
 				 "Set '%s': no present parent in 'parents' supports type '%s'; a "
@@ -968,7 +988,7 @@ static void note_absent(struct work *w, const struct host_set *hs)
 
 		if (!at || at->waiting == 0)
 			continue;
-		note_waiting(w, at->waiting, hs->n_members, hs->set->name, at);
+		note_waiting(w, at->waiting, hs->n_members, hs->set, at);
 		at->waiting = 0;
 	}
 }
@@ -984,7 +1004,7 @@ static int put_set(struct work *w, struct host_set *hs, struct error *err)
 	for (size_t i = 0; i < hs->n_members; i++)
 		needed = needed || is_unplaced(&hs->members[i]);
 	if (list->n == 0 && needed)
-		return no_candidates(hs, err);
+		return no_candidates(w, hs, err);
 	list->on_card = mem_zero(w->capacities.n_cards + 1, sizeof(*list->on_card));
 	for (size_t i = 0; i < list->n; i++)
 		list->v[i].at->candidate = &list->v[i];
@@ -1099,23 +1119,18 @@ static bool start(struct work *w, const struct mdev *dev, bool several, bool inc
 static void explain(struct work *w, const struct mdev *dev)
 {
 	struct capacity *at = capacity_find(&w->capacities, dev->parent);
+	enum reason reason = reason_of(w->state, at->parent, dev->type);
+	_cleanup_error_ struct error why = { 0 };
 
-	if (!at->parent) {
+	if (reason == REASON_NO_PARENT) {
 		at->waiting++;
-	} else if (at->parent->has_types == ANSWER_UNKNOWN) {
-		add_problem(w, STATUS_FAILED,
-			    "Device %s cannot be started: Unable to read the types of parent %s",
-			    dev->uuid, dev->parent);
-	} else if (!snapshot_find_type(at->parent, dev->type)) {
-		add_problem(w, STATUS_NOT_FOUND,
-			    "Device %s cannot be started: Parent %s does not support mdev type %s",
-			    dev->uuid, dev->parent, dev->type);
-	} else {
-		add_problem(w, STATUS_NO_INSTANCES,
-			    "No available instances of %s on %s for device %s", dev->type,
-			    dev->parent, dev->uuid);
-		w->plan.missing++;
+		return;
 	}
+	if (reason == REASON_NONE) /* the plan starts other devices */
+		reason = REASON_NO_INSTANCES;
+	reason_set_of(w->state, at->parent, reason, dev->parent, dev->type, &why);
+	add_problem(w, why.status, "Device %s cannot be started: %s", dev->uuid, why.text);
+	w->plan.missing += reason == REASON_NO_INSTANCES;
 }
 
 /* Sets *ret_idle if the device should be running, but cannot be started here. */

@@ -33,9 +33,17 @@ struct fact {
 	char *use;	    /* owned: of FACT_IN_USE: words that follow its name; NULL = none */
 };
 
+/* A parent that is neither present nor has definitions, so that it is not part of the snapshot. */
+struct absent_parent {
+	const char *parent; /* borrowed from the file */
+	char *words;	    /* owned: what it is, with a hint: see reason_absent() */
+};
+
 struct facts {
 	struct fact *v; /* owned; sorted by UUID */
 	size_t n;
+	struct absent_parent *absent; /* owned */
+	size_t n_absent;
 	struct mdev_list full; /* types without an instance on a parent, contrary to sysfs */
 };
 

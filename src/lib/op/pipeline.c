@@ -36,8 +36,10 @@ static int check_new(const struct env *env, const struct change *change, struct 
 {
 	_cleanup_definitions_ struct definition_list found = { 0 };
 
-	if (!change->unique)
+	if (change->unless == UNLESS_DEFINED)
 		return defined_check_new(env, change->dev, err);
+	if (change->unless == UNLESS_NAMED) /* see defined_put() */
+		return 0;
 	defined_find_elsewhere(env, change->dev, &found);
 	if (found.unseen)
 		return error_set(err, STATUS_FAILED, "%s", found.unseen);

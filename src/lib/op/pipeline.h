@@ -29,6 +29,14 @@ void pipeline_open(struct pipeline *pipeline, const struct env *env, bool force)
 void pipeline_close(struct pipeline *pipeline);
 #define _cleanup_pipeline_ __attribute__((cleanup(pipeline_close)))
 
+/* What must not exist if a device is to be defined. */
+enum unless {
+	UNLESS_DEFINED, /* a file that defines it on this parent, whatever its name */
+	UNLESS_NAMED,	/* the file with its canonical name: the caller has read the others, of
+			   which there may be many */
+	UNLESS_DEFINED_ELSEWHERE, /* the same, or its definition on another parent */
+};
+
 /* A change of a device. */
 struct change {
 	enum action action;
@@ -36,7 +44,7 @@ struct change {
 	bool running;	  /* define: the device is running, and its script sets the attributes */
 	const char *was;  /* borrowed: modify, undefine: only if the definition still has this text
 			     (see defined_is()); NULL = whatever it is */
-	bool unique;	  /* define: only if the UUID is not defined on another parent */
+	enum unless unless; /* define */
 };
 
 /* Makes a change and logs the result to the journal. Returns 0 or -1, or 1 if a definition is not

@@ -62,3 +62,7 @@ char *reason_no_types(const struct env *env, const char *parent);
 /* Returns what a name that is not that of a parent stands for, in words that follow "parent": "not
  * present", "without driver", "bound to vfio-pci"; driver NULL = none. Owned by the caller. */
 char *reason_absent(const struct env *env, const char *name, const char *driver);
+
+/* The same for a name that is neither that of a parent nor of definitions, with a hint. Owned by
+ * the caller. */
+char *reason_absent_name(const struct env *env, const char *name);
