@@ -938,7 +938,9 @@ mtty-2, mtty-4"
 	same ""
 	[[ $stderr == *"Error: Set 'a': Unable to read the types of parent mtty" ]]
 	mdevctl list -d --dumpjson >"$F"
+	chmod 755 "$types"
 	mdevctl stop -u "$A0"
+	chmod 000 "$types"
 	run -1 --separate-stderr weak mdevctl apply "$F"
 	same ""
 	[[ $stderr == *"Device $A0 cannot be started: Unable to read the types of parent mtty"* ]]

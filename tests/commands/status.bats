@@ -405,7 +405,7 @@ users() {
 	run -0 --separate-stderr weak mdevctl status --json
 	same_stderr ""
 	[[ $(jq -c '[.parents[].devices[].in_use]' <<<"$output") == '[null,true]' ]]
-	[[ $(jq -r .unseen <<<"$output") == "Unable to determine whether all devices are in use" ]]
+	output=$(jq -r .unseen <<<"$output") same "Unable to determine whether all devices are in use"
 	chmod 755 "$PROC/1/fd"
 	run -0 users
 	[[ ${lines[0]} == '[false,null,null,null]' ]]
@@ -523,12 +523,14 @@ missing $U3 mtty mtty-2: not started"
 	same_stderr ""
 	local option
 	for option in --json --all --noheadings --uuid=$U1 --parent=mtty; do
-		run -1 --separate-stderr weak mdevctl status $option
+		run -1 --separate-stderr weak mdevctl status "$option"
 		[[ $output == *unknown* ]]
 		same_stderr ""
 	done
 	run -0 weak mdevctl status --parent=matrix
+	chmod 600 "$ROOT/run/mdevctl/$U1"
 	: >"$ROOT/run/mdevctl/$U1"
+	chmod 000 "$ROOT/run/mdevctl/$U1"
 	run -0 weak mdevctl status --check
 	rm "$ROOT/run/mdevctl/$U1"
 	chmod 111 "$ROOT/run/mdevctl"
@@ -546,8 +548,8 @@ missing $U3 mtty mtty-2: not started"
 unknown $U2 mtty mtty-1: definitions cannot be read"
 	same_stderr "Error: Unable to read /etc/mdevctl.d/mtty: Permission denied"
 	run -1 --separate-stderr weak mdevctl status --json
-	[[ $(jq -c '[.unseen, (.parents[].devices[] | .defined, .start, .attrs)]' <<<"$output") == \
-		'["Unable to read /etc/mdevctl.d/mtty: Permission denied",null,null,null,null,null,null]' ]]
+	output=$(jq -c '[.unseen, (.parents[].devices[] | .defined, .start, .attrs)]' <<<"$output") \
+		same '["Unable to read /etc/mdevctl.d/mtty: Permission denied",null,null,null,null,null,null]'
 	fails 1 "Error: Unable to read /etc/mdevctl.d/mtty: Permission denied" weak mdevctl status -u "$U3"
 	chmod 755 "$D/mtty"
 	chmod 000 "$D/mtty/$U1"
@@ -696,7 +698,7 @@ unprintable() {
 	mkdir -p "$D/mtty"
 	printf '{ "mdev_type": "mtty-1", "start": "auto", "%s": 1, }' "$bad" >"$D/mtty/$U1"
 	for option in --check --noheadings "--uuid=$U1"; do
-		mdevctl status $option >"$BATS_TEST_TMPDIR/out" 2>&1 || true
+		mdevctl status "$option" >"$BATS_TEST_TMPDIR/out" 2>&1 || true
 		[[ -s $BATS_TEST_TMPDIR/out ]]
 		run -1 unprintable "$BATS_TEST_TMPDIR/out"
 	done
@@ -715,7 +717,7 @@ unprintable() {
 	mdevctl status --json >"$BATS_TEST_TMPDIR/out" || true
 	run -1 unprintable "$BATS_TEST_TMPDIR/out"
 	jq -e . "$BATS_TEST_TMPDIR/out" >/dev/null
-	run -0 jq -r '.parents[].devices[] | select(.uuid == "'$U2'") | .reason' "$BATS_TEST_TMPDIR/out"
+	run -0 jq -r '.parents[].devices[] | select(.uuid == "'"$U2"'") | .reason' "$BATS_TEST_TMPDIR/out"
 }
 
 @test "JSON of apply is UTF-8 whatever a script prints or a file contains" {

@@ -179,9 +179,12 @@ add_script() {
 	chmod 755 "$ROOT/usr/lib/mdevctl/scripts.d/$1/$2"
 }
 
-# same WANTED: compares all of $output, and prints both if they differ.
+# same WANTED: compares all of $output, and prints both if they differ. Messages to ordinary users add that root is
+# required.
 same() {
-	if [[ $output != "$1" ]]; then
+	local got=$output wanted=$1
+	((EUID == 0)) || got=${got// (must be root)/} wanted=${wanted// (must be root)/}
+	if [[ $got != "$wanted" ]]; then
 		printf -- '--- wanted\n%s\n--- got\n%s\n' "$1" "$output"
 		return 1
 	fi
