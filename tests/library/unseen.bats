@@ -4,10 +4,15 @@
 bats_require_minimum_version 1.5.0
 load ../lib/world.bash
 
+# What messages say to an ordinary user.
+hint() {
+	((EUID == 0)) || echo " (must be root)"
+}
+
 setup() {
 	make_world "$BATS_TEST_TMPDIR/root"
 	definition mtty "$U1" mtty-1 auto
-	denied="Unable to read /etc/mdevctl.d/mtty: Permission denied"
+	denied="Unable to read /etc/mdevctl.d/mtty: Permission denied$(hint)"
 }
 
 @test "start does not treat an unreadable definition as missing" {
@@ -87,12 +92,71 @@ setup() {
 	fails 1 "Error: $denied" weak mdevctl list -d -u "$U1" -p mtty
 }
 
-@test "list -d warns about an unreadable directory and lists the others" {
+# libvirt takes what is not listed for removed, so nothing is printed.
+@test "list -d fails and prints nothing if it cannot read a directory" {
 	definition matrix "$U2" vfio_ap-passthrough
 	chmod 000 "$D/mtty"
-	run -0 --separate-stderr weak mdevctl list -d
+	fails 1 "Error: $denied" weak mdevctl list -d
+	fails 1 "Error: $denied" weak mdevctl list -d -v
+	fails 1 "Error: $denied" weak mdevctl list -d --dumpjson
+	fails 1 "Error: $denied" weak mdevctl list -d --dumpjson -p mtty
+	run -0 weak mdevctl list -d -p matrix
 	same "$U2 matrix vfio_ap-passthrough manual"
-	same_stderr "Warning: $denied"
+	fails 1 "Error: $denied" weak mdevctl list -d -u "$U2"
+	chmod 755 "$D/mtty"
+	chmod 000 "$D"
+	fails 1 "Error: Unable to read /etc/mdevctl.d: Permission denied$(hint)" weak mdevctl list -d --dumpjson
+	chmod 755 "$D"
+}
+
+@test "list and list -d print all devices or fail, however few file descriptors there are" {
+	local n whole options
+	definition matrix "$U2" vfio_ap-passthrough
+	running mtty "$U1" mtty-1
+	for options in "" --defined "--defined --dumpjson"; do
+		# shellcheck disable=SC2086 # several options
+		whole=$(mdev-list $options)
+		for n in 4 5 6 7 8 9 10; do # the first one is needed to load libraries
+			run --separate-stderr env -u LD_PRELOAD prlimit --nofile="$n" "$BUILD/mdev-list" $options 3>&-
+			((status == 0)) || [[ $status == 1 && -z $output && $stderr == "Error: "*"Too many open files" ]]
+			((status == 1)) || same "$whole"
+			((n < 10 || status == 0))
+		done
+	done
+}
+
+@test "a definition that cannot be read is neither invalid nor missing" {
+	local unreadable
+	unreadable="Unable to read /etc/mdevctl.d/mtty/$U1: Permission denied$(hint)"
+	chmod 000 "$D/mtty/$U1"
+	fails 1 "Error: $unreadable" weak mdevctl start -u "$U1"
+	fails 1 "Error: $unreadable" weak mdevctl modify -u "$U1" --manual
+	fails 1 "Error: $unreadable" weak mdevctl list -d -u "$U1"
+	run -0 --separate-stderr weak mdevctl list -d
+	same ""
+	same_stderr "Warning: $unreadable"
+	fails 1 "Warning: Start of $U1 on mtty failed: $unreadable
+Error: 1 of 1 devices on mtty could not be started: $U1" weak mdev-autostart mtty
+	running mtty "$U1" mtty-1
+	run -1 --separate-stderr weak mdevctl list -u "$U1"
+	same "$U1 mtty mtty-1 manual (defined)"
+	same_stderr "Error: $unreadable"
+}
+
+@test "a definition is not taken for invalid for lack of file descriptors" {
+	local command call
+	for command in "start -u $U1" "modify -u $U1 -m" "list -d" "list -d -u $U1" "autostart mtty"; do
+		# shellcheck disable=SC2086 # several arguments
+		set -- mdev-$command
+		call=$(strace -E LD_PRELOAD="$LD_PRELOAD" -e trace=openat "$@" 2>&1 |
+			sed -n "/\"\(.*\/\)\?$U1\"/=" | head -n 1)
+		definition mtty "$U1" mtty-1 auto
+		mdevctl stop -u "$U1" 2>/dev/null || :
+		run -1 --separate-stderr strace -qqq -o /dev/null -E LD_PRELOAD="$LD_PRELOAD" -e trace=openat \
+			-e "inject=openat:error=EMFILE:when=$call" "$@"
+		same ""
+		[[ $stderr == "Error: Unable to read /etc/mdevctl.d/mtty"*": Too many open files" ]]
+	done
 }
 
 @test "an invalid definition does not hide its running device from list -u" {

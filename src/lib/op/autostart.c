@@ -35,8 +35,7 @@ static void start_automatically(const struct op *op, struct pipeline *pipeline,
 
 	journal_status("Starting %zu of %zu: %s", progress->done + 1, progress->wanted, dev->uuid);
 	progress->done++;
-	if (definition->broken) {
-		error_set(&why, STATUS_INVALID, "%s", definition->broken);
+	if (definition_check(definition, &why) < 0) {
 		(void)pipeline_failed(op->env, ACTION_START, dev, &why);
 	} else {
 		int r = active_runs(op->env, dev, &why);

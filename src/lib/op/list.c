@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "host/parent.h"
 #include "script/callout.h"
 #include "op/list.h"
@@ -19,14 +21,22 @@ void listing_free(struct listing *listing)
 	*listing = (struct listing){ 0 };
 }
 
-/* An invalid definition: an error if its UUID was specified, otherwise a warning. */
-static int broken(const struct filter *filter, const struct definition *definition,
-		  struct error *err)
+/* An unusable definition: an error if its UUID was specified, otherwise a warning. */
+static int check(const struct filter *filter, const struct definition *definition,
+		 struct error *err)
 {
 	if (filter->uuid)
-		return error_set(err, STATUS_INVALID, "%s", definition->broken);
-	log_warning("%s", definition->broken);
+		return definition_check(definition, err);
+	if (definition->broken)
+		log_warning("%s", definition->broken);
 	return 0;
+}
+
+/* What is not listed would be taken for removed, so nothing is. */
+static int fail(struct listing *listing, const char *unseen, struct error *err)
+{
+	listing->n = 0;
+	return error_set(err, STATUS_FAILED, "%s", unseen);
 }
 
 /* The files of a parent that have other names than the canonical UUID. */
@@ -51,17 +61,20 @@ static int look_up(const struct env *env, const struct mdev *dev, struct others 
 /* Sets the start mode of a running device, and whether it is defined. */
 static int join_definition(const struct env *env, struct others *others,
 			   const struct filter *filter, struct mdev *dev, bool *ret_defined,
-			   struct error *err)
+			   char **unseen, struct error *err)
 {
 	_cleanup_definition_ struct definition definition = { 0 };
 
 	int r = look_up(env, dev, others, &definition);
-	if (r < 0)
+	if (r < 0 && r != -EACCES)
+		text_append(unseen, "; ", "Unable to read /etc/mdevctl.d/%s: %s", dev->parent,
+			    error_words(-r));
+	else if (r < 0) /* the directory is closed to ordinary users */
 		log_warning("Unable to tell whether %s is defined on %s: %s", dev->uuid,
 			    dev->parent, error_words(-r));
 	*ret_defined = r > 0;
 	dev->autostart = definition.dev.autostart;
-	return definition.broken ? broken(filter, &definition, err) : 0;
+	return check(filter, &definition, err);
 }
 
 static void ask_attributes(struct callouts *callouts, struct mdev *dev)
@@ -78,10 +91,9 @@ static void ask_attributes(struct callouts *callouts, struct mdev *dev)
 }
 
 /* A terminal is told why nothing is listed if the parent does not exist; a program is not. */
-static void hint_parent(const struct env *env, const struct filter *filter, size_t n,
-			const char *unseen)
+static void hint_parent(const struct env *env, const struct filter *filter, size_t n)
 {
-	if (n > 0 || !filter->parent || unseen || parent_present(env, filter->parent))
+	if (n > 0 || !filter->parent || parent_present(env, filter->parent))
 		return;
 	_cleanup_free_ char *why = reason_no_parent(env, filter->parent);
 	log_hint("%s", why);
@@ -103,14 +115,17 @@ int list_active(const struct env *env, const struct filter *filter, bool attribu
 		struct mdev *dev = &running->v[i];
 
 		ret->v[i].dev = dev;
-		if (join_definition(env, &others, filter, dev, &ret->v[i].in_both, err) < 0)
+		if (join_definition(env, &others, filter, dev, &ret->v[i].in_both, &running->unseen,
+				    err) < 0)
 			r = -1; /* the device is running nevertheless, and is listed */
 		if (attributes)
 			ask_attributes(&callouts, dev);
 	}
 	file_names_free(&others.files);
-	hint_parent(env, filter, ret->n, running->unseen);
-	return running->unseen ? error_set(err, STATUS_FAILED, "%s", running->unseen) : r;
+	if (running->unseen)
+		return fail(ret, running->unseen, err);
+	hint_parent(env, filter, ret->n);
+	return r;
 }
 
 /* Finds the devices that are running as they are defined. Both lists have the same order, so all
@@ -137,22 +152,20 @@ int list_defined(const struct env *env, const struct filter *filter, bool state,
 	int r = 0;
 
 	defined_find(env, filter, found);
+	if (found->unseen)
+		return fail(ret, found->unseen, err);
 	ret->v = mem_zero(found->n + 1, sizeof(*ret->v));
 	for (size_t i = 0; i < found->n; i++)
-		if (!found->v[i].broken)
-			ret->v[ret->n++].dev = &found->v[i].dev;
-		else if (broken(filter, &found->v[i], err) < 0)
+		if (check(filter, &found->v[i], err) < 0)
 			r = -1;
+		else if (!found->v[i].broken)
+			ret->v[ret->n++].dev = &found->v[i].dev;
 	if (state) {
 		active_find(env, filter, &ret->running);
 		if (ret->running.unseen)
 			log_warning("%s", ret->running.unseen);
 		join_state(ret);
 	}
-	hint_parent(env, filter, ret->n, found->unseen);
-	if (found->unseen && filter->uuid && ret->n == 0)
-		return error_set(err, STATUS_FAILED, "%s", found->unseen);
-	if (found->unseen)
-		log_warning("%s", found->unseen);
+	hint_parent(env, filter, ret->n);
 	return r;
 }

@@ -8,9 +8,10 @@
 
 /*
  * Lists devices by joining the two sets. libvirt runs this for every event of a device, so only the
- * required files are opened. An invalid definition is skipped with a warning; it is an error
- * (STATUS_INVALID) only if its UUID was specified. On error, *ret contains the devices that could
- * be read, which should still be printed.
+ * required files are opened. An unusable definition is skipped with a warning; it is an error (see
+ * definition_check()) only if its UUID was specified. *ret contains the devices to be printed, also
+ * on error; none if a directory could not be read, since those not listed would be taken for
+ * removed.
  */
 
 struct listed_device {

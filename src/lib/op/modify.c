@@ -46,8 +46,8 @@ static int load_definition(const struct op *op, struct mdev *ret, struct error *
 	if (found.n > 1)
 		return error_set(err, STATUS_FAILED,
 				 "Multiple definitions found for %s, specify a parent", op->uuid);
-	if (found.v[0].broken)
-		return error_set(err, STATUS_INVALID, "%s", found.v[0].broken);
+	if (definition_check(&found.v[0], err) < 0)
+		return -1;
 	*ret = found.v[0].dev;
 	found.v[0].dev = (struct mdev){ 0 }; /* moved */
 	return 0;

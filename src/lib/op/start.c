@@ -56,8 +56,8 @@ static int load_start(const struct start_request *request, struct mdev *ret, str
 		struct mdev *dev = &found.v[0].dev;
 
 		op_set_device(ret, NULL, dev->parent, NULL);
-		if (found.v[0].broken)
-			return error_set(err, STATUS_INVALID, "%s", found.v[0].broken);
+		if (definition_check(&found.v[0], err) < 0)
+			return -1;
 		if (request->type) {
 			op_set_device(ret, NULL, NULL, request->type);
 			if (reason_resolve_type(request->env, dev->parent, &ret->type, err) < 0)

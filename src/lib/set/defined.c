@@ -44,6 +44,14 @@ static char *path_of_parent(const char *parent)
 	return mem_printf(DIR_PATH "/%s", parent);
 }
 
+int definition_check(const struct definition *definition, struct error *err)
+{
+	if (!definition->broken)
+		return 0;
+	return error_set(err, definition->unreadable ? STATUS_FAILED : STATUS_INVALID, "%s",
+			 definition->broken);
+}
+
 void definition_free(struct definition *definition)
 {
 	mdev_free(&definition->dev);
@@ -91,10 +99,16 @@ static void load_text(int r, const char *text, size_t len, const char *name, str
 
 	if (r < 0) {
 		ret->broken = mem_printf("Unable to read %s: %s", where, reason(r));
-		ret->unreadable = r != -EINVAL && r != -EFBIG && r != -ENOENT;
+		ret->unreadable = r != -EINVAL && r != -EFBIG && r != -ENOENT && r != -ELOOP;
 	} else if (json_read_definition(text, len, where, false, &ret->dev, &err) < 0) {
 		ret->broken = mem_text(err.text);
 	}
+}
+
+/* Whether an error says something about the reader, and nothing about the file. */
+static bool is_shortage(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOMEM;
 }
 
 /* Reads a file in the directory of the parent into ret, whose UUID and parent are set. path is its
@@ -106,6 +120,8 @@ static int load(int dirfd, const char *path, struct definition *ret)
 	size_t len = 0;
 
 	int r = file_read(dirfd, path, &text, &len);
+	if (r < 0 && is_shortage(-r))
+		return r;
 	int found = r < 0 ? exists(dirfd, path) : 1; /* it may be a dangling link */
 	if (found <= 0)
 		return found;

@@ -21,6 +21,8 @@ struct definition {
 	char *broken;	 /* owned: why the definition is unusable; NULL = it is usable */
 	bool unreadable; /* broken because it cannot be read: its contents are unknown */
 };
+/* Fails if a definition is unusable: STATUS_INVALID, or STATUS_FAILED if it cannot be read. */
+int definition_check(const struct definition *definition, struct error *err);
 void definition_free(struct definition *definition);
 #define _cleanup_definition_ __attribute__((cleanup(definition_free)))
 
@@ -36,7 +38,7 @@ void definition_free_all(struct definition_list *list);
 
 /* Returns all definitions that match, sorted by parent and UUID. They include unreadable and
  * invalid ones, with the reason in `broken`; files that are not definitions are ignored with a
- * warning. Directories that cannot be read are recorded in ret->unseen. If /etc/mdevctl.d does not
+ * warning. What cannot be read at all, such as directories, is recorded in ret->unseen. If /etc/mdevctl.d does not
  * exist, the set is empty. */
 void defined_find(const struct env *env, const struct filter *filter, struct definition_list *ret);
 
