@@ -219,10 +219,82 @@ $U1 mtty mtty-1 manual"
 		mdevctl define -p mtty --jsonfile /dev/zero
 }
 
-@test "define --jsonfile does not wait for a writer of a FIFO" {
+@test "define, start and apply wait for the writer of a FIFO and read all that it writes" {
+	local command fifo=$BATS_TEST_TMPDIR/json
+	mkfifo "$fifo"
+	for command in "define -u $U1 -p mtty --jsonfile" "start -u $U2 -p mtty --jsonfile" "apply"; do
+		# shellcheck disable=SC2086 # several arguments
+		mdevctl $command "$fifo" 3>&- >/dev/null &
+		wait_for sleeps $! "mdev-${command%% *}"
+		exec {writer}>"$fifo"
+		if [[ $command == apply ]]; then
+			printf '{"desktops": {"mdev_type":"mtty-1","start":"manual",' >&"$writer"
+			printf '"parents":["mtty"],"count":1}}' >&"$writer"
+		else
+			printf '{"mdev_type":"mtty-1",' >&"$writer"
+			printf '"start":"manual"}' >&"$writer"
+		fi
+		exec {writer}>&-
+		wait $!
+	done
+	run -0 mdevctl list -d -p mtty
+	((${#lines[@]} == 2))
+	run -0 mdevctl list
+	same "$U2 mtty mtty-1 manual"
+}
+
+@test "a command that waits for the writer of a FIFO can be interrupted" {
 	mkfifo "$BATS_TEST_TMPDIR/json"
-	fails 8 "Error: Invalid JSON in $BATS_TEST_TMPDIR/json: unexpected end at line 1 column 1" \
-		mdevctl define -p mtty --jsonfile "$BATS_TEST_TMPDIR/json"
+	mdev-define -p mtty --jsonfile "$BATS_TEST_TMPDIR/json" 3>&- &
+	wait_for sleeps $! mdev-define
+	kill $!
+	local ended=0
+	wait $! || ended=$?
+	((ended == 143))
+	run -0 mdevctl list -d
+	same ""
+}
+
+@test "define --jsonfile waits for standard input that does not block" {
+	mkfifo "$BATS_TEST_TMPDIR/json"
+	exec {writer}<>"$BATS_TEST_TMPDIR/json"
+	python3 -c 'import fcntl, os, sys
+fd = os.open(sys.argv[1], os.O_RDONLY | os.O_NONBLOCK)
+os.dup2(fd, 0)
+os.execvp(sys.argv[2], sys.argv[2:])' "$BATS_TEST_TMPDIR/json" \
+		mdev-define -u "$U1" -p mtty --jsonfile - 3>&- {writer}>&- &
+	wait_for sleeps $! mdev-define
+	printf '{"mdev_type":"mtty-1","start":"manual"}' >&"$writer"
+	exec {writer}>&-
+	wait $!
+	run -0 mdevctl list -d
+	same "$U1 mtty mtty-1 manual"
+}
+
+# With sudo, a user may name files that only root can read.
+@test "an invalid file is quoted only to users who can read it" {
+	local file=$BATS_TEST_TMPDIR/secret command user by
+	local place="Invalid JSON in $file: text without quotes at line 1 column 1"
+	local quoted="Error: $place
+  root:\$y\$secret
+  ^"
+	echo 'root:$y$secret' >"$file"
+	user=$((EUID + 1000))
+	for command in "define -p mtty --jsonfile" "modify -u $U1 -p mtty --jsonfile" "start -p mtty --jsonfile" apply; do
+		# shellcheck disable=SC2086 # several arguments
+		set -- mdevctl $command
+		fails 8 "$quoted" "$@" "$file"
+		for by in SUDO_UID PKEXEC_UID; do
+			fails 8 "Error: $place" env $by=$user "$@" "$file"
+			fails 8 "Error: $place" env $by= "$@" "$file"
+			fails 8 "Error: $place" env $by=x "$@" "$file"
+			fails 8 "$quoted" env $by=0 "$@" "$file"
+			fails 8 "$quoted" env $by=$EUID "$@" "$file"
+			fails 8 "${quoted/$file/standard input}" env $by=$user "$@" - <"$file"
+			fails 8 "${quoted/$file//dev/stdin}" env $by=$user "$@" /dev/stdin <"$file"
+		done
+		fails 8 "Error: $place" env DOAS_USER=somebody "$@" "$file"
+	done
 }
 
 @test "define --jsonfile reads a pipe, regardless of its name" {

@@ -58,8 +58,6 @@ kinds() {
 	kinds
 	for command in define start; do
 		file=$([[ $command == define ]] && echo file || echo jsonfile)
-		refused 8 "Invalid JSON in $T/fifo: unexpected end at line 1 column 1" \
-			mdevctl "$command" -p mtty --jsonfile "$T/fifo"
 		refused 1 "Unable to read $file \"$T/directory\": Is a directory" \
 			mdevctl "$command" -p mtty --jsonfile "$T/directory"
 		refused 1 "Unable to read $file \"$T/loop\": Too many levels of symbolic links" \

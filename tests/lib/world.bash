@@ -24,7 +24,7 @@ make_world() {
 	add_attribute matrix vfio_ap-passthrough assign_domain
 	export MDEVCTL_ENV_ROOT=$ROOT
 	export PATH=$BUILD:$PATH
-	unset MDEVCTL_LOG NO_COLOR
+	unset MDEVCTL_LOG NO_COLOR SUDO_UID PKEXEC_UID DOAS_USER
 	D=$ROOT/etc/mdevctl.d
 	SYS=$ROOT/sys
 	DEVICES=$ROOT/sys/bus/mdev/devices

@@ -121,6 +121,11 @@ broken_as() {
 @test "a FIFO in place of a definition is invalid, and is not waited for" {
 	mkfifo "$FILE"
 	broken_as "Unable to read /etc/mdevctl.d/mtty/$U1: not a regular file"
+	exec {fifo}<>"$FILE"
+	echo '{"mdev_type":"mtty-1","start":"manual"}' >&"$fifo"
+	broken_as "Unable to read /etc/mdevctl.d/mtty/$U1: not a regular file"
+	read -r -u "$fifo" line
+	output=$line same '{"mdev_type":"mtty-1","start":"manual"}'
 }
 
 @test "a definition of more than 1 MiB is invalid" {

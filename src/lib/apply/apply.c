@@ -21,17 +21,16 @@
 
 static int read_file(struct apply *apply, const char *file, bool prune, struct error *err)
 {
-	const char *name = op_file_name(file);
-	_cleanup_free_ char *text = NULL;
-	size_t len;
+	_cleanup_file_ struct op_file json;
 
-	int r = op_read_file(file, DESIRED_LIMIT, &text, &len);
+	int r = op_read_file(file, DESIRED_LIMIT, &json);
 	if (r < 0)
 		return error_set(err, r == -EFBIG ? STATUS_INVALID : STATUS_FAILED,
-				 name == file ? "Unable to read file \"%s\": %s"
-					      : "Unable to read %s: %s",
-				 name, error_words(-r));
-	return desired_read(text, len, name, prune, &apply->desired, err);
+				 json.name == file ? "Unable to read file \"%s\": %s"
+						   : "Unable to read %s: %s",
+				 json.name, error_words(-r));
+	r = desired_read(json.text, json.len, json.name, prune, &apply->desired, err);
+	return r < 0 ? op_file_error(&json, err) : 0;
 }
 
 static void add_problem(struct apply *apply, enum status status, const char *text)

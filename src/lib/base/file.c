@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -118,6 +119,15 @@ int file_open_dir(int dirfd, const char *path)
 	return fd < 0 ? -errno : fd;
 }
 
+/* Waits for a pipe that was opened with O_NONBLOCK, such as standard input. Returns true. */
+static bool wait_for_text(int fd)
+{
+	struct pollfd input = { .fd = fd, .events = POLLIN };
+
+	(void)poll(&input, 1, -1); /* on errors, reading is tried again */
+	return true;
+}
+
 /* Reads what fits behind len, with room for a NUL. Returns as read(). */
 static ssize_t read_more(int fd, char *text, size_t len, size_t room)
 {
@@ -125,7 +135,7 @@ static ssize_t read_more(int fd, char *text, size_t len, size_t room)
 
 	do
 		n = read(fd, text + len, room - len - 1);
-	while (n < 0 && errno == EINTR);
+	while (n < 0 && (errno == EINTR || (errno == EAGAIN && wait_for_text(fd))));
 	return n < 0 ? -errno : n;
 }
 
@@ -175,20 +185,24 @@ int file_read(int dirfd, const char *path, char **ret_text, size_t *ret_len)
 	/* O_NONBLOCK: do not block on a FIFO without a writer; it is rejected below. */
 	_cleanup_close_ int fd = openat(dirfd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0)
-		return -errno;
+		return errno == ENXIO ? -EINVAL : -errno; /* a socket */
 	_cleanup_free_ char *text = mem_grow(NULL, FIRST_ROOM, 1);
-	ssize_t n = read_more(fd, text, 0, FIRST_ROOM);
-	/* A regular file gives all it has, and most definitions are short: then nothing else has to
-	 * be asked, and list asks thousands. */
+	/* pread() takes nothing out of a FIFO, a socket or a terminal: it fails. A regular file
+	 * gives all it has, and most definitions are short: then nothing else has to be asked, and
+	 * list asks thousands. */
+	ssize_t n = pread(fd, text, FIRST_ROOM - 1, 0);
+	int error = errno;
 	bool whole = n > 0 && n + 1 < FIRST_ROOM;
 	if (!whole && fstat(fd, &st) < 0)
 		return -errno;
 	if (!whole && !S_ISREG(st.st_mode))
 		return -EINVAL;
 	if (n < 0)
-		return (int)n;
+		return -error;
 	text[n] = '\0';
 	*ret_len = (size_t)n;
+	if (!whole && lseek(fd, n, SEEK_SET) < 0)
+		return -errno;
 	int r = whole ? 0 : read_rest(fd, FILE_LIMIT, &text, (size_t)n, ret_len);
 	if (r < 0)
 		return r;

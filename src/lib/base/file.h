@@ -34,11 +34,12 @@ bool file_is_missing(int error);
 /* Opens a directory for *at() calls. Returns the fd, which the caller owns. */
 int file_open_dir(int dirfd, const char *path);
 
-/* Reads a regular file. -ELOOP: the path is a symbolic link; -EINVAL: not a regular file; -EFBIG:
- * larger than FILE_LIMIT. The text is NUL-terminated; *ret_len excludes the NUL. */
+/* Reads a regular file, following links. -EINVAL: not a regular file, of which nothing is read;
+ * -EFBIG: larger than FILE_LIMIT. The text is NUL-terminated; *ret_len excludes the NUL. */
 int file_read(int dirfd, const char *path, char **ret_text, size_t *ret_len);
 
-/* Reads an open file, pipe or socket until its end, with the same limit. */
+/* Reads an open file, pipe or socket until its end, also if it has O_NONBLOCK set; -EFBIG: larger
+ * than limit. */
 int file_read_fd(int fd, size_t limit, char **ret_text, size_t *ret_len);
 
 /* Reads a sysfs file of at most one page into buf, without trailing white space. */

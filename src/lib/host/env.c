@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -70,6 +72,21 @@ void env_close(struct env *env)
 	mem_close(&env->root);
 	mem_close(&env->kmsg);
 	env->root = -1;
+}
+
+/* Whether a UID that sudo or pkexec has set, if any, is that of root or of the owner. */
+static bool may_read(const char *text, uid_t owner)
+{
+	unsigned uid;
+
+	return !text || (text_number(text, UINT_MAX, &uid) && (uid == 0 || uid == owner));
+}
+
+bool env_may_quote(uid_t owner)
+{
+	return !getauxval(AT_SECURE) && !secure_getenv("DOAS_USER") &&
+	       may_read(secure_getenv("SUDO_UID"), owner) &&
+	       may_read(secure_getenv("PKEXEC_UID"), owner);
 }
 
 bool env_is_host(const struct env *env)

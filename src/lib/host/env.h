@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "base/error.h"
 
@@ -28,6 +29,11 @@ int env_open(struct env *ret, struct error *err);
 void env_open_kmsg(struct env *env);
 void env_close(struct env *env);
 #define _cleanup_env_ __attribute__((cleanup(env_close)))
+
+/* Whether messages may quote a file of this owner that the user of the program has named: with
+ * sudo, run0, pkexec or doas, a user can name files that only root can read. That of another user
+ * is quoted only if the program was started without them. */
+bool env_may_quote(uid_t owner);
 
 /* Whether the root directory is that of the host: the journal and udev are used only then. */
 bool env_is_host(const struct env *env);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -22,43 +24,50 @@ void op_set_device(struct mdev *dev, const char *uuid, const char *parent, const
 }
 
 /* Opens a file that was given on the command line. Standard input is used directly, as opening
- * /dev/stdin fails for a socket. O_NONBLOCK is set only while opening, so that a FIFO without a
- * writer is read as an empty file. */
-static int open_file(const char *path)
+ * /dev/stdin fails for a socket. */
+static int open_file(const char *path, bool standard)
+{
+	int fd = standard ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
+			  : open(path, O_RDONLY | O_NOCTTY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int op_read_file(const char *path, size_t limit, struct op_file *ret)
 {
 	bool standard = strcmp(path, "/dev/stdin") == 0 || strcmp(path, "-") == 0;
-	int fd = standard ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
-			  : open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	struct stat st;
 
+	*ret = (struct op_file){ .name = strcmp(path, "-") == 0 ? "standard input" : path };
+	_cleanup_close_ int fd = open_file(path, standard);
 	if (fd < 0)
-		return -errno;
-	if (!standard)
-		(void)fcntl(fd, F_SETFL, 0); /* cannot fail for a new file descriptor */
-	return fd;
+		return fd;
+	ret->hidden = !standard && (fstat(fd, &st) < 0 || !env_may_quote(st.st_uid));
+	return file_read_fd(fd, limit, &ret->text, &ret->len);
 }
 
-int op_read_file(const char *path, size_t limit, char **ret_text, size_t *ret_len)
+void op_free_file(struct op_file *file)
 {
-	_cleanup_close_ int fd = open_file(path);
-
-	return fd < 0 ? fd : file_read_fd(fd, limit, ret_text, ret_len);
+	free(file->text);
 }
 
-const char *op_file_name(const char *path)
+int op_file_error(const struct op_file *file, struct error *err)
 {
-	return strcmp(path, "-") == 0 ? "standard input" : path;
+	if (file->hidden) /* the lines follow the sentence */
+		err->text[strcspn(err->text, "\n")] = '\0';
+	return -1;
 }
 
 int op_read_jsonfile(const char *path, const char *noun, struct mdev *ret, struct error *err)
 {
-	_cleanup_free_ char *text = NULL;
-	size_t len;
+	_cleanup_file_ struct op_file file;
 
-	int r = op_read_file(path, FILE_LIMIT, &text, &len);
+	int r = op_read_file(path, FILE_LIMIT, &file);
 	if (r < 0)
 		return error_set(err, STATUS_FAILED, "Unable to read %s \"%s\": %s", noun, path,
 				 error_words(-r));
-	return json_read_definition(text, len, op_file_name(path), true, ret, err);
+	r = json_read_definition(file.text, file.len, file.name, true, ret, err);
+	return r < 0 ? op_file_error(&file, err) : 0;
 }
 
 char *op_start_hint(const struct op *op, const struct mdev *dev)

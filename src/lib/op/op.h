@@ -101,11 +101,21 @@ int op_autostart(const struct op *op, struct error *err);
 /* Sets the values that are given (not NULL). */
 void op_set_device(struct mdev *dev, const char *uuid, const char *parent, const char *type);
 
-/* Reads a file that was given on the command line; /dev/stdin and - are standard input. */
-int op_read_file(const char *path, size_t limit, char **ret_text, size_t *ret_len);
+/* A JSON file that was given on the command line; /dev/stdin and - are standard input. */
+struct op_file {
+	const char *name; /* borrowed: what it is called in messages */
+	char *text;	  /* owned */
+	size_t len;
+	bool hidden; /* messages must not quote it */
+};
+/* Returns 0 or -errno; ret->name is always set. A FIFO is waited for. */
+int op_read_file(const char *path, size_t limit, struct op_file *ret);
+void op_free_file(struct op_file *file);
+#define _cleanup_file_ __attribute__((cleanup(op_free_file)))
 
-/* Returns what the file is called in messages. */
-const char *op_file_name(const char *path);
+/* Removes the lines that an error in the text of the file quotes, if it must not be quoted. Returns
+ * -1. */
+int op_file_error(const struct op_file *file, struct error *err);
 
 /* Reads the file of --jsonfile into dev. noun is the term for it in the error message. */
 int op_read_jsonfile(const char *path, const char *noun, struct mdev *ret, struct error *err);
