@@ -38,8 +38,8 @@ void definition_free_all(struct definition_list *list);
 
 /* Returns all definitions that match, sorted by parent and UUID. They include unreadable and
  * invalid ones, with the reason in `broken`; files that are not definitions are ignored with a
- * warning. What cannot be read at all, such as directories, is recorded in ret->unseen. If /etc/mdevctl.d does not
- * exist, the set is empty. */
+ * warning. What cannot be read at all, such as directories, is recorded in ret->unseen. If
+ * /etc/mdevctl.d does not exist, the set is empty. */
 void defined_find(const struct env *env, const struct filter *filter, struct definition_list *ret);
 
 /* The same for the definitions of dev->uuid on other parents than dev->parent, under its canonical
