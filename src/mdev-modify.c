@@ -6,7 +6,7 @@ static const struct cli_use uses[] = {
 	{ CLI_UUID, "UUID of the device" },
 	{ CLI_ALL, "Modify all definitions (requires --auto or --manual)" },
 	{ CLI_PARENT, "Parent of the definition; with --all, also a card" },
-	{ CLI_TYPE, "New type of the device (requires another change)" },
+	{ CLI_TYPE, "New type of the device" },
 	{ CLI_ADDATTR, "Add an attribute, at --index or at the end" },
 	{ CLI_DELATTR, "Remove the attribute at --index or the last one" },
 	{ CLI_INDEX, "Index of the attribute, starting at 0" },
@@ -26,11 +26,12 @@ static const struct cli_rule rules[] = {
 	{ CLI_ONE_OF, 0, CLI_UUID | CLI_ALL },
 	{ CLI_NEEDS, CLI_ALL, CLI_AUTO | CLI_MANUAL },
 	{ CLI_EXCLUDES, CLI_ALL, CLI_LIVE | CLI_TYPE },
-	{ CLI_ONE_OF, 0, CLI_AUTO | CLI_MANUAL | CLI_ADDATTR | CLI_DELATTR | CLI_JSONFILE },
+	{ CLI_ONE_OF, CLI_TYPE, CLI_AUTO | CLI_MANUAL | CLI_ADDATTR | CLI_DELATTR | CLI_JSONFILE },
 	{ CLI_NEEDS, CLI_ADDATTR, CLI_VALUE },
 	{ CLI_NEEDS, CLI_VALUE, CLI_ADDATTR },
 	{ CLI_EXCLUDES, CLI_INDEX | CLI_VALUE, CLI_AUTO | CLI_MANUAL | CLI_JSONFILE | CLI_LIVE },
 	{ CLI_EXCLUDES, CLI_TYPE, CLI_JSONFILE | CLI_LIVE },
+	{ CLI_NEEDS, CLI_INDEX, CLI_ADDATTR | CLI_DELATTR },
 	{ 0 },
 };
 
@@ -45,7 +46,8 @@ static int run(const struct cli *cli, struct env *env, struct error *err)
 static const struct cli_spec spec = {
 	.command = "modify",
 	.summary = "Modify the definition of a mediated device, or a running device.",
-	.usage = { "--uuid=UUID {--auto | --manual | --addattr=ATTRIBUTE | --delattr} [OPTIONS]",
+	.usage = { "--uuid=UUID {--auto | --manual | --addattr=ATTRIBUTE | --delattr | "
+		   "--type=TYPE} [OPTIONS]",
 		   "--uuid=UUID --parent=PARENT --jsonfile=FILE [OPTIONS]",
 		   "--all {--auto | --manual} [--parent=PARENT] [OPTIONS]" },
 	.uses = uses,

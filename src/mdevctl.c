@@ -114,10 +114,20 @@ static int help(const char *name)
 	return (int)out_done();
 }
 
+/* A link to this program whose name ends like this is the program of that name, as in mdevctl. */
+static bool is_lsmdev(const char *path)
+{
+	size_t n = strlen(path), end = strlen("lsmdev");
+
+	return n >= end && strcmp(path + n - end, "lsmdev") == 0;
+}
+
 int main(int argc, char *argv[])
 {
 	const char *name = argc > 1 ? argv[1] : NULL;
 
+	if (argc > 0 && is_lsmdev(argv[0]))
+		return list_main(argc, argv);
 	if (!name) {
 		print_help(stderr);
 		return STATUS_USAGE;

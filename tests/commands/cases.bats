@@ -236,6 +236,8 @@ END
 {}'
 	mistake "comment" 1 3 '{ /* a */ }' <<<'{ /* a */ }'
 	mistake "true, false or null in capital letters" 1 8 '{ "x": True }' <<<'{ "x": True }'
+	mistake "name without quotes" 1 3 '{ true: 1 }' <<<'{ true: 1 }'
+	mistake "true, false or null in capital letters" 1 3 '{ NULL: 1 }' <<<'{ NULL: 1 }'
 	mistake "text without quotes" 1 16 '{ "mdev_type": nvidia-300 }' <<<'{ "mdev_type": nvidia-300 }'
 }
 

@@ -198,17 +198,50 @@ $U1 mtty mtty-1 manual
 }
 
 @test "modify requires exactly one change" {
-	local text="Exactly one of the options --auto, --manual, --addattr, --delattr or --jsonfile is required"
+	local text="Exactly one of the options --auto, --manual, --addattr, --delattr or --jsonfile is required, or --type"
 	local one two
 	wrong_usage "$text" modify -u "$U1"
-	wrong_usage "$text" modify -u "$U1" -t mtty-1
 	wrong_usage "$text" modify -u "$U1" --index=0
 	wrong_usage "$text" modify -u "$U1" --live
 	for one in --auto --manual --addattr=a --delattr --jsonfile=x; do
 		for two in --auto --manual --addattr=a --delattr --jsonfile=x; do
 			[[ $one == "$two" ]] || wrong_usage "$text" modify -u "$U1" --value=v $one $two
+			[[ $one == "$two" ]] || wrong_usage "$text" modify -u "$U1" -t mtty-2 --value=v $one $two
 		done
 	done
+}
+
+@test "modify --type is a change of its own" {
+	definition mtty "$U1" mtty-1 auto '[{"a": "1"}]'
+	run -0 mdevctl modify -u "$U1" -t mtty-2
+	run -0 mdevctl list -dv
+	same "$U1 mtty mtty-2 auto
+  Attrs:
+    @{0}: {\"a\":\"1\"}"
+	run -0 mdevctl modify -u "$U1" --type="Single port serial"
+	run -0 mdevctl modify -u "$U1" --type=mtty-2 --manual
+	run -0 mdevctl list -d
+	same "$U1 mtty mtty-2 manual"
+	wrong_usage "Option --index requires --addattr or --delattr" modify -u "$U1" -t mtty-1 --index=0
+	wrong_usage "Option --type cannot be used with --live" modify -u "$U1" -t mtty-1 --live
+	fails 3 "Error: Mediated device $U2 is not defined" mdevctl modify -u "$U2" -t mtty-1
+}
+
+@test "a parent that no device can have is refused by all commands" {
+	local parent
+	for parent in scripts.d .hidden . .. a/b "" $'a\nb' $'\xff'; do
+		run -2 mdevctl define -p "$parent" -t mtty-1
+		run -2 mdevctl undefine -u "$U1" -p "$parent"
+		run -2 mdevctl modify -u "$U1" -p "$parent" -a
+		run -2 mdevctl start -p "$parent" -t mtty-1
+		run -2 mdevctl list -p "$parent"
+		run -2 mdevctl types -p "$parent"
+		run -2 mdevctl start-parent-mdevs "$parent"
+		run -2 mdevctl start -u "$U1:$parent"
+		run -2 mdevctl status -p "$parent"
+	done
+	run -0 find "$D" -mindepth 1 ! -name .lock
+	same ""
 }
 
 @test "modify requires attributes and values together" {
@@ -259,7 +292,7 @@ Device $U1 has no attributes" mdevctl modify -u "$U1" --delattr --index=42949672
 
 @test "a parent name may have 255 bytes, spaces and non-ASCII letters" {
 	local name
-	for name in "$(printf 'a%.0s' {1..255})" "a b" "größe" "0000:00:02.0" ...; do
+	for name in "$(printf 'a%.0s' {1..255})" "a b" "größe" "0000:00:02.0" a...; do
 		run -0 mdevctl list -p "$name"
 		same ""
 	done

@@ -405,6 +405,34 @@ $D/matrix"
 	same "$D/mtty"
 }
 
+@test "what is no attribute of a device is never stored" {
+	local name text json=$BATS_TEST_TMPDIR/json
+	for name in remove uevent driver_override vfio-dev/vfio0/uevent; do
+		text="Invalid $json: '$name' is not an attribute that can be set"
+		printf '{"mdev_type":"mtty-1","start":"manual","attrs":[{"a":"1"},{"%s":"1"}]}' "$name" >"$json"
+		fails 8 "Error: $text" mdevctl define -p mtty --jsonfile "$json"
+		fails 8 "Error: $text" mdevctl modify -u "$U1" -p mtty --jsonfile "$json"
+		fails 8 "Error: $text" mdevctl start -p mtty --jsonfile "$json"
+		wrong_usage "Option '--addattr' has invalid value '$name': not the name of an attribute" \
+			modify -u "$U1" --addattr="$name" --value=1
+		printf '{"s":{"mdev_type":"mtty-1","start":"manual","attrs":[{"%s":"1"}],"parents":["mtty"],"count":1}}' \
+			"$name" >"$json"
+		run -8 --separate-stderr mdevctl apply "$json"
+		[[ $stderr == *"'$name' is not an attribute that can be set" ]]
+		add_script callouts answers <<-END
+			#!/bin/sh
+			[ "\$4 \$6" = "get attributes" ] || exit 2
+			echo '[{"$name":"1"}]'
+		END
+		running mtty "$U2" mtty-1
+		run -8 --separate-stderr mdevctl define -u "$U2"
+		[[ $stderr == *"'$name' is not an attribute that can be set" ]]
+		run -0 mdevctl stop -u "$U2"
+	done
+	run -0 find "$D" -mindepth 1 ! -name .lock
+	same ""
+}
+
 @test "define reports that the directory of the parent is a file" {
 	: >"$D/mtty"
 	fails 1 "Error: Unable to write /etc/mdevctl.d/mtty/$U1: Not a directory" \
@@ -412,8 +440,10 @@ $D/matrix"
 }
 
 @test "define rejects parents whose definitions would not be found" {
-	fails 8 "Error: Invalid parent name 'scripts.d'" mdevctl define -u "$U1" -p scripts.d -t mtty-1
-	fails 8 "Error: Invalid parent name '.hidden'" mdevctl define -u "$U1" -p .hidden -t mtty-1
+	wrong_usage "Option '--parent' has invalid value 'scripts.d': not the name of a parent" \
+		define -u "$U1" -p scripts.d -t mtty-1
+	wrong_usage "Option '--parent' has invalid value '.hidden': not the name of a parent" \
+		define -u "$U1" -p .hidden -t mtty-1
 	run -0 find "$D" -mindepth 1 ! -name .lock
 	same ""
 }

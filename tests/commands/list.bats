@@ -373,6 +373,18 @@ $U2 mtty mtty-1 manual"
 Warning: Unable to get the attributes of $U2: Invalid JSON received from callout script \"$script\": Invalid answer: invalid JSON format for attribute \"a\": value must be of type str"
 }
 
+@test "list is run if the name of the program ends with lsmdev" {
+	running mtty "$U1" mtty-1
+	local name
+	for name in lsmdev xlsmdev a-lsmdev; do
+		ln -s "$BUILD/mdevctl" "$BATS_TEST_TMPDIR/$name"
+		run -0 "$BATS_TEST_TMPDIR/$name"
+		same "$U1 mtty mtty-1 manual"
+	done
+	ln -s "$BUILD/mdevctl" "$BATS_TEST_TMPDIR/lsmdevx"
+	run -2 "$BATS_TEST_TMPDIR/lsmdevx"
+}
+
 @test "list is run if the program is called lsmdev" {
 	definition mtty "$U1" mtty-1
 	run -0 lsmdev -d
@@ -407,6 +419,17 @@ Warning: Unable to get the attributes of $U2: Invalid JSON received from callout
   ]"
 	run -1 bash -c "mdevctl list -dv >/dev/full"
 	same "Error: Failed to write to standard output: No space left on device"
+}
+
+@test "list does not give a wrong reason if a part of its output could not be written" {
+	definition mtty "$U1" mtty-1 manual "[
+    {
+      \"a\": \"$(head -c 100000 /dev/zero | tr '\0' x)\"
+    }
+  ]"
+	run -1 --separate-stderr strace -qqq -o /dev/null -e trace=write -e inject=write:error=ENOSPC:when=1 \
+		"$BUILD/mdev-list" -dv
+	same_stderr "Error: Failed to write to standard output"
 }
 
 @test "list ignores names in sysfs that are not UUIDs" {

@@ -242,3 +242,30 @@ mtty"
 	run -1 bash -c "mdevctl types --dumpjson >/dev/full"
 	same "Error: Failed to write to standard output: No space left on device"
 }
+
+@test "types removes white space around texts, like mdevctl" {
+	local type=$SYS/class/mdev_bus/mtty/mdev_supported_types/mtty-1
+	printf ' \t vfio-pci \n' >"$type/device_api"
+	printf '\n\r name \v\f' >"$type/name"
+	printf '  a b\n c \n' >"$type/description"
+	run -0 mdevctl types -p mtty
+	same "mtty
+  mtty-1
+    Available instances: 24
+    Device API: vfio-pci
+    Name: name
+    Description: a b,  c
+  mtty-2
+    Available instances: 12
+    Device API: vfio-pci
+    Name: Dual port serial"
+}
+
+@test "types names the parent of a type whose name is not valid" {
+	mkdir "$SYS/class/mdev_bus/mtty/mdev_supported_types/"$'\xff'
+	run -0 --separate-stderr mdevctl types -p matrix
+	same_stderr ""
+	run -0 --separate-stderr mdevctl types
+	same_stderr "Warning: Ignoring a type of parent mtty: its name is not a valid type name"
+	[[ $output == *mtty-1*mtty-2* ]]
+}

@@ -423,6 +423,21 @@ Warning: Ignoring /etc/mdevctl.d/mtty/{$LOWER}: another file defines $LOWER"
 	same 0
 }
 
+@test "a stored definition with something that is no attribute is not started, and can be mended" {
+	local bad="Error: 'remove' is not an attribute that can be set"
+	definition mtty "$U1" mtty-1 manual '[{"a": "1"}, {"remove": "1"}]'
+	fails 8 "$bad" mdevctl start -u "$U1"
+	run -0 mdevctl list
+	same ""
+	output=$(<"$SYS/class/mdev_bus/mtty/mdev_supported_types/mtty-1/available_instances") same 24
+	fails 8 "$bad" mdevctl modify -u "$U1" -a
+	run -0 mdevctl modify -u "$U1" --delattr
+	run -0 mdevctl list -dv
+	same "$U1 mtty mtty-1 manual
+  Attrs:
+    @{0}: {\"a\":\"1\"}"
+}
+
 @test "files next to the parents, hidden directories and scripts are not definitions" {
 	definition mtty "$U1" mtty-1
 	: >"$D/README"
@@ -431,11 +446,6 @@ Warning: Ignoring /etc/mdevctl.d/mtty/{$LOWER}: another file defines $LOWER"
 	cp "$FILE" "$D/.git/$U2"
 	: >"$D/$U2~"
 	reads_as "$U1 mtty mtty-1 manual"
-	run -0 --separate-stderr mdevctl list -d -p scripts.d
-	same ""
-	same_stderr ""
-	run -0 mdevctl list -d -p .git
-	same ""
 	run -0 mdevctl list -d -u "$U2"
 	same ""
 }

@@ -72,7 +72,7 @@ static int read_parents(const struct json_value *array, const char *where, struc
 			return error_set(
 				err, STATUS_INVALID,
 				"Invalid %s: 'parents' must be a list of names or patterns", where);
-		if (!name_valid(parent) || !defined_is_parent(parent))
+		if (!parent_name_valid(parent))
 			return error_set(err, STATUS_INVALID,
 					 "Invalid %s: invalid parent name '%s' in 'parents'", where,
 					 parent);
@@ -248,7 +248,7 @@ static int read_devices(const struct json_value *object, const char *file, struc
 	for (const struct json_value *item = json_first(object); item; item = json_next(item)) {
 		const char *parent = json_name(item);
 
-		if (!name_valid(parent) || !defined_is_parent(parent))
+		if (!parent_name_valid(parent))
 			return error_set(err, STATUS_INVALID,
 					 "Invalid %s: invalid parent name '%s'", file, parent);
 		if (!json_is_array(item))

@@ -161,6 +161,16 @@ char *json_unknown_string(const struct mdev *dev, const char *name)
 	return value ? mem_text(value) : NULL;
 }
 
+/* What can be read from a stored definition, so that it can be removed, must not be given. */
+static int check_attrs(const struct mdev *dev, const char *where, struct error *err)
+{
+	const char *bad = mdev_bad_attr(dev);
+
+	return bad ? error_set(err, STATUS_INVALID,
+			       "Invalid %s: '%s' is not an attribute that can be set", where, bad)
+		   : 0;
+}
+
 static int read_start(const cJSON *start, const char *where, bool strict, bool *ret,
 		      struct error *err)
 {
@@ -204,7 +214,9 @@ static int read_definition(const cJSON *tree, const char *where, bool strict, bo
 	dev->type = mem_intern(type->valuestring);
 	if (read_start(member(tree, "start"), where, strict, &dev->autostart, err) < 0)
 		return -1;
-	return read_attrs(member(tree, "attrs"), false, where, dev, err);
+	if (read_attrs(member(tree, "attrs"), false, where, dev, err) < 0)
+		return -1;
+	return strict ? check_attrs(dev, where, err) : 0;
 }
 
 int json_read_definition(const char *text, size_t len, const char *where, bool strict,
@@ -324,7 +336,8 @@ int json_read_attributes(const char *text, size_t len, const char *where, struct
 	trimmed[len] = '\0';
 	if (len > 0) {
 		_cleanup_tree_ cJSON *tree = parse(trimmed, len, where, err);
-		if (!tree || read_attrs(tree, true, where, &dev, err) < 0)
+		if (!tree || read_attrs(tree, true, where, &dev, err) < 0 ||
+		    check_attrs(&dev, where, err) < 0)
 			return -1;
 	}
 	mdev_clear_attrs(ret);

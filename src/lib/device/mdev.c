@@ -47,6 +47,14 @@ void mdev_remove_attr(struct mdev *dev, size_t index)
 		(dev->n_attrs - index) * sizeof(*dev->attrs));
 }
 
+const char *mdev_bad_attr(const struct mdev *dev)
+{
+	for (size_t i = 0; i < dev->n_attrs; i++)
+		if (!attr_name_settable(dev->attrs[i].name))
+			return dev->attrs[i].name;
+	return NULL;
+}
+
 const char *mdev_state_name(enum mdev_state state)
 {
 	static const char *const names[] = {
@@ -210,6 +218,12 @@ bool name_valid(const char *text)
 	return component_valid(text, strlen(text)) && !strchr(text, '/') && text_printable(text);
 }
 
+bool parent_name_valid(const char *text)
+{
+	/* One contains deprecated scripts, and hidden ones are not ours. */
+	return name_valid(text) && text[0] != '.' && strcmp(text, "scripts.d") != 0;
+}
+
 bool attr_name_valid(const char *text)
 {
 	if (strlen(text) >= PATH_MAX / 2)
@@ -222,6 +236,14 @@ bool attr_name_valid(const char *text)
 		if (*p == '\0')
 			return text_printable(text);
 	}
+}
+
+bool attr_name_settable(const char *text)
+{
+	const char *slash = strrchr(text, '/');
+
+	return strcmp(text, "remove") != 0 && strcmp(text, "driver_override") != 0 &&
+	       strcmp(slash ? slash + 1 : text, "uevent") != 0;
 }
 
 bool title_valid(const char *text)

@@ -37,6 +37,9 @@ void mdev_free(struct mdev *dev);
 void mdev_insert_attr(struct mdev *dev, size_t index, const char *name, const char *value);
 void mdev_remove_attr(struct mdev *dev, size_t index);
 void mdev_clear_attrs(struct mdev *dev);
+/* Returns the first attribute that cannot be set, of a definition that others wrote; NULL = none.
+ */
+const char *mdev_bad_attr(const struct mdev *dev);
 
 /* The combined state of the definition and the running device, in order of severity. */
 enum mdev_state {
@@ -98,9 +101,17 @@ bool uuid_is_canonical(const char *text);
  * JSON output), no control characters (for line-based output). */
 bool name_valid(const char *text);
 
+/* Whether text is the name that a parent can have: some directories of definitions are not those of
+ * parents. */
+bool parent_name_valid(const char *text);
+
 /* Whether text is a valid attribute name: valid names joined by "/", so that the path cannot leave
  * the device directory. */
 bool attr_name_valid(const char *text);
+
+/* Whether an attribute with this valid name can be a setting of a device: `remove` would end the
+ * device that is being started, and the others are not those of its driver. */
+bool attr_name_settable(const char *text);
 
 /* Whether text can be the human-readable name of a type. Unlike the name of a directory, it may
  * contain "/" between other characters: "I/O subchannel (Non-QDIO)" of vfio_ccw. It cannot be taken

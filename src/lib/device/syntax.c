@@ -47,6 +47,7 @@ static bool bad_word(const struct checker *c, const char *unquoted)
 		return fail(c, c->p, "single quotes instead of double quotes");
 	for (size_t i = 0; i < WORDS; i++)
 		if (strncasecmp(c->p, words[i], strlen(words[i])) == 0 &&
+		    strncmp(c->p, words[i], strlen(words[i])) != 0 &&
 		    !isalnum((unsigned char)c->p[strlen(words[i])]))
 			return fail(c, c->p, "true, false or null in capital letters");
 	if (isalpha((unsigned char)*c->p) || *c->p == '_')

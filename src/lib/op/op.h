@@ -39,8 +39,8 @@ int op_undefine(const struct op *op, struct error *err);
  * Continues after a failure; the status is that of the first one. */
 int op_undefine_all(const struct op *op, struct error *err);
 
-/* A modification of a definition: exactly one of the first four members, or op->jsonfile,
- * optionally combined with op->type. */
+/* A modification of a definition: at most one of the first four members, combined with op->type; or
+ * op->jsonfile. */
 struct modification {
 	bool set_auto;
 	bool set_manual;

@@ -350,7 +350,7 @@ static int remove_device(const struct env *env, const char *uuid, int fd)
 {
 	int r = file_write_attr(fd, "remove", "1");
 
-	if (r < 0 && !is_gone(-r)) /* see open_device() */
+	if (r == -ENOMEM) /* see open_device() */
 		r = file_write_attr(fd, "remove", "1");
 	return r == 0 && is_there(env, uuid, fd) ? -EEXIST : r;
 }
@@ -475,8 +475,12 @@ static int create_and_configure(const struct env *env, const struct mdev *dev, s
 int active_put(const struct env *env, const struct mdev *dev, struct error *err)
 {
 	_cleanup_mark_ struct mark mark = MARK_NONE;
+	const char *bad = mdev_bad_attr(dev);
 	struct mdev running;
 
+	if (bad)
+		return error_set(err, STATUS_INVALID, "'%s' is not an attribute that can be set",
+				 bad);
 	if (mark_take(env, dev->uuid, &mark, err) < 0)
 		return -1;
 	if (mark.set && read_device(env->root, DEVICES "/", dev->uuid, &running) == 0)

@@ -20,18 +20,11 @@
  * the security label of files there. All readers ignore names that are not UUIDs. */
 #define TEMPORARY_PREFIX ".mdevctl.tmp."
 
-/* Not all directories are those of parents: one contains deprecated scripts, and hidden ones are
- * not ours. */
-bool defined_is_parent(const char *name)
-{
-	return name[0] != '.' && strcmp(name, "scripts.d") != 0;
-}
-
 bool defined_has_parent(const struct env *env, const char *parent)
 {
 	_cleanup_free_ char *path = mem_printf(DIR_PATH "/%s", parent);
 
-	return defined_is_parent(parent) && faccessat(env->root, path, F_OK, 0) == 0;
+	return parent_name_valid(parent) && faccessat(env->root, path, F_OK, 0) == 0;
 }
 
 static char *path_of(const struct mdev *dev)
@@ -420,7 +413,7 @@ static void find(const struct env *env, const struct filter *filter, const char 
 	/* If parent and UUID are given, the path is known. It may lead through a directory that
 	 * cannot be listed. */
 	if (filter->parent && (fd >= 0 || filter->uuid)) {
-		if (defined_is_parent(filter->parent) && is_directory(env, filter->parent, ret))
+		if (is_directory(env, filter->parent, ret))
 			find_in_parent(env, filter->parent, filter->uuid, false, ret);
 		return;
 	}
@@ -434,7 +427,8 @@ static void find(const struct env *env, const struct filter *filter, const char 
 	for (int i = 0; i < parents.n; i++) {
 		const char *name = parents.v[i]->d_name;
 
-		if (!defined_is_parent(name) || (except && strcmp(name, except) == 0))
+		if (name_valid(name) &&
+		    (!parent_name_valid(name) || (except && strcmp(name, except) == 0)))
 			continue;
 		if (parents.v[i]->d_type != DT_DIR && !is_directory(env, name, ret))
 			continue;
@@ -547,8 +541,10 @@ int defined_put(const struct env *env, const struct mdev *dev, bool new, struct 
 	_cleanup_free_ char *text = json_definition_text(dev), *path = path_of(dev),
 			    *dir = path_of_parent(dev->parent);
 
-	if (!defined_is_parent(dev->parent)) /* it would not be found when reading */
-		return error_set(err, STATUS_INVALID, "Invalid parent name '%s'", dev->parent);
+	const char *bad = mdev_bad_attr(dev);
+	if (bad)
+		return error_set(err, STATUS_INVALID, "'%s' is not an attribute that can be set",
+				 bad);
 	if (strlen(text) > FILE_LIMIT) /* it would be too large to be read */
 		return error_set(err, STATUS_INVALID,
 				 "The definition of %s on %s would be too large", dev->uuid,

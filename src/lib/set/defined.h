@@ -48,10 +48,6 @@ void defined_find(const struct env *env, const struct filter *filter, struct def
 void defined_find_elsewhere(const struct env *env, const struct mdev *dev,
 			    struct definition_list *ret);
 
-/* Whether devices of a parent with this valid name can be defined: some directories are not those
- * of parents. */
-bool defined_is_parent(const char *name);
-
 /* Whether devices have been defined on a parent with this valid name: its directory exists. */
 bool defined_has_parent(const struct env *env, const char *parent);
 

@@ -12,16 +12,29 @@
 #include "host/parent.h"
 #include "set/types.h"
 
+#define SPACE " \t\n\v\f\r"
+
+/* Removes white space at both ends, like mdevctl. */
+static char *trim(char *text)
+{
+	text += strspn(text, SPACE);
+	for (char *end = text + strlen(text); end > text && strchr(SPACE, end[-1]);)
+		*--end = '\0';
+	return text;
+}
+
 /* Returns the text of an optional attribute; NULL if it does not exist or is empty. */
 static char *optional_text(int dirfd, const char *path)
 {
 	char buf[4096 + 1];
 
-	if (file_read_attr(dirfd, path, buf, sizeof(buf)) < 0 || !*buf ||
-	    !text_is_utf8(buf, strlen(buf)))
+	if (file_read_attr(dirfd, path, buf, sizeof(buf)) < 0)
 		return NULL;
-	text_clean(buf);
-	return mem_text(buf);
+	char *text = trim(buf);
+	if (!*text || !text_is_utf8(text, strlen(text)))
+		return NULL;
+	text_clean(text);
+	return mem_text(text);
 }
 
 /* Joins the lines of a description with ", ". */
@@ -41,7 +54,8 @@ static void read_available(int dirfd, struct mdev_type *type)
 	char text[64];
 
 	int r = file_read_attr(dirfd, "available_instances", text, sizeof(text));
-	type->counted = r == 0 && text_number(text, UINT_MAX, &type->available);
+	const char *number = r == 0 ? trim(text) : "";
+	type->counted = text_number(number + (*number == '+'), UINT_MAX, &type->available);
 	if (r < 0)
 		log_warning("Type %s of %s: Unable to read available_instances: %s", type->name,
 			    type->parent, error_words(-r));
@@ -88,6 +102,10 @@ static void scan_parent(int dirfd, const char *parent, struct mdev_type_list *re
 	for (int i = 0; i < names.n; i++)
 		if (name_valid(names.v[i]->d_name))
 			add(fd, parent, names.v[i]->d_name, ret);
+		else
+			log_warning(
+				"Ignoring a type of parent %s: its name is not a valid type name",
+				parent);
 }
 
 void types_find(const struct env *env, const char *parent, struct mdev_type_list *ret)

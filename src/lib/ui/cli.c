@@ -263,8 +263,11 @@ static void check_rule(const struct parser *p, const struct cli_rule *rule)
 			usage_error(p, "Option %s is required", others);
 		break;
 	case CLI_ONE_OF:
-		if (!found || several)
-			usage_error(p, "Exactly one of the options %s is required", others);
+		if (several || (!found && !*option)) {
+			_cleanup_free_ char *alone = list_options(p->spec, rule->option);
+			usage_error(p, "Exactly one of the options %s is required%s%s", others,
+				    *alone ? ", or " : "", alone);
+		}
 		break;
 	case CLI_NEEDS:
 		if (*option && !found)
@@ -317,7 +320,7 @@ static void check_uuid(const struct parser *p, const char *text)
 		bad_uuid(p, text);
 	if (!colon)
 		return;
-	if (!name_valid(colon + 1))
+	if (!parent_name_valid(colon + 1))
 		bad_value(p, CLI_UUID, text, "not the name of a parent after the colon");
 	if (cli->given & CLI_PARENT && strcmp(cli->values[number(CLI_PARENT)], colon + 1) != 0)
 		usage_error(p, "Options --uuid and --parent specify different parents");
@@ -347,14 +350,14 @@ static void check_values(const struct parser *p)
 
 	if (uuid)
 		check_uuid(p, uuid);
-	if (parent && !name_valid(parent))
+	if (parent && !parent_name_valid(parent))
 		bad_value(p, CLI_PARENT, parent, "not the name of a parent");
-	if (cli->operand && is_parent && !name_valid(cli->operand))
+	if (cli->operand && is_parent && !parent_name_valid(cli->operand))
 		usage_error(p, "Argument %s has invalid value '%s': not the name of a parent",
 			    p->spec->operand, cli->operand);
 	if (type && !title_valid(type))
 		bad_value(p, CLI_TYPE, type, "not the name of a type");
-	if (attr && !attr_name_valid(attr))
+	if (attr && (!attr_name_valid(attr) || !attr_name_settable(attr)))
 		bad_value(p, CLI_ADDATTR, attr, "not the name of an attribute");
 	if (value && !text_is_utf8(value, strlen(value)))
 		bad_value(p, CLI_VALUE, value, "not valid UTF-8");

@@ -51,7 +51,7 @@ struct cli_use {
 enum cli_rule_kind {
 	CLI_END,
 	CLI_ANY_OF,   /* at least one of `others` */
-	CLI_ONE_OF,   /* exactly one of `others` */
+	CLI_ONE_OF,   /* exactly one of `others`, or with `option`, at most one */
 	CLI_NEEDS,    /* with `option`, at least one of `others` */
 	CLI_EXCLUDES, /* with `option`, none of `others` */
 };
