@@ -20,8 +20,7 @@ static const struct cli_use uses[] = {
 	{ 0 },
 };
 
-/* --live with --auto, --manual or --delattr is accepted here, and rejected later with the message
- * of mdevctl. */
+/* --live with --auto, --manual or --delattr is rejected later, with the message of mdevctl. */
 static const struct cli_rule rules[] = {
 	{ CLI_ONE_OF, 0, CLI_UUID | CLI_ALL },
 	{ CLI_NEEDS, CLI_ALL, CLI_AUTO | CLI_MANUAL },

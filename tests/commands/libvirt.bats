@@ -137,7 +137,7 @@ shaped() {
 
 @test "libvirt: the check whether modify can --live and --defined" {
 	run -0 --separate-stderr mdevctl modify --defined --live --jsonfile b --help </dev/null
-	[[ ${lines[0]} == "Usage: mdevctl modify --uuid=UUID {--auto | --manual | --addattr=ATTRIBUTE | --delattr} [OPTIONS]" ]]
+	[[ ${lines[0]} == "Usage: mdevctl modify --uuid=UUID {--auto | --manual | --addattr=ATTRIBUTE | --delattr | --type=TYPE} [OPTIONS]" ]]
 	same_stderr ""
 	rm -r "${ROOT:?}/etc" "${ROOT:?}/usr"
 	run -0 mdevctl modify --defined --live --jsonfile b --help </dev/null
