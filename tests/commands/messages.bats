@@ -310,9 +310,8 @@ Error: Undefine failed" "${nobody[@]}" mdevctl undefine -u "$U1"
 	chmod 700 "$D/mtty"
 	fails 1 "Error: Unable to read /etc/mdevctl.d/mtty: Permission denied (must be root)" \
 		"${nobody[@]}" mdevctl define -u "$U2" -p mtty -t mtty-1
-	run -0 --separate-stderr "${nobody[@]}" mdevctl list -d
-	same ""
-	same_stderr "Warning: Unable to read /etc/mdevctl.d/mtty: Permission denied (must be root)"
+	fails 1 "Error: Unable to read /etc/mdevctl.d/mtty: Permission denied (must be root)" \
+		"${nobody[@]}" mdevctl list -d
 }
 
 @test "modify: a type that does not exist causes only a hint" {
