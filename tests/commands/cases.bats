@@ -288,3 +288,66 @@ Warning: Can't determine uuid for file '$U2.json' in /etc/mdevctl.d/mtty; rename
 	run -0 mdevctl list
 	same ""
 }
+
+# --- A host with two cards --------------------------------------------------------------------------------
+
+# A host with two cards and eight desktops on them.
+two_cards() {
+	local card
+	rm -r "$SYS"/class/mdev_bus/* "$SYS"/devices/virtual/*
+	for card in 0000:41:00.0 0000:81:00.0; do
+		add_type $card nvidia-222 16 vfio-pci "GRID T4-1Q"
+		add_type $card nvidia-223 8 vfio-pci "GRID T4-2Q"
+	done
+	cat >"$ROOT/host.json" <<-'END'
+		{
+		  "desktops": {
+		    "mdev_type": "GRID T4-2Q",
+		    "start": "auto",
+		    "parents": ["0000:41:00.0", "0000:81:00.0"],
+		    "count": 8
+		  }
+		}
+	END
+}
+
+@test "a user sees what a new host has" {
+	two_cards
+	run -0 --separate-stderr env LC_ALL=C mdevctl status
+	same_stderr ""
+	same "NAME         STATE START DETAILS
+0000:41:00.0
+\`-2 types                2 with free instances
+0000:81:00.0
+\`-2 types                2 with free instances"
+}
+
+@test "a user applies the description of a host whose card has vanished" {
+	local wait="4 of 8 devices of set 'desktops' wait for parent 0000:81:00.0, which is not present"
+	two_cards
+	mdevctl apply "$ROOT/host.json"
+	mdevctl stop --all --parent=0000:81:00.0
+	rm "$SYS/class/mdev_bus/0000:81:00.0"
+	for _ in 1 2; do
+		run -0 --separate-stderr mdevctl apply "$ROOT/host.json"
+		same ""
+		same_stderr "Warning: $wait"
+	done
+	sed -i 's/"0000:41:00.0", "0000:81:00.0"/"0000:*"/' "$ROOT/host.json"
+	run -0 --separate-stderr mdevctl apply --dry-run --json "$ROOT/host.json"
+	run -0 jq -c .problems <<<"$output"
+	same "[{\"status\":0,\"error\":\"$wait\"}]"
+	run -10 mdevctl status --check
+	((${#lines[@]} == 4))
+}
+
+@test "a user keeps the definitions of a card elsewhere, with a link" {
+	two_cards
+	mkdir -p "$ROOT/srv/card"
+	ln -s ../../srv/card "$D/0000:41:00.0"
+	mdevctl define -u "$U1" -p 0000:41:00.0 -t nvidia-222
+	run -0 --separate-stderr mdevctl list -d
+	same "$U1 0000:41:00.0 nvidia-222 manual"
+	same_stderr ""
+	[[ -f $ROOT/srv/card/$U1 ]]
+}
