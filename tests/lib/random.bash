@@ -90,7 +90,7 @@ random_host() {
 			cp "$uuid" "$D/$other/"
 			;;
 		7) sed -i '/"set"/d; /mdev_type_name/d; s/\],/]/' "$uuid" ;;
-		esac >/dev/null 2>&1
+		esac >/dev/null 2>&1 || true
 	done
 	! chance 3 || random_file
 	for uuid in "$DEVICES"/* "$D"/p*/*; do
@@ -115,7 +115,7 @@ random_apply() {
 	local status=0
 	random_host "$1"
 	MDEVCTL_LOG=debug FAKEKERNEL_FAIL=$FAKEKERNEL_FAIL timeout 60 mdev-apply "$F" >"$OUT" 2>&1 || status=$?
-	rounds=$(grep -c '^Debug: Round ' "$OUT")
+	rounds=$(grep -c '^Debug: Round ' "$OUT") || true # none if the file is wrong for this host
 	((status != 124)) || { echo "seed $1: endless"; return 1; }
 	((status < 124 && rounds <= ROUNDS)) || { echo "seed $1: status $status, $rounds rounds"; return 1; }
 	rm "$ROOT/usr/lib/mdevctl/scripts.d/callouts/random"

@@ -118,6 +118,10 @@ static void test_bad_values(void)
 		reads(text, "Invalid F: set 'a': 'count' must be a whole number from 0 to 4096, or "
 			    "\"max\"");
 	}
+	reads("{\"a\\\"1e-9\":{\"count\":0.000e-900},\"b\":{\"count\":1e-400}}",
+	      "Invalid JSON in F: the number 1e-400 is too small");
+	reads("{\"a\":{\"count\":0.000e-900}}",
+	      "a 0 cards: {\"mdev_type\":\"\",\"start\":\"manual\",\"attrs\":[]}\n");
 	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
 		_cleanup_free_ char *text =
 			mem_printf("{\"a\":{" DEFINITION ",\"parents\":%s}}", lists[i]);

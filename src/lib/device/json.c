@@ -238,9 +238,38 @@ static const cJSON *tree_of(const struct json_value *value)
 	return (const cJSON *)value;
 }
 
+/* Returns the first number of a valid text that is not 0, but that a double cannot tell from it
+ * (1e-400); NULL = there is none. *ret_end is its end. */
+static const char *find_underflow(const char *text, const char **ret_end)
+{
+	char *end;
+
+	for (const char *p = text; *p; p = end) {
+		end = (char *)p + 1;
+		if (*p == '"') {
+			while (*end != '"')
+				end += *end == '\\' ? 2 : 1;
+			end++;
+		} else if (*p >= '0' && *p <= '9' && strtod(p, &end) == 0 &&
+			   strcspn(p, "123456789") < strcspn(p, "eE,]} \t\r\n")) {
+			*ret_end = end;
+			return p;
+		}
+	}
+	return NULL;
+}
+
 struct json_value *json_parse(const char *text, size_t len, const char *where, struct error *err)
 {
-	return (struct json_value *)parse(text, len, where, err);
+	cJSON *tree = parse(text, len, where, err);
+	const char *end, *tiny = tree ? find_underflow(text, &end) : NULL;
+
+	if (!tiny)
+		return (struct json_value *)tree;
+	cJSON_Delete(tree);
+	error_set(err, STATUS_INVALID, "Invalid JSON in %s: the number %.*s is too small", where,
+		  (int)(end - tiny), tiny);
+	return NULL;
 }
 
 void json_free(struct json_value **value)
