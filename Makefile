@@ -6,9 +6,12 @@ VERSION      ?= 2.2.0
 DESTDIR      ?=
 PREFIX       ?= /usr
 SBINDIR      ?= $(PREFIX)/sbin
+# Programs that only other programs of this package run.
+LIBEXECDIR   ?= $(PREFIX)/libexec/mdev-tools
 MANDIR       ?= $(PREFIX)/share/man
 RULESDIR     ?= $(PREFIX)/lib/udev/rules.d
 UNITDIR      ?= $(PREFIX)/lib/systemd/system
+CATALOGDIR   ?= $(PREFIX)/lib/systemd/catalog
 TMPFILESDIR  ?= $(PREFIX)/lib/tmpfiles.d
 BASHCOMPDIR  ?= $(PREFIX)/share/bash-completion/completions
 ZSHCOMPDIR   ?= $(PREFIX)/share/zsh/site-functions
@@ -34,13 +37,14 @@ WARNINGS     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes 
                 -Wwrite-strings -Wformat=2
 HARDENING    ?= -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong
 ALL_CFLAGS   := -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Isrc/lib -DVERSION='"$(VERSION)"' \
-                -DSBINDIR='"$(SBINDIR)"' $(if $(filter no,$(JOURNAL)),-DNO_JOURNAL) \
+                -DSBINDIR='"$(SBINDIR)"' -DLIBEXECDIR='"$(LIBEXECDIR)"' $(if $(filter no,$(JOURNAL)),-DNO_JOURNAL) \
                 $(WARNINGS) $(HARDENING) -fPIE -ffunction-sections -fdata-sections $(CPPFLAGS) $(CFLAGS)
 ALL_LDFLAGS  := -pie -Wl,-z,relro,-z,now -Wl,--as-needed -Wl,--gc-sections $(LDFLAGS)
 LIBS         := -lcjson -luuid -ludev $(if $(filter no,$(JOURNAL)),,-lsystemd) -lsmartcols
 
 PROGRAMS     := mdev-define mdev-undefine mdev-modify mdev-start mdev-stop mdev-list mdev-types \
                 mdev-status mdev-autostart mdev-apply
+HELPERS      := mdev-show
 LIB_OBJECTS  := $(patsubst src/lib/%.c,$(BUILD)/lib/%.o,$(wildcard src/lib/*/*.c))
 UNITS        := $(wildcard units/*.service)
 RULES        := $(wildcard rules.d/*.rules)
@@ -58,7 +62,7 @@ COMPLETIONS  := $(BASHCOMPDIR)/mdev-list $(COMPLETED:%=$(BASHCOMPDIR)/%) $(ZSHCO
 MAKEOVERRIDES =
 unexport $(shell sed -n 's/^\([A-Z_]*\) *?=.*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
-all: $(PROGRAMS:%=$(BUILD)/%) $(BUILD)/mdevctl $(BUILD)/lsmdev
+all: $(PROGRAMS:%=$(BUILD)/%) $(HELPERS:%=$(BUILD)/%) $(BUILD)/mdevctl $(BUILD)/lsmdev
 
 $(BUILD)/lib/%.o: src/lib/%.c | $(BUILD)/lib
 	@mkdir -p $(@D)
@@ -71,7 +75,7 @@ $(BUILD)/libmdev.a: $(LIB_OBJECTS)
 	@rm -f $@
 	$(call say,AR)$(AR) rcs $@ $^
 
-$(PROGRAMS:%=$(BUILD)/%): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libmdev.a
+$(PROGRAMS:%=$(BUILD)/%) $(HELPERS:%=$(BUILD)/%): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libmdev.a
 	$(call say,LINK)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libmdev.a $(LIBS)
 
 # The front-end includes list: see mdevctl.c.
@@ -89,11 +93,13 @@ $(BUILD)/lib:
 
 # Rules, units and completion contain the default paths, which are replaced with the configured ones.
 install: all
-	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(UNITDIR) $(DESTDIR)$(RULESDIR) $(DESTDIR)$(TMPFILESDIR) \
+	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(UNITDIR) $(DESTDIR)$(CATALOGDIR) $(DESTDIR)$(RULESDIR) $(DESTDIR)$(TMPFILESDIR) \
 		$(DESTDIR)$(CONFDIR) $(DESTDIR)$(SCRIPTDIR)/callouts $(DESTDIR)$(SCRIPTDIR)/notifiers
 	install -m 755 $(PROGRAMS:%=$(BUILD)/%) $(BUILD)/mdevctl $(DESTDIR)$(SBINDIR)
+	install -m 755 $(HELPERS:%=$(BUILD)/%) $(DESTDIR)$(LIBEXECDIR)
 	ln -sf mdev-list $(DESTDIR)$(SBINDIR)/lsmdev
 	install -m 644 $(UNITS) $(DESTDIR)$(UNITDIR)
+	install -m 644 units/mdev-tools.catalog $(DESTDIR)$(CATALOGDIR)
 	install -m 644 $(RULES) $(DESTDIR)$(RULESDIR)
 	install -m 644 packaging/tmpfiles.conf $(DESTDIR)$(TMPFILESDIR)/mdev-tools.conf
 	install -d $(sort $(dir $(PAGE_PATHS:%=$(DESTDIR)%) $(COMPLETIONS:%=$(DESTDIR)%)))
@@ -115,7 +121,10 @@ install: all
 # Definitions and third-party scripts are kept.
 uninstall:
 	rm -f $(PROGRAMS:%=$(DESTDIR)$(SBINDIR)/%) $(DESTDIR)$(SBINDIR)/mdevctl $(DESTDIR)$(SBINDIR)/lsmdev
+	rm -f $(HELPERS:%=$(DESTDIR)$(LIBEXECDIR)/%)
+	-rmdir --ignore-fail-on-non-empty $(DESTDIR)$(LIBEXECDIR)
 	rm -f $(UNITS:units/%=$(DESTDIR)$(UNITDIR)/%)
+	rm -f $(DESTDIR)$(CATALOGDIR)/mdev-tools.catalog
 	rm -f $(DESTDIR)$(TMPFILESDIR)/mdev-tools.conf $(RULES:rules.d/%=$(DESTDIR)$(RULESDIR)/%)
 	rm -f $(PAGE_PATHS:%=$(DESTDIR)%) $(COMPLETIONS:%=$(DESTDIR)%)
 	-rmdir -p --ignore-fail-on-non-empty $(DESTDIR)$(SCRIPTDIR)/callouts $(DESTDIR)$(SCRIPTDIR)/notifiers
@@ -156,7 +165,7 @@ test-programs: all $(BUILD)/fakekernel.so $(BUILD)/nomemory.so $(BUILD)/confined
 
 # Build dependencies; everything else is required only for the tests.
 DEPS_BUILD := gcc make libc6-dev libcjson-dev uuid-dev libudev-dev libsystemd-dev libsmartcols-dev
-DEPS_CHECK := bats python3 mandoc man-db strace valgrind systemd udev jq util-linux procps zsh \
+DEPS_CHECK := systemd-journal-remote bats python3 mandoc man-db strace valgrind systemd udev jq util-linux procps zsh \
               fish bash-completion git ansible-core musl-tools
 DEPS_LINT  := bats git clang clang-format clang-tidy cppcheck shellcheck mandoc rpm rpmlint
 DEPS_DEB   := git build-essential pkgconf debhelper dpkg-dev fakeroot lintian rpm mmdebstrap bats jq procps \

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/spawn.h"
 #include "view/reason.h"
 #include "view/snapshot.h"
 #include "ui/cli.h"
@@ -24,10 +25,11 @@ static int run(const struct cli *cli, struct env *env, struct error *err)
 				    .all = cli->given & CLI_ALL,
 				    .headings = !(cli->given & CLI_NOHEADINGS),
 				    .wrong = check };
-
-	unsigned parts = !check ? SNAPSHOT_TYPES | SNAPSHOT_HOLDERS | SNAPSHOT_VFS
-			 : json ? SNAPSHOT_NODES
-				: 0;
+	if (cli->given & (CLI_UUID | CLI_PARENT) &&
+	    !check) /* which has the same options, and reads the logs */
+		return error_set(err, STATUS_FAILED, "Unable to run mdev-show: %s",
+				 error_words(spawn_become("mdev-show", cli->argv)));
+	unsigned parts = !check ? SNAPSHOT_REPORT : json ? SNAPSHOT_NODES : 0;
 	snapshot_read(env, view.filter.uuid, parts, &state);
 	if (snapshot_require(env, &state, &view.filter, err) < 0)
 		return -1;

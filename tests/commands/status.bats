@@ -134,6 +134,12 @@ broken() {
 	add_running mtty "$U3" mtty-1
 }
 
+# unprintable FILE: it has control characters, or bytes that are not UTF-8.
+unprintable() {
+	! iconv -f UTF-8 -t UTF-8 "$1" >/dev/null 2>&1 ||
+		LC_ALL=C grep -qP '[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]' "$1"
+}
+
 # --- The tree ------------------------------------------------------------------------------------------
 
 # on_terminal COLUMNS COMMAND...: prints its output on a terminal of that width.
@@ -202,13 +208,20 @@ for line in sys.argv[1].split("\n"):
 	((${#lines[@]} == 1 + 1 + 32 * 21 + 1))
 	run -0 mdevctl status --all
 	((${#lines[@]} == 1 + 2 + 64 * 21 + 1 + 3))
-	run -0 mdevctl status --uuid="$U1"
-	same "NAME                                     STATE   START DETAILS
-0000:41:00.4                                           nvidia
-└─nvidia-700                                           0 free, NVIDIA A100-4C
-  └─$U1 running auto  vm7 (4711)"
-	run -0 mdevctl status --uuid="$U1" --parent=0000:41:00.0 --noheadings
-	((${#lines[@]} == 3))
+	run -0 --separate-stderr mdevctl status --uuid="$U1"
+	same "    Device: $U1
+     State: running
+   Defined: auto, nvidia-700 (NVIDIA A100-4C) on 0000:41:00.4
+   Running: nvidia-700 (NVIDIA A100-4C) on 0000:41:00.4
+    Parent: 0000:41:00.4, driver nvidia, card 0000:41:00.0
+   Used by: vm7 (4711)
+      Node: /dev/vfio/7"
+	same_stderr ""
+	run -0 mdevctl status --uuid="$U2" --parent=0000:c1:00.0
+	same "    Device: $U2
+     State: missing: parent not present
+   Defined: auto, nvidia-700 on 0000:c1:00.0
+    Parent: Unable to find parent device '0000:c1:00.0'"
 }
 
 @test "a specified parent or device that does not exist is not found" {
@@ -593,8 +606,10 @@ def use: (.in_use | answer) and (.used_by | maybe(user)) and ((.used_by != null)
 def mdev_type: has(["mdev_type", "name", "description", "device_api", "available_instances"])
 	and (.mdev_type | text) and (.name | maybe(text)) and (.description | maybe(text))
 	and (.device_api | maybe(text)) and (.available_instances | maybe(count));
-def device: has(["uuid", "mdev_type", "defined_type", "state", "reason", "defined", "active", "start", "attrs",
-		"vfio_group", "vfio_device", "in_use", "used_by", "set"])
+def entry: has(["time", "source", "text"]) and (.time | test("^[0-9]{4}-[0-9][0-9]-[0-9][0-9]T[0-9:]{8}Z$"))
+	and (.source | text) and (.text | maybe(text));
+def device: (if $log == [] then true else (.log | all_of(entry) and length <= 10) end) and has(["uuid", "mdev_type", "defined_type", "state", "reason", "defined", "active", "start", "attrs",
+		"vfio_group", "vfio_device", "in_use", "used_by", "set"] + $log)
 	and (.uuid | test("^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"))
 	and (.mdev_type | maybe(text)) and (.defined_type | maybe(text))
 	and ([.state] | inside(["unknown", "broken", "incomplete", "differs", "missing", "running", "stopped"]))
@@ -611,10 +626,12 @@ def vf: has(["vf", "card", "driver", "vgpu_type", "vgpu_name", "in_use", "used_b
 	and (.vgpu_name | maybe(text)) and use;
 has(["version", "parents", "vfs", "unseen"]) and .version == 1 and (.parents | all_of(parent)) and (.vfs | all_of(vf)) and (.unseen | maybe(text))'
 
-# valid COMMAND...: its JSON conforms to the schema.
+# valid COMMAND...: its JSON conforms to the schema; that of one device or parent has its log.
 valid() {
+	local log='[]'
+	[[ $* != *" -u "* && $* != *" -p "* ]] || log='["log"]'
 	"$@" >"$BATS_TEST_TMPDIR/json" || (($? == 10 || $? == 1)) || return
-	jq -e "$SCHEMA" "$BATS_TEST_TMPDIR/json" >/dev/null || {
+	jq --argjson log "$log" -e "$SCHEMA" "$BATS_TEST_TMPDIR/json" >/dev/null || {
 		cat "$BATS_TEST_TMPDIR/json"
 		return 1
 	}
@@ -627,6 +644,7 @@ valid() {
 		"$host"
 		valid mdevctl status --json
 		valid mdevctl status --json --check
+		[[ $host == no_parents || $host == gpu_with_vfs ]] || valid mdevctl status --json -u "$U1"
 		valid weak mdevctl status --json
 	done
 	chmod 000 "$D/mtty" "$SYS/class/mdev_bus"
@@ -641,7 +659,7 @@ valid() {
 	add_proc
 	add_process 4711 qemu-system-x86 /dev/vfio/7
 	run -0 bash -c "mdevctl status --json -p mtty | jq -c '.parents[] | .devices[]'"
-	same '{"uuid":"'"$U1"'","mdev_type":"mtty-1","defined_type":"mtty-2","state":"differs","reason":"defined as mtty-2","defined":true,"active":true,"start":"auto","attrs":[{"a":"1"},{"b":"2"}],"vfio_group":"/dev/vfio/7","vfio_device":null,"in_use":true,"used_by":{"pid":4711,"command":"qemu-system-x86","guest":null},"set":null}'
+	same '{"uuid":"'"$U1"'","mdev_type":"mtty-1","defined_type":"mtty-2","state":"differs","reason":"defined as mtty-2","defined":true,"active":true,"start":"auto","attrs":[{"a":"1"},{"b":"2"}],"vfio_group":"/dev/vfio/7","vfio_device":null,"in_use":true,"used_by":{"pid":4711,"command":"qemu-system-x86","guest":null},"set":null,"log":[]}'
 	run -0 bash -c "mdevctl status --json -p mtty | jq -c '.parents[] | [.parent, .present, .driver, .card], .types[0]'"
 	same '["mtty",true,null,null]
 {"mdev_type":"mtty-1","name":"Single port serial","description":null,"device_api":"vfio-pci","available_instances":24}'
@@ -654,8 +672,170 @@ valid() {
 	echo '{"mdev_type": "mtty-1", "start": "manual", "set": "desktops/3"}' | tee "$D/mtty/$uuid" >"$D/mtty/$U1"
 	run -0 bash -c "mdevctl status --json | jq -c '.parents[].devices[] | [.uuid, .set]' | sort"
 	same "$(printf '%s\n' "[\"$uuid\",\"desktops/3\"]" "[\"$U1\",null]" | sort)"
-	run -0 mdevctl status -u "$uuid" --noheadings
-	[[ ${lines[2]} == "  └─$uuid stopped manual desktops/3" ]]
+	run -0 mdevctl status -u "$uuid"
+	[[ ${lines[2]} == "   Defined: manual, mtty-1 (Single port serial) on mtty, set desktops/3" ]]
+}
+
+# --- One device ----------------------------------------------------------------------------------------
+
+BOOT=11112222333344445555666677778888
+
+# entry SECONDS FIELD...: prints a journal entry in the export format, SECONDS after the host was booted, which
+# was at 08:00 of a day. A field "NAME" without a value has it from stdin, which may have newlines.
+entry() {
+	local time=$((1796025600 + $1)) field
+	printf '__REALTIME_TIMESTAMP=%s000000\n__MONOTONIC_TIMESTAMP=%s000000\n_BOOT_ID=%s\n' "$time" "$1" "$boot"
+	shift
+	for field; do
+		if [[ $field == *=* ]]; then
+			printf '%s\n' "$field"
+		else
+			python3 -c 'import struct, sys
+value = sys.stdin.buffer.read()
+sys.stdout.buffer.write(sys.argv[1].encode() + b"\n" + struct.pack("<Q", len(value)) + value + b"\n")' "$field"
+		fi
+	done
+	echo
+}
+
+# ours SECONDS TEXT, kernel SECONDS TEXT, daemon SECONDS NAME TEXT [UID]: entries of these origins.
+ours() {
+	entry "$1" "MESSAGE=$2" _UID=0 _PID=703 SYSLOG_IDENTIFIER=mdevctl "MDEV_UUID=${3:-$U1}" MDEV_PARENT=mtty
+}
+
+kernel() {
+	entry "$1" "MESSAGE=$2" _TRANSPORT=kernel SYSLOG_IDENTIFIER=kernel
+}
+
+daemon() {
+	entry "$1" "MESSAGE=$3" "_UID=${4:-0}" _PID=9 "_COMM=$2" "SYSLOG_IDENTIFIER=$2"
+}
+
+# add_journal: the host has the journal of these entries (stdin), and was booted with the ID $BOOT.
+add_journal() {
+	local directory=$ROOT/var/log/journal/0123456789abcdef0123456789abcdef
+	mkdir -p "$directory" "$PROC/sys/kernel/random"
+	sed -E 's/(.{8})(.{4})(.{4})(.{4})/\1-\2-\3-\4-/' <<<"$BOOT" >"$PROC/sys/kernel/random/boot_id"
+	LD_PRELOAD='' /lib/systemd/systemd-journal-remote -o "$directory/system.journal" - 2>/dev/null
+}
+
+export TZ=UTC boot=$BOOT
+
+@test "a device that does not run is explained by the host and by the logs, oldest first" {
+	two_gpus
+	definition 0000:41:00.5 "$U3" nvidia-700 auto
+	add_running 0000:41:00.5 "$U2" nvidia-701
+	{
+		boot=99992222333344445555666677778888 kernel 1 "$U3: another boot"
+		ours 2 "Failed to start $U3 on 0000:41:00.5: No available instances" "$U3"
+		kernel 3 "[nvidia-vgpu-vfio] $U3: start failed. status: 0x0"
+		kernel 4 "something else"
+		daemon 5 nvidia-vgpu-mgr "error: vmiop_log: $U3 failed"
+		daemon 6 libvirtd "internal error: $U3"
+		daemon 7 libvirtd "forged: $U3" 1000
+		daemon 8 sshd "not a daemon of devices: $U3"
+		ours 9 "of another device" "$U2"
+		entry 10 "MESSAGE=forged as well" _UID=1000 "MDEV_UUID=$U3"
+	} | add_journal
+	run -0 --separate-stderr mdevctl status -u "$U3"
+	same "    Device: $U3
+     State: missing: no available instances
+   Defined: auto, nvidia-700 (NVIDIA A100-4C) on 0000:41:00.5
+    Parent: 0000:41:00.5, driver nvidia, card 0000:41:00.0
+ Instances: 0 of nvidia-700 free; running there: $U2 (nvidia-701)
+       Log: Nov 30 08:00:02 mdevctl[703]: Failed to start $U3 on 0000:41:00.5: No available instances
+            Nov 30 08:00:03 kernel: [nvidia-vgpu-vfio] $U3: start failed. status: 0x0
+            Nov 30 08:00:05 nvidia-vgpu-mgr[9]: error: vmiop_log: $U3 failed
+            Nov 30 08:00:06 libvirtd[9]: internal error: $U3"
+	same_stderr ""
+	valid mdevctl status --json -u "$U3"
+	[[ $(jq -c '.parents[].devices[].log[1]' "$BATS_TEST_TMPDIR/json") == \
+		'{"time":"2026-11-30T08:00:03Z","source":"kernel","text":"[nvidia-vgpu-vfio] '"$U3"': start failed. status: 0x0"}' ]]
+}
+
+@test "a device on several parents has a block for each, and a guest that could not open its node is told" {
+	definition mtty "$U1" mtty-1
+	definition gone "$U1" mtty-1 auto
+	add_running mtty "$U1" mtty-1 7 3
+	add_proc
+	chmod 600 "$ROOT/dev/vfio/7"
+	run -0 mdevctl status -u "$U1"
+	same "    Device: $U1
+     State: stopped: running on mtty
+   Defined: auto, mtty-1 on gone
+    Parent: Unable to find parent device 'gone'
+
+    Device: $U1
+     State: running
+   Defined: manual, mtty-1 (Single port serial) on mtty
+   Running: mtty-1 (Single port serial) on mtty
+    Parent: mtty
+      Node: /dev/vfio/7, /dev/vfio/devices/vfio3, owner $UID:$(id -g), mode 0600"
+	chmod 666 "$ROOT/dev/vfio/7"
+	run -0 mdevctl status -u "$U1:mtty"
+	[[ ${lines[5]} == "      Node: /dev/vfio/7, /dev/vfio/devices/vfio3" ]]
+}
+
+@test "the newest ten entries are shown, and those of the device are found however much there is" {
+	local i
+	definition mtty "$U1" mtty-1
+	{
+		for i in {1..12}; do
+			ours "$i" "message $i"
+		done
+		for i in {20..400}; do
+			kernel "$i" "noise"
+		done
+	} | add_journal
+	run -0 mdevctl status -u "$U1"
+	[[ ${lines[4]} == " Instances: "* && ${lines[5]} == "       Log: Nov 30 08:00:03 "*"message 3" ]]
+	[[ ${lines[14]} == "            Nov 30 08:00:12 "*"message 12" && ${#lines[@]} == 15 ]]
+}
+
+@test "without a journal, messages of the kernel are read from its log" {
+	definition mtty "$U1" mtty-1
+	mkdir -p "$ROOT/dev"
+	printf '%s\n' "3,1,1000000,-;mtty: $U1: refused" " SUBSYSTEM=mdev" "14,2,2000000,-;a process wrote $U1" \
+		"6,3,3000000,-;something else" "garbage $U1" ";;; $U1" >"$ROOT/dev/kmsg"
+	run -0 mdevctl status -u "$U1"
+	[[ ${lines[5]} == "       Log: "*" kernel: mtty: $U1: refused" ]]
+	((${#lines[@]} == 6))
+	chmod 000 "$ROOT/dev/kmsg"
+	MDEVCTL_LOG=info run -0 --separate-stderr weak mdevctl status -u "$U1"
+	same_stderr "Hint: The log may be incomplete: kernel messages cannot be read"
+	valid weak mdevctl status --json -u "$U1"
+	[[ $(jq -r .unseen "$BATS_TEST_TMPDIR/json") == *"kernel messages cannot be read" ]]
+}
+
+@test "a parent is shown with what the logs say about it" {
+	kernel 1 "mtty: no more ports" | add_journal
+	run -0 mdevctl status --noheadings -p mtty
+	[[ ${lines[0]} == mtty* && ${lines[-1]} == "       Log: Nov 30 08:00:01 kernel: mtty: no more ports" ]]
+}
+
+@test "malicious text in logs is harmless in all forms" {
+	local option bad=$'\033[2J\xc2\x9b31m\xff\x7f'
+	definition mtty "$U1" mtty-1
+	{
+		entry 1 _UID=0 "MDEV_UUID=$U1" MESSAGE <<<"$bad"$'\n\n'"MESSAGE=second line"
+		entry 2 _UID=0 "MDEV_UUID=$U1" "MESSAGE=$U1" SYSLOG_IDENTIFIER <<<"$bad"$'\nx'
+		kernel 3 "$bad $U1"
+		kernel 4 "$U1 $(printf 'x%.0s' {1..65536})"
+		entry 5 _UID=0 "MDEV_UUID=$U1" "MESSAGE="
+		entry 6 _UID=0 "MDEV_UUID=$U1"
+		entry 7 _UID=0 _PID "_COMM=libvirtd" "MESSAGE=$U1" <<<"$bad"
+		entry 8 _UID=0 "MDEV_UUID=$U1" MESSAGE <<<"$(head -c 20000 /dev/zero | tr '\0' '\377')"
+	} | add_journal
+	valid mdevctl status --json -u "$U1"
+	run -1 unprintable "$BATS_TEST_TMPDIR/json"
+	[[ $(jq '.parents[].devices[].log | length' "$BATS_TEST_TMPDIR/json") == 6 ]]
+	mdevctl status -u "$U1" >"$BATS_TEST_TMPDIR/out" 2>&1
+	run -1 unprintable "$BATS_TEST_TMPDIR/out"
+	[[ $(awk 'length > 700' "$BATS_TEST_TMPDIR/out") == "" && $(wc -l <"$BATS_TEST_TMPDIR/out") == 11 ]]
+	# A journal that is none.
+	head -c 100000 /dev/urandom >"$ROOT/var/log/journal/0123456789abcdef0123456789abcdef/system.journal"
+	MDEVCTL_LOG=info run -0 mdevctl status -u "$U1"
+	[[ $output == *"Hint: The log may be incomplete: there is no journal that can be read"* ]]
 }
 
 # --- Malicious text -------------------------------------------------------------------------------------
@@ -685,12 +865,6 @@ valid() {
 	done
 	valid mdevctl status --json
 	[[ $(jq -r '.parents[].devices[].used_by.guest // empty' "$BATS_TEST_TMPDIR/json") == '?[2J??31m?'* ]]
-}
-
-# unprintable FILE: it has control characters, or bytes that are not UTF-8.
-unprintable() {
-	! iconv -f UTF-8 -t UTF-8 "$1" >/dev/null 2>&1 ||
-		LC_ALL=C grep -qP '[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]' "$1"
 }
 
 @test "what a definition says is printed harmlessly in all forms" {

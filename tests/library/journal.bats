@@ -61,13 +61,46 @@ MDEV_ACTION=define"
 	need_mounts
 	script "$OLD/callouts" a '[[ $event != pre ]] || { printf "one\ntwo" >&2; exit 1; }'
 	run -7 heard /run/systemd/journal/socket "$BUILD/mdev-define" -u "$U1" -p mtty -t mtty-1
-	output=$(grep -E '^(MESSAGE|PRIORITY)' <<<"$output")
+	output=$(grep -E '^(MESSAGE|PRIORITY)=' <<<"$output")
 	same "MESSAGE=a: one
 PRIORITY=5
 MESSAGE=two
 PRIORITY=5
 MESSAGE=Failed to define $U1 on mtty: Script '\"/etc/mdevctl.d/scripts.d/callouts/a\"' failed with status '1'
 PRIORITY=3"
+}
+
+@test "each kind of failure has a MESSAGE_ID, which the catalog explains" {
+	local id status statuses=()
+	# The statuses in error.h for which a change is logged as failed: not success, wrong usage, or a comparison.
+	while read -r status; do
+		statuses+=("$status")
+	done < <(sed -n 's/^\tSTATUS_\([A-Z_]*\) = \([13-9]\|1[1-9]\),.*/\1/p' "$TOP/src/lib/base/error.h")
+	((${#statuses[@]} == 8))
+	for status in "${statuses[@]}"; do
+		id=$(sed -n "s/^\t\[STATUS_$status\] = \"\([0-9a-f]\{32\}\)\",/\1/p" "$TOP/src/lib/host/journal.c")
+		[[ $id ]] || { echo "no MESSAGE_ID for $status"; return 1; }
+		grep -A1 -xF -- "-- $id" "$TOP/units/mdev-tools.catalog" | grep -q '^Subject: ..*' ||
+			{ echo "not in the catalog: $status"; return 1; }
+	done
+	[[ $(grep -c '^-- ' "$TOP/units/mdev-tools.catalog") == "${#statuses[@]}" ]]
+	# systemd accepts it.
+	mkdir -p "$BATS_TEST_TMPDIR/c/usr/lib/systemd/catalog" "$BATS_TEST_TMPDIR/c/var/lib/systemd/catalog"
+	cp "$TOP/units/mdev-tools.catalog" "$BATS_TEST_TMPDIR/c/usr/lib/systemd/catalog"
+	unset LD_PRELOAD
+	run -0 journalctl --root="$BATS_TEST_TMPDIR/c" --update-catalog
+	run -0 journalctl --root="$BATS_TEST_TMPDIR/c" --dump-catalog
+	[[ $output == *"Subject: No instance of a type of mediated devices is available"* ]]
+}
+
+@test "a failure is logged with the MESSAGE_ID of its kind" {
+	need_mounts
+	run -3 heard /run/systemd/journal/socket "$BUILD/mdev-start" -u "$U1" -p mtty -t mtty-9
+	[[ $output == *"MDEV_ACTION=start
+MESSAGE_ID=$(sed -n 's/.*STATUS_NOT_FOUND\] = "\(.*\)",/\1/p' "$TOP/src/lib/host/journal.c")"* ]]
+	rm "$ROOT/run/systemd/journal/socket"
+	run -0 heard /run/systemd/journal/socket "$BUILD/mdev-define" -u "$U1" -p mtty -t mtty-1
+	[[ $output != *MESSAGE_ID* ]]
 }
 
 @test "systemd is told how far autostart is" {
@@ -106,7 +139,7 @@ STATUS=All 2 devices are running"
 	echo 1 >"$MARKS/$U1" # its start was killed
 	run -0 heard /run/systemd/journal/socket env LD_PRELOAD="$BUILD/fakekernel.so" \
 		"$BUILD/mdev-start" --ensure -u "$U1"
-	output=$(grep -E '^(MESSAGE|PRIORITY)' <<<"$output")
+	output=$(grep -E '^(MESSAGE|PRIORITY)=' <<<"$output")
 	same "MESSAGE=The start of device $U1 on mtty was interrupted; the incomplete device was removed
 PRIORITY=4
 MESSAGE=Done: start $U1, type mtty-1 on mtty

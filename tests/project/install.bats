@@ -26,6 +26,8 @@ files() {
 	run -0 files
 	same "$({
 		cat <<-END
+			-rwxr-xr-x usr/libexec/mdev-tools/mdev-show
+			-rw-r--r-- usr/lib/systemd/catalog/mdev-tools.catalog
 			-rw-r--r-- usr/lib/systemd/system/mdev-autostart@.service
 			-rw-r--r-- usr/lib/systemd/system/mdev@.service
 			-rw-r--r-- usr/lib/tmpfiles.d/mdev-tools.conf
@@ -142,13 +144,14 @@ paths_inside() {
 
 @test "every directory can be set by a make variable" {
 	local dirs=(SBINDIR=/a MANDIR=/b RULESDIR=/c UNITDIR=/d CONFDIR=/e SCRIPTDIR=/f
-		BASHCOMPDIR=/g ZSHCOMPDIR=/h FISHCOMPDIR=/i TMPFILESDIR=/j)
+		BASHCOMPDIR=/g ZSHCOMPDIR=/h FISHCOMPDIR=/i TMPFILESDIR=/j LIBEXECDIR=/k CATALOGDIR=/l)
 	run_make "${dirs[@]}" install
 	[[ -x $T/a/mdevctl && -f $T/b/man8/mdevctl.8 && -f $T/c/60-mdevctl.rules ]]
 	[[ -f $T/d/mdev@.service && -d $T/e && -d $T/f/callouts && -d $T/f/notifiers ]]
 	grep -q '^ExecStart=/a/mdev-start ' "$T/d/mdev@.service"
 	grep -q '"/a/mdevctl start-parent-mdevs' "$T/c/60-mdevctl.rules"
-	[[ -L $T/g/mdevctl && -f $T/h/_mdevctl && -L $T/i/mdevctl.fish && -f $T/j/mdev-tools.conf && ! -e $T/usr ]]
+	[[ -L $T/g/mdevctl && -f $T/h/_mdevctl && -L $T/i/mdevctl.fish && -f $T/j/mdev-tools.conf ]]
+	[[ -x $T/k/mdev-show && -f $T/l/mdev-tools.catalog && ! -e $T/usr ]]
 	run_make "${dirs[@]}" uninstall
 	run -0 files
 	same ""

@@ -163,6 +163,7 @@ mdev-autostart cjson systemd
 mdev-define cjson systemd uuid
 mdev-list cjson
 mdev-modify cjson systemd
+mdev-show cjson smartcols systemd uuid
 mdev-start cjson systemd udev uuid
 mdev-status cjson smartcols uuid
 mdev-stop cjson systemd udev

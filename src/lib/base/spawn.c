@@ -413,3 +413,19 @@ void spawn_result_free(struct spawn_result *result)
 	free(result->err);
 	*result = (struct spawn_result){ 0 };
 }
+
+int spawn_become(const char *name, char *const argv[])
+{
+	char path[PATH_MAX + NAME_MAX];
+
+	ssize_t n = readlink("/proc/self/exe", path, PATH_MAX - 1);
+	path[n < 0 ? 0 : n] = '\0';
+	char *slash = strrchr(path, '/');
+	if (slash) {
+		snprintf(slash + 1, NAME_MAX, "%s", name);
+		execv(path, argv);
+	}
+	snprintf(path, sizeof(path), "%s/%s", LIBEXECDIR, name);
+	execv(path, argv);
+	return errno;
+}

@@ -28,3 +28,7 @@ int spawn_run(const char *const argv[], const char *input, unsigned limit_second
 	      bool interruptible, struct spawn_result *ret);
 void spawn_result_free(struct spawn_result *result);
 #define _cleanup_spawn_ __attribute__((cleanup(spawn_result_free)))
+
+/* Replaces this program with another one of this package, which is in the directory of this program
+ * (before it is installed) or in LIBEXECDIR. Returns only on failure: an errno. */
+int spawn_become(const char *name, char *const argv[]);

@@ -6,12 +6,13 @@
 #include "base/error.h"
 #include "device/mdev.h"
 #include "host/env.h"
+#include "host/history.h"
 
 /*
- * Writes structured journal entries with MDEV_UUID, MDEV_PARENT, MDEV_TYPE and MDEV_ACTION, so that
- * `journalctl MDEV_UUID=...` shows the history of a device. Without a journal, and in another root
- * directory, nothing is sent; all important messages are also printed on stderr.
- * Built with JOURNAL=no, entries are sent to syslog(3), and systemd is not notified.
+ * The journal. Writes structured entries with MDEV_UUID, MDEV_PARENT, MDEV_TYPE and MDEV_ACTION, so
+ * that `journalctl MDEV_UUID=...` shows the history of a device. Without a journal, and in another
+ * root directory, nothing is sent; all important messages are also printed on stderr. Built with
+ * JOURNAL=no, entries are sent to syslog(3), and systemd is not notified.
  */
 
 /* Logs a change of a device that succeeded (err NULL) or failed. said is the stderr output of its
@@ -29,3 +30,10 @@ bool journal_is_stderr(const struct env *env);
 
 /* Sets the status of the service that `systemctl status` shows. */
 void journal_status(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Adds the entries about a device (filter->uuid) or else a parent since the host was booted: those
+ * of these programs, and what contains its name of kernel messages and of the daemons of libvirt
+ * and NVIDIA. Returns whether the journal has such messages at all: otherwise, those of the kernel
+ * may be read from /dev/kmsg. */
+bool journal_read(const struct env *env, const struct filter *filter, uint64_t deadline,
+		  struct history *history);

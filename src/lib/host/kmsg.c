@@ -19,11 +19,9 @@ void kmsg_mark(int fd)
 		(void)lseek(fd, 0, SEEK_END); /* if it is not seekable, all of it is read */
 }
 
-/* Returns the text of a record, "PRIORITY,SEQUENCE,TIME,FLAGS;TEXT", if it may be the reason of a
- * driver, or else NULL. Priorities above 7 include a facility: the message was written by a
- * process. Messages about a device that joins or leaves a group are logged whenever one is created
- * or removed. */
-static const char *text_of(const char *line)
+/* Priorities above 7 include a facility: the message was written by a process. Messages about a
+ * device that joins or leaves a group are logged whenever one is created or removed. */
+const char *kmsg_text(const char *line)
 {
 	const char *text = strchr(line, ';');
 
@@ -71,7 +69,7 @@ static void find_last(char *records, const char *uuid, const char *parent, char 
 		bool more = *line == ' ';
 
 		if (!more)
-			text = text_of(line);
+			text = kmsg_text(line);
 		if (text &&
 		    (more ? is_device(line, uuid) || is_device(line, parent) : names(text, uuid)))
 			snprintf(last, KMSG_SIZE, "%s", text);

@@ -20,3 +20,7 @@ void kmsg_mark(int fd);
  * memory, as the device may still have to be removed. Messages written by processes, and messages
  * that merely contain a name, are ignored, as local users can create them. */
 void kmsg_last(int fd, const char *uuid, const char *parent, char ret[KMSG_SIZE]);
+
+/* Returns the text of a record, "PRIORITY,SEQUENCE,TIME,FLAGS;TEXT", if it may be the message of a
+ * driver, or else NULL. */
+const char *kmsg_text(const char *record);

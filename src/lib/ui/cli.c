@@ -375,7 +375,7 @@ void cli_parse(const struct cli_spec *spec, int argc, char *argv[], struct cli *
 			    .cli = ret,
 			    .argv = argc > 0 ? argv + 1 : argv };
 
-	*ret = (struct cli){ 0 };
+	*ret = (struct cli){ .argv = argv };
 	parse_words(&p);
 	if (spec->operand && !ret->operand)
 		usage_error(&p, "Argument %s is required", spec->operand);

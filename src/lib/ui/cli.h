@@ -80,6 +80,7 @@ struct cli {
 	unsigned given;			 /* bits of the options on the command line */
 	const char *values[CLI_OPTIONS]; /* borrowed from argv */
 	const char *operand;		 /* borrowed */
+	char *const *argv;		 /* borrowed: the whole command line */
 	char uuid[UUID_SIZE];		 /* of --uuid, canonical; use cli_uuid() */
 	char parent[NAME_MAX + 1];	 /* of --uuid=UUID:PARENT */
 	unsigned index;

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -33,20 +34,27 @@ static struct table_row *add_row(struct tree *tree, struct table_row *above, con
 	return table_add(tree->table, above, (const char *const[]){ name, "", "", details });
 }
 
-static void append_user(struct tree *tree, const struct holder *holder, char **list)
+char *status_user(const struct holder *holder)
 {
 	if (!holder || holder->in_use == ANSWER_NO)
+		return NULL;
+	if (holder->in_use == ANSWER_UNKNOWN)
+		return mem_text("?");
+	return mem_printf("%s (%d)",
+			  holder->guest	    ? holder->guest
+			  : holder->command ? holder->command
+					    : "?",
+			  holder->pid);
+}
+
+static void append_user(struct tree *tree, const struct holder *holder, char **list)
+{
+	_cleanup_free_ char *user = status_user(holder);
+
+	if (!user)
 		return;
-	if (holder->in_use == ANSWER_UNKNOWN) {
-		text_append(list, ", ", "?");
-		tree->hidden = true;
-		return;
-	}
-	text_append(list, ", ", "%s (%d)",
-		    holder->guest     ? holder->guest
-		    : holder->command ? holder->command
-				      : "?",
-		    holder->pid);
+	text_append(list, ", ", "%s", user);
+	tree->hidden |= holder->in_use == ANSWER_UNKNOWN;
 }
 
 static const char *must_be_root(void)
@@ -185,7 +193,7 @@ static int by_card(const void *left, const void *right)
 	return order ? order : strcmp((*a)->name, (*b)->name);
 }
 
-static bool is_shown(const struct status_view *view, const struct snapshot_parent *parent)
+bool status_shows(const struct status_view *view, const struct snapshot_parent *parent)
 {
 	return snapshot_is_of(parent, view->filter.parent) &&
 	       (!view->filter.uuid || parent->n_devices > 0);
@@ -329,7 +337,7 @@ static void add_parents(struct tree *tree)
 	size_t n = 0, n_alone = 0, count;
 
 	for (size_t i = 0; i < state->n_parents; i++)
-		if (is_shown(tree->view, &state->parents[i]))
+		if (status_shows(tree->view, &state->parents[i]))
 			shown[n++] = &state->parents[i];
 	qsort(shown, n, sizeof(struct snapshot_parent *), by_card);
 	for (size_t i = 0; i < n; i += count) {
@@ -415,6 +423,11 @@ static void add_vfs(struct tree *tree)
 	}
 }
 
+void status_warn_hidden(void)
+{
+	log_warning("Unable to determine whether devices marked '?' are in use%s", must_be_root());
+}
+
 int status_print(const struct snapshot *state, const struct status_view *view, struct error *err)
 {
 	_cleanup_table_ struct table *table = table_new(columns, view->headings);
@@ -425,8 +438,7 @@ int status_print(const struct snapshot *state, const struct status_view *view, s
 	if (table_print(table, err) < 0)
 		return -1;
 	if (tree.hidden)
-		log_warning("Unable to determine whether devices marked '?' are in use%s",
-			    must_be_root());
+		status_warn_hidden();
 	return 0;
 }
 
@@ -437,7 +449,7 @@ void status_print_wrong(const struct snapshot *state, const struct status_view *
 	for (size_t i = 0; i < state->n_parents; i++) {
 		const struct snapshot_parent *parent = &state->parents[i];
 
-		for (size_t j = 0; j < parent->n_devices && is_shown(view, parent); j++) {
+		for (size_t j = 0; j < parent->n_devices && status_shows(view, parent); j++) {
 			const struct snapshot_device *dev = &parent->devices[j];
 			const char *type = snapshot_type(dev);
 
@@ -485,7 +497,28 @@ static void use_json(struct json_writer *w, const struct holder *holder, enum an
 	json_close(w, '}');
 }
 
-static void device_json(struct json_writer *w, const struct snapshot_device *dev)
+static void log_json(struct json_writer *w, const struct history *history)
+{
+	json_key(w, "log");
+	json_open(w, '[');
+	for (size_t i = 0; i < history->n; i++) {
+		time_t seconds = (time_t)(history->v[i].time / 1000000);
+		char time[32] = "";
+		struct tm tm;
+
+		if (gmtime_r(&seconds, &tm))
+			strftime(time, sizeof(time), "%FT%TZ", &tm);
+		json_open(w, '{');
+		key_string(w, "time", time);
+		key_string(w, "source", history->v[i].source);
+		key_string(w, "text", history->v[i].text);
+		json_close(w, '}');
+	}
+	json_close(w, ']');
+}
+
+static void device_json(struct json_writer *w, const struct snapshot_device *dev,
+			const struct history *history)
 {
 	const struct mdev *definition = snapshot_definition(dev);
 	_cleanup_free_ char *set = snapshot_set(dev);
@@ -508,6 +541,8 @@ static void device_json(struct json_writer *w, const struct snapshot_device *dev
 	key_string(w, "vfio_device", dev->holder ? dev->holder->node : NULL);
 	use_json(w, dev->holder, dev->active);
 	key_string(w, "set", set);
+	if (history)
+		log_json(w, history);
 	json_close(w, '}');
 }
 
@@ -554,7 +589,9 @@ static void parent_json(struct json_writer *w, const struct snapshot *state,
 	json_open(w, '[');
 	for (size_t i = 0; i < parent->n_devices; i++)
 		if (!view->wrong || snapshot_is_wrong(&parent->devices[i]))
-			device_json(w, &parent->devices[i]);
+			device_json(w, &parent->devices[i],
+				    view->logs ? &view->logs[&parent->devices[i] - state->devices]
+					       : NULL);
 	json_close(w, ']');
 	json_close(w, '}');
 }
@@ -593,7 +630,7 @@ void status_print_json(const struct snapshot *state, const struct status_view *v
 	json_key(&w, "parents");
 	json_open(&w, '[');
 	for (size_t i = 0; i < state->n_parents; i++)
-		if (is_shown(view, &state->parents[i]) &&
+		if (status_shows(view, &state->parents[i]) &&
 		    (!view->wrong || has_wrong(&state->parents[i])))
 			parent_json(&w, state, view, &state->parents[i]);
 	json_close(&w, ']');
@@ -607,6 +644,8 @@ void status_print_json(const struct snapshot *state, const struct status_view *v
 	if (state->users_unseen)
 		text_append(&unseen, "; ", "Unable to determine whether all devices are in use%s",
 			    must_be_root());
+	if (view->logs && view->logs_unseen)
+		text_append(&unseen, "; ", "%s", view->logs_unseen);
 	key_string(&w, "unseen", unseen);
 	json_close(&w, '}');
 	out_end_json();

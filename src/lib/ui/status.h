@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/error.h"
+#include "host/history.h"
 #include "view/snapshot.h"
 
 /*
@@ -12,8 +13,20 @@ struct status_view {
 	struct filter filter; /* its parent can be a card */
 	bool all;	      /* include types and parents without devices */
 	bool headings;
-	bool wrong; /* only devices with a problem */
+	bool wrong;		    /* only devices with a problem */
+	const struct history *logs; /* borrowed: of each device of the snapshot; NULL = not read */
+	const char *logs_unseen;    /* borrowed: see struct history */
 };
+
+/* Whether a parent is shown. */
+bool status_shows(const struct status_view *view, const struct snapshot_parent *parent);
+
+/* Returns "GUEST (PID)", "COMMAND (PID)", or "?" if the user is not known (owned by the caller);
+ * NULL = none. */
+char *status_user(const struct holder *holder);
+
+/* Warns that "?" was printed. */
+void status_warn_hidden(void);
 
 /* Prints a tree with one line per parent, type and device (mdev-status(8)). */
 int status_print(const struct snapshot *state, const struct status_view *view, struct error *err);

@@ -72,6 +72,7 @@ enum {
 	SNAPSHOT_TYPES = 1u << 0,
 	SNAPSHOT_HOLDERS = 1u << 1, /* processes that use devices */
 	SNAPSHOT_VFS = 1u << 2,
+	SNAPSHOT_REPORT = SNAPSHOT_TYPES | SNAPSHOT_HOLDERS | SNAPSHOT_VFS,
 	SNAPSHOT_NODES = 1u << 3, /* names of VFIO devices, but not the processes that use them */
 };
 

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What mdev-status prints about one device or one parent, with what the logs say. It is a program
+ * of its own, which mdev-status runs, because loading libsystemd takes longer than all that the
+ * other forms of status do.
+ */
+#include "ui/block.h"
+#include "ui/cli.h"
+#include "view/snapshot.h"
+
+static const struct cli_use uses[] = {
+	{ CLI_UUID, "Show only this device" },
+	{ CLI_PARENT, "Show only this parent, or all parents on this card" },
+	{ CLI_ALL, "Also show types and parents without devices" },
+	{ CLI_JSON, "Print JSON" },
+	{ CLI_NOHEADINGS, "Do not print column headings" },
+	{ 0 },
+};
+
+static int run(const struct cli *cli, struct env *env, struct error *err)
+{
+	struct status_view view = { .filter = { cli_uuid(cli), cli_value(cli, CLI_PARENT) },
+				    .all = cli->given & CLI_ALL,
+				    .headings = !(cli->given & CLI_NOHEADINGS) };
+	_cleanup_snapshot_ struct snapshot state = { 0 };
+
+	snapshot_read(env, view.filter.uuid, SNAPSHOT_REPORT, &state);
+	if (snapshot_require(env, &state, &view.filter, err) < 0)
+		return -1;
+	if (cli->given & CLI_JSON)
+		block_print_json(env, &state, &view);
+	else if (block_print(env, &state, &view, err) < 0)
+		return -1;
+	return snapshot_verdict(&state, &view.filter, false, err);
+}
+
+static const struct cli_spec spec = {
+	.command = "status",
+	.summary = "Show the state of a parent or a mediated device.",
+	.usage = { "[OPTIONS]" },
+	.uses = uses,
+	.run = run,
+};
+
+int main(int argc, char *argv[])
+{
+	return cli_main(&spec, argc, argv);
+}
