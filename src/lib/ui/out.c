@@ -61,15 +61,16 @@ static bool is_reader_gone(void)
 enum status out_done(void)
 {
 	/* A full disk is detected only here or when buffered text is written. */
-	bool failed = fflush(stdout) != 0;
+	int error = fflush(stdout) != 0 ? errno : 0;
 
-	if (!failed && !ferror(stdout))
+	if (!error && !ferror(stdout))
 		return STATUS_OK;
 	if (is_reader_gone())
 		return STATUS_OK;
-	if (failed)
-		log_error("Failed to write to standard output: %s", strerror(errno));
-	else /* an earlier write has failed, whose reason is not known any more */
-		log_error("Failed to write to standard output");
+	/* The reason of an earlier failure is not known any more, but mostly it persists. */
+	if (!error && write(STDOUT_FILENO, "\n", 1) < 0)
+		error = errno;
+	log_error("Failed to write to standard output%s%s", error ? ": " : "",
+		  error ? strerror(error) : "");
 	return STATUS_FAILED;
 }
