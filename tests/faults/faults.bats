@@ -67,11 +67,13 @@ inject() {
 	strace -qqq -o /dev/null -e "trace=$name" -e "inject=$name:$fault:when=$n" "$@"
 }
 
-# Readers succeed, and the next change cleans up.
+# Readers succeed, and the next change on a parent cleans up.
 goes_on() {
-	local left
+	local left parent
 	mdev-list -d >/dev/null 2>"$BATS_TEST_TMPDIR/err" || return 1
-	mdev-define -u "$U3" -p next -t t 2>>"$BATS_TEST_TMPDIR/err" || return 1
+	for parent in new mtty; do
+		mdev-define -u "44444444-4444-4444-8444-444444444444" -p "$parent" -t t 2>>"$BATS_TEST_TMPDIR/err" || return 1
+	done
 	left=$(find "$D" -name '.mdevctl.*')
 	[[ -z $left && ! -s $BATS_TEST_TMPDIR/err ]]
 }

@@ -53,16 +53,20 @@ static int check_new(const struct env *env, const struct change *change, struct 
 
 /* The lock is held only while writing: a callout may take minutes, and a callout of another writer
  * may wait for it. The definition may therefore have changed since it was read. */
-static int change_definition(const struct env *env, const struct change *change, struct error *err)
+static int change_definition(struct pipeline *pipeline, const struct change *change,
+			     struct error *err)
 {
+	const struct env *env = pipeline->env;
 	const struct mdev *dev = change->dev;
 	_cleanup_close_ int fd = -1;
 
 	if (lock_definitions(env, &fd, err) < 0)
 		return -1;
-	/* Not for each of thousands of new definitions: the directory is listed. */
-	if (fd >= 0 && change->action != ACTION_DEFINE)
+	/* Once for thousands of definitions on a parent: the directory is listed. */
+	if (fd >= 0 && (!pipeline->cleaned || strcmp(pipeline->cleaned, dev->parent) != 0)) {
 		defined_clean(env, dev->parent);
+		pipeline->cleaned = dev->parent;
+	}
 	if (change->was && !defined_is(env, dev, change->was)) {
 		error_set(err, STATUS_EXISTS,
 			  "The definition of %s on %s was changed by another process", dev->uuid,
@@ -125,10 +129,10 @@ static int make_change(struct pipeline *pipeline, const struct change *change, s
 		if (change->running &&
 		    callout_attributes(&pipeline->callouts, change->dev, err) < 0)
 			return -1;
-		return change_definition(pipeline->env, change, err);
+		return change_definition(pipeline, change, err);
 	case ACTION_UNDEFINE:
 	case ACTION_MODIFY:
-		return change_definition(pipeline->env, change, err);
+		return change_definition(pipeline, change, err);
 	case ACTION_START:
 		return start(pipeline->env, change->dev, err);
 	case ACTION_STOP:

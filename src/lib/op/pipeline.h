@@ -22,6 +22,7 @@ struct pipeline {
 	bool force;		  /* proceed even if a pre callout refuses, or if it is unknown
 				     whether a device to be stopped is in use */
 	struct callouts callouts; /* owned */
+	const char *cleaned;	  /* interned: the parent whose temporary files were removed last */
 	struct holder_pass *pass; /* borrowed: users of the devices that are stopped; NULL = they
 				     are looked for one by one */
 };
