@@ -520,6 +520,33 @@ missing $U3 mtty mtty-2: not started"
 		'["running",null,"stopped","running on matrix"]' ]]
 }
 
+@test "a type that got another name is noticed, with both names" {
+	local type=$SYS/class/mdev_bus/mtty/mdev_supported_types/mtty-1 uuid
+	local words="mtty-1 was 'Single port serial' and is now 'Quad port serial'"
+	printf '{"d": {"mdev_type": "Single port serial", "start": "auto", "parents": ["mtty"], "count": 2}}' >"$ROOT/file"
+	mdevctl apply "$ROOT/file"
+	uuid=$(mdevctl list | sed -n '1s/ .*//p')
+	run -0 mdevctl status --check
+	same ""
+	echo "Quad port serial" >"$type/name"
+	run -10 mdevctl status --check -u "$uuid"
+	same "differs $uuid mtty mtty-1: $words"
+	mdevctl stop -u "$uuid"
+	run -10 mdevctl status --check -u "$uuid"
+	same "differs $uuid mtty mtty-1: $words"
+	run -0 --separate-stderr mdevctl start -u "$uuid"
+	same_stderr "Warning: Device $uuid may not be what it was defined as: type $words"
+	mdevctl stop -u "$uuid"
+	run -0 --separate-stderr mdevctl start-parent-mdevs mtty
+	same_stderr "Warning: Device $uuid may not be what it was defined as: type $words"
+	rm "$type/name"
+	run -0 mdevctl status --check
+	same ""
+	echo "Single port serial" >"$type/name"
+	run -0 mdevctl status --check
+	same ""
+}
+
 @test "an interrupted start is detected" {
 	add_running mtty "$U1" mtty-1
 	mkdir -p "$ROOT/run/mdevctl"

@@ -9,6 +9,7 @@
 #include "op/pipeline.h"
 #include "set/active.h"
 #include "set/defined.h"
+#include "view/reason.h"
 
 /* Progress of an autostart. */
 struct progress {
@@ -39,6 +40,8 @@ static void start_automatically(const struct op *op, struct pipeline *pipeline,
 		(void)pipeline_failed(op->env, ACTION_START, dev, &why);
 	} else {
 		int r = active_runs(op->env, dev, &why);
+		if (r == 0)
+			reason_check_name(op->env, dev);
 		if (r > 0 || (r == 0 && pipeline_start(pipeline, dev, &why) == 0))
 			return;
 		if (r < 0)

@@ -165,6 +165,7 @@ static int start(const struct start_request *request, struct pipeline *pipeline,
 		return pipeline_failed(request->env, ACTION_START, dev, err);
 	if (r == 0) {
 		since = clock_now();
+		reason_check_name(request->env, dev);
 		if ((request->ensure ? pipeline_start(pipeline, dev, err)
 				     : pipeline_run(pipeline, &change, err)) < 0)
 			return -1;

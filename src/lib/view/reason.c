@@ -7,8 +7,10 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/suggest.h"
+#include "device/json.h"
 #include "host/parent.h"
 #include "set/active.h"
 #include "view/absent.h"
@@ -299,4 +301,32 @@ int reason_resolve_type(const struct env *env, const char *parent, const char **
 				  parent_present(env, parent) ? REASON_NO_TYPE : REASON_NO_PARENT,
 				  parent, *name, err);
 	return 0;
+}
+
+static char *renamed(const struct mdev *dev, const char *type, const char *title)
+{
+	_cleanup_free_ char *was = json_unknown_string(dev, JSON_TYPE_NAME);
+
+	if (!was || !title || strcmp(was, title) == 0)
+		return NULL;
+	return mem_printf("%s was '%s' and is now '%s'", type, was, title);
+}
+
+char *reason_renamed(const struct mdev *dev, const struct mdev_type *type)
+{
+	return renamed(dev, type->name, type->title);
+}
+
+void reason_check_name(const struct env *env, const struct mdev *dev)
+{
+	_cleanup_free_ char *path =
+		mem_printf(PARENT_CLASS "/%s/mdev_supported_types/%s/name", dev->parent, dev->type);
+	char title[4096 + 1];
+
+	if (!dev->unknown || file_read_attr(env->root, path, title, sizeof(title)) < 0)
+		return;
+	_cleanup_free_ char *words = renamed(dev, dev->type, title);
+	if (words)
+		log_warning("Device %s may not be what it was defined as: type %s", dev->uuid,
+			    words);
 }

@@ -37,7 +37,7 @@ char *snapshot_set(const struct snapshot_device *dev)
 {
 	const struct mdev *definition = snapshot_definition(dev);
 	char uuid[UUID_SIZE];
-	char *label = definition ? json_unknown_string(definition, "set") : NULL;
+	char *label = definition ? json_unknown_string(definition, JSON_SET) : NULL;
 
 	if (!label)
 		return NULL;
@@ -101,8 +101,8 @@ static void set_state(struct snapshot_device *dev, enum mdev_state word, char *r
 	dev->reason = reason;
 }
 
-static void judge_running(const struct env *env, struct snapshot_device *dev,
-			  const struct places *places)
+static void find_running_state(const struct env *env, struct snapshot_device *dev,
+			       const struct places *places)
 {
 	const struct mdev *definition = snapshot_definition(dev);
 	int incomplete = places->marks ? mark_is_left(env, dev->uuid) : 0;
@@ -126,7 +126,7 @@ static void judge_running(const struct env *env, struct snapshot_device *dev,
 
 /* A device that is running on another parent is not missing here, since only one device with a UUID
  * can be running; any problem is reported there. */
-static void judge_stopped(struct snapshot_device *dev, const struct places *places)
+static void find_stopped_state(struct snapshot_device *dev, const struct places *places)
 {
 	const struct mdev *definition = snapshot_definition(dev);
 
@@ -135,13 +135,14 @@ static void judge_stopped(struct snapshot_device *dev, const struct places *plac
 	else if (dev->active == ANSWER_UNKNOWN)
 		set_state(dev, MDEV_UNKNOWN, mem_text("running devices cannot be read"));
 	else if (definition && definition->autostart)
-		set_state(dev, MDEV_MISSING, NULL); /* see explain_missing() */
+		set_state(dev, MDEV_MISSING, NULL); /* see apply_types() */
 	else
 		set_state(dev, MDEV_STOPPED, NULL);
 }
 
 /* Determines the most severe state that applies to a device. */
-static void judge(const struct env *env, struct snapshot_device *dev, const struct places *places)
+static void find_state(const struct env *env, struct snapshot_device *dev,
+		       const struct places *places)
 {
 	const struct definition *definition = dev->definition;
 
@@ -149,9 +150,9 @@ static void judge(const struct env *env, struct snapshot_device *dev, const stru
 		set_state(dev, definition->unreadable ? MDEV_UNKNOWN : MDEV_BROKEN,
 			  mem_text_n(definition->broken, strcspn(definition->broken, "\n")));
 	else if (dev->running)
-		judge_running(env, dev, places);
+		find_running_state(env, dev, places);
 	else
-		judge_stopped(dev, places);
+		find_stopped_state(dev, places);
 }
 
 static int by_uuid(const void *left, const void *right)
@@ -162,7 +163,7 @@ static int by_uuid(const void *left, const void *right)
 	return order ? order : strcmp((*a)->parent, (*b)->parent);
 }
 
-static void judge_all(const struct env *env, struct snapshot *state)
+static void find_states(const struct env *env, struct snapshot *state)
 {
 	size_t n = state->n_devices, end;
 	bool marks = mark_any(env);
@@ -182,7 +183,7 @@ static void judge_all(const struct env *env, struct snapshot *state)
 				places.defined = all[end];
 		}
 		for (size_t i = start; i < end; i++)
-			judge(env, all[i], &places);
+			find_state(env, all[i], &places);
 	}
 }
 
@@ -277,18 +278,40 @@ static void find_types(const struct env *env, struct snapshot *state)
 	}
 }
 
-static void explain_missing(struct snapshot *state)
+/* Whether the definition says which name its type had. */
+static bool has_type_name(const struct snapshot_device *dev)
 {
-	for (size_t i = 0; i < state->n_parents; i++) {
-		struct snapshot_parent *parent = &state->parents[i];
+	const struct mdev *definition = snapshot_definition(dev);
+	_cleanup_free_ char *name =
+		definition ? json_unknown_string(definition, JSON_TYPE_NAME) : NULL;
 
-		for (size_t j = 0; j < parent->n_devices; j++)
-			if (parent->devices[j].state == MDEV_MISSING)
-				parent->devices[j].reason =
-					reason_words(reason_of(state, parent,
-							       snapshot_type(&parent->devices[j])),
-						     parent->absent);
+	return name;
+}
+
+/* Sets what depends on the types of the parent. */
+static void apply_types(const struct snapshot *state, const struct snapshot_parent *parent,
+			struct snapshot_device *dev)
+{
+	const struct mdev *definition = snapshot_definition(dev);
+	const struct mdev_type *type =
+		definition ? snapshot_find_type(parent, definition->type) : NULL;
+	bool sound = dev->state == MDEV_MISSING || !snapshot_is_wrong(dev);
+	char *renamed = sound && type ? reason_renamed(definition, type) : NULL;
+
+	if (renamed) {
+		free(dev->reason);
+		set_state(dev, MDEV_DIFFERS, renamed);
+	} else if (dev->state == MDEV_MISSING) {
+		dev->reason =
+			reason_words(reason_of(state, parent, snapshot_type(dev)), parent->absent);
 	}
+}
+
+static void apply_all_types(struct snapshot *state)
+{
+	for (size_t i = 0; i < state->n_parents; i++)
+		for (size_t j = 0; j < state->parents[i].n_devices; j++)
+			apply_types(state, &state->parents[i], &state->parents[i].devices[j]);
 }
 
 /* Finds the processes that use running devices and functions, in one pass. */
@@ -320,7 +343,7 @@ static void find_holders(const struct env *env, bool walk, struct snapshot *stat
 void snapshot_read(const struct env *env, const char *uuid, unsigned what, struct snapshot *ret)
 {
 	struct filter filter = { uuid, NULL };
-	bool missing = false;
+	bool types = what & SNAPSHOT_TYPES;
 
 	*ret = (struct snapshot){ 0 };
 	/* This order ensures that a device that is defined and started in the meantime is not
@@ -330,16 +353,16 @@ void snapshot_read(const struct env *env, const char *uuid, unsigned what, struc
 	note_unseen(ret, ret->definitions.unseen);
 	note_unseen(ret, ret->running.unseen);
 	join_sets(ret);
-	judge_all(env, ret);
+	find_states(env, ret);
 	find_parents(env, ret);
-	for (size_t i = 0; i < ret->n_devices; i++)
-		missing = missing || ret->devices[i].state == MDEV_MISSING;
-	if (ret->parents_known == ANSWER_YES && (what & SNAPSHOT_TYPES || missing))
+	for (size_t i = 0; i < ret->n_devices && !types; i++)
+		types = ret->devices[i].state == MDEV_MISSING || has_type_name(&ret->devices[i]);
+	if (ret->parents_known == ANSWER_YES && types)
 		find_types(env, ret);
 	else
 		for (size_t i = 0; i < ret->n_parents; i++)
 			ret->parents[i].has_types = ANSWER_UNKNOWN;
-	explain_missing(ret);
+	apply_all_types(ret);
 	if (what & SNAPSHOT_VFS)
 		parent_find_vfs(env, &ret->vfs);
 	if (what & (SNAPSHOT_HOLDERS | SNAPSHOT_NODES))

@@ -67,7 +67,8 @@ struct snapshot {
 };
 
 /* What to read in addition to parents and devices. Unless types are requested, they are read only
- * if a device is missing, to determine the reason. */
+ * if a device is missing, to determine the reason, or if a definition says which name its type had.
+ */
 enum {
 	SNAPSHOT_TYPES = 1u << 0,
 	SNAPSHOT_HOLDERS = 1u << 1, /* processes that use devices */
