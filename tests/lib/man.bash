@@ -108,7 +108,7 @@ replay_command() {
 		cd "$ROOT${command#cd }" || return
 		return 0
 	fi
-	run -0 bash -c "$command"
+	run -0 bash -c "$command" || { echo "of: $command"; return 1; }
 	# shellcheck disable=SC2154 # bats sets output
 	if [[ $wanted =~ ^[0-9a-f-]{36}$ && $output =~ ^[0-9a-f-]{36}$ ]]; then
 		uuids[$wanted]=$output

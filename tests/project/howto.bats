@@ -86,6 +86,13 @@ other_running() {
 	mdevctl start -u $OTHER
 }
 
+# Another device has the last instance of a card.
+full_card() {
+	mdevctl stop -u d5a59ac1-370b-518b-94f9-f454bd402b98
+	echo 1 >"$SYS/class/mdev_bus/0000:81:00.0/mdev_supported_types/nvidia-224/available_instances"
+	mdevctl start -u $OTHER -p 0000:81:00.0 -t nvidia-224
+}
+
 other_upgraded() {
 	definition 0000:41:00.0 $OTHER nvidia-224
 }
@@ -139,6 +146,11 @@ units_are_valid() {
 
 @test "mdev-howto(7): creating more or fewer devices" {
 	task "Creating more or fewer devices"
+}
+
+@test "mdev-howto(7): finding out why a device is not running" {
+	task "Finding out why a device is not running" full_card
+	run -0 mdevctl status --check
 }
 
 @test "mdev-howto(7): taking a card out for repair" {
