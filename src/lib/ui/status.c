@@ -87,8 +87,6 @@ static void add_device(struct tree *tree, struct table_row *above,
 		table_warn(tree->table, row, STATE_COLUMN);
 }
 
-/* --- The types of a parent ------------------------------------------------------------------- */
-
 static bool has_devices(const struct snapshot_parent *parent, const char *type)
 {
 	for (size_t i = 0; i < parent->n_devices; i++)
@@ -174,8 +172,6 @@ static void add_types(struct tree *tree, struct table_row *above,
 	if (fold)
 		add_folded_types(tree, above, idle, idle_free, uncounted, idle < parent->n_types);
 }
-
-/* --- Parents and cards ----------------------------------------------------------------------- */
 
 static const char *key_of(const struct snapshot_parent *parent)
 {
@@ -350,8 +346,6 @@ static void add_parents(struct tree *tree)
 	add_alone(tree, alone, n_alone);
 }
 
-/* --- Functions of NVIDIA's driver without mediated devices ------------------------------------ */
-
 static bool is_of_card(const struct parent_vf *vf, const char *card)
 {
 	return vf->card && card && strcmp(vf->card, card) == 0;
@@ -442,8 +436,6 @@ int status_print(const struct snapshot *state, const struct status_view *view, s
 	return 0;
 }
 
-/* --- What is wrong --------------------------------------------------------------------------- */
-
 void status_print_wrong(const struct snapshot *state, const struct status_view *view)
 {
 	for (size_t i = 0; i < state->n_parents; i++) {
@@ -459,8 +451,6 @@ void status_print_wrong(const struct snapshot *state, const struct status_view *
 		}
 	}
 }
-
-/* --- JSON ------------------------------------------------------------------------------------ */
 
 static void key_string(struct json_writer *w, const char *key, const char *value)
 {
