@@ -164,7 +164,7 @@ load_vfio() # cdev|nogroup
 # Prints the row of status for a device, without its name.
 status_row() # UUID [COMMAND...]
 {
-	LC_ALL=C "${@:2}" mdevctl status --noheadings --uuid="$1" | sed -n "s/.*$1 *//p" | tr -s ' '
+	LC_ALL=C "${@:2}" mdevctl status --noheadings --all | sed -n "s/.*$1 *//p" | tr -s ' '
 }
 
 # Prints the first value of a key in the JSON output of status.
