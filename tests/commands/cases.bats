@@ -351,3 +351,19 @@ two_cards() {
 	same_stderr ""
 	[[ -f $ROOT/srv/card/$U1 ]]
 }
+
+@test "a user changes only the type of a device, by its name" {
+	two_cards
+	definition 0000:41:00.0 "$U1" nvidia-222 auto
+	run -0 --separate-stderr mdevctl modify -u "$U1" -t "GRID T4-2Q"
+	same ""
+	same_stderr ""
+	run -0 mdevctl list -d
+	same "$U1 0000:41:00.0 nvidia-223 auto"
+}
+
+@test "a user defines a device with a part of the name of its type" {
+	two_cards
+	run -0 --separate-stderr mdevctl define -u "$U1" -p 0000:41:00.0 -t T4-2Q
+	[[ $stderr == *"does not support mdev type T4-2Q. Did you mean 'GRID T4-2Q'?" ]]
+}
