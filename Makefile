@@ -167,6 +167,7 @@ test-programs: all $(BUILD)/fakekernel.so $(BUILD)/nomemory.so $(BUILD)/confined
 DEPS_BUILD := gcc make libc6-dev libcjson-dev uuid-dev libudev-dev libsystemd-dev libsmartcols-dev
 DEPS_CHECK := systemd-journal-remote bats python3 mandoc man-db strace valgrind systemd udev jq util-linux procps zsh \
               fish bash-completion git ansible-core musl-tools
+DEPS_LONG  := qemu-system-common xfsprogs e2fsprogs acl
 DEPS_LINT  := bats git clang clang-format clang-tidy cppcheck shellcheck mandoc rpm rpmlint
 DEPS_DEB   := git build-essential pkgconf debhelper dpkg-dev fakeroot lintian rpm mmdebstrap bats jq procps \
               python3 strace
@@ -180,7 +181,8 @@ DEPS_S390X := qemu-system-misc gcc-s390x-linux-gnu e2fsprogs cpio xz-utils kmod
 DEPS_OF    := $(filter-out deps,$(MAKECMDGOALS))
 deps_if     = $(if $(DEPS_OF),$(if $(filter $(1),$(DEPS_OF)),$(2)),$(2))
 DEPS       := $(sort $(DEPS_BUILD) $(call deps_if,check bench,$(if $(SUITE),$(DEPS_TREE),$(DEPS_CHECK))) \
-              $(call deps_if,check-sanitizers check-long,$(DEPS_CHECK)) $(call deps_if,lint,$(DEPS_LINT)) \
+              $(call deps_if,check-sanitizers check-long,$(DEPS_CHECK)) \
+              $(call deps_if,check-long,$(DEPS_LONG)) $(call deps_if,lint,$(DEPS_LINT)) \
               $(call deps_if,deb check-deb,$(DEPS_DEB)) $(call deps_if,fuzz,$(DEPS_FUZZ)) \
               $(call deps_if,check-vm,$(DEPS_VM)) $(call deps_if,check-s390x,$(DEPS_S390X)) \
               $(if $(ARCH),$(call deps_if,check-cross,$(DEPS_CROSS))))
@@ -237,10 +239,16 @@ check-sanitizers:
 		tests/tools/check $$(grep -L '^# not with sanitizers' tests/project/*.bats tests/faults/*.bats \
 			tests/library/*.bats tests/commands/*.bats)
 
-# Before a release: kills the programs at every system call, and repeats what races; takes hours.
-check-long: test-programs
+# Replays the writes to a disk (see tests/lib/replay.c).
+$(BUILD)/replay: tests/lib/replay.c | $(BUILD)/lib
+	$(call say,CC)$(CC) -std=gnu11 -O2 $(WARNINGS) -o $@ $<
+
+# Before a release: kills the programs at every system call, lets the power fail, and repeats what races; takes
+# hours.
+check-long: test-programs $(BUILD)/replay
 	@BUILD=$(abspath $(BUILD)) tests/tools/faults-long
 	@BUILD=$(abspath $(BUILD)) tests/tools/apply-long
+	@BUILD=$(abspath $(BUILD)) tests/tools/power-failures
 
 # For contributors: checks formatting and warnings of the compilers and static analysers of Debian 12.
 lint:
