@@ -220,7 +220,7 @@ described() {
 # In each round, six programs start, stop or ensure the device; two of them are killed if they are still
 # running then.
 @test "programs that race and are killed leave no incomplete device that counts as complete" {
-	local rounds=15 round n pids pid status killed=0 incomplete=0 dies after
+	local rounds=15 round n pids pid status killed=0 incomplete=0 dies after seed
 	local commands=("mdev-start -u $U1" "mdev-stop -u $U1" "mdev-start --ensure -u $U1"
 		"mdev-autostart matrix")
 	[[ -z ${FAULTS:-} ]] || rounds=300

@@ -21,6 +21,7 @@ setup() {
 		unbind() { mv "$SYS/class/mdev_bus/\$1" "$BATS_TEST_TMPDIR/unbound"; }
 		bind() { mv "$BATS_TEST_TMPDIR/unbound" "$SYS/class/mdev_bus/\$1"; }
 	EOF
+	# shellcheck source=/dev/null
 	. "$BATS_TEST_TMPDIR/foreign"
 }
 
@@ -173,6 +174,7 @@ foreign_step() {
 # our_step COMMAND STATUS...: the command ends in time, with one of these statuses.
 our_step() {
 	local status=0 wanted
+	# shellcheck disable=SC2086 # a command's words
 	timeout -s KILL 60 $1 >"$BATS_TEST_TMPDIR/out" 2>&1 || status=$?
 	for wanted in "${@:2}"; do
 		((status != wanted)) || return 0

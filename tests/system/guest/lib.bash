@@ -7,7 +7,7 @@
 
 patience=90 # seconds; an emulated machine on a busy host is slow
 report=/dev/ttyS1
-: "${boot:=1}"
+: "${boot:=1}" "${seed:=1}"
 here=${BASH_SOURCE[0]%/*}
 set -E
 trap 'echo "line $LINENO of ${BASH_SOURCE[0]##*/}: $BASH_COMMAND" >/run/scenario-error' ERR
