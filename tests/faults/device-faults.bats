@@ -88,7 +88,7 @@ calls() {
 				hit = 1
 			if ($0 ~ first)
 				hit = 1
-			if (hit && name !~ /^(execve|exit_group)$/ &&
+			if (hit && name !~ /^(execve|exit_group|futex)$/ &&
 			    (kind == "kill" || name !~ /^(open|fork|waitid|readlink|close|brk)$/))
 				print name, n[name]
 			if (!long && /unlinkat/)
