@@ -131,7 +131,7 @@ a post start success"
 	arch=$(gcc -print-multiarch)
 	for file in "$TOP"/src/*.c "$TOP"/src/lib/*/*.c; do
 		run -0 musl-gcc -std=gnu11 -D_GNU_SOURCE -DNO_JOURNAL -I"$TOP/src/lib" -DVERSION='"2"' \
-			-DSBINDIR='"/usr/sbin"' -Wall -Wextra -Werror -fsyntax-only \
+			-DSBINDIR='"/usr/sbin"' -DLIBEXECDIR='"/usr/libexec"' -Wall -Wextra -Werror -fsyntax-only \
 			-idirafter /usr/include -idirafter "/usr/include/$arch" "$file"
 		same ""
 	done

@@ -85,31 +85,27 @@ teardown() {
 	same "$U1 mtty mtty-1 manual"
 }
 
-@test "unreadable definitions are reported, and list continues" {
+@test "an unreadable definition is reported, and list continues; without a directory, it fails" {
 	definition mtty "$U1" mtty-1
 	definition matrix "$U2" vfio_ap-passthrough
-	chmod 000 "$D/mtty"
-	run -0 --separate-stderr weak mdevctl list -d
-	same "$U2 matrix vfio_ap-passthrough manual"
-	same_stderr "Warning: Unable to read /etc/mdevctl.d/mtty: Permission denied"
-	chmod 755 "$D/mtty"
 	chmod 000 "$D/mtty/$U1"
 	run -0 --separate-stderr weak mdevctl list -d
 	same "$U2 matrix vfio_ap-passthrough manual"
 	same_stderr "Warning: Unable to read /etc/mdevctl.d/mtty/$U1: Permission denied"
+	chmod 000 "$D/mtty"
+	fails 1 "Error: Unable to read /etc/mdevctl.d/mtty: Permission denied" weak mdevctl list -d
+	chmod 755 "$D/mtty"
 	chmod 000 "$D"
-	run -0 --separate-stderr weak mdevctl list -d
-	same ""
-	same_stderr "Warning: Unable to read /etc/mdevctl.d: Permission denied"
+	fails 1 "Error: Unable to read /etc/mdevctl.d: Permission denied" weak mdevctl list -d
 }
 
 @test "an unreadable definition is an error if it was specified" {
 	definition mtty "$U1" mtty-1
 	chmod 000 "$D/mtty/$U1"
 	local text="Error: Unable to read /etc/mdevctl.d/mtty/$U1: Permission denied"
-	fails 8 "$text" weak mdevctl list -d -u "$U1"
-	fails 8 "$text" weak mdevctl start -u "$U1"
-	fails 8 "$text" weak mdevctl modify -u "$U1" -a
+	fails 1 "$text" weak mdevctl list -d -u "$U1"
+	fails 1 "$text" weak mdevctl start -u "$U1"
+	fails 1 "$text" weak mdevctl modify -u "$U1" -a
 }
 
 @test "a running device with an unreadable definition is listed, and the definition is reported" {

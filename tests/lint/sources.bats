@@ -67,7 +67,7 @@ setup() {
 		--suppress=variableScope        # variables may be declared together at the top
 		# mistakes the minimum of two numbers for one of them
 		--suppress=knownConditionTrueFalse:src/lib/base/spawn.c
-		-D_GNU_SOURCE -Isrc/lib '-DVERSION="2"' '-DSBINDIR="/usr/sbin"' '-DMANDIR="/usr/share/man"'
+		-D_GNU_SOURCE -Isrc/lib '-DVERSION="2"' '-DSBINDIR="/usr/sbin"' '-DLIBEXECDIR="/usr/libexec"' '-DMANDIR="/usr/share/man"'
 	)
 	run -0 cppcheck "${options[@]}" src tests/lib tests/unit
 	same ""
@@ -77,7 +77,7 @@ setup() {
 	# shellcheck disable=SC2016 # $@ is for the inner shell
 	run -0 bash -c 'printf "%s\0" src/*.c src/lib/*/*.c | xargs -0 -n 2 -P "$(nproc)" bash -c '\''
 		clang-tidy --quiet "$@" -- -std=gnu11 -D_GNU_SOURCE -Isrc/lib \
-			"-DVERSION=\"2\"" "-DSBINDIR=\"/usr/sbin\"" 2>&1 | grep -v " warnings\? generated" |
+			"-DVERSION=\"2\"" "-DSBINDIR=\"/usr/sbin\"" "-DLIBEXECDIR=\"/usr/libexec\"" 2>&1 | grep -v " warnings\? generated" |
 			grep . && exit 1 || exit 0'\'' bash'
 	same ""
 }
