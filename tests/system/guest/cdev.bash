@@ -29,5 +29,23 @@ for what in group device cdev iommufd; do
 	check "stop --wait removes the device when it is released ($what)" "0 $u2" "$status $(devices)"
 	mdevctl start --settle -u $u1 -p mtty -t mtty-1
 done
-check "nobody uses it" "running -" "$(status_row $u1)"
+
+stop_status()
+{
+	local output status=0
+
+	output=$(mdevctl stop -u $u1 2>&1) || status=$?
+	echo "$status $output"
+}
+
+# QEMU opens the node and an iommufd before its guest runs.
+qemu-system-x86_64 -S -name inner -machine pc -m 16 -nodefaults -display none -object iommufd,id=iommufd \
+	-device vfio-pci,sysfsdev=/sys/bus/mdev/devices/$u1,iommufd=iommufd &
+guest=$!
+check_soon "status names a guest that uses an iommufd" "running - inner ($guest)" status_row $u1
+check "stop refuses, and names the guest" "6 Error: Device $u1 is in use by inner (PID $guest)" \
+	"$(stop_status)"
+kill $guest
+wait $guest || true
+check_soon "nobody uses it" "running -" status_row $u1
 check_cmd "stop succeeds if nobody uses it" mdevctl stop -u $u1

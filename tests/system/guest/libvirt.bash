@@ -9,6 +9,7 @@ set -eu
 u1=11111111-1111-4111-8111-111111111111
 u2=22222222-2222-4222-8222-222222222222
 u3=33333333-3333-4333-8333-333333333333
+u4=44444444-4444-4444-8444-444444444444
 script=/usr/lib/mdevctl/scripts.d/callouts/live
 
 virsh() # COMMANDS, separated by semicolons
@@ -115,6 +116,35 @@ event() # STEP UUID TEXT: which is before or after the name of the device
 	events_seen=$(wc -l </run/events)
 }
 
+# Whether libvirt shows a device with this text in its definition.
+shows() # UUID TEXT
+{
+	virsh "nodedev-dumpxml ${updates:+--inactive} $(name "$1")" 2>/dev/null | grep -q "$2"
+}
+
+listening() # to all events of changes to this device
+{
+	grep -q "'lifecycle'.*$1" /run/events && { [ -z "$updates" ] || grep -q "'update'.*$1" /run/events; }
+}
+
+# virsh does not say when it begins to listen: changes a device until the events arrive.
+await_listeners()
+{
+	local end=$((SECONDS + patience))
+
+	until listening "$(name $u4)" || [ "$SECONDS" -ge "$end" ]; do
+		mdevctl define -u $u4 -p mtty -t mtty-1
+		wait_for shows $u4 mtty-1
+		mdevctl modify -u $u4 --addattr power/control --value on
+		[ -z "$updates" ] || wait_for shows $u4 power/control
+		mdevctl undefine -u $u4
+		while shows $u4 mtty-1 && [ "$SECONDS" -lt "$end" ]; do
+			sleep 0.1
+		done
+	done
+	check_cmd "libvirt's listeners receive events" listening "$(name $u4)"
+}
+
 start_libvirt()
 {
 	systemctl start apparmor
@@ -125,7 +155,8 @@ start_libvirt()
 	for event in lifecycle update; do
 		stdbuf -oL virsh -q -c qemu:///system nodedev-event --event "$event" --loop >>/run/events 2>&1 &
 	done
-	events_seen=0
+	await_listeners
+	events_seen=$(wc -l </run/events)
 }
 
 if [ "$boot" = 1 ]; then
