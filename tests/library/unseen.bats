@@ -182,3 +182,32 @@ Error: 1 of 1 devices on mtty could not be started: $U1" weak mdev-autostart mtt
 		mdev-start --ensure --uuid="$U1"
 	same_stderr "Error: Unable to read /sys/bus/mdev/devices/$U1: Cannot allocate memory"
 }
+
+# unreadable N COMMAND...: the type of the running device cannot be read when it is looked up for the Nth time.
+unreadable() {
+	local n=$1
+	shift
+	strace -qqq -o /dev/null -E LD_PRELOAD="$LD_PRELOAD" -e trace=readlinkat -P "sys/bus/mdev/devices/$U1/mdev_type" \
+		-e "inject=readlinkat:error=EACCES:when=$n" "$@"
+}
+
+@test "stop and start do not treat a device as stopped if its type cannot be read at any time" {
+	local command n works
+	for command in "mdev-stop" "mdev-stop --ensure" "mdev-start --ensure"; do
+		works=
+		for n in 1 2 3 4 5 6 7 8; do
+			mdev-start --ensure --uuid="$U1" 2>/dev/null
+			# shellcheck disable=SC2086 # several arguments
+			run --separate-stderr unreadable "$n" $command --uuid="$U1"
+			if ((status == 0)); then
+				works=yes
+				[[ $command == mdev-start* || ! -e $DEVICES/$U1 ]]
+				continue
+			fi
+			((status == 1))
+			same_stderr "Error: Unable to read /sys/bus/mdev/devices/$U1: Permission denied$(hint)"
+			[[ -e $DEVICES/$U1 ]]
+		done
+		[[ -n $works ]]
+	done
+}

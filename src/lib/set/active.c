@@ -88,12 +88,16 @@ int active_get(const struct env *env, const char *uuid, struct mdev *ret, struct
 	return r < 0 ? -1 : r;
 }
 
-static bool is_running(const struct env *env, const struct mdev *dev)
+/* Whether the device is running on this parent and with this type. Return value as for
+ * active_get(). */
+static int is_running(const struct env *env, const struct mdev *dev, struct error *err)
 {
 	struct mdev running;
 
-	return read_device(env->root, DEVICES "/", dev->uuid, &running) > 0 &&
-	       strcmp(running.parent, dev->parent) == 0 && strcmp(running.type, dev->type) == 0;
+	int r = active_get(env, dev->uuid, &running, err);
+	if (r <= 0)
+		return r;
+	return strcmp(running.parent, dev->parent) == 0 && strcmp(running.type, dev->type) == 0;
 }
 
 /* Opens the directory of the type, to be used for all accesses: each lookup of a full path in sysfs
@@ -162,12 +166,14 @@ int active_runs(const struct env *env, const struct mdev *dev, struct error *err
 {
 	_cleanup_mark_ struct mark mark = MARK_NONE;
 
-	if (!is_running(env, dev))
-		return 0;
+	int r = is_running(env, dev, err);
+	if (r <= 0)
+		return r;
 	if (mark_find(env, dev->uuid, env->lock_limit, &mark, err) < 0 ||
 	    wait_for_start(env, dev, err) < 0)
 		return -1;
-	return !mark.set && is_running(env, dev); /* a rejected attribute may have removed it */
+	/* A rejected attribute may have removed it. */
+	return mark.set ? 0 : is_running(env, dev, err);
 }
 
 static void add(int dirfd, const char *uuid, const char *parent, struct mdev_list *ret)
@@ -507,7 +513,10 @@ static int drop(const struct env *env, const struct mdev *dev, struct error *err
 {
 	_cleanup_close_ int fd = open_device(env, dev->uuid);
 
-	int r = fd < 0 ? fd : !is_running(env, dev) ? -ENODEV : remove_device(env, dev->uuid, fd);
+	int running = fd < 0 ? 0 : is_running(env, dev, err);
+	if (running < 0)
+		return -1;
+	int r = fd < 0 ? fd : running ? remove_device(env, dev->uuid, fd) : -ENODEV;
 	if (is_gone(-r))
 		return error_set(err, STATUS_NOT_FOUND, "Device %s is not an active mdev",
 				 dev->uuid);
