@@ -111,7 +111,7 @@ struct mdev *mdev_list_add(struct mdev_list *list)
 
 int mdev_compare(const struct mdev *a, const struct mdev *b)
 {
-	int order = a->parent == b->parent ? 0 : strcmp(a->parent, b->parent);
+	int order = strcmp(a->parent, b->parent);
 
 	return order ? order : strcmp(a->uuid, b->uuid);
 }
