@@ -20,6 +20,7 @@
 #include "base/mem.h"
 #include "base/signal.h"
 #include "base/spawn.h"
+#include "base/text.h"
 
 /* The same on all architectures; older C libraries do not define them. */
 #ifndef SYS_pidfd_open
@@ -58,19 +59,13 @@ struct process {
 /* The ends of a pipe. */
 enum { READ, WRITE };
 
-static void close_end(int *fd)
-{
-	mem_close(fd);
-	*fd = -1;
-}
-
 static void close_process(struct process *process)
 {
-	close_end(&process->ended);
-	close_end(&process->signals);
+	mem_close(&process->ended);
+	mem_close(&process->signals);
 	for (int i = 0; i < 3; i++) {
-		close_end(&process->pipes[i][READ]);
-		close_end(&process->pipes[i][WRITE]);
+		mem_close(&process->pipes[i][READ]);
+		mem_close(&process->pipes[i][WRITE]);
 	}
 	free(process->out.v);
 	free(process->err.v);
@@ -115,9 +110,9 @@ static int close_on_exec(void)
 		return 0;
 	int r = file_scan(AT_FDCWD, "/proc/self/fd", &fds); /* before Linux 5.11 */
 	for (int i = 0; i < fds.n; i++) {
-		unsigned long fd = strtoul(fds.v[i]->d_name, NULL, 10);
-		if (fd > STDERR_FILENO) /* fails for that of the scan, which is closed */
-			(void)fcntl((int)fd, F_SETFD, FD_CLOEXEC);
+		unsigned fd;
+		if (text_number(fds.v[i]->d_name, INT_MAX, &fd) && fd > STDERR_FILENO)
+			(void)fcntl((int)fd, F_SETFD, FD_CLOEXEC); /* that of the scan is closed */
 	}
 	return r;
 }
@@ -186,7 +181,7 @@ static void write_input(struct process *process)
 	if (n > 0)
 		process->input += n;
 	if ((n < 0 && errno != EAGAIN && errno != EINTR) || *process->input == '\0')
-		close_end(fd);
+		mem_close(fd);
 }
 
 /* Reads once. Data beyond the limit is discarded, so that the program does not block, and so is
@@ -200,7 +195,7 @@ static size_t read_output(int *fd, struct text *text)
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;
 	if (n <= 0) {
-		close_end(fd);
+		mem_close(fd);
 		return 0;
 	}
 	size_t room = FILE_LIMIT - text->n;
@@ -244,7 +239,7 @@ static void forward_signals(struct process *process)
 			sigdelset(&process->wanted, sig);
 		}
 	if (signalfd(process->signals, &process->wanted, 0) < 0)
-		close_end(&process->signals);
+		mem_close(&process->signals);
 }
 
 /* Handles an expired deadline. Returns whether to keep waiting: a process that hangs in the kernel
@@ -354,8 +349,8 @@ static int run(struct process *process, const char *const argv[], unsigned limit
 	r = start(process, argv);
 	if (r != 0)
 		return r == ENOENT || r == ENOEXEC ? r : -r;
-	close_end(&process->pipes[STDOUT_FILENO][WRITE]);
-	close_end(&process->pipes[STDERR_FILENO][WRITE]);
+	mem_close(&process->pipes[STDOUT_FILENO][WRITE]);
+	mem_close(&process->pipes[STDERR_FILENO][WRITE]);
 	process->ended = (int)syscall(SYS_pidfd_open, process->pid, 0);
 	/* Before Linux 5.3 there is none, and older system call filters reject it. Otherwise we are
 	 * out of fds or memory, and the program must not run unsupervised. */

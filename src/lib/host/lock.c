@@ -40,7 +40,7 @@ static bool is_replaced(const struct env *env, const char *path, int fd)
 		return false;
 	return fstatat(env->root, path, &named, AT_SYMLINK_NOFOLLOW) < 0
 		       ? errno == ENOENT
-		       : locked.st_dev != named.st_dev || locked.st_ino != named.st_ino;
+		       : !file_is_same(&locked, &named);
 }
 
 /* Returns the fd of the locked file, or -errno. */
