@@ -33,7 +33,7 @@ enum answer {
 struct error {
 	enum status status;
 	char *text; /* owned: a sentence without program name, period or newline; NULL = the output
-		       has said it */
+		       shows the reason */
 };
 
 /* Sets err and replaces any previous error. Returns -1, so that callers can `return

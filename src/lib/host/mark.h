@@ -51,5 +51,5 @@ bool mark_any(const struct env *env);
 
 /* Whether the last start of this UUID was interrupted, so that its device, if it is there, is
  * incomplete. Does not wait: a start in progress is none that was interrupted. Returns 1 or 0, or
- * -errno if that cannot be told (-EACCES: there is a mark, and only root can tell). */
+ * -errno if that is unknown (-EACCES: there is a mark that only root can read). */
 int mark_is_left(const struct env *env, const char *uuid);

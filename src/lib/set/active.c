@@ -242,7 +242,7 @@ static int check(const struct env *env, const struct mdev *dev, int type_fd, int
 	/* A type is usable when its files exist: the kernel creates the directory first. */
 	if (type_fd < 0 || create_fd == -ENOENT)
 		return ACTIVE_NO_TYPE;
-	/* If the driver does not provide the number, only `create` can tell. */
+	/* If the driver does not provide the number, only `create` shows it. */
 	if (file_read_attr(type_fd, "available_instances", available, sizeof(available)) < 0)
 		return 0;
 	return strcmp(available, "0") == 0 ? ACTIVE_NO_INSTANCES : 0;
@@ -347,7 +347,7 @@ static bool is_there(const struct env *env, const char *uuid, int fd)
 
 	snprintf(path, sizeof(path), DEVICES "/%s", uuid);
 	return fstatat(env->root, path, &named, 0) == 0 && fstat(fd, &opened) == 0 &&
-	       opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
+	       file_is_same(&opened, &named);
 }
 
 /* Removes exactly the device whose directory is open: another program may have created one with the
@@ -369,12 +369,12 @@ static const char *removal_words(int error)
 
 /* The result of configuring a new device. */
 struct outcome {
-	int opened;	      /* 0 or -errno: opening its directory */
-	int attr;	      /* 0 or -errno: writing its attributes */
-	size_t written;	      /* number of attributes that were written */
-	bool vanished;	      /* it disappeared while they were being written */
-	int removed;	      /* 0 or -errno: removing it after a failure */
-	char said[KMSG_SIZE]; /* kernel message about an attribute */
+	int opened;		/* 0 or -errno: opening its directory */
+	int attr;		/* 0 or -errno: writing its attributes */
+	size_t written;		/* number of attributes that were written */
+	bool vanished;		/* it disappeared while they were being written */
+	int removed;		/* 0 or -errno: removing it after a failure */
+	char reason[KMSG_SIZE]; /* kernel message about an attribute */
 };
 
 /* Writes the attributes of a new device, and removes it on failure. Without attributes, its link is
@@ -395,7 +395,7 @@ static struct outcome configure(const struct env *env, const struct mdev *dev)
 	outcome.attr = write_attributes(fd, dev, &outcome.written);
 	if (outcome.attr == 0)
 		return outcome;
-	kmsg_last(env->kmsg, dev->uuid, dev->parent, outcome.said); /* not of the removal */
+	kmsg_last(env->kmsg, dev->uuid, dev->parent, outcome.reason); /* not of the removal */
 	outcome.vanished =
 		is_gone(-outcome.attr) && faccessat(fd, "remove", F_OK, 0) < 0 && is_gone(errno);
 	int r = outcome.vanished ? 0 : remove_device(env, dev->uuid, fd);
@@ -404,7 +404,7 @@ static struct outcome configure(const struct env *env, const struct mdev *dev)
 }
 
 /* Returns 0 if the device is complete. */
-static int judge(const struct mdev *dev, const struct outcome *outcome, struct error *err)
+static int report(const struct mdev *dev, const struct outcome *outcome, struct error *err)
 {
 	for (size_t i = 0; i < dev->n_attrs && i < outcome->written + (outcome->attr < 0); i++)
 		log_debug("Writing '%s' to attribute %s", dev->attrs[i].value, dev->attrs[i].name);
@@ -422,7 +422,7 @@ static int judge(const struct mdev *dev, const struct outcome *outcome, struct e
 			  error_words(-outcome->opened));
 	else
 		refused(&dev->attrs[outcome->written], -outcome->attr, err);
-	quote_kernel(outcome->said, err);
+	quote_kernel(outcome->reason, err);
 	if (outcome->removed < 0)
 		error_append(err, "; and the device could not be removed again: %s",
 			     removal_words(-outcome->removed));
@@ -460,14 +460,14 @@ static int create_and_configure(const struct env *env, const struct mdev *dev, s
 	r = file_write_value(fd, dev->uuid);
 	mem_close(&type_fd); /* configure() may need its file descriptor */
 	if (r < 0) {
-		char said[KMSG_SIZE];
+		char reason[KMSG_SIZE];
 
 		mark_clear(mark);
-		kmsg_last(env->kmsg, dev->uuid, dev->parent, said);
+		kmsg_last(env->kmsg, dev->uuid, dev->parent, reason);
 		r = not_created(dev, -r, err);
 		if (r > 0)
 			error_set(err, STATUS_FAILED, "%s", "");
-		quote_kernel(said, err);
+		quote_kernel(reason, err);
 		return r;
 	}
 	const struct outcome outcome = configure(env, dev);
@@ -475,7 +475,7 @@ static int create_and_configure(const struct env *env, const struct mdev *dev, s
 		mark_clear(mark);
 	mark_close(mark); /* before other operations run out of memory */
 	mem_close(&fd);
-	return judge(dev, &outcome, err);
+	return report(dev, &outcome, err);
 }
 
 int active_put(const struct env *env, const struct mdev *dev, struct error *err)
