@@ -8,10 +8,8 @@ static const struct cli_use uses[] = {
 
 static int run(const struct cli *cli, struct env *env, struct error *err)
 {
-	struct op op = { .env = env, .parent = cli->operand };
-
 	env_open_kmsg(env);
-	return op_autostart(&op, err);
+	return op_autostart(env, cli->operand, err);
 }
 
 static const struct cli_spec spec = {

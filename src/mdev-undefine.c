@@ -19,7 +19,7 @@ static int run(const struct cli *cli, struct env *env, struct error *err)
 {
 	struct op op = cli_op(cli, env);
 
-	return op.uuid ? op_undefine(&op, err) : op_undefine_all(&op, err);
+	return op_undefine(&op, err);
 }
 
 static const struct cli_spec spec = {

@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <stdlib.h>
-
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -11,76 +9,67 @@
 #include "set/defined.h"
 #include "view/reason.h"
 
-/* Progress of an autostart. */
-struct progress {
-	size_t wanted, done, failed;
-	char *names; /* owned: UUIDs of the devices that failed; NULL = none */
-};
-
-static void free_progress(struct progress *progress)
+static bool is_wanted(const struct definition *definition)
 {
-	free(progress->names);
+	return definition->broken || definition->dev.autostart;
 }
 
-static void note_failure(struct progress *progress, const struct mdev *dev)
+/* Starts a device unless it is running. A failure is logged to the journal. */
+static int start(struct pipeline *pipeline, struct definition *definition, struct error *err)
 {
-	text_append(&progress->names, ", ", "%s", dev->uuid);
-	progress->failed++;
-}
-
-static void start_automatically(const struct op *op, struct pipeline *pipeline,
-				struct definition *definition, struct progress *progress)
-{
-	_cleanup_error_ struct error why = { 0 };
 	struct mdev *dev = &definition->dev;
 
-	journal_status("Starting %zu of %zu: %s", progress->done + 1, progress->wanted, dev->uuid);
-	progress->done++;
-	if (definition_check(definition, &why) < 0) {
-		(void)pipeline_failed(op->env, ACTION_START, dev, &why);
-	} else {
-		int r = active_runs(op->env, dev, &why);
-		if (r == 0)
-			reason_check_name(op->env, dev);
-		if (r > 0 || (r == 0 && pipeline_start(pipeline, dev, &why) == 0))
-			return;
-		if (r < 0)
-			(void)pipeline_failed(op->env, ACTION_START, dev, &why);
-	}
-	if (!journal_is_stderr(op->env)) /* otherwise, the journal entry is sufficient */
-		log_warning("Start of %s on %s failed: %s", dev->uuid, dev->parent, why.text);
-	note_failure(progress, dev);
+	int r = definition_check(definition, err);
+	if (r == 0)
+		r = active_runs(pipeline->env, dev, err);
+	if (r < 0)
+		return pipeline_failed(pipeline->env, ACTION_START, dev, err);
+	if (r > 0)
+		return 0;
+	reason_check_name(pipeline->env, dev);
+	return pipeline_start(pipeline, dev, err);
 }
 
-int op_autostart(const struct op *op, struct error *err)
+int op_autostart(const struct env *env, const char *parent, struct error *err)
 {
 	_cleanup_definitions_ struct definition_list found = { 0 };
 	_cleanup_pipeline_ struct pipeline pipeline;
-	struct filter filter = { NULL, op->parent };
-	__attribute__((cleanup(free_progress))) struct progress progress = { 0 };
+	_cleanup_free_ char *names = NULL; /* of the devices that failed */
+	size_t wanted = 0, done = 0, failed = 0;
 
-	pipeline_open(&pipeline, op->env, op->force);
-	defined_find(op->env, &filter, &found);
+	pipeline_open(&pipeline, env, false);
+	defined_find(env, &(struct filter){ NULL, parent }, &found);
 	for (size_t i = 0; i < found.n; i++)
-		progress.wanted += found.v[i].broken || found.v[i].dev.autostart;
-	for (size_t i = 0; i < found.n; i++)
-		if (found.v[i].broken || found.v[i].dev.autostart)
-			start_automatically(op, &pipeline, &found.v[i], &progress);
-	if (found.unseen) {
-		journal_status("%s", found.unseen);
-		return error_set(err, STATUS_FAILED, "%s", found.unseen);
+		wanted += is_wanted(&found.v[i]);
+	for (size_t i = 0; i < found.n; i++) {
+		_cleanup_error_ struct error why = { 0 };
+		const struct mdev *dev = &found.v[i].dev;
+
+		if (!is_wanted(&found.v[i]))
+			continue;
+		journal_status("Starting %zu of %zu: %s", ++done, wanted, dev->uuid);
+		if (start(&pipeline, &found.v[i], &why) == 0)
+			continue;
+		if (!journal_is_stderr(env)) /* otherwise, the journal entry is sufficient */
+			log_warning("Start of %s on %s failed: %s", dev->uuid, dev->parent,
+				    why.text);
+		text_append(&names, ", ", "%s", dev->uuid);
+		failed++;
 	}
-	if (progress.failed > 0) {
+	if (found.unseen)
+		error_set(err, STATUS_FAILED, "%s", found.unseen);
+	else if (failed > 0)
 		error_set(err, STATUS_FAILED, "%zu of %zu devices on %s could not be started: %s",
-			  progress.failed, progress.wanted, op->parent, progress.names);
+			  failed, wanted, parent, names);
+	if (found.unseen || failed > 0) {
 		journal_status("%s", err->text);
 		return -1;
 	}
-	if (progress.wanted == 0) {
-		log_hint("No device is defined as auto on %s", op->parent);
-		journal_status("No device is defined as auto on %s", op->parent);
+	if (wanted > 0) {
+		journal_status("All %zu devices are running", wanted);
 	} else {
-		journal_status("All %zu devices are running", progress.wanted);
+		log_hint("No device is defined as auto on %s", parent);
+		journal_status("No device is defined as auto on %s", parent);
 	}
 	return 0;
 }

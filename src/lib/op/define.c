@@ -57,41 +57,12 @@ static int define_from_options(const struct op *op, struct mdev *dev, bool *ret_
 	return defined_check_new(op->env, dev, err) == 0 ? 0 : -1;
 }
 
-/* Sets *ret_running if it is a running device that is defined, with its attributes. */
-static int load(const struct op *op, struct mdev *dev, bool *ret_running, struct error *err)
-{
-	*ret_running = false;
-	return op->jsonfile ? define_from_file(op, dev, err)
-			    : define_from_options(op, dev, ret_running, err);
-}
-
 static int define(struct pipeline *pipeline, struct mdev *dev, bool running, struct error *err)
 {
 	const struct change change = { .action = ACTION_DEFINE, .dev = dev, .running = running };
 	int r = pipeline_run(pipeline, &change, err);
 
 	return r > 0 ? pipeline_failed(pipeline->env, ACTION_DEFINE, dev, err) : r;
-}
-
-int op_define(const struct op *op, char ret_uuid[UUID_SIZE], struct error *err)
-{
-	_cleanup_mdev_ struct mdev dev = { 0 };
-	_cleanup_pipeline_ struct pipeline pipeline;
-	bool running;
-	sigset_t old;
-
-	pipeline_open(&pipeline, op->env, op->force);
-	uuid_choose(op->uuid, ret_uuid);
-	op_set_device(&dev, ret_uuid, NULL, NULL);
-	if (load(op, &dev, &running, err) < 0)
-		return -1;
-	_cleanup_free_ char *hint = op_start_hint(op, &dev);
-	signal_block(&old); /* not before: standard input may be a terminal */
-	if (define(&pipeline, &dev, running, err) < 0)
-		return -1;
-	if (hint)
-		log_hint("%s", hint);
-	return 0;
 }
 
 /* Removes the definition, but only if it is still the one that was written: another program may
@@ -127,21 +98,29 @@ static int define_and_start(struct pipeline *pipeline, struct mdev *dev, bool ru
 	return -1;
 }
 
-int op_define_and_start(const struct op *op, char ret_uuid[UUID_SIZE], struct error *err)
+int op_define(const struct op *op, bool start, char ret_uuid[UUID_SIZE], struct error *err)
 {
 	_cleanup_mdev_ struct mdev dev = { 0 };
 	_cleanup_pipeline_ struct pipeline pipeline;
-	bool running;
+	bool running = false; /* it is a running device that is defined, with its attributes */
 	sigset_t old;
 
 	pipeline_open(&pipeline, op->env, op->force);
 	uuid_choose(op->uuid, ret_uuid);
 	op_set_device(&dev, ret_uuid, NULL, NULL);
-	if (load(op, &dev, &running, err) < 0)
+	int r = op->jsonfile ? define_from_file(op, &dev, err)
+			     : define_from_options(op, &dev, &running, err);
+	if (r < 0)
 		return -1;
-	signal_block(&old); /* or a signal between both changes would end the program */
-	int r = define_and_start(&pipeline, &dev, running, err);
-	if (r < 0 && signal_pending_termination()) /* main does not get to print it */
+	_cleanup_free_ char *hint = start ? NULL : op_start_hint(op, &dev);
+	/* Not before: standard input may be a terminal. Or a signal between both changes would end
+	 * the program. */
+	signal_block(&old);
+	r = start ? define_and_start(&pipeline, &dev, running, err)
+		  : define(&pipeline, &dev, running, err);
+	if (r < 0 && start && signal_pending_termination()) /* main does not get to print it */
 		log_warning("%s", err->text);
+	if (r == 0 && hint)
+		log_hint("%s", hint);
 	return r;
 }

@@ -25,19 +25,15 @@ struct op {
 	unsigned wait; /* apply: seconds to wait until devices are not in use */
 };
 
-/* Defines a new device, or makes a running one persistent. ret_uuid is always set. Termination
- * signals remain blocked, so that the caller can print the UUID first. */
-int op_define(const struct op *op, char ret_uuid[UUID_SIZE], struct error *err);
+/* Defines a new device, or makes a running one persistent. With start, starts it as well; if that
+ * fails, the definition is removed again. ret_uuid is always set. Termination signals remain
+ * blocked, so that the caller can print the UUID first. */
+int op_define(const struct op *op, bool start, char ret_uuid[UUID_SIZE], struct error *err);
 
-/* The same, and starts it; if that fails, the definition is removed again. */
-int op_define_and_start(const struct op *op, char ret_uuid[UUID_SIZE], struct error *err);
-
-/* Removes the definitions of the UUID, under all parents or one. Continues after a failure. */
+/* Removes the definitions of the UUID, under all parents or one. Without a UUID, removes all
+ * definitions, those on op->parent or the functions of this card if it is given. Continues after a
+ * failure; the status is that of the first one. */
 int op_undefine(const struct op *op, struct error *err);
-
-/* Removes all definitions, those on op->parent or the functions of this card if it is given.
- * Continues after a failure; the status is that of the first one. */
-int op_undefine_all(const struct op *op, struct error *err);
 
 /* A modification of a definition: at most one of the first four members, combined with op->type; or
  * op->jsonfile. */
@@ -53,7 +49,7 @@ struct modification {
 };
 int op_modify(const struct op *op, const struct modification *how, struct error *err);
 
-/* The same for all definitions, like op_undefine_all(); how is set_auto or set_manual. */
+/* The same for all definitions, selected as by op_undefine(); how is set_auto or set_manual. */
 int op_modify_all(const struct op *op, const struct modification *how, struct error *err);
 
 /* A start of a device; NULL = not given. */
@@ -92,9 +88,9 @@ int op_stop(const struct stop_request *request, struct error *err);
  * first failure. */
 int op_stop_all(const struct stop_request *request, struct error *err);
 
-/* Starts all devices of op->parent that are defined as auto and not running, in the order of their
+/* Starts all devices of a parent that are defined as auto and not running, in the order of their
  * UUIDs. Continues after a failure; the error lists the devices that failed. */
-int op_autostart(const struct op *op, struct error *err);
+int op_autostart(const struct env *env, const char *parent, struct error *err);
 
 /* Helpers for the operations. */
 

@@ -22,35 +22,12 @@ int op_undefine(const struct op *op, struct error *err)
 {
 	_cleanup_definitions_ struct definition_list found = { 0 };
 	_cleanup_pipeline_ struct pipeline pipeline;
-	struct filter filter = { op->uuid, op->parent };
-	enum status first = STATUS_OK;
-
-	pipeline_open(&pipeline, op->env, op->force);
-	defined_find(op->env, &filter, &found);
-	if (found.n == 0 && found.unseen)
-		return error_set(err, STATUS_FAILED, "%s", found.unseen);
-	if (found.n == 0)
-		return error_set(err, STATUS_NOT_FOUND, "No devices match the specified uuid");
-	for (size_t i = 0; i < found.n; i++) {
-		enum status status = undefine(&pipeline, &found.v[i].dev);
-		first = first ? first : status;
-	}
-	if (first)
-		return error_set(err, first, "Undefine failed");
-	if (found.unseen) /* there may be more definitions */
-		return error_set(err, STATUS_FAILED, "%s", found.unseen);
-	return 0;
-}
-
-int op_undefine_all(const struct op *op, struct error *err)
-{
-	_cleanup_definitions_ struct definition_list found = { 0 };
-	_cleanup_pipeline_ struct pipeline pipeline;
+	const struct filter filter = { op->uuid, op->uuid ? op->parent : NULL };
 	enum status first = STATUS_OK;
 	size_t n = 0, failed = 0;
 
 	pipeline_open(&pipeline, op->env, op->force);
-	defined_find(op->env, &(struct filter){ 0 }, &found);
+	defined_find(op->env, &filter, &found);
 	for (size_t i = 0; i < found.n; i++) {
 		struct mdev *dev = &found.v[i].dev;
 
@@ -61,10 +38,14 @@ int op_undefine_all(const struct op *op, struct error *err)
 		failed += status != STATUS_OK;
 		n++;
 	}
+	if (failed > 0 && op->uuid)
+		return error_set(err, first, "Undefine failed");
 	if (failed > 0)
 		return error_set(err, first, "%zu of %zu definitions could not be removed", failed,
 				 n);
 	if (found.unseen) /* there may be more definitions */
 		return error_set(err, STATUS_FAILED, "%s", found.unseen);
+	if (op->uuid && n == 0)
+		return error_set(err, STATUS_NOT_FOUND, "No devices match the specified uuid");
 	return 0;
 }
