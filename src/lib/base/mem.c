@@ -25,6 +25,11 @@ void *mem_grow(void *old, size_t count, size_t size)
 	return check(reallocarray(old, count, size));
 }
 
+void *mem_room(void *array, size_t n, size_t size)
+{
+	return (n & (n - 1)) == 0 ? mem_grow(array, n ? 2 * n : 1, size) : array;
+}
+
 void *mem_zero(size_t count, size_t size)
 {
 	return check(calloc(count, size));

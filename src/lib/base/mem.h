@@ -20,6 +20,10 @@ char *mem_text_n(const char *text, size_t n);
 char *mem_vprintf(const char *format, va_list args) __attribute__((format(printf, 1, 0)));
 char *mem_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* Returns an array that had n elements with room for one more. It grows to the next power of two,
+ * so its capacity is not stored. */
+void *mem_room(void *array, size_t n, size_t size);
+
 /* Returns a copy of this text, the same one for equal texts, that remains valid until the program
  * ends: names that many objects share have no owner. This is for simplicity, not for speed: with
  * copies of their own, list takes 0.99 to 1.03 times as long at 10, 100 and 1,000 devices. */

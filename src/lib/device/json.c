@@ -109,15 +109,10 @@ static const char *member_end(const char *p)
 	}
 }
 
-static bool is_known(const cJSON *item)
-{
-	return strcmp(item->string, "mdev_type") == 0 || strcmp(item->string, "start") == 0 ||
-	       strcmp(item->string, "attrs") == 0;
-}
-
 static bool is_kept(const cJSON *item, const char *except)
 {
-	return !is_known(item) && (!except || strcmp(item->string, except) != 0);
+	return strcmp(item->string, "mdev_type") != 0 && strcmp(item->string, "start") != 0 &&
+	       strcmp(item->string, "attrs") != 0 && (!except || strcmp(item->string, except) != 0);
 }
 
 /* Returns the unknown members of a valid object other than `except` (NULL = all of them), copied
@@ -307,14 +302,17 @@ const char *json_text(const struct json_value *value)
 	return cJSON_GetStringValue(tree_of(value));
 }
 
+static bool is_whole(const cJSON *value, unsigned max)
+{
+	return cJSON_IsNumber(value) && value->valuedouble >= 0 && value->valuedouble <= max &&
+	       value->valuedouble == (unsigned)value->valuedouble;
+}
+
 bool json_whole(const struct json_value *value, unsigned max, unsigned *ret)
 {
-	double number = tree_of(value)->valuedouble;
-
-	if (!cJSON_IsNumber(tree_of(value)) || !(number >= 0 && number <= max) ||
-	    number != (unsigned)number)
+	if (!is_whole(tree_of(value), max))
 		return false;
-	*ret = (unsigned)number;
+	*ret = (unsigned)tree_of(value)->valuedouble;
 	return true;
 }
 
@@ -414,10 +412,7 @@ bool json_read_supports(const char *text, size_t len, const char *const actions[
 	const cJSON *supports = cJSON_IsObject(tree) ? member(tree, "supports") : NULL;
 	if (!cJSON_IsObject(supports))
 		return false;
-	const cJSON *version = member(supports, "version");
-	if (!cJSON_IsNumber(version) || !(version->valuedouble >= 0) ||
-	    version->valuedouble > UINT_MAX ||
-	    version->valuedouble != (double)(unsigned)version->valuedouble)
+	if (!is_whole(member(supports, "version"), UINT_MAX))
 		return false;
 	if (!read_names(member(supports, "actions"), actions, &found.actions,
 			&found.unknown_actions) ||
@@ -603,7 +598,7 @@ void json_definition(struct json_writer *w, const struct mdev *dev)
 	json_close(w, '}');
 }
 
-static char *definition(const struct mdev *dev, bool pretty, const char *unknown)
+static char *definition(const struct mdev *dev, bool pretty)
 {
 	char *text;
 	size_t len;
@@ -611,8 +606,8 @@ static char *definition(const struct mdev *dev, bool pretty, const char *unknown
 
 	json_open(&w, '{');
 	members(&w, dev);
-	if (unknown)
-		fprintf(w.file, ",\n  %s", unknown);
+	if (pretty && dev->unknown)
+		fprintf(w.file, ",\n  %s", dev->unknown);
 	json_close(&w, '}');
 	mem_stream_end(w.file, &text);
 	return text;
@@ -620,12 +615,12 @@ static char *definition(const struct mdev *dev, bool pretty, const char *unknown
 
 char *json_definition_text(const struct mdev *dev)
 {
-	return definition(dev, true, dev->unknown);
+	return definition(dev, true);
 }
 
 char *json_definition_line(const struct mdev *dev)
 {
-	return definition(dev, false, NULL);
+	return definition(dev, false);
 }
 
 char *json_attribute_lines(const struct mdev *dev)

@@ -21,7 +21,7 @@
 int json_read_definition(const char *text, size_t len, const char *where, bool strict,
 			 struct mdev *ret, struct error *err);
 
-/* A JSON value, for files that contain more than one definition (op/desired). */
+/* A JSON value, for files that contain more than one definition (apply/desired). */
 struct json_value;
 
 /* Parses a text. Returns a value that is owned by the caller, or NULL on error (STATUS_INVALID). */

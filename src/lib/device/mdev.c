@@ -25,14 +25,13 @@ void mdev_free(struct mdev *dev)
 
 void mdev_insert_attr(struct mdev *dev, size_t index, const char *name, const char *value)
 {
-	size_t n = dev->n_attrs, name_size = strlen(name) + 1, value_size = strlen(value) + 1;
+	size_t name_size = strlen(name) + 1, value_size = strlen(value) + 1;
 	/* One piece of memory: list reads thousands of attributes. */
 	char *copy = mem_grow(NULL, name_size + value_size, 1);
 
 	memcpy(copy, name, name_size);
 	memcpy(copy + name_size, value, value_size);
-	if ((n & (n - 1)) == 0) /* grows to the next power of two, so it is not stored */
-		dev->attrs = mem_grow(dev->attrs, n ? 2 * n : 1, sizeof(*dev->attrs));
+	dev->attrs = mem_room(dev->attrs, dev->n_attrs, sizeof(*dev->attrs));
 	memmove(&dev->attrs[index + 1], &dev->attrs[index],
 		(dev->n_attrs - index) * sizeof(*dev->attrs));
 	dev->attrs[index] = (struct attr){ copy, copy + name_size };
@@ -101,10 +100,7 @@ bool mdev_is_same(const struct mdev *a, const struct mdev *b)
 
 struct mdev *mdev_list_add(struct mdev_list *list)
 {
-	if (list->n == list->room) {
-		list->room = list->room ? list->room * 2 : 16;
-		list->v = mem_grow(list->v, list->room, sizeof(*list->v));
-	}
+	list->v = mem_room(list->v, list->n, sizeof(*list->v));
 	list->v[list->n] = (struct mdev){ 0 };
 	return &list->v[list->n++];
 }

@@ -70,7 +70,6 @@ int mdev_compare(const struct mdev *a, const struct mdev *b);
 struct mdev_list {
 	struct mdev *v; /* owned */
 	size_t n;
-	size_t room;
 	char *unseen; /* owned: a sentence about what could not be read, so that devices may be
 			 missing; NULL = everything was read */
 };

@@ -20,21 +20,21 @@
  * the security label of files there. All readers ignore names that are not UUIDs. */
 #define TEMPORARY_PREFIX ".mdevctl.tmp."
 
-bool defined_has_parent(const struct env *env, const char *parent)
-{
-	_cleanup_free_ char *path = mem_printf(DIR_PATH "/%s", parent);
-
-	return parent_name_valid(parent) && faccessat(env->root, path, F_OK, 0) == 0;
-}
-
-static char *path_of(const struct mdev *dev)
-{
-	return mem_printf(DIR_PATH "/%s/%s", dev->parent, dev->uuid);
-}
-
 static char *path_of_parent(const char *parent)
 {
 	return mem_printf(DIR_PATH "/%s", parent);
+}
+
+static char *path_of_file(const char *parent, const char *name)
+{
+	return mem_printf(DIR_PATH "/%s/%s", parent, name);
+}
+
+bool defined_has_parent(const struct env *env, const char *parent)
+{
+	_cleanup_free_ char *path = path_of_parent(parent);
+
+	return parent_name_valid(parent) && faccessat(env->root, path, F_OK, 0) == 0;
 }
 
 int definition_check(const struct definition *definition, struct error *err)
@@ -70,10 +70,10 @@ static const char *reason(int r)
 			      : error_words(-r);
 }
 
-/* Returns 0 for an error of a missing directory, whose files are missing too, or else the error. */
-static int missing_or(int r)
+/* Records what could not be read (r < 0) below the root. */
+static void add_unseen(struct definition_list *list, const char *path, int r)
 {
-	return file_is_missing(-r) ? 0 : r;
+	text_append(&list->unseen, "; ", "Unable to read /%s: %s", path, error_words(-r));
 }
 
 /* Whether a path that could not be opened exists: 1, 0, or -errno if this cannot be determined. */
@@ -81,7 +81,7 @@ static int exists(int dirfd, const char *path)
 {
 	if (faccessat(dirfd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 		return 1;
-	return missing_or(-errno);
+	return file_is_missing(errno) ? 0 : -errno;
 }
 
 /* Handles a definition that is not in plain form, or that could not be read (r < 0). */
@@ -151,7 +151,7 @@ int defined_list_others(const struct env *env, const char *parent, struct file_n
 
 	int r = file_scan_unsorted(env->root, path, ret);
 	if (r < 0) /* a directory that was removed has no files */
-		return missing_or(r);
+		return file_is_missing(-r) ? 0 : r;
 	for (int i = 0; i < ret->n; i++) {
 		const char *name = ret->v[i]->d_name;
 
@@ -186,7 +186,7 @@ int defined_open_other(const struct env *env, const struct mdev *dev,
 
 	if (!file)
 		return 0;
-	_cleanup_free_ char *path = mem_printf(DIR_PATH "/%s/%s", dev->parent, file);
+	_cleanup_free_ char *path = path_of_file(dev->parent, file);
 	*ret = of_device(dev->parent, dev->uuid);
 	return load(env->root, path, ret);
 }
@@ -207,21 +207,17 @@ int defined_get(const struct env *env, const struct mdev *dev, struct definition
 static int find_file(const struct env *env, const struct mdev *dev, char **ret_path)
 {
 	_cleanup_names_ struct file_names others = { 0 };
-	char *path = path_of(dev);
+	_cleanup_free_ char *path = path_of_file(dev->parent, dev->uuid);
+	const char *file = dev->uuid;
 
 	int r = exists(env->root, path);
-	if (r > 0)
-		*ret_path = path;
-	else
-		free(path);
-	if (r == 0)
+	if (r == 0) {
 		r = defined_list_others(env, dev->parent, &others);
-	if (r != 0)
+		file = find_other(&others, dev->uuid);
+	}
+	if (r < 0 || !file)
 		return r;
-	const char *file = find_other(&others, dev->uuid);
-	if (!file)
-		return 0;
-	*ret_path = mem_printf(DIR_PATH "/%s/%s", dev->parent, file);
+	*ret_path = path_of_file(dev->parent, file);
 	return 1;
 }
 
@@ -263,10 +259,7 @@ bool defined_is(const struct env *env, const struct mdev *dev, const char *text)
 /* Appends a definition, which is moved. */
 static void add(struct definition_list *list, const struct definition *definition)
 {
-	if (list->n == list->room) {
-		list->room = list->room ? list->room * 2 : 16;
-		list->v = mem_grow(list->v, list->room, sizeof(*list->v));
-	}
+	list->v = mem_room(list->v, list->n, sizeof(*list->v));
 	list->v[list->n++] = *definition;
 }
 
@@ -335,7 +328,7 @@ static void scan_dir(const struct env *env, const char *parent, struct definitio
 	_cleanup_close_ int fd = file_open_dir(env->root, path);
 	int r = file_scan(fd, NULL, &names);
 	if (r < 0 && !file_is_missing(-r)) /* removed, or not a directory: not a parent */
-		text_append(&ret->unseen, "; ", "Unable to read /%s: %s", path, error_words(-r));
+		add_unseen(ret, path, r);
 	for (int i = 0; i < names.n; i++) {
 		if (!is_definition(parent, names.v[i], uuid))
 			continue;
@@ -345,8 +338,8 @@ static void scan_dir(const struct env *env, const char *parent, struct definitio
 			add(ret, &one);
 			renamed = renamed || one.file;
 		} else if (found < 0) {
-			text_append(&ret->unseen, "; ", "Unable to read /%s/%s: %s", path,
-				    names.v[i]->d_name, error_words(-found));
+			_cleanup_free_ char *file = path_of_file(parent, names.v[i]->d_name);
+			add_unseen(ret, file, found);
 		}
 	}
 	if (renamed)
@@ -357,6 +350,7 @@ static void scan_dir(const struct env *env, const char *parent, struct definitio
 static void find_in_parent(const struct env *env, const char *parent, const char *uuid,
 			   bool canonical, struct definition_list *ret)
 {
+	_cleanup_free_ char *path = path_of_parent(parent);
 	struct definition found;
 
 	if (!uuid) {
@@ -369,8 +363,7 @@ static void find_in_parent(const struct env *env, const char *parent, const char
 	if (r > 0)
 		add(ret, &found);
 	if (r < 0)
-		text_append(&ret->unseen, "; ", "Unable to read /" DIR_PATH "/%s: %s", parent,
-			    error_words(-r));
+		add_unseen(ret, path, r);
 }
 
 /* A definition in the wrong place is nobody's device, so its user is told where it belongs. */
@@ -397,7 +390,7 @@ static bool is_directory(const struct env *env, const char *name, struct definit
 	if (r == 0)
 		warn_misplaced(name);
 	else if (!file_is_missing(-r) && r != -ELOOP)
-		text_append(&ret->unseen, "; ", "Unable to read /%s: %s", path, error_words(-r));
+		add_unseen(ret, path, r);
 	else if (exists(env->root, path) > 0)
 		log_warning("Ignoring /%s: %s", path, reason(r));
 	return false;
@@ -418,12 +411,8 @@ static void find(const struct env *env, const struct filter *filter, const char 
 		return;
 	}
 	int r = file_scan(fd, NULL, &parents);
-	if (r < 0) {
-		if (r != -ENOENT)
-			text_append(&ret->unseen, "; ", "Unable to read /" DIR_PATH ": %s",
-				    error_words(-r));
-		return;
-	}
+	if (r < 0 && r != -ENOENT)
+		add_unseen(ret, DIR_PATH, r);
 	for (int i = 0; i < parents.n; i++) {
 		const char *name = parents.v[i]->d_name;
 
@@ -505,7 +494,7 @@ static int remove_others(const struct env *env, const struct mdev *dev)
 
 		if (!uuid_read(name, uuid) || strcmp(uuid, dev->uuid) != 0)
 			continue;
-		_cleanup_free_ char *path = mem_printf(DIR_PATH "/%s/%s", dev->parent, name);
+		_cleanup_free_ char *path = path_of_file(dev->parent, name);
 		if (unlinkat(env->root, path, 0) == 0)
 			removed++;
 		else if (errno != ENOENT)
@@ -538,7 +527,8 @@ static int write_file(const struct env *env, const struct mdev *dev, bool new, c
 
 int defined_put(const struct env *env, const struct mdev *dev, bool new, struct error *err)
 {
-	_cleanup_free_ char *text = json_definition_text(dev), *path = path_of(dev),
+	_cleanup_free_ char *text = json_definition_text(dev),
+			    *path = path_of_file(dev->parent, dev->uuid),
 			    *dir = path_of_parent(dev->parent);
 
 	const char *bad = mdev_bad_attr(dev);
@@ -572,7 +562,8 @@ int defined_put(const struct env *env, const struct mdev *dev, bool new, struct 
 
 int defined_drop(const struct env *env, const struct mdev *dev, struct error *err)
 {
-	_cleanup_free_ char *dir = path_of_parent(dev->parent), *path = path_of(dev);
+	_cleanup_free_ char *dir = path_of_parent(dev->parent),
+			    *path = path_of_file(dev->parent, dev->uuid);
 
 	/* Remove the canonical file last, as it is the one that is used. */
 	int r = remove_others(env, dev);

@@ -29,7 +29,6 @@ void definition_free(struct definition *definition);
 struct definition_list {
 	struct definition *v; /* owned */
 	size_t n;
-	size_t room;
 	char *unseen; /* owned: a sentence about what could not be read, so that definitions may be
 			 missing; NULL = everything was read */
 };

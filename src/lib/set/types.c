@@ -80,7 +80,7 @@ static void add(int dirfd, const char *parent, const char *name, struct mdev_typ
 		log_warning("Type %s of %s: Unable to read device_api", name, parent);
 	type.title = optional_text(fd, "name");
 	type.description = read_description(fd);
-	ret->v = mem_grow(ret->v, ret->n + 1, sizeof(*ret->v));
+	ret->v = mem_room(ret->v, ret->n, sizeof(*ret->v));
 	ret->v[ret->n++] = type;
 }
 
@@ -97,7 +97,7 @@ static void scan_parent(int dirfd, const char *parent, struct mdev_type_list *re
 			    error_words(-r));
 		return;
 	}
-	ret->parents = mem_grow(ret->parents, ret->n_parents + 1, sizeof(*ret->parents));
+	ret->parents = mem_room(ret->parents, ret->n_parents, sizeof(*ret->parents));
 	ret->parents[ret->n_parents++] = parent;
 	for (int i = 0; i < names.n; i++)
 		if (name_valid(names.v[i]->d_name))
