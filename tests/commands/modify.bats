@@ -239,6 +239,33 @@ $U1 mtty mtty-1 manual"
 	same "$U1 mtty mtty-2 auto"
 }
 
+@test "modify --type replaces the name of the type that apply has recorded" {
+	local text='"attrs": [],
+  "set": "a/0",
+  "vendor": 1'
+	recorded() {
+		printf '{\n  "mdev_type": "%s",\n  "start": "manual",\n  %s%s\n}' "$1" "$text" \
+			"${2:+,$'\n'  \"mdev_type_name\": \"$2\"}"
+	}
+	mkdir -p "$D/mtty" "$D/absent"
+	recorded mtty-1 "Single port serial" >"$D/mtty/$U1"
+	mdevctl modify -u "$U1" --type=mtty-2
+	same_file "$D/mtty/$U1" "$(recorded mtty-2 "Dual port serial")"
+	mdevctl modify -u "$U1" --type="Single port serial" --auto
+	mdevctl modify -u "$U1" --manual
+	same_file "$D/mtty/$U1" "$(recorded mtty-1 "Single port serial")"
+	mdevctl modify -u "$U1" --type=unknown
+	same_file "$D/mtty/$U1" "$(recorded unknown)"
+	mdevctl modify -u "$U1" --type=mtty-1
+	same_file "$D/mtty/$U1" "$(recorded mtty-1)" # only apply adds it
+	# Nothing is known about a type of an absent parent, except that it has not been changed.
+	recorded mtty-1 "Single port serial" >"$D/absent/$U2"
+	mdevctl modify -u "$U2" --type=mtty-1
+	same_file "$D/absent/$U2" "$(recorded mtty-1 "Single port serial")"
+	mdevctl modify -u "$U2" --type=mtty-2
+	same_file "$D/absent/$U2" "$(recorded mtty-2)"
+}
+
 @test "modify --jsonfile removes unknown members of the old definition" {
 	mkdir "$D/mtty"
 	echo '{"mdev_type":"t","start":"auto","comment":1}' >"$D/mtty/$U1"

@@ -99,11 +99,36 @@ static void hint_newline(const struct modification *how)
 			 how->value);
 }
 
+/* Replaces the name of the type that mdevctl apply has recorded, if any, by that of the new type.
+ * That of another type is removed if the name of the new one is not known. */
+static void rename_type(const struct env *env, const char *old, struct mdev *dev)
+{
+	_cleanup_free_ char *recorded = json_unknown_string(dev, JSON_TYPE_NAME);
+	_cleanup_types_ struct mdev_type_list types = { 0 };
+
+	if (!recorded)
+		return;
+	types_find(env, dev->parent, &types);
+	const struct mdev_type *type = types_find_name(types.v, types.n, dev->type);
+	if ((type && type->title) || strcmp(old, dev->type) != 0)
+		json_set_unknown_string(dev, JSON_TYPE_NAME, type ? type->title : NULL);
+}
+
+static int set_type(const struct op *op, struct mdev *dev, struct error *err)
+{
+	const char *old = dev->type;
+
+	op_set_device(dev, NULL, NULL, op->type);
+	if (reason_resolve_type(op->env, dev->parent, &dev->type, err) < 0)
+		return -1;
+	rename_type(op->env, old, dev);
+	return 0;
+}
+
 static int apply(const struct op *op, const struct modification *how, struct mdev *dev,
 		 struct error *err)
 {
-	op_set_device(dev, NULL, NULL, op->type);
-	if (op->type && reason_resolve_type(op->env, dev->parent, &dev->type, err) < 0)
+	if (op->type && set_type(op, dev, err) < 0)
 		return -1;
 	if (how->set_auto || how->set_manual)
 		dev->autostart = how->set_auto;
