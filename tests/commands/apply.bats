@@ -729,9 +729,23 @@ start    $A1 matrix vfio_ap-passthrough a/1"
 	sets "$(set_of a 1 '"card1"' t manual)"
 	run -0 --separate-stderr mdevctl apply "$F"
 	same "define   $A0 card1 t a/0"
+	local unread="Warning: Type t of card1: Unable to read available_instances: No such file or directory"
+	local unknown="Warning: Set 'b': the number of instances of t on card1 is not known, so no devices are added there"
 	sets "$(set_of b '"max"' '"card1"' t manual)"
+	applies "" "$unread
+$unknown"
+	add_type card2 t 1 vfio-pci
+	sets "$(set_of b '"max"' '"card1", "card2", "absent"' t manual)"
 	run -0 --separate-stderr mdevctl apply "$F"
-	same ""
+	same "define   $B0 card2 t b/0"
+	applies "" "$unread
+$(unused b absent)
+$unknown"
+	sets "$(set_of b '"max"' '"absent"' t manual)"
+	run -0 --separate-stderr mdevctl apply "$F"
+	same "undefine $B0 card2 t b/0"
+	applies "" "$unread
+$(unused b absent)"
 }
 
 # --- Failures -------------------------------------------------------------------------------------------
@@ -859,7 +873,52 @@ mtty-2, mtty-4"
 	sets "$(set_of a 1 '"41:00.0"' nvidia-222)"
 	applies "define   $A0 41:00.0 nvidia-222 a/0" \
 		"$(waits 1 1 a 41:00.0). Did you mean '0000:41:00.0'?"
-	applies "" "$(waits 1 1 a 41:00.0)" # it is defined: the name is right
+	applies "" "$(waits 1 1 a 41:00.0). Did you mean '0000:41:00.0'?"
+	# Parents with other numbers are other devices, and drivers are not what the file is about.
+	sets "$(set_of a 1 '"0000:81:00.0"' nvidia-222)"
+	applies "undefine $A0 41:00.0 nvidia-222 a/0
+define   $A0 0000:81:00.0 nvidia-222 a/0" "$(waits 1 1 a 0000:81:00.0)"
+	rm -r "$SYS"/class/mdev_bus/*
+	applies "" "$(waits 1 1 a 0000:81:00.0)"
+	rm -r "${D:?}/0000:81:00.0"
+	applies "define   $A0 0000:81:00.0 nvidia-222 a/0" "$(waits 1 1 a 0000:81:00.0)"
+}
+
+# unused SET PARENT [WHY]: the warning about a parent on which a set cannot place devices.
+unused() {
+	echo "Warning: Set '$1': no devices are placed on parent $2, which is ${3:-not present}"
+}
+
+@test "a set given by the name of its type names the parents that are not present, in every run" {
+	make_cards
+	local all="define   $A0 0000:81:00.4 nvidia-900 a/0
+define   $A1 0000:81:00.4 nvidia-900 a/1"
+	sets "$(set_of a 2 '"41:00.4", "0000:81:00.4"' "GRID 2C" manual)"
+	applies "$all" "$(unused a 41:00.4). Did you mean '0000:41:00.4'?"
+	applies "" "$(unused a 41:00.4). Did you mean '0000:41:00.4'?"
+	json '[.changed, .status, .problems]' 0
+	same "[false,0,[{\"status\":0,\"error\":\"Set 'a': no devices are placed on parent 41:00.4, which is not \
+present. Did you mean '0000:41:00.4'?\"}]]"
+	sets "$(set_of a 2 '"mtyt", "0000:81:00.4"' "GRID 2C" manual)"
+	applies "" "$(unused a mtyt). Did you mean 'mtty'?"
+	# A parent of the set is not what was meant by another one, and a name that is defined is right.
+	sets "$(set_of a 2 '"0000:81:00.9", "0000:*"' "GRID 2C" manual)"
+	applies "" "$(unused a 0000:81:00.9)"
+	sets "$(set_of a 2 '"mtyt", "0000:81:00.4"' "GRID 2C" manual)"
+	definition mtyt "$U1" t
+	applies "" "$(unused a mtyt)"
+	mkdir -p "$SYS/bus/pci/devices/0000:91:00.0" "$SYS/bus/pci/drivers/vfio-pci"
+	ln -s ../../drivers/vfio-pci "$SYS/bus/pci/devices/0000:91:00.0/driver"
+	sets "$(set_of a 2 '"0000:91:00.0", "0000:81:00.4"' "GRID 2C" manual)"
+	applies "" "$(unused a 0000:91:00.0 "bound to vfio-pci")"
+}
+
+@test "a parent that is not present, where devices of a set given by the name of its type remain, is named once" {
+	make_cards
+	sets "$(set_of a 2 '"0000:41:00.4", "0000:81:00.4"' "GRID 2C" manual)"
+	mdevctl apply "$F"
+	rm "$SYS/class/mdev_bus/0000:41:00.4"
+	applies "" "$(waits 1 2 a 0000:41:00.4)"
 }
 
 @test "a parent that is bound to another driver is reported as such, also in the first run" {

@@ -14,6 +14,7 @@
 #include "apply/apply.h"
 #include "set/active.h"
 #include "set/defined.h"
+#include "view/absent.h"
 #include "view/reason.h"
 
 /* Limit for rounds that repeat another one because other processes change the host. */
@@ -101,29 +102,40 @@ static void report_doubts(struct apply *apply)
 	add_problem(apply, STATUS_OK, text);
 }
 
-static void add_absent(struct apply *apply, const char *parent)
+/* Adds a parent that is not present. question: what was probably meant (owned by facts). */
+static void add_absent(struct apply *apply, const char *parent, char *question)
 {
 	struct facts *facts = &apply->facts;
 
-	if (set_is_pattern(parent) || snapshot_find_parent(&apply->state, parent))
-		return;
 	facts->absent = mem_grow(facts->absent, facts->n_absent + 1, sizeof(*facts->absent));
-	facts->absent[facts->n_absent++] =
-		(struct absent_parent){ parent, reason_absent_name(apply->env, parent) };
+	facts->absent[facts->n_absent++] = (struct absent_parent){
+		.parent = parent,
+		.words = reason_absent_name(apply->env, parent),
+		.question = question,
+	};
 }
 
-/* Looks up the parents of the file that the snapshot does not know: a name may be misspelt. */
+/* Looks up the parents of the file that are not present. Names in sets are written by hand, so they
+ * may be misspelt, even if a run has created definitions for them; those in a list of definitions
+ * have been printed. */
 static void find_absent(struct apply *apply)
 {
 	const struct desired *desired = &apply->desired;
+	const struct mdev_list *list = &desired->definitions;
 
 	for (size_t i = 0; i < desired->n_sets; i++)
-		for (size_t j = 0; j < desired->sets[i].n_parents; j++)
-			add_absent(apply, desired->sets[i].parents[j]);
-	for (size_t i = 0; i < desired->definitions.n; i++)
-		if (i == 0 || strcmp(desired->definitions.v[i].parent,
-				     desired->definitions.v[i - 1].parent) != 0)
-			add_absent(apply, desired->definitions.v[i].parent);
+		for (size_t j = 0; j < desired->sets[i].n_parents; j++) {
+			const char *name = desired->sets[i].parents[j];
+			const struct snapshot_parent *parent =
+				snapshot_find_parent(&apply->state, name);
+
+			if (!set_is_pattern(name) && !(parent && parent->present))
+				add_absent(apply, name, absent_spelling(apply->env, name));
+		}
+	for (size_t i = 0; i < list->n; i++)
+		if ((i == 0 || strcmp(list->v[i].parent, list->v[i - 1].parent) != 0) &&
+		    !snapshot_find_parent(&apply->state, list->v[i].parent))
+			add_absent(apply, list->v[i].parent, mem_text(""));
 }
 
 static bool stops_any(const struct plan *plan)

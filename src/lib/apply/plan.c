@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/suggest.h"
 #include "device/json.h"
 #include "device/uuid.h"
 #include "apply/capacity.h"
@@ -111,8 +112,10 @@ void facts_free(struct facts *facts)
 	for (size_t i = 0; i < facts->n; i++)
 		free(facts->v[i].use);
 	free(facts->v);
-	for (size_t i = 0; i < facts->n_absent; i++)
+	for (size_t i = 0; i < facts->n_absent; i++) {
 		free(facts->absent[i].words);
+		free(facts->absent[i].question);
+	}
 	free(facts->absent);
 	mdev_list_free(&facts->full);
 	*facts = (struct facts){ 0 };
@@ -337,19 +340,45 @@ static void note_running(struct work *w, const struct snapshot_device *dev, cons
 			    dev->uuid, dev->parent, dev->running->type, type);
 }
 
+/* Returns what a parent is that is not present, with what was probably meant. Owned by the caller.
+ */
+static char *absent_words(const struct work *w, const struct capacity *at)
+{
+	const struct snapshot_parent *parent = snapshot_find_parent(w->state, at->name);
+
+	for (size_t i = 0; i < w->facts->n_absent; i++)
+		if (strcmp(w->facts->absent[i].parent, at->name) == 0)
+			return mem_printf("%s%s", w->facts->absent[i].words,
+					  w->facts->absent[i].question);
+	return mem_text(parent && parent->absent ? parent->absent : "not present");
+}
+
 /* set NULL = the devices of a list of definitions. */
 static void note_waiting(struct work *w, size_t n, size_t all, const struct set *set,
 			 const struct capacity *at)
 {
-	const struct snapshot_parent *parent = snapshot_find_parent(w->state, at->name);
-	const char *absent = parent && parent->absent ? parent->absent : "not present";
+	_cleanup_free_ char *absent = absent_words(w, at);
 
-	for (size_t i = 0; !parent && i < w->facts->n_absent; i++)
-		if (strcmp(w->facts->absent[i].parent, at->name) == 0)
-			absent = w->facts->absent[i].words;
 	add_problem(w, STATUS_OK, "%zu of %zu devices%s%s%s wait%s for parent %s, which is %s", n,
 		    all, set ? " of set '" : "", set ? set->name : "", set ? "'" : "",
 		    n == 1 ? "s" : "", at->name, absent);
+}
+
+/* Reports a parent that is not present, and on which a set cannot place devices: it may be
+ * misspelt, unless there are definitions for it or something is known about it. */
+static void note_unused(struct work *w, const struct set *set, const struct capacity *at)
+{
+	struct suggestion suggestion = { .word = at->name };
+	_cleanup_free_ char *absent = absent_words(w, at);
+	bool unknown =
+		!snapshot_find_parent(w->state, at->name) && strcmp(absent, "not present") == 0;
+
+	for (size_t i = 0; unknown && i < w->state->n_parents; i++)
+		if (w->state->parents[i].present && !set_matches(set, w->state->parents[i].name))
+			suggest_try(&suggestion, w->state->parents[i].name);
+	_cleanup_free_ char *question = suggest_question(&suggestion);
+	add_problem(w, STATUS_OK, "Set '%s': no devices are placed on parent %s, which is %s%s",
+		    set->name, at->name, absent, question);
 }
 
 static int find_type(const struct set *set, const struct snapshot_parent *parent,
@@ -977,20 +1006,56 @@ static int put_unplaced(struct work *w, struct host_set *hs, struct error *err)
 	return 0;
 }
 
-/* Reports the parents of the set that are not present. */
+/* Reports the parents of the set that are not present: those that devices wait for, and those that
+ * get none because the directory of the type or the number of its instances is not known there. */
 static void note_absent(struct work *w, const struct host_set *hs)
 {
+	const struct set *set = hs->set;
+
 	for (size_t i = 0; i < hs->n_members; i++)
 		if (hs->members[i].at && !hs->members[i].at->parent)
 			hs->members[i].at->waiting++;
+	for (size_t i = 0; i < set->n_parents && (hs->title || set->max); i++) {
+		const struct capacity *at =
+			set_is_pattern(set->parents[i])
+				? NULL
+				: capacity_find(&w->capacities, set->parents[i]);
+
+		if (at && !at->parent && at->waiting == 0)
+			note_unused(w, set, at);
+	}
 	for (size_t i = 0; i < hs->n_members; i++) {
 		struct capacity *at = hs->members[i].at;
 
 		if (!at || at->waiting == 0)
 			continue;
-		note_waiting(w, at->waiting, hs->n_members, hs->set, at);
+		note_waiting(w, at->waiting, hs->n_members, set, at);
 		at->waiting = 0;
 	}
+}
+
+/* Reports why a set with "max" gets no more devices on parents that are present. none: it has none
+ * at all. */
+static void note_max(struct work *w, const struct host_set *hs, bool none)
+{
+	size_t counted = 0, uncounted = 0;
+
+	for (size_t i = 0; i < hs->candidates.n; i++) {
+		const struct candidate *candidate = &hs->candidates.v[i];
+
+		if (!candidate->type)
+			continue;
+		counted += candidate->type->counted;
+		if (candidate->type->counted)
+			continue;
+		uncounted++;
+		add_problem(w, STATUS_OK,
+			    "Set '%s': the number of instances of %s on %s is not known, so no "
+			    "devices are added there",
+			    hs->set->name, candidate->type->name, candidate->at->name);
+	}
+	if (none && counted > 0 && uncounted == 0)
+		add_problem(w, STATUS_OK, "Set '%s': no instances left", hs->set->name);
 }
 
 static int put_set(struct work *w, struct host_set *hs, struct error *err)
@@ -1015,8 +1080,8 @@ static int put_set(struct work *w, struct host_set *hs, struct error *err)
 	for (size_t i = 0; i < list->n; i++)
 		list->v[i].at->candidate = NULL;
 	note_absent(w, hs);
-	if (hs->set->max && w->plan.wanted == before)
-		add_problem(w, STATUS_OK, "Set '%s': no instances left", hs->set->name);
+	if (hs->set->max)
+		note_max(w, hs, w->plan.wanted == before);
 	return r;
 }
 

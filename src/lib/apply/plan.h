@@ -33,10 +33,11 @@ struct fact {
 	char *use;	    /* owned: of FACT_IN_USE: words that follow its name; NULL = none */
 };
 
-/* A parent that is neither present nor has definitions, so that it is not part of the snapshot. */
+/* A parent that the file names, and that is not present. */
 struct absent_parent {
 	const char *parent; /* borrowed from the file */
-	char *words;	    /* owned: what it is, with a hint: see reason_absent() */
+	char *words;	    /* owned: what it is, see reason_absent() */
+	char *question;	    /* owned: what was probably meant, see absent_spelling() */
 };
 
 struct facts {

@@ -228,18 +228,32 @@ static char *find_subchannel(const struct env *env, const char *word, bool by_de
 	return NULL;
 }
 
+/* Finds the subchannel of a device. NULL = the word is not the number of a device. */
+static char *find_of_device(const struct env *env, const char *word)
+{
+	bool is_css = strncmp(word, "css_", 4) == 0;
+
+	return is_css ? NULL : find_subchannel(env, skip_prefix(word), true);
+}
+
+char *absent_spelling(const struct env *env, const char *word)
+{
+	_cleanup_free_ char *of_device = find_of_device(env, word);
+
+	if (of_device && parent_present(env, of_device))
+		return mem_printf(". Did you mean '%s', the subchannel of device %s?", of_device,
+				  word);
+	_cleanup_free_ char *spelt = find_spelling(env, PARENT_CLASS, word);
+	return spelt ? mem_printf(". Did you mean '%s'?", spelt) : mem_text("");
+}
+
 /* On IBM Z, users know the numbers of devices, but parents are subchannels, and only those bound to
  * vfio_ccw. NULL = the word is neither. */
 static char *explain_subchannel(const struct env *env, const char *word)
 {
-	const char *name = skip_prefix(word);
-	bool is_css = strncmp(word, "css_", 4) == 0;
-	_cleanup_free_ char *of_device = is_css ? NULL : find_subchannel(env, name, true);
-	_cleanup_free_ char *itself = find_subchannel(env, name, false);
+	_cleanup_free_ char *of_device = find_of_device(env, word);
+	_cleanup_free_ char *itself = find_subchannel(env, skip_prefix(word), false);
 
-	if (of_device && parent_present(env, of_device))
-		return mem_printf("Did you mean '%s', the subchannel of device %s?", of_device,
-				  word);
 	if (itself ? parent_present(env, itself) : !of_device)
 		return NULL;
 	return mem_printf("To use %s %s as a parent, run 'driverctl -b css set-override %s "
@@ -297,11 +311,11 @@ char *absent_all(const struct env *env)
 
 char *absent_hint(const struct env *env, const char *parent)
 {
-	_cleanup_free_ char *why = explain_subchannel(env, parent);
-	_cleanup_free_ char *spelt = why ? NULL : find_spelling(env, PARENT_CLASS, parent);
+	_cleanup_free_ char *spelling = absent_spelling(env, parent);
 
-	if (spelt)
-		return mem_printf(". Did you mean '%s'?", spelt);
+	if (*spelling)
+		return mem_text(spelling);
+	_cleanup_free_ char *why = explain_subchannel(env, parent);
 	if (!why)
 		why = explain_pci(env, parent);
 	if (!why)

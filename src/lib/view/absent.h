@@ -6,13 +6,18 @@
 /*
  * Why there is no such parent, or none at all, and what to do: what a name stands for instead (a
  * device with another driver or without one, a card whose virtual functions are the parents, a
- * device number of a subchannel), or the parent that was probably meant. Only view/reason uses it.
+ * device number of a subchannel), or the parent that was probably meant.
  */
 
 /* Returns what follows a sentence that there is no such parent: ". Did you mean 'PARENT'?", ". NAME
  * is bound to vfio-pci ...", or "" if nothing is known. A name that definitions exist for is not
  * misspelt, so no other parent is suggested. Owned by the caller. */
 char *absent_hint(const struct env *env, const char *parent);
+
+/* Returns ". Did you mean 'PARENT'?" if the word is another spelling of the name of a parent:
+ * without the domain, in upper case, as libvirt writes it, or the number of the device of a
+ * subchannel. "" = it is not. Owned by the caller. */
+char *absent_spelling(const struct env *env, const char *word);
 
 /* Returns why this host has no parents, as a sentence. Owned by the caller. */
 char *absent_all(const struct env *env);

@@ -275,10 +275,8 @@ char *reason_absent(const struct env *env, const char *name, const char *driver)
 char *reason_absent_name(const struct env *env, const char *name)
 {
 	_cleanup_free_ char *driver = parent_driver(env, name);
-	_cleanup_free_ char *words = reason_absent(env, name, driver);
-	_cleanup_free_ char *hint = driver ? mem_text("") : absent_hint(env, name);
 
-	return mem_printf("%s%s", words, hint);
+	return reason_absent(env, name, driver);
 }
 
 int reason_resolve_type(const struct env *env, const char *parent, const char **name,

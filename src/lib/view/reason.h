@@ -70,6 +70,5 @@ char *reason_no_types(const struct env *env, const char *parent);
  * present", "without driver", "bound to vfio-pci"; driver NULL = none. Owned by the caller. */
 char *reason_absent(const struct env *env, const char *name, const char *driver);
 
-/* The same for a name that is neither that of a parent nor of definitions, with a hint. Owned by
- * the caller. */
+/* The same, but looks up the driver. */
 char *reason_absent_name(const struct env *env, const char *name);
