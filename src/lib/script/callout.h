@@ -24,6 +24,8 @@ enum action {
 	ACTION_CAPABILITIES,
 };
 
+enum callout_event { EVENT_PRE, EVENT_POST, EVENT_NOTIFY, EVENT_GET, EVENT_LIVE };
+
 enum callout_state { CALLOUT_NONE, CALLOUT_SUCCESS, CALLOUT_FAILURE };
 
 /* Returns "start", "stop", ..., as used in the protocol, in messages and in the journal. */
@@ -35,7 +37,7 @@ struct callout_choice;
 struct callouts {
 	const struct env *env;
 	struct scripts callouts, notifiers; /* owned: searched for once per process */
-	struct callout_choice **choices;    /* owned: capabilities are requested once per process */
+	struct callout_choice *choices;	    /* owned: capabilities are requested once per process */
 	size_t n_choices;
 	bool print;   /* print the stderr output of scripts immediately */
 	char *output; /* owned: that output since callout_take_output(), for the journal */
@@ -53,7 +55,10 @@ struct callout {
 	const struct mdev *dev; /* borrowed */
 	char *input; /* owned: the device as JSON, the same for pre and post; NULL = there are no
 			scripts */
-	const char *script; /* borrowed: path of the script that accepted pre; NULL = none */
+	const char *script; /* borrowed: path of the script that accepted pre, and is the only one
+			       called; NULL = none */
+	enum callout_event event; /* the event that is being sent */
+	enum callout_state state; /* the result of the change in it; NONE = not made yet */
 };
 void callout_begin(struct callout *callout, struct callouts *all, enum action action,
 		   const struct mdev *dev);
