@@ -423,6 +423,36 @@ Warning: Ignoring /etc/mdevctl.d/mtty/{$LOWER}: another file defines $LOWER"
 	same 0
 }
 
+# listings N COMMAND...: how often the command lists the directory of N definitions, of which one has two more names.
+listings() {
+	local i n=$1
+	shift
+	for ((i = 1; i <= n; i++)); do
+		definition mtty "0000000$i-0000-4000-8000-000000000000" mtty-1
+	done
+	cp "$D/mtty/00000002-0000-4000-8000-000000000000" "$D/mtty/00000002000040008000000000000000"
+	cp "$D/mtty/00000002-0000-4000-8000-000000000000" "$D/mtty/{00000002-0000-4000-8000-000000000000}"
+	run -0 strace -f -qq -y -e trace=getdents64 -e signal=none \
+		-E LD_PRELOAD= -E ASAN_OPTIONS=detect_leaks=0 "$@"
+	output=$(grep -c "getdents64([0-9]*<$D/mtty>" <<<"$output")
+}
+
+@test "changes of many definitions list the directory of their parent as often as changes of few" {
+	local few
+	listings 3 "$BUILD/mdev-modify" --all --auto
+	few=$output
+	listings 9 "$BUILD/mdev-modify" --all --manual
+	same "$few"
+	run -0 ls "$D/mtty"
+	[[ ${#lines[@]} == 9 ]]
+	listings 3 "$BUILD/mdev-undefine" --all
+	few=$output
+	[[ ! -e $D/mtty ]]
+	listings 9 "$BUILD/mdev-undefine" --all
+	same "$few"
+	[[ ! -e $D/mtty ]]
+}
+
 @test "a stored definition with something that is no attribute is not started, and can be mended" {
 	local bad="Error: 'remove' is not an attribute that can be set"
 	definition mtty "$U1" mtty-1 manual '[{"a": "1"}, {"remove": "1"}]'

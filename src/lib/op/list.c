@@ -39,33 +39,14 @@ static int fail(struct listing *listing, const char *unseen, struct error *err)
 	return error_set(err, STATUS_FAILED, "%s", unseen);
 }
 
-/* The files of a parent that have other names than the canonical UUID. */
-struct others {
-	const char *parent;	 /* borrowed; NULL = not listed yet */
-	struct file_names files; /* owned */
-};
-
-static int look_up(const struct env *env, const struct mdev *dev, struct others *others,
-		   struct definition *ret)
-{
-	int r = defined_open(env, dev, ret);
-
-	if (r == 0 && others->parent != dev->parent) {
-		file_names_free(&others->files);
-		r = defined_list_others(env, dev->parent, &others->files);
-		others->parent = r < 0 ? NULL : dev->parent;
-	}
-	return r == 0 ? defined_open_other(env, dev, &others->files, ret) : r;
-}
-
 /* Sets the start mode of a running device, and whether it is defined. */
-static int join_definition(const struct env *env, struct others *others,
+static int join_definition(const struct env *env, struct defined_others *others,
 			   const struct filter *filter, struct mdev *dev, bool *ret_defined,
 			   char **unseen, struct error *err)
 {
 	_cleanup_definition_ struct definition definition = { 0 };
 
-	int r = look_up(env, dev, others, &definition);
+	int r = defined_look_up(env, dev, others, &definition);
 	if (r < 0 && r != -EACCES)
 		text_append(unseen, "; ", "Unable to read /etc/mdevctl.d/%s: %s", dev->parent,
 			    error_words(-r));
@@ -104,7 +85,7 @@ int list_active(const struct env *env, const struct filter *filter, bool attribu
 {
 	struct mdev_list *running = &ret->running;
 	_cleanup_callouts_ struct callouts callouts;
-	struct others others = { 0 };
+	_cleanup_others_ struct defined_others others = { 0 };
 	int r = 0;
 
 	callouts_open(&callouts, env, true);
@@ -121,7 +102,6 @@ int list_active(const struct env *env, const struct filter *filter, bool attribu
 		if (attributes)
 			ask_attributes(&callouts, dev);
 	}
-	file_names_free(&others.files);
 	if (running->unseen)
 		return fail(ret, running->unseen, err);
 	hint_parent(env, filter, ret->n);

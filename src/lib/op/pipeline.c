@@ -29,6 +29,7 @@ void pipeline_open(struct pipeline *pipeline, const struct env *env, bool force)
 void pipeline_close(struct pipeline *pipeline)
 {
 	callouts_close(&pipeline->callouts);
+	defined_free_others(&pipeline->others);
 }
 
 /* Another process may have defined the device in the meantime. Returns 0, 1 or -1. */
@@ -74,11 +75,11 @@ static int change_definition(struct pipeline *pipeline, const struct change *cha
 		return 1;
 	}
 	if (change->action == ACTION_UNDEFINE)
-		return defined_drop(env, dev, err);
+		return defined_drop(env, dev, &pipeline->others, err);
 	if (change->action == ACTION_MODIFY)
-		return defined_put(env, dev, false, err);
+		return defined_put(env, dev, false, &pipeline->others, err);
 	int r = check_new(env, change, err);
-	return r != 0 ? r : defined_put(env, dev, true, err);
+	return r != 0 ? r : defined_put(env, dev, true, &pipeline->others, err);
 }
 
 enum answer pipeline_find_user(const struct pipeline *pipeline, const char *uuid, uint64_t deadline,

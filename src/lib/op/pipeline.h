@@ -9,6 +9,7 @@
 #include "host/env.h"
 #include "host/holder.h"
 #include "script/callout.h"
+#include "set/defined.h"
 
 /*
  * The pipeline that every change of a device runs through: pre callouts, the change, post callouts,
@@ -23,6 +24,7 @@ struct pipeline {
 				     whether a device to be stopped is in use */
 	struct callouts callouts; /* owned */
 	const char *cleaned;	  /* interned: the parent whose temporary files were removed last */
+	struct defined_others others; /* owned: of the parent whose definitions were changed last */
 	struct holder_pass *pass; /* borrowed: users of the devices that are stopped; NULL = they
 				     are looked for one by one */
 };

@@ -134,7 +134,8 @@ static struct definition of_device(const char *parent, const char uuid[UUID_SIZE
 	return definition;
 }
 
-int defined_open(const struct env *env, const struct mdev *dev, struct definition *ret)
+/* Reads the definition with the canonical name. Return value as for defined_get(). */
+static int open_canonical(const struct env *env, const struct mdev *dev, struct definition *ret)
 {
 	char path[sizeof(DIR_PATH "//") + NAME_MAX + UUID_SIZE];
 
@@ -143,22 +144,34 @@ int defined_open(const struct env *env, const struct mdev *dev, struct definitio
 	return load(env->root, path, ret);
 }
 
-int defined_list_others(const struct env *env, const char *parent, struct file_names *ret)
+void defined_free_others(struct defined_others *others)
+{
+	file_names_free(&others->files);
+	others->parent = NULL;
+}
+
+/* Lists the files of a parent, unless this was done last. Returns 0 or -errno. */
+static int list_others(const struct env *env, const char *parent, struct defined_others *others)
 {
 	_cleanup_free_ char *path = path_of_parent(parent);
+	struct file_names *files = &others->files;
 	char uuid[UUID_SIZE];
 	int kept = 0;
 
-	int r = file_scan_unsorted(env->root, path, ret);
-	if (r < 0) /* a directory that was removed has no files */
-		return file_is_missing(-r) ? 0 : r;
-	for (int i = 0; i < ret->n; i++) {
-		const char *name = ret->v[i]->d_name;
+	if (others->parent && strcmp(others->parent, parent) == 0)
+		return 0;
+	defined_free_others(others);
+	int r = file_scan_unsorted(env->root, path, files);
+	if (r < 0 && !file_is_missing(-r)) /* a directory that was removed has no files */
+		return r;
+	for (int i = 0; i < files->n; i++) {
+		const char *name = files->v[i]->d_name;
 
 		if (!uuid_is_canonical(name) && uuid_read(name, uuid))
-			ret->v[kept++] = ret->v[i];
+			files->v[kept++] = files->v[i];
 	}
-	ret->n = kept;
+	files->n = kept;
+	others->parent = mem_intern(parent);
 	return 0;
 }
 
@@ -179,13 +192,16 @@ static const char *find_other(const struct file_names *others, const char *wante
 	return found;
 }
 
-int defined_open_other(const struct env *env, const struct mdev *dev,
-		       const struct file_names *others, struct definition *ret)
+int defined_look_up(const struct env *env, const struct mdev *dev, struct defined_others *others,
+		    struct definition *ret)
 {
-	const char *file = find_other(others, dev->uuid);
+	int r = open_canonical(env, dev, ret);
 
+	if (r == 0)
+		r = list_others(env, dev->parent, others);
+	const char *file = r == 0 ? find_other(&others->files, dev->uuid) : NULL;
 	if (!file)
-		return 0;
+		return r;
 	_cleanup_free_ char *path = path_of_file(dev->parent, file);
 	*ret = of_device(dev->parent, dev->uuid);
 	return load(env->root, path, ret);
@@ -193,27 +209,23 @@ int defined_open_other(const struct env *env, const struct mdev *dev,
 
 int defined_get(const struct env *env, const struct mdev *dev, struct definition *ret)
 {
-	_cleanup_names_ struct file_names others = { 0 };
+	_cleanup_others_ struct defined_others others = { 0 };
 
-	int r = defined_open(env, dev, ret);
-	if (r != 0)
-		return r;
-	r = defined_list_others(env, dev->parent, &others);
-	return r < 0 ? r : defined_open_other(env, dev, &others, ret);
+	return defined_look_up(env, dev, &others, ret);
 }
 
 /* Finds the file that defines a device. Returns 1 and its path, which the caller owns, 0 if there
  * is none, or -errno. */
 static int find_file(const struct env *env, const struct mdev *dev, char **ret_path)
 {
-	_cleanup_names_ struct file_names others = { 0 };
+	_cleanup_others_ struct defined_others others = { 0 };
 	_cleanup_free_ char *path = path_of_file(dev->parent, dev->uuid);
 	const char *file = dev->uuid;
 
 	int r = exists(env->root, path);
 	if (r == 0) {
-		r = defined_list_others(env, dev->parent, &others);
-		file = find_other(&others, dev->uuid);
+		r = list_others(env, dev->parent, &others);
+		file = find_other(&others.files, dev->uuid);
 	}
 	if (r < 0 || !file)
 		return r;
@@ -358,7 +370,7 @@ static void find_in_parent(const struct env *env, const char *parent, const char
 		return;
 	}
 	const struct definition wanted = of_device(mem_intern(parent), uuid);
-	int r = canonical ? defined_open(env, &wanted.dev, &found)
+	int r = canonical ? open_canonical(env, &wanted.dev, &found)
 			  : defined_get(env, &wanted.dev, &found);
 	if (r > 0)
 		add(ret, &found);
@@ -482,15 +494,15 @@ int defined_check_link(const struct env *env, const struct mdev *dev, struct err
 
 /* Removes files that define a device under names other than its canonical UUID. Returns their
  * number, or -errno. */
-static int remove_others(const struct env *env, const struct mdev *dev)
+static int remove_others(const struct env *env, const struct mdev *dev,
+			 struct defined_others *others)
 {
-	_cleanup_names_ struct file_names others = { 0 };
 	char uuid[UUID_SIZE];
 	int removed = 0;
 
-	int r = defined_list_others(env, dev->parent, &others);
-	for (int i = 0; r == 0 && i < others.n; i++) {
-		const char *name = others.v[i]->d_name;
+	int r = list_others(env, dev->parent, others);
+	for (int i = 0; r == 0 && i < others->files.n; i++) {
+		const char *name = others->files.v[i]->d_name;
 
 		if (!uuid_read(name, uuid) || strcmp(uuid, dev->uuid) != 0)
 			continue;
@@ -505,8 +517,8 @@ static int remove_others(const struct env *env, const struct mdev *dev)
 
 /* A file with another name is renamed to the canonical one first, so that its mode and owner are
  * inherited. For a new definition, the caller has looked for one. */
-static int write_file(const struct env *env, const struct mdev *dev, bool new, const char *path,
-		      const char *text)
+static int write_file(const struct env *env, const struct mdev *dev, bool new,
+		      struct defined_others *others, const char *path, const char *text)
 {
 	_cleanup_free_ char *old = NULL,
 			    *temporary = mem_printf(DIR_PATH "/%s/" TEMPORARY_PREFIX "%d",
@@ -521,11 +533,12 @@ static int write_file(const struct env *env, const struct mdev *dev, bool new, c
 		return -errno;
 	r = file_replace(env->root, temporary, path, text, false);
 	if (r == 0)
-		(void)remove_others(env, dev); /* readers ignore the remaining files */
+		(void)remove_others(env, dev, others); /* readers ignore the remaining files */
 	return r;
 }
 
-int defined_put(const struct env *env, const struct mdev *dev, bool new, struct error *err)
+int defined_put(const struct env *env, const struct mdev *dev, bool new,
+		struct defined_others *others, struct error *err)
 {
 	_cleanup_free_ char *text = json_definition_text(dev),
 			    *path = path_of_file(dev->parent, dev->uuid),
@@ -544,7 +557,7 @@ int defined_put(const struct env *env, const struct mdev *dev, bool new, struct 
 	bool made = mkdirat(env->root, dir, 0755) == 0;
 	int r = made || errno == EEXIST ? 0 : -errno;
 	if (r == 0)
-		r = write_file(env, dev, new, path, text);
+		r = write_file(env, dev, new, others, path, text);
 	if (r == 0) {
 		sync_dir(env, dir);
 		if (made)
@@ -560,13 +573,14 @@ int defined_put(const struct env *env, const struct mdev *dev, bool new, struct 
 	return error_set(err, STATUS_FAILED, "Unable to write /%s: %s", path, error_words(-r));
 }
 
-int defined_drop(const struct env *env, const struct mdev *dev, struct error *err)
+int defined_drop(const struct env *env, const struct mdev *dev, struct defined_others *others,
+		 struct error *err)
 {
 	_cleanup_free_ char *dir = path_of_parent(dev->parent),
 			    *path = path_of_file(dev->parent, dev->uuid);
 
 	/* Remove the canonical file last, as it is the one that is used. */
-	int r = remove_others(env, dev);
+	int r = remove_others(env, dev, others);
 	if (r >= 0 && unlinkat(env->root, path, 0) < 0 && (errno != ENOENT || r == 0))
 		r = -errno;
 	if (r < 0)

@@ -55,12 +55,19 @@ bool defined_has_parent(const struct env *env, const char *parent);
  */
 int defined_get(const struct env *env, const struct mdev *dev, struct definition *ret);
 
-/* The two steps of defined_get(), for callers that look up many devices of a parent: nearly all
- * definitions have the canonical name, and for the others, the directory is listed once. */
-int defined_open(const struct env *env, const struct mdev *dev, struct definition *ret);
-int defined_list_others(const struct env *env, const char *parent, struct file_names *ret);
-int defined_open_other(const struct env *env, const struct mdev *dev,
-		       const struct file_names *others, struct definition *ret);
+/* The files of a parent that have other names than the canonical UUID. For callers that look at
+ * many devices, the directory is listed once per parent in a row. */
+struct defined_others {
+	const char *parent;	 /* interned; NULL = not listed yet */
+	struct file_names files; /* owned */
+};
+void defined_free_others(struct defined_others *others);
+#define _cleanup_others_ __attribute__((cleanup(defined_free_others)))
+
+/* The same as defined_get(), for many devices: nearly all definitions have the canonical name,
+ * which is tried first. */
+int defined_look_up(const struct env *env, const struct mdev *dev, struct defined_others *others,
+		    struct definition *ret);
 
 /* Whether a file that defines this device exists, whatever its contents: 1 or 0. */
 int defined_exists(const struct env *env, const struct mdev *dev, struct error *err);
@@ -80,11 +87,13 @@ int defined_check_link(const struct env *env, const struct mdev *dev, struct err
 /* Writes a definition under its canonical name. A new one must not exist yet (returns 1, and err is
  * set to STATUS_EXISTS); the caller has looked for files with other names (defined_check_new()).
  * The caller holds the lock. */
-int defined_put(const struct env *env, const struct mdev *dev, bool new, struct error *err);
+int defined_put(const struct env *env, const struct mdev *dev, bool new,
+		struct defined_others *others, struct error *err);
 
 /* Removes the definition of dev->parent and dev->uuid, under all its names, and its directory if it
  * becomes empty. The target of a symbolic link is not removed. */
-int defined_drop(const struct env *env, const struct mdev *dev, struct error *err);
+int defined_drop(const struct env *env, const struct mdev *dev, struct defined_others *others,
+		 struct error *err);
 
 /* Removes temporary files of writers that were killed. The caller holds the lock. */
 void defined_clean(const struct env *env, const char *parent);
