@@ -60,7 +60,9 @@ export TZ=UTC boot=$BOOT
 	{
 		boot=99992222333344445555666677778888 kernel 1 "$U3: another boot"
 		ours 2 "Failed to start $U3 on 0000:41:00.5: No available instances" "$U3"
+		kernel 3 "vfio_mdev $U3: Adding to iommu group 7"
 		kernel 3 "[nvidia-vgpu-vfio] $U3: start failed. status: 0x0"
+		kernel 3 "vfio_mdev $U3: Removing from iommu group 7"
 		kernel 4 "something else"
 		daemon 5 nvidia-vgpu-mgr "error: vmiop_log: $U3 failed"
 		daemon 6 libvirtd "internal error: $U3"

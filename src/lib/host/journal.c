@@ -19,6 +19,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "host/journal.h"
+#include "host/kmsg.h"
 
 static const char *text(const char *name)
 {
@@ -227,6 +228,11 @@ static void add_entry(sd_journal *journal, uint64_t time, const char *text, size
 	free(source);
 }
 
+static bool is_about(const char *word, const char *text, size_t len)
+{
+	return memmem(text, len, word, strlen(word)) && !kmsg_is_routine(text, len);
+}
+
 /* Adds the entries that match and contain the word (NULL = all), newest first. Returns whether
  * there was any. */
 static bool add_matching(sd_journal *journal, const char *word, uint64_t deadline,
@@ -245,7 +251,7 @@ static bool add_matching(sd_journal *journal, const char *word, uint64_t deadlin
 			return any;
 		any = true;
 		const char *text = field(journal, "MESSAGE", &len);
-		if (len > 0 && (!word || memmem(text, len, word, strlen(word))))
+		if (len > 0 && (!word || is_about(word, text, len)))
 			add_entry(journal, time, text, len, history);
 		if (clock_now() >= deadline)
 			break;

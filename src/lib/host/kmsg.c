@@ -19,14 +19,22 @@ void kmsg_mark(int fd)
 		(void)lseek(fd, 0, SEEK_END); /* if it is not seekable, all of it is read */
 }
 
-/* Priorities above 7 include a facility: the message was written by a process. Messages about a
- * device that joins or leaves a group are logged whenever one is created or removed. */
+bool kmsg_is_routine(const char *text, size_t len)
+{
+	static const char adding[] = "Adding to iommu group ";
+	static const char removing[] = "Removing from iommu group ";
+
+	return memmem(text, len, adding, strlen(adding)) ||
+	       memmem(text, len, removing, strlen(removing));
+}
+
+/* Priorities above 7 include a facility: the message was written by a process. */
 const char *kmsg_text(const char *line)
 {
 	const char *text = strchr(line, ';');
 
 	if (!text || line[0] < '0' || line[0] > '7' || line[1] != ',' ||
-	    strstr(text, " iommu group "))
+	    kmsg_is_routine(text, strlen(text)))
 		return NULL;
 	return text + 1;
 }

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include <stdbool.h>
+#include <stddef.h>
+
 /*
  * Messages that the kernel logs during an operation: drivers log why they reject it, while sysfs
  * only returns an error number (kernel documentation, ABI/testing/dev-kmsg).
@@ -20,6 +23,10 @@ void kmsg_mark(int fd);
  * memory, as the device may still have to be removed. Messages written by processes, and messages
  * that merely contain a name, are ignored, as local users can create them. */
 void kmsg_last(int fd, const char *uuid, const char *parent, char ret[KMSG_SIZE]);
+
+/* Whether a kernel message explains nothing: that a device joins or leaves a group is logged
+ * whenever one is created or removed. */
+bool kmsg_is_routine(const char *text, size_t len);
 
 /* Returns the text of a record, "PRIORITY,SEQUENCE,TIME,FLAGS;TEXT", if it may be the message of a
  * driver, or else NULL. */
