@@ -400,6 +400,12 @@ only_the_reason_with() {
 	only_the_reason_with "3,2,2,-;vfio_mdev ${U1}0: broken"
 }
 
+# Newer kernels (6.12, not 6.1) name the device first.
+@test "what the kernel adds when a driver has rejected a device is not quoted" {
+	only_the_reason_with "3,2,2,-;mtty $U1: probe with driver mtty failed with error -5"$'\n SUBSYSTEM=mdev\n DEVICE=+mdev:'"$U1"
+	only_the_reason_with "4,2,2,-;mtty: probe of $U1 failed with error -5"
+}
+
 @test "kernel messages about the device or its parent are quoted" {
 	only_the_reason_with "3,2,2,c;broken"$'\n SUBSYSTEM=mdev\n DEVICE=+mdev:'"$U1" broken
 	only_the_reason_with "4,2,2,-,caller=T1;mtty: busy"$'\n SUBSYSTEM=mtty\n DEVICE=+mtty:mtty' "mtty: busy"

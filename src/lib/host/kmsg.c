@@ -67,6 +67,13 @@ static bool names(const char *text, const char *uuid)
 	return is_word(text, uuid) || (space && is_word(space + 1, uuid));
 }
 
+/* Whether the kernel reports that a driver has rejected a device, after the driver itself has
+ * logged why: the error number is known (drivers/base/dd.c). */
+static bool is_probe(const char *text)
+{
+	return strstr(text, ": probe with driver ");
+}
+
 /* The kernel returns one record per read, a regular file many. */
 static void find_last(char *records, const char *uuid, const char *parent, char last[KMSG_SIZE])
 {
@@ -78,7 +85,7 @@ static void find_last(char *records, const char *uuid, const char *parent, char 
 
 		if (!more)
 			text = kmsg_text(line);
-		if (text &&
+		if (text && !is_probe(text) &&
 		    (more ? is_device(line, uuid) || is_device(line, parent) : names(text, uuid)))
 			snprintf(last, KMSG_SIZE, "%s", text);
 	}
