@@ -9,7 +9,8 @@
  *   delay        milliseconds that a creation takes
  *   attr_hold    1: writes to attributes of devices wait until it is 0 again
  *   held         how many writes are waiting
- *   refuse       "ERRNO" refuses every creation, "ERRNO UUID" this one, "0" none
+ *   refuse       "ERRNO" refuses every creation, "ERRNO UUID" this one, "0" none; each refusal is
+ *                logged with the UUID
  *
  * A device has attributes that judge what is written, as those of vfio_ap do: assign_adapter,
  * unassign_adapter, assign_domain, unassign_domain take a number up to 255 (else EINVAL); what
@@ -252,8 +253,10 @@ static int mdevtest_probe(struct mdev_device *mdev)
 	mutex_lock(&parent->lock);
 	ret = is_refused(parent, mdev) ? -parent->refuse_errno : 0;
 	mutex_unlock(&parent->lock);
-	if (ret)
+	if (ret) {
+		dev_warn(&mdev->dev, "firmware refused the device, status 0x%x\n", -ret);
 		return ret;
+	}
 
 	state = vfio_alloc_device(device_state, vdev, &mdev->dev, &mdevtest_dev_ops);
 	if (IS_ERR(state))
