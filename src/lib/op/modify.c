@@ -46,7 +46,8 @@ static int load_definition(const struct op *op, struct mdev *ret, struct error *
 	if (found.n > 1)
 		return error_set(err, STATUS_FAILED,
 				 "Multiple definitions found for %s, specify a parent", op->uuid);
-	if (definition_check(&found.v[0], err) < 0)
+	if (definition_check(&found.v[0], err) < 0 ||
+	    defined_check_link(op->env, &found.v[0].dev, err) < 0)
 		return -1;
 	*ret = found.v[0].dev;
 	found.v[0].dev = (struct mdev){ 0 }; /* moved */
@@ -143,8 +144,7 @@ static int modify_definition(const struct op *op, struct pipeline *pipeline,
 	for (unsigned try = 1;; try++) {
 		_cleanup_mdev_ struct mdev dev = { 0 };
 
-		if (load_definition(op, &dev, err) < 0 ||
-		    defined_check_link(op->env, &dev, err) < 0)
+		if (load_definition(op, &dev, err) < 0)
 			return -1;
 		_cleanup_free_ char *was = json_definition_text(&dev);
 		if (apply(op, how, &dev, err) < 0)
@@ -201,8 +201,7 @@ static int check_live(const struct op *op, const struct modification *how,
 		return error_set(err, STATUS_FAILED, "'type' cannot be changed on active mdev");
 	if (!how->defined)
 		return 0;
-	if (load_definition(op, &definition, err) < 0 ||
-	    defined_check_link(op->env, &definition, err) < 0)
+	if (load_definition(op, &definition, err) < 0)
 		return -1;
 	if (strcmp(definition.type, running->type) != 0)
 		return error_set(err, STATUS_FAILED,

@@ -1,16 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/signal.h"
-#include "device/json.h"
-#include "host/holder.h"
 #include "host/journal.h"
 #include "host/lock.h"
 #include "host/mark.h"

@@ -35,6 +35,49 @@ static int load_running(const struct start_request *request, struct mdev *ret, s
 			 request->uuid);
 }
 
+/* Loads a defined device, which is moved from its definition. A type that is given must be that of
+ * the definition. */
+static int load_defined(const struct start_request *request, struct definition *definition,
+			struct mdev *ret, struct error *err)
+{
+	struct mdev *dev = &definition->dev;
+
+	op_set_device(ret, NULL, dev->parent, NULL);
+	if (definition_check(definition, err) < 0)
+		return -1;
+	if (request->type) {
+		op_set_device(ret, NULL, NULL, request->type);
+		if (reason_resolve_type(request->env, dev->parent, &ret->type, err) < 0)
+			return -1;
+		if (strcmp(ret->type, dev->type) != 0)
+			return error_set(err, STATUS_EXISTS,
+					 "Device %s already exists on parent %s with type %s",
+					 dev->uuid, dev->parent, dev->type);
+	}
+	*ret = *dev;
+	*dev = (struct mdev){ 0 }; /* moved */
+	return 0;
+}
+
+/* Loads a transient device from the arguments. */
+static int load_transient(const struct start_request *request, struct mdev *ret, struct error *err)
+{
+	if (request->type && !request->parent)
+		return error_set(err, STATUS_FAILED, "can't provide type without parent");
+	if ((!request->type || !request->parent) && request->uuid)
+		return error_set(err, STATUS_NOT_FOUND,
+				 "Device is insufficiently specified: %s is not defined%s%s, "
+				 "so parent and type are required",
+				 request->uuid, request->parent ? " on " : "",
+				 request->parent ? request->parent : "");
+	if (!request->type || !request->parent)
+		return error_set(err, STATUS_FAILED,
+				 "Device is insufficiently specified: parent and type are "
+				 "required");
+	op_set_device(ret, NULL, request->parent, request->type);
+	return reason_resolve_type(request->env, ret->parent, &ret->type, err);
+}
+
 /* Loads the device to start: its definition, or for a transient device, the arguments. */
 static int load_start(const struct start_request *request, struct mdev *ret, struct error *err)
 {
@@ -52,45 +95,15 @@ static int load_start(const struct start_request *request, struct mdev *ret, str
 		return error_set(err, STATUS_FAILED, "%s", found.unseen);
 	if (found.unseen)
 		log_warning("%s", found.unseen);
-	if (found.n == 1) {
-		struct mdev *dev = &found.v[0].dev;
-
-		op_set_device(ret, NULL, dev->parent, NULL);
-		if (definition_check(&found.v[0], err) < 0)
-			return -1;
-		if (request->type) {
-			op_set_device(ret, NULL, NULL, request->type);
-			if (reason_resolve_type(request->env, dev->parent, &ret->type, err) < 0)
-				return -1;
-		}
-		if (request->type && strcmp(ret->type, dev->type) != 0)
-			return error_set(err, STATUS_EXISTS,
-					 "Device %s already exists on parent %s with type %s",
-					 dev->uuid, dev->parent, dev->type);
-		*ret = *dev;
-		*dev = (struct mdev){ 0 }; /* moved */
-		return 0;
-	}
+	if (found.n == 1)
+		return load_defined(request, &found.v[0], ret, err);
 	if (request->ensure && request->uuid &&
 	    !request->type) { /* running is all that is asked for */
 		int r = load_running(request, ret, err);
 		if (r != 0)
 			return r < 0 ? r : 0;
 	}
-	if (request->type && !request->parent)
-		return error_set(err, STATUS_FAILED, "can't provide type without parent");
-	if ((!request->type || !request->parent) && request->uuid)
-		return error_set(err, STATUS_NOT_FOUND,
-				 "Device is insufficiently specified: %s is not defined%s%s, "
-				 "so parent and type are required",
-				 request->uuid, request->parent ? " on " : "",
-				 request->parent ? request->parent : "");
-	if (!request->type || !request->parent)
-		return error_set(err, STATUS_FAILED,
-				 "Device is insufficiently specified: parent and type are "
-				 "required");
-	op_set_device(ret, NULL, request->parent, request->type);
-	return reason_resolve_type(request->env, ret->parent, &ret->type, err);
+	return load_transient(request, ret, err);
 }
 
 static bool is_absent(const struct start_request *request, const struct mdev *dev)
