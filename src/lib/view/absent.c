@@ -16,24 +16,11 @@
 #define CHANNELS "sys/bus/css"
 #define QUEUES "sys/bus/ap"
 
-/* Whether the file dirfd/device/name contains this text; wanted NULL = anything but "0". */
-static bool attr_is(int dirfd, const char *device, const char *name, const char *wanted)
+static bool read_attr(int dirfd, const char *device, const char *name, char text[64])
 {
 	_cleanup_free_ char *path = mem_printf("%s/%s", device, name);
-	char text[64];
 
-	if (file_read_attr(dirfd, path, text, sizeof(text)) < 0)
-		return false;
-	return wanted ? strcmp(text, wanted) == 0 : strcmp(text, "0") != 0;
-}
-
-static bool is_display(int dirfd, const char *device)
-{
-	_cleanup_free_ char *path = mem_printf("%s/class", device);
-	char text[64];
-
-	return file_read_attr(dirfd, path, text, sizeof(text)) == 0 &&
-	       strncmp(text, "0x03", 4) == 0;
+	return file_read_attr(dirfd, path, text, 64) == 0;
 }
 
 static bool exists(const struct env *env, const char *path)
@@ -64,8 +51,11 @@ static char *explain_vgpu(int pci, const char *device)
 /* Drivers of most cards support types only on virtual functions. */
 static char *explain_disabled(int pci, const char *device)
 {
-	if (!is_display(pci, device) || !attr_is(pci, device, "sriov_totalvfs", NULL) ||
-	    !attr_is(pci, device, "sriov_numvfs", "0"))
+	char class[64], possible[64], enabled[64];
+
+	if (!read_attr(pci, device, "class", class) || strncmp(class, "0x03", 4) != 0 ||
+	    !read_attr(pci, device, "sriov_totalvfs", possible) || strcmp(possible, "0") == 0 ||
+	    !read_attr(pci, device, "sriov_numvfs", enabled) || strcmp(enabled, "0") != 0)
 		return NULL;
 	return mem_printf("Graphics card %s has no virtual functions enabled, but its driver may "
 			  "support types only on these; see /" PCI "/%s/sriov_numvfs",
@@ -93,12 +83,9 @@ static char *find_function(const struct env *env, const char *card)
 	_cleanup_names_ struct file_names names = { 0 };
 
 	(void)file_scan(env->root, PARENT_CLASS, &names);
-	for (int i = 0; i < names.n; i++) {
-		_cleanup_free_ char *physical = parent_card(env, names.v[i]->d_name);
-
-		if (physical && strcmp(physical, card) == 0)
+	for (int i = 0; i < names.n; i++)
+		if (parent_is(env, names.v[i]->d_name, card))
 			return mem_text(names.v[i]->d_name);
-	}
 	return NULL;
 }
 
@@ -175,7 +162,6 @@ static bool is_spelling_of(const char *word, const char *name)
 static char *find_spelling(const struct env *env, const char *directory, const char *word)
 {
 	_cleanup_names_ struct file_names names = { 0 };
-
 	_cleanup_free_ char *full = mem_printf("0000:%s", word);
 
 	(void)file_scan(env->root, directory, &names);
@@ -205,35 +191,21 @@ static char *explain_pci(const struct env *env, const char *word)
 	return why ? why : explain_driver(env, device);
 }
 
-/* Finds a subchannel by its name or by the number of its device, which dev_busid shows whatever the
- * driver of the subchannel is. NULL = not found. */
-static char *find_subchannel(const struct env *env, const char *word, bool by_device)
+/* Finds the subchannel of a device, whose number dev_busid shows whatever the driver of the
+ * subchannel is. NULL = the word is not the number of a device. */
+static char *find_of_device(const struct env *env, const char *word)
 {
 	_cleanup_names_ struct file_names names = { 0 };
 	char device[64];
 
 	_cleanup_close_ int fd = file_open_dir(env->root, CHANNELS "/devices");
-	if (file_scan(fd, NULL, &names) < 0)
+	if (strncmp(word, "css_", 4) == 0 || file_scan(fd, NULL, &names) < 0)
 		return NULL;
-	for (int i = 0; i < names.n; i++) {
-		const char *name = names.v[i]->d_name;
-		_cleanup_free_ char *path = mem_printf("%s/dev_busid", name);
-
-		if (!by_device && is_spelling_of(word, name))
-			return mem_text(name);
-		if (by_device && file_read_attr(fd, path, device, sizeof(device)) == 0 &&
-		    strcmp(device, "none") != 0 && is_spelling_of(word, device))
-			return mem_text(name);
-	}
+	for (int i = 0; i < names.n; i++)
+		if (read_attr(fd, names.v[i]->d_name, "dev_busid", device) &&
+		    strcmp(device, "none") != 0 && is_spelling_of(skip_prefix(word), device))
+			return mem_text(names.v[i]->d_name);
 	return NULL;
-}
-
-/* Finds the subchannel of a device. NULL = the word is not the number of a device. */
-static char *find_of_device(const struct env *env, const char *word)
-{
-	bool is_css = strncmp(word, "css_", 4) == 0;
-
-	return is_css ? NULL : find_subchannel(env, skip_prefix(word), true);
 }
 
 char *absent_spelling(const struct env *env, const char *word)
@@ -252,7 +224,7 @@ char *absent_spelling(const struct env *env, const char *word)
 static char *explain_subchannel(const struct env *env, const char *word)
 {
 	_cleanup_free_ char *of_device = find_of_device(env, word);
-	_cleanup_free_ char *itself = find_subchannel(env, skip_prefix(word), false);
+	_cleanup_free_ char *itself = find_spelling(env, CHANNELS "/devices", word);
 
 	if (itself ? parent_present(env, itself) : !of_device)
 		return NULL;
