@@ -15,9 +15,6 @@
 #include "ui/status.h"
 #include "view/reason.h"
 
-/* How many other devices are listed; there may be thousands. */
-#define DEVICES_NAMED 3
-
 /* label "" = another line of the same subject; text NULL = there is nothing to say. */
 static void line(const char *label, const char *text)
 {
@@ -70,24 +67,16 @@ static char *instances_words(const struct env *env, const struct snapshot_parent
 	const struct mdev_type *type = snapshot_find_type(parent, snapshot_type(dev));
 	_cleanup_list_ struct mdev_list running = { 0 };
 	struct filter filter = { NULL, parent->name };
-	char *words = NULL;
-	size_t i;
 
 	if (dev->running || !parent->present || !*snapshot_type(dev))
 		return NULL;
 	if (!type)
 		return mem_printf("%s is not supported", snapshot_type(dev));
-	if (type->counted)
-		text_append(&words, "", "%u of %s free", type->available, type->name);
-	else
-		text_append(&words, "", "not counted by the driver");
 	active_find(env, &filter, &running);
-	for (i = 0; i < running.n && i < DEVICES_NAMED; i++)
-		text_append(&words, i == 0 ? "; running there: " : ", ", "%s (%s)",
-			    running.v[i].uuid, running.v[i].type);
-	if (running.n > i)
-		text_append(&words, "", " and %zu more", running.n - i);
-	return words;
+	_cleanup_free_ char *others = reason_running("; running there: ", running.v, running.n);
+	if (type->counted)
+		return mem_printf("%u of %s free%s", type->available, type->name, others);
+	return mem_printf("not counted by the driver%s", others);
 }
 
 /* Returns the device node, with owner and mode if only some users can open it: a guest that another

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/suggest.h"
+#include "base/text.h"
 #include "device/json.h"
 #include "host/parent.h"
 #include "set/active.h"
@@ -116,30 +117,51 @@ static int no_type(const char *parent, const char *type, const struct mdev_type 
 	return -1;
 }
 
-/* Types often share the resources of their parent, so devices of other types are listed as well. */
-static int no_instances(const char *parent, const char *type, const struct mdev *running, size_t n,
-			struct error *err)
+char *reason_running(const char *label, const struct mdev *running, size_t n)
 {
+	char *text = NULL;
 	size_t i;
 
-	error_set(err, STATUS_NO_INSTANCES, "No available instances of %s on %s", type, parent);
 	for (i = 0; i < n && i < DEVICES_NAMED; i++)
-		error_append(err, "%s%s (%s)", i == 0 ? "; running devices: " : ", ",
-			     running[i].uuid, running[i].type);
+		text_append(&text, ", ", "%s%s (%s)", i == 0 ? label : "", running[i].uuid,
+			    running[i].type);
 	if (n > i)
-		error_append(err, " and %zu more", n - i);
+		text_append(&text, "", " and %zu more", n - i);
+	return text ? text : mem_text("");
+}
+
+/* What the sentences name; only that of the reason is used. */
+struct facts {
+	const char *no_parent; /* the sentence that there is no such parent */
+	const struct mdev_type *types;
+	size_t n_types;
+	const struct mdev *running;
+	size_t n_running;
+};
+
+static int set(enum reason reason, const char *parent, const char *type, const struct facts *facts,
+	       struct error *err)
+{
+	switch (reason) {
+	case REASON_NONE:
+	case REASON_UNREADABLE:
+		return error_set(err, STATUS_FAILED, "Unable to read the types of parent %s",
+				 parent);
+	case REASON_NO_PARENT:
+		return error_set(err, STATUS_NOT_FOUND, "%s", facts->no_parent);
+	case REASON_UNREGISTERED:
+		return error_set(err, STATUS_NOT_FOUND,
+				 "Parent %s is not currently registered for mdev support", parent);
+	case REASON_NO_TYPE:
+		return no_type(parent, type, facts->types, facts->n_types, err);
+	case REASON_NO_INSTANCES: {
+		_cleanup_free_ char *running =
+			reason_running("; running devices: ", facts->running, facts->n_running);
+		return error_set(err, STATUS_NO_INSTANCES, "No available instances of %s on %s%s",
+				 type, parent, running);
+	}
+	}
 	return -1;
-}
-
-static int unreadable(const char *parent, struct error *err)
-{
-	return error_set(err, STATUS_FAILED, "Unable to read the types of parent %s", parent);
-}
-
-static int unregistered(const char *parent, struct error *err)
-{
-	return error_set(err, STATUS_NOT_FOUND,
-			 "Parent %s is not currently registered for mdev support", parent);
 }
 
 char *reason_no_parent(const struct env *env, const char *parent)
@@ -164,25 +186,15 @@ int reason_set(const struct env *env, enum reason reason, const char *parent, co
 	_cleanup_list_ struct mdev_list running = { 0 };
 	_cleanup_types_ struct mdev_type_list types = { 0 };
 	struct filter filter = { NULL, parent };
+	_cleanup_free_ char *no_parent =
+		reason == REASON_NO_PARENT ? reason_no_parent(env, parent) : NULL;
 
-	switch (reason) {
-	case REASON_NONE:
-	case REASON_UNREADABLE:
-		return unreadable(parent, err);
-	case REASON_NO_PARENT: {
-		_cleanup_free_ char *text = reason_no_parent(env, parent);
-		return error_set(err, STATUS_NOT_FOUND, "%s", text);
-	}
-	case REASON_UNREGISTERED:
-		return unregistered(parent, err);
-	case REASON_NO_TYPE:
+	if (reason == REASON_NO_TYPE)
 		types_find(env, parent, &types);
-		return no_type(parent, type, types.v, types.n, err);
-	case REASON_NO_INSTANCES:
+	if (reason == REASON_NO_INSTANCES)
 		active_find(env, &filter, &running);
-		return no_instances(parent, type, running.v, running.n, err);
-	}
-	return -1;
+	const struct facts facts = { no_parent, types.v, types.n, running.v, running.n };
+	return set(reason, parent, type, &facts, err);
 }
 
 int reason_check(const struct env *env, const char *parent, const char *type, struct error *err)
@@ -193,58 +205,36 @@ int reason_check(const struct env *env, const char *parent, const char *type, st
 }
 
 /* A name that is part of the snapshot is that of a parent or of definitions: it is not misspelt. */
-static int no_parent_of(const struct snapshot *state, const struct snapshot_parent *here,
-			const char *parent, struct error *err)
+static char *no_parent_of(const struct snapshot *state, const struct snapshot_parent *here,
+			  const char *parent)
 {
 	struct suggestion suggestion = { .word = parent };
 
-	error_set(err, STATUS_NOT_FOUND, "Unable to find parent device '%s'", parent);
 	if (here && here->driver)
-		error_append(err, ". %s is %s", parent, here->absent);
+		return mem_printf("Unable to find parent device '%s'. %s is %s", parent, parent,
+				  here->absent);
 	for (size_t i = 0; i < state->n_parents && !here; i++)
 		if (state->parents[i].present)
 			suggest_try(&suggestion, state->parents[i].name);
 	_cleanup_free_ char *question = suggest_question(&suggestion);
-	error_append(err, "%s", question);
-	return -1;
-}
-
-/* Returns the running devices of a parent: both are sorted by parent. */
-static const struct mdev *running_on(const struct snapshot *state, const char *parent,
-				     size_t *ret_n)
-{
-	const struct mdev_list *list = &state->running;
-	size_t start = 0, end;
-
-	while (start < list->n && strcmp(list->v[start].parent, parent) != 0)
-		start++;
-	for (end = start; end < list->n && strcmp(list->v[end].parent, parent) == 0;)
-		end++;
-	*ret_n = end - start;
-	return list->v + start;
+	return mem_printf("Unable to find parent device '%s'%s", parent, question);
 }
 
 int reason_set_of(const struct snapshot *state, const struct snapshot_parent *here,
 		  enum reason reason, const char *parent, const char *type, struct error *err)
 {
-	size_t n = here ? here->n_types : 0;
+	const struct mdev_list *running = &state->running; /* sorted by parent */
+	_cleanup_free_ char *no_parent =
+		reason == REASON_NO_PARENT ? no_parent_of(state, here, parent) : NULL;
+	size_t start = 0, end;
 
-	switch (reason) {
-	case REASON_NONE:
-	case REASON_UNREADABLE:
-		return unreadable(parent, err);
-	case REASON_NO_PARENT:
-		return no_parent_of(state, here, parent, err);
-	case REASON_UNREGISTERED:
-		return unregistered(parent, err);
-	case REASON_NO_TYPE:
-		return no_type(parent, type, here ? here->types : NULL, n, err);
-	case REASON_NO_INSTANCES: {
-		const struct mdev *running = running_on(state, parent, &n);
-		return no_instances(parent, type, running, n, err);
-	}
-	}
-	return -1;
+	while (start < running->n && strcmp(running->v[start].parent, parent) != 0)
+		start++;
+	for (end = start; end < running->n && strcmp(running->v[end].parent, parent) == 0;)
+		end++;
+	const struct facts facts = { no_parent, here ? here->types : NULL, here ? here->n_types : 0,
+				     running->v + start, end - start };
+	return set(reason, parent, type, &facts, err);
 }
 
 char *reason_words(enum reason reason, const char *absent)

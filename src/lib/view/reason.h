@@ -44,6 +44,11 @@ enum reason reason_of(const struct snapshot *state, const struct snapshot_parent
 int reason_set_of(const struct snapshot *state, const struct snapshot_parent *here,
 		  enum reason reason, const char *parent, const char *type, struct error *err);
 
+/* Returns a list of running devices after a label, "LABELUUID (TYPE), ..."; "" = there are none.
+ * Owned by the caller. Types often share the resources of their parent, so those of other types
+ * also explain why there are no instances. */
+char *reason_running(const char *label, const struct mdev *running, size_t n);
+
 /* Returns the reason in a few words, for a narrow column: "type not supported". Owned by the
  * caller. absent: that of the parent, see struct snapshot_parent; NULL = it is present. */
 char *reason_words(enum reason reason, const char *absent);
