@@ -158,7 +158,7 @@ static void print_devices(const struct env *env, const struct snapshot *state,
 	for (size_t i = 0; i < state->n_parents; i++) {
 		const struct snapshot_parent *parent = &state->parents[i];
 
-		if (!status_shows(view, parent))
+		if (!snapshot_shows(&view->filter, parent))
 			continue;
 		if (!first)
 			out_print("\n");
@@ -203,7 +203,7 @@ void block_print_json(const struct env *env, const struct snapshot *state,
 			snapshot_find_parent(state, state->devices[i].parent);
 		struct filter filter = { state->devices[i].uuid, NULL };
 
-		if (!parent || !status_shows(view, parent))
+		if (!parent || !snapshot_shows(&view->filter, parent))
 			continue;
 		history_read(env, &filter, deadline, &logs[i]);
 		if (logs[i].unseen)

@@ -189,12 +189,6 @@ static int by_card(const void *left, const void *right)
 	return order ? order : strcmp((*a)->name, (*b)->name);
 }
 
-bool status_shows(const struct status_view *view, const struct snapshot_parent *parent)
-{
-	return snapshot_is_of(parent, view->filter.parent) &&
-	       (!view->filter.uuid || parent->n_devices > 0);
-}
-
 static bool has_free(const struct snapshot_parent *parent)
 {
 	for (size_t i = 0; i < parent->n_types; i++)
@@ -333,7 +327,7 @@ static void add_parents(struct tree *tree)
 	size_t n = 0, n_alone = 0, count;
 
 	for (size_t i = 0; i < state->n_parents; i++)
-		if (status_shows(tree->view, &state->parents[i]))
+		if (snapshot_shows(&tree->view->filter, &state->parents[i]))
 			shown[n++] = &state->parents[i];
 	qsort(shown, n, sizeof(struct snapshot_parent *), by_card);
 	for (size_t i = 0; i < n; i += count) {
@@ -344,18 +338,6 @@ static void add_parents(struct tree *tree)
 			alone[n_alone++] = shown[i];
 	}
 	add_alone(tree, alone, n_alone);
-}
-
-static bool is_of_card(const struct parent_vf *vf, const char *card)
-{
-	return vf->card && card && strcmp(vf->card, card) == 0;
-}
-
-static bool is_shown_vf(const struct status_view *view, const struct parent_vf *vf)
-{
-	const char *name = view->filter.parent;
-
-	return !view->filter.uuid && (!name || strcmp(vf->name, name) == 0 || is_of_card(vf, name));
 }
 
 static void add_vf(struct tree *tree, struct table_row *above, size_t i)
@@ -392,7 +374,7 @@ static void add_vf_card(struct tree *tree, size_t i, size_t n)
 	for (size_t j = i; j < i + n; j++)
 		idle += vfs[j].typed == ANSWER_NO;
 	for (size_t j = i; j < i + n; j++)
-		if (is_shown_vf(tree->view, &vfs[j]) &&
+		if (snapshot_shows_vf(&tree->view->filter, &vfs[j]) &&
 		    (!fold || idle <= ALIKE || vfs[j].typed != ANSWER_NO))
 			add_vf(tree, row, j);
 	if (fold && idle > ALIKE) {
@@ -408,10 +390,13 @@ static void add_vfs(struct tree *tree)
 	size_t n;
 
 	for (size_t i = 0; i < vfs->n; i += n) {
-		bool shown = is_shown_vf(tree->view, &vfs->v[i]);
+		const char *card = vfs->v[i].card;
+		bool shown = false;
 
-		for (n = 1; i + n < vfs->n && is_of_card(&vfs->v[i + n], vfs->v[i].card); n++)
-			shown = shown || is_shown_vf(tree->view, &vfs->v[i + n]);
+		for (n = 0; n == 0 || (i + n < vfs->n && card && vfs->v[i + n].card &&
+				       strcmp(vfs->v[i + n].card, card) == 0);
+		     n++)
+			shown |= snapshot_shows_vf(&tree->view->filter, &vfs->v[i + n]);
 		if (shown)
 			add_vf_card(tree, i, n);
 	}
@@ -441,7 +426,8 @@ void status_print_wrong(const struct snapshot *state, const struct status_view *
 	for (size_t i = 0; i < state->n_parents; i++) {
 		const struct snapshot_parent *parent = &state->parents[i];
 
-		for (size_t j = 0; j < parent->n_devices && status_shows(view, parent); j++) {
+		for (size_t j = 0; j < parent->n_devices && snapshot_shows(&view->filter, parent);
+		     j++) {
 			const struct snapshot_device *dev = &parent->devices[j];
 			const char *type = snapshot_type(dev);
 
@@ -620,14 +606,14 @@ void status_print_json(const struct snapshot *state, const struct status_view *v
 	json_key(&w, "parents");
 	json_open(&w, '[');
 	for (size_t i = 0; i < state->n_parents; i++)
-		if (status_shows(view, &state->parents[i]) &&
+		if (snapshot_shows(&view->filter, &state->parents[i]) &&
 		    (!view->wrong || has_wrong(&state->parents[i])))
 			parent_json(&w, state, view, &state->parents[i]);
 	json_close(&w, ']');
 	json_key(&w, "vfs");
 	json_open(&w, '[');
 	for (size_t i = 0; i < state->vfs.n; i++)
-		if (is_shown_vf(view, &state->vfs.v[i]))
+		if (snapshot_shows_vf(&view->filter, &state->vfs.v[i]))
 			vf_json(&w, &state->vfs.v[i], &state->vf_holders[i]);
 	json_close(&w, ']');
 	_cleanup_free_ char *unseen = state->unseen ? mem_text(state->unseen) : NULL;

@@ -18,9 +18,6 @@ struct status_view {
 	const char *logs_unseen;    /* borrowed: see struct history */
 };
 
-/* Whether a parent is shown. */
-bool status_shows(const struct status_view *view, const struct snapshot_parent *parent);
-
 /* Returns "GUEST (PID)", "COMMAND (PID)", or "?" if the user is not known (owned by the caller);
  * NULL = none. */
 char *status_user(const struct holder *holder);

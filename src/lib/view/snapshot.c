@@ -48,24 +48,10 @@ char *snapshot_set(const struct snapshot_device *dev)
 	return NULL;
 }
 
-static struct snapshot_device *add_device(struct snapshot *state, const struct mdev *dev)
+/* Whether a device is in a set of which something may not have been read. */
+static enum answer known(bool found, const char *unseen)
 {
-	struct snapshot_device *ret = &state->devices[state->n_devices++];
-
-	*ret = (struct snapshot_device){ .uuid = dev->uuid, .parent = dev->parent };
-	return ret;
-}
-
-static void set_definition(struct snapshot_device *dev, const struct definition *definition)
-{
-	dev->definition = definition;
-	dev->defined = ANSWER_YES;
-}
-
-static void set_running(struct snapshot_device *dev, const struct mdev *running)
-{
-	dev->running = running;
-	dev->active = ANSWER_YES;
+	return found ? ANSWER_YES : unseen ? ANSWER_UNKNOWN : ANSWER_NO;
 }
 
 /* Both sets have the same order, so all pairs are found in one pass. */
@@ -81,17 +67,17 @@ static void join_sets(struct snapshot *state)
 			    : i == definitions->n
 				    ? 1
 				    : mdev_compare(&definitions->v[i].dev, &running->v[j]);
-		struct snapshot_device *dev =
-			add_device(state, order <= 0 ? &definitions->v[i].dev : &running->v[j]);
+		const struct definition *definition = order <= 0 ? &definitions->v[i++] : NULL;
+		const struct mdev *active = order >= 0 ? &running->v[j++] : NULL;
 
-		if (order <= 0)
-			set_definition(dev, &definitions->v[i++]);
-		else if (definitions->unseen)
-			dev->defined = ANSWER_UNKNOWN;
-		if (order >= 0)
-			set_running(dev, &running->v[j++]);
-		else if (running->unseen)
-			dev->active = ANSWER_UNKNOWN;
+		state->devices[state->n_devices++] = (struct snapshot_device){
+			.uuid = active ? active->uuid : definition->dev.uuid,
+			.parent = active ? active->parent : definition->dev.parent,
+			.definition = definition,
+			.running = active,
+			.defined = known(definition, definitions->unseen),
+			.active = known(active, running->unseen),
+		};
 	}
 }
 
@@ -225,22 +211,14 @@ static void join_parents(const struct env *env, struct snapshot *state)
 	}
 }
 
-static void note_unseen(struct snapshot *state, const char *text)
-{
-	if (text)
-		text_append(&state->unseen, "; ", "%s", text);
-}
-
 static void find_parents(const struct env *env, struct snapshot *state)
 {
 	int r = file_scan(env->root, PARENT_CLASS, &state->present);
 
 	state->parents_known = r < 0 && r != -ENOENT ? ANSWER_UNKNOWN : ANSWER_YES;
-	if (state->parents_known == ANSWER_UNKNOWN) {
-		_cleanup_free_ char *text =
-			mem_printf("Unable to read /" PARENT_CLASS ": %s", error_words(-r));
-		note_unseen(state, text);
-	}
+	if (state->parents_known == ANSWER_UNKNOWN)
+		text_append(&state->unseen, "; ", "Unable to read /" PARENT_CLASS ": %s",
+			    error_words(-r));
 	join_parents(env, state);
 }
 
@@ -253,8 +231,7 @@ static enum answer check_types(const struct env *env, struct snapshot *state, co
 
 	if (fd >= 0 || file_is_missing(-fd))
 		return ANSWER_NO;
-	_cleanup_free_ char *text = mem_printf("Unable to read /%s: %s", path, error_words(-fd));
-	note_unseen(state, text);
+	text_append(&state->unseen, "; ", "Unable to read /%s: %s", path, error_words(-fd));
 	return ANSWER_UNKNOWN;
 }
 
@@ -350,8 +327,10 @@ void snapshot_read(const struct env *env, const char *uuid, unsigned what, struc
 	 * reported as missing. */
 	defined_find(env, &filter, &ret->definitions);
 	active_find(env, &filter, &ret->running);
-	note_unseen(ret, ret->definitions.unseen);
-	note_unseen(ret, ret->running.unseen);
+	if (ret->definitions.unseen)
+		text_append(&ret->unseen, "; ", "%s", ret->definitions.unseen);
+	if (ret->running.unseen)
+		text_append(&ret->unseen, "; ", "%s", ret->running.unseen);
 	join_sets(ret);
 	find_states(env, ret);
 	find_parents(env, ret);
@@ -374,20 +353,22 @@ bool snapshot_is_wrong(const struct snapshot_device *dev)
 	return dev->state != MDEV_RUNNING && dev->state != MDEV_STOPPED;
 }
 
-bool snapshot_is_of(const struct snapshot_parent *parent, const char *name)
+/* Whether the filter selects this parent, or the card that it is a function of. */
+static bool names(const struct filter *filter, const char *parent, const char *card)
 {
-	return !name || strcmp(parent->name, name) == 0 ||
-	       (parent->card && strcmp(parent->card, name) == 0);
+	return !filter->parent || strcmp(parent, filter->parent) == 0 ||
+	       (card && strcmp(card, filter->parent) == 0);
 }
 
-/* Whether a function has this name, or belongs to the card with this name. */
-static bool has_vf(const struct snapshot *state, const char *name)
+bool snapshot_shows(const struct filter *filter, const struct snapshot_parent *parent)
 {
-	for (size_t i = 0; i < state->vfs.n; i++)
-		if (strcmp(state->vfs.v[i].name, name) == 0 ||
-		    (state->vfs.v[i].card && strcmp(state->vfs.v[i].card, name) == 0))
-			return true;
-	return false;
+	return names(filter, parent->name, parent->card) &&
+	       (!filter->uuid || parent->n_devices > 0);
+}
+
+bool snapshot_shows_vf(const struct filter *filter, const struct parent_vf *vf)
+{
+	return !filter->uuid && names(filter, vf->name, vf->card);
 }
 
 int snapshot_require(const struct env *env, const struct snapshot *state,
@@ -396,11 +377,11 @@ int snapshot_require(const struct env *env, const struct snapshot *state,
 	if (!filter->uuid && !filter->parent)
 		return 0;
 	for (size_t i = 0; i < state->n_parents; i++)
-		if (snapshot_is_of(&state->parents[i], filter->parent) &&
-		    (!filter->uuid || state->parents[i].n_devices > 0))
+		if (snapshot_shows(filter, &state->parents[i]))
 			return 0;
-	if (!filter->uuid && has_vf(state, filter->parent))
-		return 0;
+	for (size_t i = 0; i < state->vfs.n; i++)
+		if (snapshot_shows_vf(filter, &state->vfs.v[i]))
+			return 0;
 	if (state->unseen)
 		return error_set(err, STATUS_FAILED, "%s", state->unseen);
 	if (!filter->uuid) {
@@ -420,8 +401,7 @@ int snapshot_verdict(const struct snapshot *state, const struct filter *filter, 
 	for (size_t i = 0; i < state->n_parents; i++) {
 		const struct snapshot_parent *parent = &state->parents[i];
 
-		for (size_t j = 0; j < parent->n_devices && snapshot_is_of(parent, filter->parent);
-		     j++) {
+		for (size_t j = 0; j < parent->n_devices && snapshot_shows(filter, parent); j++) {
 			const struct snapshot_device *dev = &parent->devices[j];
 
 			if (dev->state == MDEV_UNKNOWN)
@@ -438,22 +418,16 @@ int snapshot_verdict(const struct snapshot *state, const struct filter *filter, 
 	return -1;
 }
 
+static int by_name(const void *name, const void *parent)
+{
+	return strcmp(name, ((const struct snapshot_parent *)parent)->name);
+}
+
 const struct snapshot_parent *snapshot_find_parent(const struct snapshot *state, const char *name)
 {
-	size_t low = 0, high = state->n_parents;
-
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-		int order = strcmp(name, state->parents[middle].name);
-
-		if (order == 0)
-			return &state->parents[middle];
-		if (order < 0)
-			high = middle;
-		else
-			low = middle + 1;
-	}
-	return NULL;
+	return state->n_parents == 0 ? NULL
+				     : bsearch(name, state->parents, state->n_parents,
+					       sizeof(state->parents[0]), by_name);
 }
 
 const struct mdev_type *snapshot_find_type(const struct snapshot_parent *parent, const char *name)

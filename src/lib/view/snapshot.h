@@ -86,8 +86,10 @@ void snapshot_free(struct snapshot *state);
 /* Whether a device has, or may have (MDEV_UNKNOWN), a problem. */
 bool snapshot_is_wrong(const struct snapshot_device *dev);
 
-/* Whether a parent has this name, or is a function of the card with this name; NULL = any. */
-bool snapshot_is_of(const struct snapshot_parent *parent, const char *name);
+/* Whether the filter, whose parent can also be a card, selects a parent: with a UUID, only if it
+ * has devices. The same for a function of the NVIDIA driver without mediated devices. */
+bool snapshot_shows(const struct filter *filter, const struct snapshot_parent *parent);
+bool snapshot_shows_vf(const struct filter *filter, const struct parent_vf *vf);
 
 /* Checks that the filter matches something. Errors: STATUS_NOT_FOUND; STATUS_FAILED if this cannot
  * be determined. */
