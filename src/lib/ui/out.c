@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -32,6 +31,24 @@ void out_names(const char *const names[], size_t n)
 struct json_writer out_json(void)
 {
 	return (struct json_writer){ .file = stdout, .pretty = true };
+}
+
+void out_json_text(struct json_writer *w, const char *key, const char *text)
+{
+	json_key(w, key);
+	if (text && *text)
+		json_string(w, text);
+	else
+		json_null(w);
+}
+
+void out_json_number(struct json_writer *w, const char *key, bool known, unsigned number)
+{
+	json_key(w, key);
+	if (known)
+		json_number(w, number);
+	else
+		json_null(w);
 }
 
 void out_end_json(void)

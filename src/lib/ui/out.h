@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/error.h"
@@ -21,6 +22,10 @@ void out_names(const char *const names[], size_t n);
 
 /* Returns a writer of readable JSON. */
 struct json_writer out_json(void);
+
+/* Write a member of an object: null if the text is NULL or empty, or the number is not known. */
+void out_json_text(struct json_writer *w, const char *key, const char *text);
+void out_json_number(struct json_writer *w, const char *key, bool known, unsigned number);
 
 /* Ends JSON of a format of our own: with a newline on a terminal, where messages may follow. */
 void out_end_json(void);

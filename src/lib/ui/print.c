@@ -95,34 +95,17 @@ void print_types(const struct mdev_type_list *list)
 	}
 }
 
-static void member(struct json_writer *w, const char *key, const char *value)
-{
-	json_key(w, key);
-	if (value)
-		json_string(w, value);
-	else
-		json_null(w);
-}
-
 static void type_json(struct json_writer *w, const struct mdev_type *type)
 {
 	json_open(w, '{');
 	json_key(w, type->name);
 	json_open(w, '{');
-	json_key(w, "available_instances");
-	if (type->counted)
-		json_number(w, type->available);
-	else
-		json_null(w);
-	member(w, "device_api", type->device_api);
-	if (type->title) {
-		json_key(w, "name");
-		json_string(w, type->title);
-	}
-	if (type->description) {
-		json_key(w, "description");
-		json_string(w, type->description);
-	}
+	out_json_number(w, "available_instances", type->counted, type->available);
+	out_json_text(w, "device_api", type->device_api);
+	if (type->title)
+		out_json_text(w, "name", type->title);
+	if (type->description)
+		out_json_text(w, "description", type->description);
 	json_close(w, '}');
 	json_close(w, '}');
 }
@@ -180,9 +163,8 @@ static void definition_member(struct json_writer *w, const char *key, const stru
 
 static void status_members(struct json_writer *w, const struct error *err)
 {
-	json_key(w, "status");
-	json_number(w, err->status);
-	member(w, "error", err->text);
+	out_json_number(w, "status", true, err->status);
+	out_json_text(w, "error", err->text);
 }
 
 static void change_json(struct json_writer *w, const struct plan_change *change)
@@ -196,16 +178,12 @@ static void change_json(struct json_writer *w, const struct plan_change *change)
 	else if (change->action == ACTION_UNDEFINE)
 		after = NULL;
 	json_open(w, '{');
-	member(w, "action", action_name(change->action));
-	member(w, "uuid", change->dev.uuid);
-	member(w, "parent", change->dev.parent);
-	member(w, "mdev_type", change->dev.type);
-	member(w, "set", *change->set ? change->set : NULL);
-	json_key(w, "index");
-	if (*change->set)
-		json_number(w, change->index);
-	else
-		json_null(w);
+	out_json_text(w, "action", action_name(change->action));
+	out_json_text(w, "uuid", change->dev.uuid);
+	out_json_text(w, "parent", change->dev.parent);
+	out_json_text(w, "mdev_type", change->dev.type);
+	out_json_text(w, "set", change->set);
+	out_json_number(w, "index", *change->set, change->index);
 	definition_member(w, "before", before);
 	definition_member(w, "after", after);
 	status_members(w, &change->error);
@@ -231,8 +209,7 @@ void print_apply_json(const struct apply *apply, const struct error *err)
 	for (size_t i = 0; i < apply->n_changes; i++)
 		changed = changed || apply->changes[i]->error.status == STATUS_OK;
 	json_open(&w, '{');
-	json_key(&w, "version");
-	json_number(&w, 1);
+	out_json_number(&w, "version", true, 1);
 	json_key(&w, "changed");
 	json_bool(&w, changed);
 	status_members(&w, err);

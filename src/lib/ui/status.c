@@ -438,16 +438,7 @@ void status_print_wrong(const struct snapshot *state, const struct status_view *
 	}
 }
 
-static void key_string(struct json_writer *w, const char *key, const char *value)
-{
-	json_key(w, key);
-	if (value && *value)
-		json_string(w, value);
-	else
-		json_null(w);
-}
-
-static void key_answer(struct json_writer *w, const char *key, enum answer answer)
+static void answer_json(struct json_writer *w, const char *key, enum answer answer)
 {
 	json_key(w, key);
 	if (answer == ANSWER_UNKNOWN)
@@ -459,17 +450,16 @@ static void key_answer(struct json_writer *w, const char *key, enum answer answe
 /* Writes "in_use" and "used_by"; unknown: their value if there is no holder. */
 static void use_json(struct json_writer *w, const struct holder *holder, enum answer unknown)
 {
-	key_answer(w, "in_use", holder ? holder->in_use : unknown);
+	answer_json(w, "in_use", holder ? holder->in_use : unknown);
 	json_key(w, "used_by");
 	if (!holder || !holder->pid) {
 		json_null(w);
 		return;
 	}
 	json_open(w, '{');
-	json_key(w, "pid");
-	json_number(w, (unsigned)holder->pid);
-	key_string(w, "command", holder->command);
-	key_string(w, "guest", holder->guest);
+	out_json_number(w, "pid", true, (unsigned)holder->pid);
+	out_json_text(w, "command", holder->command);
+	out_json_text(w, "guest", holder->guest);
 	json_close(w, '}');
 }
 
@@ -485,9 +475,9 @@ static void log_json(struct json_writer *w, const struct history *history)
 		if (gmtime_r(&seconds, &tm))
 			strftime(time, sizeof(time), "%FT%TZ", &tm);
 		json_open(w, '{');
-		key_string(w, "time", time);
-		key_string(w, "source", history->v[i].source);
-		key_string(w, "text", history->v[i].text);
+		out_json_text(w, "time", time);
+		out_json_text(w, "source", history->v[i].source);
+		out_json_text(w, "text", history->v[i].text);
 		json_close(w, '}');
 	}
 	json_close(w, ']');
@@ -500,23 +490,23 @@ static void device_json(struct json_writer *w, const struct snapshot_device *dev
 	_cleanup_free_ char *set = snapshot_set(dev);
 
 	json_open(w, '{');
-	key_string(w, "uuid", dev->uuid);
-	key_string(w, "mdev_type", snapshot_type(dev));
-	key_string(w, "defined_type", definition ? definition->type : NULL);
-	key_string(w, "state", mdev_state_name(dev->state));
-	key_string(w, "reason", dev->reason);
-	key_answer(w, "defined", dev->defined);
-	key_answer(w, "active", dev->active);
-	key_string(w, "start", start_of(dev));
+	out_json_text(w, "uuid", dev->uuid);
+	out_json_text(w, "mdev_type", snapshot_type(dev));
+	out_json_text(w, "defined_type", definition ? definition->type : NULL);
+	out_json_text(w, "state", mdev_state_name(dev->state));
+	out_json_text(w, "reason", dev->reason);
+	answer_json(w, "defined", dev->defined);
+	answer_json(w, "active", dev->active);
+	out_json_text(w, "start", start_of(dev));
 	json_key(w, "attrs");
 	if (definition)
 		json_attributes(w, definition);
 	else
 		json_null(w);
-	key_string(w, "vfio_group", dev->holder ? dev->holder->group : NULL);
-	key_string(w, "vfio_device", dev->holder ? dev->holder->node : NULL);
+	out_json_text(w, "vfio_group", dev->holder ? dev->holder->group : NULL);
+	out_json_text(w, "vfio_device", dev->holder ? dev->holder->node : NULL);
 	use_json(w, dev->holder, dev->active);
-	key_string(w, "set", set);
+	out_json_text(w, "set", set);
 	if (history)
 		log_json(w, history);
 	json_close(w, '}');
@@ -535,15 +525,11 @@ static void types_json(struct json_writer *w, const struct status_view *view,
 		const struct mdev_type *type = &parent->types[i];
 
 		json_open(w, '{');
-		key_string(w, "mdev_type", type->name);
-		key_string(w, "name", type->title);
-		key_string(w, "description", type->description);
-		key_string(w, "device_api", type->device_api);
-		json_key(w, "available_instances");
-		if (type->counted)
-			json_number(w, type->available);
-		else
-			json_null(w);
+		out_json_text(w, "mdev_type", type->name);
+		out_json_text(w, "name", type->title);
+		out_json_text(w, "description", type->description);
+		out_json_text(w, "device_api", type->device_api);
+		out_json_number(w, "available_instances", type->counted, type->available);
 		json_close(w, '}');
 	}
 	json_close(w, ']');
@@ -553,13 +539,13 @@ static void parent_json(struct json_writer *w, const struct snapshot *state,
 			const struct status_view *view, const struct snapshot_parent *parent)
 {
 	json_open(w, '{');
-	key_string(w, "parent", parent->name);
-	key_answer(w, "present",
-		   parent->present			? ANSWER_YES
-		   : state->parents_known == ANSWER_YES ? ANSWER_NO
-							: ANSWER_UNKNOWN);
-	key_string(w, "driver", parent->driver);
-	key_string(w, "card", parent->card);
+	out_json_text(w, "parent", parent->name);
+	answer_json(w, "present",
+		    parent->present			 ? ANSWER_YES
+		    : state->parents_known == ANSWER_YES ? ANSWER_NO
+							 : ANSWER_UNKNOWN);
+	out_json_text(w, "driver", parent->driver);
+	out_json_text(w, "card", parent->card);
 	types_json(w, view, parent);
 	json_key(w, "devices");
 	json_open(w, '[');
@@ -583,15 +569,11 @@ static bool has_wrong(const struct snapshot_parent *parent)
 static void vf_json(struct json_writer *w, const struct parent_vf *vf, const struct holder *holder)
 {
 	json_open(w, '{');
-	key_string(w, "vf", vf->name);
-	key_string(w, "card", vf->card);
-	key_string(w, "driver", vf->driver);
-	json_key(w, "vgpu_type");
-	if (vf->typed == ANSWER_UNKNOWN)
-		json_null(w);
-	else
-		json_number(w, vf->type);
-	key_string(w, "vgpu_name", vf->title);
+	out_json_text(w, "vf", vf->name);
+	out_json_text(w, "card", vf->card);
+	out_json_text(w, "driver", vf->driver);
+	out_json_number(w, "vgpu_type", vf->typed != ANSWER_UNKNOWN, vf->type);
+	out_json_text(w, "vgpu_name", vf->title);
 	use_json(w, holder, ANSWER_UNKNOWN);
 	json_close(w, '}');
 }
@@ -601,8 +583,7 @@ void status_print_json(const struct snapshot *state, const struct status_view *v
 	struct json_writer w = out_json();
 
 	json_open(&w, '{');
-	json_key(&w, "version");
-	json_number(&w, 1);
+	out_json_number(&w, "version", true, 1);
 	json_key(&w, "parents");
 	json_open(&w, '[');
 	for (size_t i = 0; i < state->n_parents; i++)
@@ -622,7 +603,7 @@ void status_print_json(const struct snapshot *state, const struct status_view *v
 			    must_be_root());
 	if (view->logs && view->logs_unseen)
 		text_append(&unseen, "; ", "%s", view->logs_unseen);
-	key_string(&w, "unseen", unseen);
+	out_json_text(&w, "unseen", unseen);
 	json_close(&w, '}');
 	out_end_json();
 }
