@@ -6,7 +6,6 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/text.h"
 #include "base/suggest.h"
 #include "base/text.h"
 #include "ui/cli.h"
@@ -60,15 +59,6 @@ static char *display_name(const char *name)
 	return display;
 }
 
-__attribute__((format(printf, 2, 0))) static void complain(const struct parser *p,
-							   const char *format, va_list args)
-{
-	_cleanup_free_ char *display = display_name(p->name);
-	_cleanup_free_ char *text = mem_vprintf(format, args);
-
-	log_error("%s\nTry '%s --help' for more information.", text, display);
-}
-
 /* The arguments are in use until exit(), so callers do not free them. */
 __attribute__((noreturn, format(printf, 2, 3))) static void usage_error(const struct parser *p,
 									const char *format, ...)
@@ -76,8 +66,11 @@ __attribute__((noreturn, format(printf, 2, 3))) static void usage_error(const st
 	va_list args;
 
 	va_start(args, format);
-	complain(p, format, args);
+	char *display = display_name(p->name), *text = mem_vprintf(format, args);
 	va_end(args);
+	log_error("%s\nTry '%s --help' for more information.", text, display);
+	free(display);
+	free(text);
 	exit(STATUS_USAGE);
 }
 
@@ -234,20 +227,12 @@ static void parse_words(struct parser *p)
 /* Returns the options of a set that this program takes, as in "--auto, --manual or --delattr". */
 static char *list_options(const struct cli_spec *spec, unsigned set)
 {
-	char *list = mem_text("");
+	char *list = NULL;
 
-	for (unsigned i = 0; i < CLI_OPTIONS; i++) {
-		if (!(set & 1u << i) || !is_used(spec, 1u << i))
-			continue;
-		char *more = mem_printf("%s%s--%s", list,
-					!*list		? ""
-					: set >> i >> 1 ? ", "
-							: " or ",
-					options[i].name);
-		free(list);
-		list = more;
-	}
-	return list;
+	for (unsigned i = 0; i < CLI_OPTIONS; i++)
+		if (set & 1u << i && is_used(spec, 1u << i))
+			text_append(&list, set >> i >> 1 ? ", " : " or ", "--%s", options[i].name);
+	return list ? list : mem_text("");
 }
 
 static void check_rule(const struct parser *p, const struct cli_rule *rule)

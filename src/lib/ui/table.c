@@ -25,17 +25,6 @@ static void note(struct table *table, int r)
 		table->error = r;
 }
 
-static void add_column(struct table *table, const char *name, bool first, bool last)
-{
-	int flags = (first ? SCOLS_FL_TREE : 0) | (last ? SCOLS_FL_TRUNC : 0);
-
-	/* 1: not wider than its cells; if the table is too wide, only the last column is truncated.
-	 */
-	if (!scols_table_new_column(table->scols, name, last ? 0 : 1, flags))
-		note(table, -ENOMEM);
-	table->columns++;
-}
-
 struct table *table_new(const char *const columns[], bool headings)
 {
 	struct table *table = mem_zero(1, sizeof(*table));
@@ -48,8 +37,16 @@ struct table *table_new(const char *const columns[], bool headings)
 		table->error = -ENOMEM;
 		return table;
 	}
-	for (size_t i = 0; columns[i]; i++)
-		add_column(table, columns[i], i == 0, !columns[i + 1]);
+	for (; columns[table->columns]; table->columns++) {
+		bool first = table->columns == 0, last = !columns[table->columns + 1];
+		int flags = (first ? SCOLS_FL_TREE : 0) | (last ? SCOLS_FL_TRUNC : 0);
+
+		/* 1: not wider than its cells; if the table is too wide, only the last column is
+		 * truncated. */
+		if (!scols_table_new_column(table->scols, columns[table->columns], last ? 0 : 1,
+					    flags))
+			note(table, -ENOMEM);
+	}
 	note(table, scols_table_enable_noheadings(table->scols, !headings));
 	note(table, scols_table_enable_minout(table->scols, 1)); /* no trailing spaces */
 	note(table, scols_table_enable_colors(table->scols, log_colours(STDOUT_FILENO)));
