@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -25,6 +24,7 @@ struct tree {
 	const struct snapshot *state;	/* borrowed */
 	const struct status_view *view; /* borrowed */
 	struct table *table;		/* borrowed */
+	bool fold;			/* combine what is alike and has no devices into one line */
 	bool hidden;			/* a device is shown whose user cannot be determined */
 };
 
@@ -137,13 +137,11 @@ static void add_missing_types(struct tree *tree, struct table_row *above,
 	}
 }
 
-static void add_folded_types(struct tree *tree, struct table_row *above, size_t n, size_t n_free,
-			     bool uncounted, bool more)
+/* Adds one line for n of these things. */
+static void add_folded(struct tree *tree, struct table_row *above, size_t n, bool more,
+		       const char *things, const char *details)
 {
-	_cleanup_free_ char *name = mem_printf("%zu %stypes", n, more ? "more " : "");
-	_cleanup_free_ char *details =
-		n_free > 0 ? mem_printf("%zu with free instances", n_free)
-			   : mem_text(uncounted ? "none known to be free" : "none free");
+	_cleanup_free_ char *name = mem_printf("%zu %s%s", n, more ? "more " : "", things);
 
 	add_row(tree, above, name, details);
 }
@@ -162,15 +160,19 @@ static void add_types(struct tree *tree, struct table_row *above,
 			idle_free += parent->types[i].available > 0;
 			uncounted = uncounted || !parent->types[i].counted;
 		}
-	bool fold = idle > 1 && !tree->view->all && !tree->view->filter.parent;
+	bool fold = idle > 1 && tree->fold;
 
 	for (size_t i = 0; i < parent->n_types; i++)
 		if (has_devices(parent, parent->types[i].name) ||
 		    (!fold && !tree->view->filter.uuid))
 			add_type(tree, above, parent, &parent->types[i]);
 	add_missing_types(tree, above, parent);
-	if (fold)
-		add_folded_types(tree, above, idle, idle_free, uncounted, idle < parent->n_types);
+	if (!fold)
+		return;
+	_cleanup_free_ char *details =
+		idle_free > 0 ? mem_printf("%zu with free instances", idle_free)
+			      : mem_text(uncounted ? "none known to be free" : "none free");
+	add_folded(tree, above, idle, idle < parent->n_types, "types", details);
 }
 
 static const char *key_of(const struct snapshot_parent *parent)
@@ -200,8 +202,7 @@ static bool has_free(const struct snapshot_parent *parent)
 /* Whether a parent can be combined with others into one line. */
 static bool is_idle(const struct tree *tree, const struct snapshot_parent *parent)
 {
-	return parent->present && parent->n_devices == 0 && !tree->view->all &&
-	       !tree->view->filter.parent;
+	return tree->fold && parent->present && parent->n_devices == 0;
 }
 
 static void add_parent(struct tree *tree, struct table_row *above,
@@ -222,29 +223,24 @@ static void add_parent(struct tree *tree, struct table_row *above,
 static void add_folded_parents(struct tree *tree, struct table_row *above, size_t n, size_t n_free,
 			       const char *driver, bool more)
 {
-	_cleanup_free_ char *name = mem_printf("%zu %sparents", n, more ? "more " : "");
-	_cleanup_free_ char *details = NULL;
+	_cleanup_free_ char *details =
+		mem_printf("%s%sno devices", driver ? driver : "", driver ? ", " : "");
 
-	if (driver)
-		text_append(&details, ", ", "%s", driver);
-	text_append(&details, ", ", "no devices");
 	if (n_free > 0)
 		text_append(&details, ", ", "%zu with free instances", n_free);
 	else
 		text_append(&details, ", ", "no free instances known");
-	add_row(tree, above, name, details);
+	add_folded(tree, above, n, more, "parents", details);
 }
 
 /* Adds a card with n parents. */
 static void add_card(struct tree *tree, const struct snapshot_parent *const parents[], size_t n)
 {
-	_cleanup_free_ char *details = NULL;
-	size_t idle = 0, idle_free = 0;
-
-	if (parents[0]->driver)
-		text_append(&details, ", ", "%s", parents[0]->driver);
-	text_append(&details, ", ", "%zu parents", n);
+	const char *driver = parents[0]->driver;
+	_cleanup_free_ char *details =
+		mem_printf("%s%s%zu parents", driver ? driver : "", driver ? ", " : "", n);
 	struct table_row *row = add_row(tree, NULL, key_of(parents[0]), details);
+	size_t idle = 0, idle_free = 0;
 
 	for (size_t i = 0; i < n; i++)
 		if (is_idle(tree, parents[i])) {
@@ -362,7 +358,6 @@ static void add_vf(struct tree *tree, struct table_row *above, size_t i)
 static void add_vf_card(struct tree *tree, size_t i, size_t n)
 {
 	const struct parent_vf *vfs = tree->state->vfs.v;
-	bool fold = !tree->view->all && !tree->view->filter.parent;
 	size_t idle = 0;
 
 	_cleanup_free_ char *details = mem_printf("%s%s%zu PCI function%s, not managed by mdevctl",
@@ -375,13 +370,10 @@ static void add_vf_card(struct tree *tree, size_t i, size_t n)
 		idle += vfs[j].typed == ANSWER_NO;
 	for (size_t j = i; j < i + n; j++)
 		if (snapshot_shows_vf(&tree->view->filter, &vfs[j]) &&
-		    (!fold || idle <= ALIKE || vfs[j].typed != ANSWER_NO))
+		    (!tree->fold || idle <= ALIKE || vfs[j].typed != ANSWER_NO))
 			add_vf(tree, row, j);
-	if (fold && idle > ALIKE) {
-		_cleanup_free_ char *name =
-			mem_printf("%zu %sfunctions", idle, idle < n ? "more " : "");
-		add_row(tree, row, name, "no vGPU type");
-	}
+	if (tree->fold && idle > ALIKE)
+		add_folded(tree, row, idle, idle < n, "functions", "no vGPU type");
 }
 
 static void add_vfs(struct tree *tree)
@@ -410,7 +402,10 @@ void status_warn_hidden(void)
 int status_print(const struct snapshot *state, const struct status_view *view, struct error *err)
 {
 	_cleanup_table_ struct table *table = table_new(columns, view->headings);
-	struct tree tree = { .state = state, .view = view, .table = table };
+	struct tree tree = { .state = state,
+			     .view = view,
+			     .table = table,
+			     .fold = !view->all && !view->filter.parent };
 
 	add_parents(&tree);
 	add_vfs(&tree);
