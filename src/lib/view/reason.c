@@ -2,7 +2,6 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -291,18 +290,13 @@ int reason_resolve_type(const struct env *env, const char *parent, const char **
 	return 0;
 }
 
-static char *renamed(const struct mdev *dev, const char *type, const char *title)
+char *reason_renamed(const struct mdev *dev, const char *title)
 {
 	_cleanup_free_ char *was = json_unknown_string(dev, JSON_TYPE_NAME);
 
 	if (!was || !title || strcmp(was, title) == 0)
 		return NULL;
-	return mem_printf("%s was '%s' and is now '%s'", type, was, title);
-}
-
-char *reason_renamed(const struct mdev *dev, const struct mdev_type *type)
-{
-	return renamed(dev, type->name, type->title);
+	return mem_printf("%s was '%s' and is now '%s'", dev->type, was, title);
 }
 
 void reason_check_name(const struct env *env, const struct mdev *dev)
@@ -313,7 +307,7 @@ void reason_check_name(const struct env *env, const struct mdev *dev)
 
 	if (!dev->unknown || file_read_attr(env->root, path, title, sizeof(title)) < 0)
 		return;
-	_cleanup_free_ char *words = renamed(dev, dev->type, title);
+	_cleanup_free_ char *words = reason_renamed(dev, title);
 	if (words)
 		log_warning("Device %s may not be what it was defined as: type %s", dev->uuid,
 			    words);

@@ -59,11 +59,11 @@ char *reason_words(enum reason reason, const char *absent);
 int reason_resolve_type(const struct env *env, const char *parent, const char **name,
 			struct error *err);
 
-/* Returns how the name of the type differs from the one that the definition was made for, as kept
- * by mdevctl apply (JSON_TYPE_NAME), in words that follow "type": drivers number their types anew.
- * Owned by the caller; NULL = it does not, or that is not known. reason_check_name() reads the name
- * of the type of dev, and warns. */
-char *reason_renamed(const struct mdev *dev, const struct mdev_type *type);
+/* Returns how the human-readable name of the type of dev (NULL = none) differs from the one that
+ * the definition was made for, as kept by mdevctl apply (JSON_TYPE_NAME), in words that follow
+ * "type": drivers number their types anew. Owned by the caller; NULL = it does not, or that is not
+ * known. reason_check_name() reads the name, and warns. */
+char *reason_renamed(const struct mdev *dev, const char *title);
 void reason_check_name(const struct env *env, const struct mdev *dev);
 
 /* Return a sentence (owned by the caller): that there is no such parent; why no types can be listed

@@ -9,10 +9,9 @@
 #include "device/json.h"
 #include "device/uuid.h"
 #include "host/mark.h"
+#include "set/active.h"
 #include "view/reason.h"
 #include "view/snapshot.h"
-#include "set/active.h"
-#include "set/defined.h"
 
 /* The locations of a UUID on all parents. */
 struct places {
@@ -273,7 +272,7 @@ static void apply_types(const struct snapshot *state, const struct snapshot_pare
 	const struct mdev_type *type =
 		definition ? snapshot_find_type(parent, definition->type) : NULL;
 	bool sound = dev->state == MDEV_MISSING || !snapshot_is_wrong(dev);
-	char *renamed = sound && type ? reason_renamed(definition, type) : NULL;
+	char *renamed = sound && type ? reason_renamed(definition, type->title) : NULL;
 
 	if (renamed) {
 		free(dev->reason);
