@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -309,9 +308,8 @@ static void check_uuid(const struct parser *p, const char *text)
 		bad_value(p, CLI_UUID, text, "not the name of a parent after the colon");
 	if (cli->given & CLI_PARENT && strcmp(cli->values[number(CLI_PARENT)], colon + 1) != 0)
 		usage_error(p, "Options --uuid and --parent specify different parents");
-	memcpy(cli->parent, colon + 1, strlen(colon + 1) + 1);
 	cli->given |= CLI_PARENT;
-	cli->values[number(CLI_PARENT)] = cli->parent;
+	cli->values[number(CLI_PARENT)] = colon + 1;
 }
 
 static unsigned check_number(const struct parser *p, unsigned option, unsigned standard)

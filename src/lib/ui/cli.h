@@ -82,7 +82,6 @@ struct cli {
 	const char *operand;		 /* borrowed */
 	char *const *argv;		 /* borrowed: the whole command line */
 	char uuid[UUID_SIZE];		 /* of --uuid, canonical; use cli_uuid() */
-	char parent[NAME_MAX + 1];	 /* of --uuid=UUID:PARENT */
 	unsigned index;
 	unsigned wait; /* seconds */
 };

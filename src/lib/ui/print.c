@@ -39,7 +39,7 @@ void print_devices(const struct listing *listing, bool of_defined, bool verbose)
 void print_devices_json(const struct listing *listing, bool bare)
 {
 	struct json_writer w = out_json();
-	const char *parent = NULL; /* of the array that is open */
+	const char *parent = NULL; /* of the array that is open; interned */
 
 	if (bare && listing->n == 1) {
 		json_definition(&w, listing->v[0].dev);
@@ -51,13 +51,13 @@ void print_devices_json(const struct listing *listing, bool bare)
 	for (size_t i = 0; i < listing->n; i++) {
 		const struct mdev *dev = listing->v[i].dev;
 
-		if (parent && strcmp(parent, dev->parent) != 0)
-			json_close(&w, ']');
-		if (!parent || strcmp(parent, dev->parent) != 0) {
+		if (parent != dev->parent) {
+			if (parent)
+				json_close(&w, ']');
 			json_key(&w, dev->parent);
 			json_open(&w, '[');
+			parent = dev->parent;
 		}
-		parent = dev->parent;
 		json_open(&w, '{');
 		json_key(&w, dev->uuid);
 		json_definition(&w, dev);
