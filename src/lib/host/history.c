@@ -93,21 +93,14 @@ static void add_records(char *records, const char *word, struct history *history
 /* Messages that processes have written are left out. */
 static void read_kernel(int root, const char *word, uint64_t deadline, struct history *history)
 {
-	char records[8192 + 1];
+	char records[KMSG_RECORDS];
 
 	_cleanup_close_ int fd = kmsg_open(root);
 	if (fd < 0 && errno != ENOENT)
 		history->unseen = geteuid() == 0 ? "kernel messages cannot be read"
 						 : "kernel messages cannot be read (must be root)";
-	while (fd >= 0 && clock_now() < deadline) {
-		ssize_t n = read(fd, records, sizeof(records) - 1);
-		if (n < 0 && (errno == EINTR || errno == EPIPE)) /* EPIPE: overwritten */
-			continue;
-		if (n <= 0)
-			return;
-		records[n] = '\0';
+	while (clock_now() < deadline && kmsg_read(fd, records))
 		add_records(records, word, history);
-	}
 }
 
 void history_read(const struct env *env, const struct filter *filter, uint64_t deadline,

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -91,22 +90,23 @@ static void find_last(char *records, const char *uuid, const char *parent, char 
 	}
 }
 
+bool kmsg_read(int fd, char ret[KMSG_RECORDS])
+{
+	ssize_t n = fd < 0 ? 0 : read(fd, ret, KMSG_RECORDS - 1);
+
+	ret[n > 0 ? n : 0] = '\0';
+	return n > 0 || (n < 0 && (errno == EINTR || errno == EPIPE)); /* EPIPE: overwritten */
+}
+
 /* More than the kernel keeps by default (CONFIG_LOG_BUF_SHIFT), so that only a flood of messages
  * ends there: 10 ms. */
 #define KMSG_LIMIT 10000
 
 void kmsg_last(int fd, const char *uuid, const char *parent, char ret[KMSG_SIZE])
 {
-	char records[8192 + 1]; /* the limit of the kernel is 8 KiB */
+	char records[KMSG_RECORDS];
 
 	*ret = '\0';
-	for (int left = KMSG_LIMIT; fd >= 0 && left > 0; left--) {
-		ssize_t n = read(fd, records, sizeof(records) - 1);
-		if (n < 0 && (errno == EINTR || errno == EPIPE)) /* EPIPE: overwritten */
-			continue;
-		if (n <= 0)
-			return;
-		records[n] = '\0';
+	for (int left = KMSG_LIMIT; left > 0 && kmsg_read(fd, records); left--)
 		find_last(records, uuid, parent, ret);
-	}
 }

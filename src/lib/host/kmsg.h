@@ -28,6 +28,10 @@ void kmsg_last(int fd, const char *uuid, const char *parent, char ret[KMSG_SIZE]
  * whenever one is created or removed. */
 bool kmsg_is_routine(const char *text, size_t len);
 
+/* Reads the next records, or "" if they were overwritten meanwhile. Returns false at the end. */
+#define KMSG_RECORDS (8192 + 1) /* the limit of the kernel is 8 KiB */
+bool kmsg_read(int fd, char ret[KMSG_RECORDS]);
+
 /* Returns the text of a record, "PRIORITY,SEQUENCE,TIME,FLAGS;TEXT", if it may be the message of a
  * driver, or else NULL. */
 const char *kmsg_text(const char *record);
