@@ -192,12 +192,15 @@ $A1 matrix vfio_ap-passthrough auto (active)"
 
 @test "ansible: definitions are restored" {
 	definition mtty "$U1" mtty-1 auto
-	mdev-list -d --dumpjson >"$BATS_TEST_TMPDIR/saved.json"
+	mdev-apply - <<<'{"a": {"mdev_type": "mtty-2", "start": "manual", "parents": ["mtty"]}}'
+	mdev-list -d --dumpjson | sed 's/manual/auto/' >"$BATS_TEST_TMPDIR/saved.json"
 	rm -r "$D/mtty"
-	run -0 play "definitions: \"{{ lookup('file', '$BATS_TEST_TMPDIR/saved.json') | from_json }}\""
+	run -0 play "definitions: \"{{ lookup('file', '$BATS_TEST_TMPDIR/saved.json') | from_json }}\"" --diff
 	recap one 1 0
+	[[ $output == *'+      "set": "a/0"'* ]]
 	run -0 mdev-list -d
-	same "$U1 mtty mtty-1 auto (active)"
+	same "$U1 mtty mtty-1 auto (active)
+$A0 mtty mtty-2 auto (active)"
 }
 
 @test "ansible: the example describes two different hosts" {

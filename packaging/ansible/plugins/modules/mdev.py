@@ -144,10 +144,12 @@ def states(changes):
             continue
         name = "%s/%s" % (change["parent"], change["uuid"])
         before.setdefault(name, {"definition": change["before"]})
-        after.setdefault(name, {})["definition"] = change["after"]
+        after.setdefault(name, {"definition": change["after"]})
         if change["action"] in ("start", "stop"):
             before[name].setdefault("running", change["action"] == "stop")
             after[name]["running"] = change["action"] == "start"
+        else:
+            after[name]["definition"] = change["after"]
     return [json.dumps(state, indent=2, sort_keys=True) + "\n" for state in (before, after)]
 
 
