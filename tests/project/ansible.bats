@@ -50,7 +50,7 @@ SET='sets: {a: {mdev_type: Single port serial, start: auto, parents: [mtty], cou
 
 # recap HOST CHANGED FAILED: checks the summary line of the host.
 recap() {
-	[[ $output =~ $1\ *:\ ok=[01]\ *changed=$2\ *unreachable=0\ *failed=$3\  ]] || { echo "$output"; return 1; }
+	[[ $output =~ $1\ *:\ ok=[0-9]\ *changed=$2\ *unreachable=0\ *failed=$3\  ]] || { echo "$output"; return 1; }
 }
 
 # says TEXT: the output contains it, regardless of line breaks.
@@ -230,6 +230,341 @@ matrix vfio_ap-passthrough auto (active)"
 	same "0000:41:00.4 nvidia-700 auto (active)
 0000:41:00.4 nvidia-700 auto (active)
 0000:81:00.4 nvidia-700 auto (active)"
+}
+
+# The plays of examples/howto, on hosts like that of mdev-howto(7)
+HOWTO=$TOP/packaging/ansible/examples/howto
+CARD=0000:81:00.0
+DESKTOP0=3674da96-7237-539e-8ce0-897d4def5f96
+DESKTOP1=0c922f09-47e6-54ac-9cfa-3a56718ee8c5
+DESKTOP2=b7e98104-18a5-5306-ad27-98f3e12b8952
+DESKTOP3=d5a59ac1-370b-518b-94f9-f454bd402b98
+GUEST=2c714a00-428c-580e-9e4f-e086311a4f89 # guests/11
+OTHER=9b5a0f2e-73a3-4d6b-bf5c-6f3d1c0a7e52 # not in a set
+
+# howto_host NAME [VARIABLE=VALUE...]: creates a host. To Ansible, the fake /sys and /etc are those of the machine.
+howto_host() {
+	host "$1"
+	export LD_PRELOAD=$BUILD/fakekernel.so
+	rm -r "$SYS"/class/mdev_bus/* "$SYS"/devices/virtual/*
+	add_type 0000:41:00.0 nvidia-224 4 vfio-pci "GRID T4-4Q"
+	add_type $CARD nvidia-224 4 vfio-pci "GRID T4-4Q"
+	install -D -m 644 -t "$ROOT/usr/lib/systemd/system" "$TOP"/units/*.service
+	mkdir -p "$ROOT/etc/systemd/system" "$ROOT/bin"
+	cat >"$ROOT/bin/systemctl" <<-EOF
+		#!/bin/sh
+		case \$1 in
+		show) echo LoadState=loaded ;;
+		enable | is-enabled) exec env -u LD_PRELOAD /usr/bin/systemctl --quiet --root=$ROOT "\$@" ;;
+		esac
+	EOF
+	cat >"$ROOT/bin/virsh" <<-EOF
+		#!/bin/sh
+		echo "\$*" >>$ROOT/virsh.log
+	EOF
+	cat >"$ROOT/python" <<-EOF
+		#!/bin/sh
+		export MDEVCTL_ENV_ROOT=$ROOT PATH=$ROOT/bin:$BUILD:/usr/bin:/bin
+		exec unshare $NAMESPACE sh -c 'mount --bind $ROOT/sys /sys && mount --bind $ROOT/etc /etc &&
+			exec env LD_PRELOAD=$BUILD/fakekernel.so /usr/bin/python3 "\$@"' sh "\$@"
+	EOF
+	chmod 755 "$ROOT"/{python,bin/*}
+	echo "$*" >>hosts.ini
+}
+
+# described [PARENTS]: the host has the four desktops of mdev-howto(7).
+described() {
+	mdevctl apply - >/dev/null <<-EOF
+		{ "desktops": { "mdev_type": "GRID T4-4Q", "start": "auto", "count": 4,
+			"parents": [${1:-"\"0000:41:00.0\", \"$CARD\""}] } }
+	EOF
+}
+
+howto_hosts() {
+	local types
+	echo "[mdev]" >hosts.ini
+	howto_host create
+	howto_host guest
+	howto_host more devices=5
+	described
+	howto_host fewer devices=3
+	described
+	howto_host missing
+	described
+	mdevctl stop -u $DESKTOP0
+	howto_host full
+	described
+	mdevctl stop -u $DESKTOP3
+	echo 1 >"$SYS/class/mdev_bus/$CARD/mdev_supported_types/nvidia-224/available_instances"
+	mdevctl start -u $OTHER -p $CARD -t nvidia-224
+	howto_host out card=$CARD
+	described
+	howto_host back card=$CARD remaining=2
+	described '"0000:41:00.0"'
+	howto_host absent card=$CARD
+	described
+	howto_host address old=$CARD new=0000:a1:00.0 "cards='[\"0000:41:00.0\", \"0000:a1:00.0\"]'"
+	described
+	definition $CARD $OTHER nvidia-224 auto
+	mdevctl stop --all
+	rm -r "$SYS/class/mdev_bus/$CARD" "$SYS/devices/virtual/$CARD"
+	add_type 0000:a1:00.0 nvidia-224 4 vfio-pci "GRID T4-4Q"
+	howto_host before
+	described
+	howto_host after "mdev_type='NVIDIA T4-4Q'"
+	described
+	mdevctl stop --all
+	mdevctl modify --manual --all
+	for types in "$SYS"/class/mdev_bus/*/mdev_supported_types; do
+		cp -r "$types/nvidia-224" "$types/nvidia-324"
+		echo "NVIDIA T4-4Q" >"$types/nvidia-324/name"
+		echo "NVIDIA T4-1B" >"$types/nvidia-224/name"
+	done
+	howto_host save
+	described
+	mdevctl list -d --dumpjson >restore.json
+	howto_host restore
+	howto_host source
+	definition $CARD $GUEST nvidia-224
+	mdevctl start -u $GUEST
+	howto_host destination
+	howto_host suspend
+	howto_host nvidia
+	howto_host remove
+	described
+	definition $CARD $OTHER nvidia-224 auto
+	mdevctl start -u $OTHER
+	unset LD_PRELOAD
+}
+
+# run_on HOSTS PLAY: adds this play.
+run_on() {
+	sed "s/hosts: mdev$/hosts: $1/" "$HOWTO/$2.yml" >>howto.yml
+}
+
+# howto [OPTION...]: runs all plays. The last one finds a device that is not running.
+howto() {
+	run -2 ansible-playbook -i "$HOWTO/hosts.yml" -i hosts.ini -c local -e ansible_become=false \
+		-e "ansible_python_interpreter=$PWD/{{ inventory_hostname }}/python" \
+		-e "source=source destination=destination guest=vm7 uuid=$GUEST" howto.yml "$@"
+	recap missing 0 1
+	says '"msg": "missing: not started"'
+}
+
+# same_recaps CHANGED [HOST=CHANGED...]: compares the changes of all hosts: as many as CHANGED unless given.
+same_recaps() {
+	local -A changed=()
+	local name
+	for name in "${@:2}"; do
+		changed[${name%=*}]=${name#*=}
+	done
+	for name in */python; do
+		name=${name%/python}
+		[[ $name == one || $name == missing ]] || recap "$name" "${changed[$name]:-$1}" 0 || return
+	done
+}
+
+# states: prints the states of all hosts.
+states() {
+	local name
+	for name in */python; do
+		on "${name%/python}"
+	done
+}
+
+# on HOST: prints what mdevctl status prints there.
+on() {
+	MDEVCTL_ENV_ROOT=$BATS_TEST_TMPDIR/$1 LC_ALL=C mdevctl status --noheadings
+}
+
+# unit NUMBER TITLE: prints this unit of the task of mdev-howto(7).
+unit() (
+	source "$TOP/tests/lib/man.bash"
+	example_blocks "$TOP/man/mdev-howto.7" '[' "$2" | sed -nz "$1p" | tr -d '\0'
+)
+
+@test "ansible: the plays for the tasks of mdev-howto(7)" {
+	local name before
+	need_mounts
+	cd "$BATS_TEST_TMPDIR"
+	export ANSIBLE_PIPELINING=true
+	howto_hosts
+	run_on create,more,fewer,full,after create
+	run_on guest guest
+	run_on out card-out
+	run_on back card-back
+	run_on absent card-absent
+	run_on address address
+	run_on before upgrade-before
+	run_on save save
+	run_on restore restore
+	run_on source,destination guests
+	run_on "" migrate
+	run_on suspend suspend
+	run_on nvidia nvidia
+	run_on remove remove
+	run_on missing check
+	for name in "$HOWTO"/*.yml; do
+		name=${name##*/}
+		[[ $name != hosts.yml ]] || continue
+		grep -q "run_on [^ ]* ${name%.yml}$" "$BATS_TEST_FILENAME" || { echo "not run: $name"; return 1; }
+	done
+
+
+	# Check mode changes nothing, and shows what would be changed.
+	before=$(states)
+	howto --check --diff
+	[[ $(states) == "$before" ]]
+	[[ ! -e save.json && ! -e suspend/etc/systemd/system/mdev-sleep.service ]]
+	same_recaps 1 guest=1 address=3 back=1 before=2 destination=2 nvidia=4 remove=3 source=3 suspend=2
+	# Of definitions, and of files; but "command" says only that it would be run.
+	(($(grep -c "^+++ after" <<<"$output") == 22))
+	[[ $output == *'"start": "auto"
++      "start": "manual"'* && $output == *'+ExecStart=/usr/sbin/mdevctl stop --all'* ]]
+
+	howto --diff
+	same_recaps 1 guest=2 address=3 back=2 before=2 destination=2 nvidia=4 remove=3 source=3 suspend=2
+	says "\"msg\": \"<address uuid='58c21799-a183-5ff3-9a93-f738a48e5c5c'/>\""
+	before=$(states)
+	howto
+	same_recaps 0
+	[[ $(states) == "$before" ]]
+
+	for name in create save restore; do
+		run on $name
+		same "0000:41:00.0
+\`-nvidia-224                                           2 free, GRID T4-4Q
+  |-$DESKTOP0 running auto  desktops/0
+  \`-$DESKTOP2 running auto  desktops/2
+0000:81:00.0
+\`-nvidia-224                                           2 free, GRID T4-4Q
+  |-$DESKTOP1 running auto  desktops/1
+  \`-$DESKTOP3 running auto  desktops/3"
+	done
+
+	run on guest
+	same "0000:41:00.0
+\`-nvidia-224                                           3 free, GRID T4-4Q
+  \`-58c21799-a183-5ff3-9a93-f738a48e5c5c running auto  vm7/0
+0000:81:00.0
+\`-nvidia-224                                           4 free, GRID T4-4Q"
+	run on more
+	same "0000:41:00.0
+\`-nvidia-224                                           1 free, GRID T4-4Q
+  |-$DESKTOP0 running auto  desktops/0
+  |-4069ada8-d286-5182-8090-6db3494a723a running auto  desktops/4
+  \`-$DESKTOP2 running auto  desktops/2
+0000:81:00.0
+\`-nvidia-224                                           2 free, GRID T4-4Q
+  |-$DESKTOP1 running auto  desktops/1
+  \`-$DESKTOP3 running auto  desktops/3"
+	run on fewer
+	same "0000:41:00.0
+\`-nvidia-224                                           2 free, GRID T4-4Q
+  |-$DESKTOP0 running auto  desktops/0
+  \`-$DESKTOP2 running auto  desktops/2
+0000:81:00.0
+\`-nvidia-224                                           3 free, GRID T4-4Q
+  \`-$DESKTOP1 running auto  desktops/1"
+	run on full
+	same "0000:41:00.0
+\`-nvidia-224                                           1 free, GRID T4-4Q
+  |-$DESKTOP0 running auto  desktops/0
+  |-$DESKTOP2 running auto  desktops/2
+  \`-$DESKTOP3 running auto  desktops/3
+0000:81:00.0
+\`-nvidia-224                                           0 free, GRID T4-4Q
+  |-$DESKTOP1 running auto  desktops/1
+  \`-$OTHER running -"
+	run on out
+	same "0000:41:00.0
+\`-nvidia-224                                           0 free, GRID T4-4Q
+  |-$DESKTOP1 running auto  desktops/1
+  |-$DESKTOP0 running auto  desktops/0
+  |-$DESKTOP2 running auto  desktops/2
+  \`-$DESKTOP3 running auto  desktops/3
+0000:81:00.0
+\`-nvidia-224                                           4 free, GRID T4-4Q"
+	run on back
+	same "0000:41:00.0
+\`-nvidia-224                                           2 free, GRID T4-4Q
+  |-$DESKTOP1 running auto  desktops/1
+  \`-$DESKTOP0 running auto  desktops/0
+0000:81:00.0
+\`-nvidia-224                                           2 free, GRID T4-4Q
+  |-$DESKTOP2 running auto  desktops/2
+  \`-$DESKTOP3 running auto  desktops/3"
+	run on absent
+	same "0000:41:00.0
+\`-nvidia-224                                           2 free, GRID T4-4Q
+  |-$DESKTOP0 running auto  desktops/0
+  \`-$DESKTOP2 running auto  desktops/2
+0000:81:00.0
+\`-nvidia-224                                           4 free, GRID T4-4Q
+  |-$DESKTOP1 missing auto  not started, desktops/1
+  \`-$DESKTOP3 missing auto  not started, desktops/3"
+	run on address
+	same "0000:41:00.0
+\`-nvidia-224                                           2 free, GRID T4-4Q
+  |-$DESKTOP0 running auto  desktops/0
+  \`-$DESKTOP2 running auto  desktops/2
+0000:a1:00.0
+\`-nvidia-224                                           1 free, GRID T4-4Q
+  |-$DESKTOP1 running auto  desktops/1
+  |-$OTHER running auto
+  \`-$DESKTOP3 running auto  desktops/3"
+	run on before
+	same "0000:41:00.0
+\`-nvidia-224                                            4 free, GRID T4-4Q
+  |-$DESKTOP0 stopped manual desktops/0
+  \`-$DESKTOP2 stopped manual desktops/2
+0000:81:00.0
+\`-nvidia-224                                            4 free, GRID T4-4Q
+  |-$DESKTOP1 stopped manual desktops/1
+  \`-$DESKTOP3 stopped manual desktops/3"
+	run on after
+	same "0000:41:00.0
+|-nvidia-224                                           4 free, NVIDIA T4-1B
+\`-nvidia-324                                           2 free, NVIDIA T4-4Q
+  |-$DESKTOP0 running auto  desktops/0
+  \`-$DESKTOP2 running auto  desktops/2
+0000:81:00.0
+|-nvidia-224                                           4 free, NVIDIA T4-1B
+\`-nvidia-324                                           2 free, NVIDIA T4-4Q
+  |-$DESKTOP1 running auto  desktops/1
+  \`-$DESKTOP3 running auto  desktops/3"
+	run on remove
+	same "0000:41:00.0
+\`-nvidia-224             4 free, GRID T4-4Q
+0000:81:00.0
+\`-nvidia-224             4 free, GRID T4-4Q"
+	run -0 grep -c "running\|stopped" <(on source)
+	same 12
+	run -1 grep running <(on source)
+	run -0 grep running <(on destination)
+	same "  |-$GUEST running manual guests/11"
+	same_file source/virsh.log "migrate --live --persistent --undefinesource vm7 qemu+ssh://destination/system"$'\n'
+	[[ -L guest/etc/systemd/system/multi-user.target.wants/mdev@58c21799-a183-5ff3-9a93-f738a48e5c5c.service ]]
+
+	# The units are those of the page.
+	cd suspend/etc/systemd/system
+	[[ -L sleep.target.requires/mdev-sleep.service ]]
+	diff mdev-sleep.service <(unit 1 "Suspending the host")
+	cd "$BATS_TEST_TMPDIR/nvidia/etc/systemd/system"
+	[[ -L multi-user.target.wants/nvidia-sriov.service ]]
+	diff mdev@.service.d/nvidia.conf <(unit 1 "Waiting for MIG, SR-IOV and the vGPU manager")
+	diff mdev-autostart@.service.d/nvidia.conf mdev@.service.d/nvidia.conf
+	diff nvidia-sriov.service <(unit 2 "Waiting for MIG, SR-IOV and the vGPU manager")
+}
+
+@test "ansible: the README names a play for each task of mdev-howto(7)" {
+	local name title
+	while read -r title; do
+		grep -q "^| $title | .*\.yml" "$TOP/packaging/ansible/README.md" || { echo "no play: $title"; return 1; }
+	done < <(sed -n 's/^\.Ss //p' "$TOP/man/mdev-howto.7")
+	for name in "$HOWTO"/*.yml; do
+		grep -q "${name##*/}" "$TOP/packaging/ansible/README.md" || { echo "not in the README: $name"; return 1; }
+	done
 }
 
 @test "ansible: the documentation of the module has the format of Ansible" {
