@@ -144,17 +144,17 @@ static ssize_t read_more(int fd, char *text, size_t len, size_t room)
 /* Nearly all definitions fit in. */
 #define FIRST_ROOM 4096
 
-/* Reads the rest of a text of which len bytes are there already. */
-static int read_rest(int fd, size_t limit, char **text, size_t len, size_t *ret_len)
+int file_read_fd(int fd, size_t limit, char **ret_text, size_t *ret_len)
 {
-	size_t room = FIRST_ROOM;
+	size_t room = FIRST_ROOM, len = 0;
+	_cleanup_free_ char *text = mem_grow(NULL, room, 1);
 
 	for (;;) {
 		if (len + 1 >= room) {
 			room *= 2;
-			*text = mem_grow(*text, room, 1);
+			text = mem_grow(text, room, 1);
 		}
-		ssize_t n = read_more(fd, *text, len, room);
+		ssize_t n = read_more(fd, text, len, room);
 		if (n < 0)
 			return (int)n;
 		if (n == 0)
@@ -163,18 +163,8 @@ static int read_rest(int fd, size_t limit, char **text, size_t len, size_t *ret_
 		if (len > limit)
 			return -EFBIG;
 	}
-	(*text)[len] = '\0';
+	text[len] = '\0';
 	*ret_len = len;
-	return 0;
-}
-
-int file_read_fd(int fd, size_t limit, char **ret_text, size_t *ret_len)
-{
-	_cleanup_free_ char *text = mem_grow(NULL, FIRST_ROOM, 1);
-
-	int r = read_rest(fd, limit, &text, 0, ret_len);
-	if (r < 0)
-		return r;
 	*ret_text = text;
 	text = NULL;
 	return 0;
@@ -194,23 +184,18 @@ int file_read(int dirfd, const char *path, char **ret_text, size_t *ret_len)
 	 * list asks thousands. */
 	ssize_t n = pread(fd, text, FIRST_ROOM - 1, 0);
 	int error = errno;
-	bool whole = n > 0 && n + 1 < FIRST_ROOM;
-	if (!whole && fstat(fd, &st) < 0)
+	if (n > 0 && n < FIRST_ROOM - 1) {
+		text[n] = '\0';
+		*ret_len = (size_t)n;
+		*ret_text = text;
+		text = NULL;
+		return 0;
+	}
+	if (fstat(fd, &st) < 0)
 		return -errno;
-	if (!whole && !S_ISREG(st.st_mode))
+	if (!S_ISREG(st.st_mode))
 		return -EINVAL;
-	if (n < 0)
-		return -error;
-	text[n] = '\0';
-	*ret_len = (size_t)n;
-	if (!whole && lseek(fd, n, SEEK_SET) < 0)
-		return -errno;
-	int r = whole ? 0 : read_rest(fd, FILE_LIMIT, &text, (size_t)n, ret_len);
-	if (r < 0)
-		return r;
-	*ret_text = text;
-	text = NULL;
-	return 0;
+	return n < 0 ? -error : file_read_fd(fd, FILE_LIMIT, ret_text, ret_len);
 }
 
 int file_read_attr(int dirfd, const char *path, char *buf, size_t size)
