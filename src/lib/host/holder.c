@@ -65,17 +65,6 @@ struct walk {
 	bool failed;   /* ... due to an error, which may be gone the next time */
 };
 
-static void open_walk(struct walk *ret, const struct env *env, struct holder *holders, size_t n,
-		      uint64_t limit)
-{
-	*ret = (struct walk){ .env = env,
-			      .proc = file_open_dir(env->root, "proc"),
-			      .end = clock_used() + limit,
-			      .nodes = mem_grow(NULL, 2 * n + 1, sizeof(struct node)),
-			      .holders = holders,
-			      .n_holders = n };
-}
-
 static void close_walk(struct walk *walk)
 {
 	for (size_t i = 0; i < walk->n; i++)
@@ -128,27 +117,34 @@ static int by_path(const void *left, const void *right)
 	return strcmp(a->path, b->path);
 }
 
-static void add_nodes(struct walk *walk)
+static void open_walk(struct walk *ret, const struct env *env, struct holder *holders, size_t n,
+		      uint64_t limit)
 {
 	char name[NAME_MAX + 1];
 
-	for (size_t i = 0; i < walk->n_holders; i++) {
-		struct holder *holder = &walk->holders[i];
+	*ret = (struct walk){ .env = env,
+			      .proc = file_open_dir(env->root, "proc"),
+			      .end = clock_used() + limit,
+			      .nodes = mem_grow(NULL, 2 * n + 1, sizeof(struct node)),
+			      .holders = holders,
+			      .n_holders = n };
+	for (size_t i = 0; i < n; i++) {
+		struct holder *holder = &holders[i];
 
 		holder->in_use = ANSWER_NO;
 		int group = vfio_group(holder->dirfd, holder->path, name);
 		if (group > 0)
-			holder->group = add_node(walk, holder, "vfio", "", name);
+			holder->group = add_node(ret, holder, "vfio", "", name);
 		int device = vfio_device(holder->dirfd, holder->path, name);
 		if (device > 0)
-			holder->node = add_node(walk, holder, "vfio-dev", "devices/", name);
+			holder->node = add_node(ret, holder, "vfio-dev", "devices/", name);
 		if (group >= 0 && device >= 0)
 			continue;
 		holder->in_use = ANSWER_UNKNOWN;
-		note_unseen(walk, "its directory in sysfs", group < 0 ? -group : -device);
+		note_unseen(ret, "its directory in sysfs", group < 0 ? -group : -device);
 	}
-	if (walk->n > 1)
-		qsort(walk->nodes, walk->n, sizeof(*walk->nodes), by_path);
+	if (ret->n > 1)
+		qsort(ret->nodes, ret->n, sizeof(*ret->nodes), by_path);
 }
 
 /* Returns the process that precedes pid in the chain of ancestors; 0 = none. */
@@ -270,7 +266,7 @@ struct open_file {
 
 /* One user is enough. A process that only has the group open is replaced by one that has the device
  * open. */
-static void found(struct holder *holder, const struct open_file *file, bool group)
+static void note_user(struct holder *holder, const struct open_file *file, bool group)
 {
 	if (holder->pid && (holder->group_fd < 0 || group))
 		return;
@@ -321,7 +317,7 @@ static struct holder *match_node(struct walk *walk, const struct open_file *file
 		node--;
 	for (; node < walk->nodes + walk->n && strcmp(node->path, target) == 0; node++) {
 		holder = node->holder;
-		found(holder, file, group);
+		note_user(holder, file, group);
 	}
 	return holder;
 }
@@ -339,7 +335,7 @@ static bool match_device(const struct walk *walk, const struct open_file *file)
 	path[strcspn(path, "\n")] = '\0';
 	for (size_t i = 0; i < walk->n_holders; i++)
 		if (strcmp(last_name(walk->holders[i].path), last_name(path)) == 0)
-			found(&walk->holders[i], file, false);
+			note_user(&walk->holders[i], file, false);
 	return true;
 }
 
@@ -356,7 +352,7 @@ static bool is_container(const struct walk *walk, const char *target)
 }
 
 /* Checks the open files of a process. Returns 0 or -errno. */
-static int look_at(struct walk *walk, DIR *dir, pid_t pid)
+static int check_files(struct walk *walk, DIR *dir, pid_t pid)
 {
 	struct open_file file = { .pid = pid, .dir = dirfd(dir) };
 	struct holder *own = NULL;	     /* has a group that this process has open */
@@ -417,7 +413,7 @@ static void visit(struct walk *walk, const char *pid)
 	snprintf(path, sizeof(path), "/proc/%.20s/fd", pid);
 	int fd = openat(walk->proc, path + strlen("/proc/"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	int r = dir ? look_at(walk, dir, (pid_t)strtol(pid, NULL, 10)) : -errno;
+	int r = dir ? check_files(walk, dir, (pid_t)strtol(pid, NULL, 10)) : -errno;
 	if (dir)
 		closedir(dir);
 	else if (fd >= 0)
@@ -543,7 +539,6 @@ void holder_find_all(const struct env *env, struct holder *holders, size_t n, bo
 	_cleanup_walk_ struct walk walk;
 
 	open_walk(&walk, env, holders, n, WALK_LIMIT * SECOND);
-	add_nodes(&walk);
 	if (walk_proc && walk.n > 0)
 		visit_all(&walk, false);
 	for (size_t i = 0; i < walk.n && (!walk_proc || walk.unseen); i++)
@@ -558,6 +553,7 @@ void holder_free_all(struct holder *holders, size_t n)
 		free(holders[i].node);
 		free(holders[i].command);
 		free(holders[i].guest);
+		holders[i] = (struct holder){ .dirfd = holders[i].dirfd, .path = holders[i].path };
 	}
 }
 
@@ -615,7 +611,6 @@ static enum answer find(struct walk *walk, struct holder *holder, char **ret_wor
 {
 	enum answer open = ANSWER_UNKNOWN, attached = ANSWER_UNKNOWN;
 
-	add_nodes(walk);
 	if (!holder->group && !holder->node && !walk->unseen)
 		return ANSWER_NO;
 	_cleanup_free_ char *group =
@@ -695,41 +690,28 @@ void holder_pass_close(struct holder_pass *pass)
 	free(pass->holders);
 }
 
-static void update(struct holder_pass *pass)
+/* Returns the device; NULL = it is not in the pass. */
+static const struct holder *look_up(const struct holder_pass *pass, const char *uuid)
 {
-	holder_free_all(pass->holders, pass->n);
 	for (size_t i = 0; i < pass->n; i++)
-		pass->holders[i] =
-			(struct holder){ .dirfd = pass->env->root, .path = pass->holders[i].path };
-	holder_find_all(pass->env, pass->holders, pass->n, true);
-	pass->until = clock_in(PASS_VALID);
-}
-
-/* Returns the device, which is usually the one after the last; NULL = it is not in the pass. */
-static const struct holder *look_up(struct holder_pass *pass, const char *uuid)
-{
-	for (size_t i = 0; i < pass->n; i++) {
-		size_t at = (pass->next + i) % pass->n;
-
-		if (strcmp(last_name(pass->holders[at].path), uuid) != 0)
-			continue;
-		pass->next = at;
-		return &pass->holders[at];
-	}
+		if (strcmp(last_name(pass->holders[i].path), uuid) == 0)
+			return &pass->holders[i];
 	return NULL;
 }
 
 enum answer holder_pass_find(struct holder_pass *pass, const char *uuid, uint64_t deadline,
 			     char **ret_words)
 {
-	if (clock_now() >= pass->until)
-		update(pass);
+	if (clock_now() >= pass->until) {
+		holder_free_all(pass->holders, pass->n);
+		holder_find_all(pass->env, pass->holders, pass->n, true);
+		pass->until = clock_in(PASS_VALID);
+	}
 	const struct holder *holder = look_up(pass, uuid);
-	if (!holder || holder->in_use != ANSWER_NO)
-		return holder_find(pass->env, uuid, deadline, ret_words);
 	_cleanup_free_ char *group =
-		holder->group ? mem_printf("%s%s", pass->env->root_path, holder->group) : NULL;
-	if (group && is_open(group) != ANSWER_NO)
+		holder && holder->group ? mem_printf("%s%s", pass->env->root_path, holder->group)
+					: NULL;
+	if (!holder || holder->in_use != ANSWER_NO || (group && is_open(group) != ANSWER_NO))
 		return holder_find(pass->env, uuid, deadline, ret_words);
 	*ret_words = NULL;
 	return ANSWER_NO;

@@ -37,7 +37,7 @@ struct holder {
  * determined. */
 void holder_find_all(const struct env *env, struct holder *holders, size_t n, bool walk);
 
-/* Frees what holder_find_all() has set. */
+/* Frees and resets what holder_find_all() has set. */
 void holder_free_all(struct holder *holders, size_t n);
 
 /* Returns how a device is used, as words that follow its name (owned by the caller), with the guest
@@ -65,7 +65,6 @@ struct holder_pass {
 	const struct env *env;	/* borrowed */
 	struct holder *holders; /* owned, with their paths */
 	size_t n;
-	size_t next;	/* where the next device probably is */
 	uint64_t until; /* in the time of clock_now(): they are up to date; 0 = not yet */
 };
 void holder_pass_open(struct holder_pass *ret, const struct env *env, const struct mdev_list *list);
