@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/signal.h"
+#include "base/text.h"
 #include "device/json.h"
 #include "host/holder.h"
 #include "host/lock.h"
@@ -514,34 +515,33 @@ int apply_result(const struct apply *apply, struct error *err)
 {
 	const struct plan *plan = &apply->plan;
 	enum status status = STATUS_OK;
-	size_t failures = count_failures(apply, &status), len;
-	char *text;
+	size_t failures = count_failures(apply, &status);
+	_cleanup_free_ char *text = NULL;
 
 	if (apply->error.text)
 		return error_set(err, apply->error.status, "%s", apply->error.text);
-	FILE *file = mem_stream(&text, &len);
 	if (failures > 0)
-		fprintf(file, "; %zu change%s failed", failures, failures == 1 ? "" : "s");
+		text_append(&text, "; ", "%zu change%s failed", failures, failures == 1 ? "" : "s");
 	if (plan->missing > 0)
-		fprintf(file, "; %zu of %zu devices are missing", plan->missing, plan->wanted);
+		text_append(&text, "; ", "%zu of %zu devices are missing", plan->missing,
+			    plan->wanted);
 	if (plan->in_use > 0)
-		fprintf(file, "; %zu device%s to be stopped %s in use", plan->in_use,
-			plan->in_use == 1 ? "" : "s", plan->in_use == 1 ? "is" : "are");
+		text_append(&text, "; ", "%zu device%s to be stopped %s in use", plan->in_use,
+			    plan->in_use == 1 ? "" : "s", plan->in_use == 1 ? "is" : "are");
 	if (plan->maybe_in_use > 0)
-		fprintf(file, "; %zu device%s to be stopped may be in use%s", plan->maybe_in_use,
-			plan->maybe_in_use == 1 ? "" : "s",
-			geteuid() == 0 ? "" : " (must be root)");
-	mem_stream_end(file, &text);
+		text_append(&text, "; ", "%zu device%s to be stopped may be in use%s",
+			    plan->maybe_in_use, plan->maybe_in_use == 1 ? "" : "s",
+			    geteuid() == 0 ? "" : " (must be root)");
 	if (failures == 0 && plan->missing > 0)
 		status = STATUS_NO_INSTANCES;
-	else if (failures == 0 && len > 0)
+	else if (failures == 0 && text)
 		status = STATUS_IN_USE;
 	if (status != STATUS_OK)
-		error_set(err, status, "%s", text + strlen("; "));
-	else if (apply->dry_run && apply->n_changes > 0)
-		err->status = status = STATUS_DIFFERS;
-	free(text);
-	return status == STATUS_OK ? 0 : -1;
+		return error_set(err, status, "%s", text);
+	if (!apply->dry_run || apply->n_changes == 0)
+		return 0;
+	err->status = STATUS_DIFFERS;
+	return -1;
 }
 
 void apply_close(struct apply *apply)

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "base/suggest.h"
+#include "base/text.h"
 #include "device/json.h"
 #include "device/uuid.h"
 #include "apply/desired.h"
@@ -139,7 +140,6 @@ static int read_set(const struct json_value *object, const char *file, struct se
 	if (!json_is_object(object))
 		return error_set(err, STATUS_INVALID, "Invalid %s: not an object", where);
 	memcpy(set->name, name, strlen(name) + 1);
-	set->device = (struct mdev){ 0 };
 	if (check_keys(object, set_keys, where, err) < 0 ||
 	    read_count(find(object, "count"), where, set, err) < 0)
 		return -1;
@@ -155,18 +155,22 @@ static int read_set(const struct json_value *object, const char *file, struct se
 	return read_spread(find(object, "spread"), where, set, err);
 }
 
+static struct set *add_set(struct desired *desired)
+{
+	desired->sets = mem_grow(desired->sets, desired->n_sets + 1, sizeof(*desired->sets));
+	struct set *set = &desired->sets[desired->n_sets++];
+	*set = (struct set){ 0 };
+	return set;
+}
+
 static int read_sets(const struct json_value *object, const char *file, struct desired *ret,
 		     struct error *err)
 {
 	const char *twice = json_twice(object);
-	size_t n = 0;
 
 	if (twice)
 		return error_set(err, STATUS_INVALID, "Invalid %s: set '%s' is given twice", file,
 				 twice);
-	for (const struct json_value *item = json_first(object); item; item = json_next(item))
-		n++;
-	ret->sets = mem_zero(n + 1, sizeof(*ret->sets));
 	for (const struct json_value *item = json_first(object); item; item = json_next(item)) {
 		/* The output of list --dumpjson with one --uuid. */
 		if (is_key(json_name(item), definition_keys) && !json_is_object(item))
@@ -175,7 +179,7 @@ static int read_sets(const struct json_value *object, const char *file, struct d
 				"Invalid %s: this is the definition of one device, which is "
 				"for 'mdevctl define --jsonfile'",
 				file);
-		if (read_set(item, file, &ret->sets[ret->n_sets++], err) < 0)
+		if (read_set(item, file, add_set(ret), err) < 0)
 			return -1;
 	}
 	return 0;
@@ -306,14 +310,17 @@ int desired_read(const char *text, size_t len, const char *where, bool prune, st
 	return 0;
 }
 
+bool desired_has(const struct desired *desired, const char *name)
+{
+	for (size_t i = 0; i < desired->n_sets; i++)
+		if (strcmp(desired->sets[i].name, name) == 0)
+			return true;
+	return false;
+}
+
 void desired_remove(struct desired *desired, const char *name)
 {
-	struct set *set;
-
-	desired->sets = mem_grow(desired->sets, desired->n_sets + 1, sizeof(*desired->sets));
-	set = &desired->sets[desired->n_sets++];
-	*set = (struct set){ 0 };
-	memcpy(set->name, name, strlen(name) + 1);
+	memcpy(add_set(desired)->name, name, strlen(name) + 1);
 }
 
 static void free_set(struct set *set)
@@ -340,21 +347,13 @@ void set_label(const struct set *set, unsigned index, char ret[SET_LABEL_SIZE])
 
 bool set_read_label(const char *label, char ret_name[SET_NAME_LIMIT + 1], unsigned *ret_index)
 {
-	size_t n = name_length(label), digits = strspn(&label[n], "/0123456789");
-	char again[SET_LABEL_SIZE];
-	struct set set = { 0 };
+	size_t n = name_length(label);
 
-	if (n == 0 || label[n] != '/' || label[n + digits] || digits > strlen("/4095"))
+	if (n == 0 || label[n] != '/' || (label[n + 1] == '0' && label[n + 2]) || /* "a/007" */
+	    !text_number(&label[n + 1], SET_LIMIT - 1, ret_index))
 		return false;
-	memcpy(set.name, label, n);
-	unsigned long index = strtoul(&label[n + 1], NULL, 10);
-	if (index >= SET_LIMIT)
-		return false;
-	set_label(&set, (unsigned)index, again);
-	if (strcmp(label, again) != 0) /* "a/007" or "a/1/2" */
-		return false;
-	memcpy(ret_name, set.name, sizeof(set.name));
-	*ret_index = (unsigned)index;
+	memcpy(ret_name, label, n);
+	ret_name[n] = '\0';
 	return true;
 }
 

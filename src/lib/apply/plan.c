@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "base/suggest.h"
+#include "base/text.h"
 #include "device/json.h"
 #include "device/uuid.h"
 #include "apply/capacity.h"
@@ -247,22 +248,14 @@ static void index_devices(struct work *w)
 	}
 }
 
+static int by_known_uuid(const void *uuid, const void *known)
+{
+	return strcmp(uuid, ((const struct known *)known)->at[0]->uuid);
+}
+
 static struct known *find_known(const struct work *w, const char *uuid)
 {
-	size_t low = 0, high = w->n_known;
-
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-		int order = strcmp(w->known[middle].at[0]->uuid, uuid);
-
-		if (order == 0)
-			return &w->known[middle];
-		if (order < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return NULL;
+	return bsearch(uuid, w->known, w->n_known, sizeof(*w->known), by_known_uuid);
 }
 
 static size_t index_of(const struct work *w, const struct snapshot_device *dev)
@@ -270,35 +263,37 @@ static size_t index_of(const struct work *w, const struct snapshot_device *dev)
 	return (size_t)(dev - w->state->devices);
 }
 
-/* Whether a member of a definition that only apply uses has this value; NULL = any. */
+/* A device as it should be defined. */
+struct wanted {
+	struct mdev from;	    /* type, start mode and attributes; its texts are borrowed */
+	char label[SET_LABEL_SIZE]; /* "" = as it is */
+	const char *title;	    /* borrowed: of its type; NULL = as it is */
+};
+
+/* Whether a member of a definition that only apply uses has this value. */
 static bool has_member(const struct mdev *dev, const char *name, const char *value)
 {
-	_cleanup_free_ char *text = value ? json_unknown_string(dev, name) : NULL;
+	_cleanup_free_ char *text = json_unknown_string(dev, name);
 
-	return !value || (text && strcmp(text, value) == 0);
+	return text && strcmp(text, value) == 0;
 }
-
-/* A device as it should be defined. All is borrowed. */
-struct wanted {
-	const struct mdev *from;   /* type, start mode and attributes */
-	const char *label, *title; /* members that only apply uses; NULL = as they are */
-};
 
 static bool is_as_wanted(const struct mdev *now, const struct wanted *wanted)
 {
-	return now && mdev_is_same(now, wanted->from) && has_member(now, JSON_SET, wanted->label) &&
-	       has_member(now, JSON_TYPE_NAME, wanted->title);
+	return now && mdev_is_same(now, &wanted->from) &&
+	       (!*wanted->label || has_member(now, JSON_SET, wanted->label)) &&
+	       (!wanted->title || has_member(now, JSON_TYPE_NAME, wanted->title));
 }
 
 /* Sets the definition of the device, but keeps its other unknown members. */
 static void set_definition(struct plan_change *change, const struct wanted *wanted)
 {
 	struct mdev *dev = &change->dev;
-	struct mdev from = *wanted->from; /* borrows its texts */
+	struct mdev from = wanted->from;
 
 	from.unknown = change->before.unknown;
 	mdev_copy_definition(dev, &from);
-	if (wanted->label)
+	if (*wanted->label)
 		json_set_unknown_string(dev, JSON_SET, wanted->label);
 	if (wanted->title)
 		json_set_unknown_string(dev, JSON_TYPE_NAME, wanted->title);
@@ -306,24 +301,22 @@ static void set_definition(struct plan_change *change, const struct wanted *want
 		json_set_unknown_string(dev, JSON_TYPE_NAME, NULL); /* that of another type */
 }
 
-/* Replaces the definition of a device; label: a name of it in addition to its UUID, or "". A
- * running device keeps what it was started with, except that an incomplete one is replaced by its
- * start. */
+/* Replaces the definition of a device. A running device keeps what it was started with, except that
+ * an incomplete one is replaced by its start. name: of the device in messages. */
 static struct plan_change *modify(struct work *w, const struct snapshot_device *there,
-				  const struct wanted *wanted, const char *label)
+				  const struct wanted *wanted, const char *name)
 {
 	struct plan_change *change = add_change(w, PHASE_MODIFY, ACTION_MODIFY, there);
-	struct mdev same = *wanted->from; /* borrows its texts */
+	struct mdev same = wanted->from;
 
 	name_device(change, there->uuid, there->parent, same.type);
 	set_definition(change, wanted);
 	same.autostart = change->before.autostart;
 	if (there->running && strcmp(there->running->type, same.type) == 0 &&
-	    !(is_incomplete(there) && wanted->from->autostart) &&
+	    !(is_incomplete(there) && wanted->from.autostart) &&
 	    (change->broken || !mdev_is_same(&change->before, &same)))
 		change->note = mem_printf(
-			"Device %s%s is running; the change takes effect at its next start",
-			there->uuid, label);
+			"Device %s is running; the change takes effect at its next start", name);
 	return change;
 }
 
@@ -663,14 +656,20 @@ static const struct snapshot_device *find_home(const struct work *w, const struc
 	return NULL;
 }
 
+static void set_member(struct plan_change *change, const struct host_set *hs,
+		       const struct member *member)
+{
+	memcpy(change->set, hs->set->name, sizeof(change->set));
+	change->index = member->index;
+}
+
 static struct plan_change *change_member(struct work *w, enum phase phase, enum action action,
 					 const struct host_set *hs, const struct member *member,
 					 const struct snapshot_device *there)
 {
 	struct plan_change *change = add_change(w, phase, action, there);
 
-	memcpy(change->set, hs->set->name, sizeof(change->set));
-	change->index = member->index;
+	set_member(change, hs, member);
 	if (there)
 		name_device(change, there->uuid, there->parent, snapshot_type(there));
 	return change;
@@ -781,53 +780,49 @@ static const char *choose_title(struct work *w, const struct host_set *hs, const
 	return NULL;
 }
 
-/* Adds a change with the whole definition of a device of the set, unless it is as wanted (there).
- */
+/* Returns the device as it should be defined on its parent. now: how it is defined; NULL = not. */
+static struct wanted want(struct work *w, const struct host_set *hs, const struct member *member,
+			  const char *type_name, const struct mdev *now)
+{
+	const struct capacity *at = member->at;
+	const struct mdev_type *type =
+		at->parent ? snapshot_find_type(at->parent, type_name) : NULL;
+	struct wanted wanted = { .from = hs->set->device,
+				 .title = choose_title(w, hs, now, at, type) };
+
+	wanted.from.type = mem_intern(type_name);
+	set_label(hs->set, member->index, wanted.label);
+	return wanted;
+}
+
+/* Adds a change with the whole definition of a device. */
+static struct plan_change *create(struct work *w, enum action action, const struct host_set *hs,
+				  const struct member *member, const char *type)
+{
+	struct plan_change *change = change_member(w, PHASE_CREATE, action, hs, member, NULL);
+	const struct wanted wanted = want(w, hs, member, type, NULL);
+
+	name_device(change, member->uuid, member->at->name, type);
+	set_definition(change, &wanted);
+	return change;
+}
+
+/* Adds the change that makes the definition of a device as wanted where it is, if any. */
 static void keep_definition(struct work *w, const struct host_set *hs, const struct member *member,
-			    const char *type_name)
+			    const char *type)
 {
 	const struct snapshot_device *there = member->home;
 	const struct mdev *now = snapshot_definition(there);
-	const struct mdev_type *type =
-		member->at->parent ? snapshot_find_type(member->at->parent, type_name) : NULL;
-	struct mdev from = hs->set->device; /* borrows its texts */
-	char label[SET_LABEL_SIZE];
 
-	from.type = mem_intern(type_name);
-	set_label(hs->set, member->index, label);
-	const struct wanted wanted = { .from = &from,
-				       .label = label,
-				       .title = choose_title(w, hs, now, member->at, type) };
+	if (!there->definition) {
+		create(w, ACTION_DEFINE, hs, member, type);
+		return;
+	}
+	const struct wanted wanted = want(w, hs, member, type, now);
 	if (is_as_wanted(now, &wanted))
 		return;
-	_cleanup_free_ char *name = mem_printf(" (%s)", label);
-	struct plan_change *change = there->definition
-					     ? modify(w, there, &wanted, name)
-					     : add_change(w, PHASE_CREATE, ACTION_DEFINE, NULL);
-	memcpy(change->set, hs->set->name, sizeof(change->set));
-	change->index = member->index;
-	if (there->definition)
-		return;
-	name_device(change, member->uuid, there->parent, from.type);
-	set_definition(change, &wanted);
-}
-
-static struct plan_change *create(struct work *w, enum action action, const struct host_set *hs,
-				  const struct member *member, const char *type_name)
-{
-	struct plan_change *change = change_member(w, PHASE_CREATE, action, hs, member, NULL);
-	const struct mdev_type *type =
-		member->at->parent ? snapshot_find_type(member->at->parent, type_name) : NULL;
-	struct mdev from = hs->set->device; /* borrows its texts */
-	char label[SET_LABEL_SIZE];
-
-	from.type = mem_intern(type_name);
-	set_label(hs->set, member->index, label);
-	name_device(change, member->uuid, member->at->name, type_name);
-	set_definition(change, &(struct wanted){ .from = &from,
-						 .label = label,
-						 .title = type ? type->title : NULL });
-	return change;
+	_cleanup_free_ char *name = mem_printf("%s (%s)", member->uuid, wanted.label);
+	set_member(modify(w, there, &wanted, name), hs, member);
 }
 
 /* Keeps a device where it is. Returns false if it should be running, but its parent has no
@@ -902,37 +897,27 @@ static int put_more(struct work *w, struct host_set *hs, struct error *err)
 	return 0;
 }
 
-/* Returns a description of other devices on the parents of the set. */
+/* Returns a description of other devices on the parents of the set; NULL = there are none. */
 static char *list_others(const struct work *w, const struct host_set *hs)
 {
 	_cleanup_free_ size_t *counts = mem_zero(w->desired->n_sets + 1, sizeof(size_t));
-	size_t others = 0, len;
-	char *text;
+	size_t others = 0;
+	char *text = NULL;
 
 	for (size_t i = 0; i < w->n_known; i++) {
 		const struct known *known = &w->known[i];
+		size_t *count = known->set ? &counts[known->set - w->sets] : &others;
 
-		for (size_t j = 0; j < known->n && known->set != hs; j++) {
-			const struct snapshot_device *dev = known->at[j];
-
-			if (w->gone[index_of(w, dev)] ||
-			    !capacity_find(&w->capacities, dev->parent)->candidate)
-				continue;
-			if (known->set)
-				counts[known->set - w->sets]++;
-			else
-				others++;
-		}
+		for (size_t j = 0; j < known->n && known->set != hs; j++)
+			*count += !w->gone[index_of(w, known->at[j])] &&
+				  capacity_find(&w->capacities, known->at[j]->parent)->candidate;
 	}
-	FILE *file = mem_stream(&text, &len);
 	for (size_t i = 0; i < w->desired->n_sets; i++)
 		if (counts[i] > 0)
-			fprintf(file, "%s%zu of set '%s'", ftell(file) > 0 ? ", " : "", counts[i],
-				w->desired->sets[i].name);
+			text_append(&text, ", ", "%zu of set '%s'", counts[i],
+				    w->desired->sets[i].name);
 	if (others > 0)
-		fprintf(file, "%s%zu not in any set of this file", ftell(file) > 0 ? ", " : "",
-			others);
-	mem_stream_end(file, &text);
+		text_append(&text, ", ", "%zu not in any set of this file", others);
 	return text;
 }
 
@@ -943,8 +928,8 @@ static void note_missing(struct work *w, const struct host_set *hs, size_t missi
 
 	add_problem(w, STATUS_NO_INSTANCES,
 		    "Set '%s': %zu of %u devices have no available instance of %s%s%s", set->name,
-		    missing, set->count, set->device.type, *others ? "; other devices: " : "",
-		    others);
+		    missing, set->count, set->device.type, others ? "; other devices: " : "",
+		    others ? others : "");
 	w->plan.missing += missing;
 }
 
@@ -1110,35 +1095,17 @@ static int plan_sets(struct work *w, struct error *err)
 	return 0;
 }
 
-/* Whether the file contains this device on that parent as well. */
-static bool is_desired(const struct work *w, const char *parent, const char *uuid)
+static int by_parent_and_uuid(const void *left, const void *right)
 {
-	const struct mdev_list *list = &w->desired->definitions;
-	size_t low = 0, high = list->n;
-
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-		int order = strcmp(list->v[middle].parent, parent);
-
-		order = order ? order : strcmp(list->v[middle].uuid, uuid);
-		if (order == 0)
-			return true;
-		if (order < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return false;
+	return mdev_compare(left, right);
 }
 
-/* Whether this plan starts a device with this UUID. Few devices are defined more than once. */
-static bool is_starting(const struct work *w, const char *uuid)
+/* Whether the file contains a device on its parent. */
+static bool is_desired(const struct work *w, const struct mdev *dev)
 {
-	for (size_t i = 0; i < w->plan.n_changes; i++)
-		if (w->plan.changes[i].action == ACTION_START &&
-		    strcmp(w->plan.changes[i].dev.uuid, uuid) == 0)
-			return true;
-	return false;
+	const struct mdev_list *list = &w->desired->definitions;
+
+	return bsearch(dev, list->v, list->n, sizeof(*dev), by_parent_and_uuid);
 }
 
 /* Adds the change that makes a definition as the file has it, if any. */
@@ -1147,12 +1114,14 @@ static void define(struct work *w, const struct mdev *dev, const struct snapshot
 	const struct mdev *now = here ? snapshot_definition(here) : NULL;
 	_cleanup_free_ char *label = json_unknown_string(dev, JSON_SET);
 	_cleanup_free_ char *title = json_unknown_string(dev, JSON_TYPE_NAME);
-	const struct wanted wanted = { .from = dev, .label = label, .title = title };
+	struct wanted wanted = { .from = *dev, .title = title };
 
+	if (label) /* that of a set, as the file has been checked */
+		memcpy(wanted.label, label, strlen(label) + 1);
 	if (is_as_wanted(now, &wanted))
 		return;
 	if (here && here->definition) {
-		(void)modify(w, here, &wanted, "");
+		(void)modify(w, here, &wanted, dev->uuid);
 		return;
 	}
 	struct plan_change *change = add_change(w, PHASE_CREATE, ACTION_DEFINE, NULL);
@@ -1162,21 +1131,18 @@ static void define(struct work *w, const struct mdev *dev, const struct snapshot
 		change->note = mem_printf("Parent %s is not present", dev->parent);
 }
 
-/* Returns false if the device cannot be started here. It is enough to start one of several devices
- * with a UUID. */
-static bool start(struct work *w, const struct mdev *dev, bool several, bool incomplete)
+/* Returns false if the device cannot be started here. */
+static bool start(struct work *w, const struct mdev *dev, bool incomplete)
 {
 	struct capacity *at = capacity_find(&w->capacities, dev->parent);
 	const struct mdev_type *type =
 		at->parent ? snapshot_find_type(at->parent, dev->type) : NULL;
 
-	if (several && is_starting(w, dev->uuid))
-		return true;
 	if (!at->parent || (!incomplete && !(type && capacity_start(at, type))))
 		return false;
 	struct plan_change *change = add_change(w, PHASE_CREATE, ACTION_START, NULL);
 	name_device(change, dev->uuid, dev->parent, dev->type);
-	set_definition(change, &(struct wanted){ .from = dev });
+	set_definition(change, &(struct wanted){ .from = *dev });
 	return true;
 }
 
@@ -1198,8 +1164,9 @@ static void explain(struct work *w, const struct mdev *dev)
 	w->plan.missing += reason == REASON_NO_INSTANCES;
 }
 
-/* Sets *ret_idle if the device should be running, but cannot be started here. */
-static int plan_device(struct work *w, const struct mdev *dev, bool several, bool *ret_idle,
+/* Sets *starts if the plan starts the device, unless it starts it on another parent already, and
+ * *ret_idle if the device should be running, but cannot be started here. */
+static int plan_device(struct work *w, const struct mdev *dev, bool *starts, bool *ret_idle,
 		       struct error *err)
 {
 	const struct known *known = find_known(w, dev->uuid);
@@ -1217,12 +1184,14 @@ static int plan_device(struct work *w, const struct mdev *dev, bool several, boo
 		note_running(w, here, dev->type);
 	if (!dev->autostart || has_failed(w, dev->uuid))
 		return 0;
-	if (!running || restarts)
-		*ret_idle = !start(w, dev, several || (known && known->n > 1), restarts);
-	else if (running != here && !is_desired(w, running->parent, dev->uuid))
+	if (!running || restarts) {
+		*starts = *starts || start(w, dev, restarts);
+		*ret_idle = !*starts;
+	} else if (running != here && !is_desired(w, running->running)) {
 		add_problem(w, STATUS_EXISTS,
 			    "Device %s cannot be started on %s: it is running on %s", dev->uuid,
 			    dev->parent, running->parent);
+	}
 	return 0;
 }
 
@@ -1233,32 +1202,35 @@ static int by_uuid_alone(const void *left, const void *right)
 	return strcmp((*a)->uuid, (*b)->uuid);
 }
 
-/* Whether the file contains a UUID on several parents. */
-static bool has_several(const struct mdev_list *list)
+/* Numbers the UUIDs, as a device can be listed on several parents. Owned by the caller. */
+static size_t *number_uuids(const struct mdev_list *list)
 {
+	size_t *numbers = mem_zero(list->n + 1, sizeof(*numbers)), n = 0;
 	_cleanup_free_ const struct mdev **all =
 		mem_grow(NULL, list->n + 1, sizeof(const struct mdev *));
 
 	for (size_t i = 0; i < list->n; i++)
 		all[i] = &list->v[i];
 	qsort(all, list->n, sizeof(const struct mdev *), by_uuid_alone);
-	for (size_t i = 1; i < list->n; i++)
-		if (strcmp(all[i]->uuid, all[i - 1]->uuid) == 0)
-			return true;
-	return false;
+	for (size_t i = 0; i < list->n; i++) {
+		n += i > 0 && by_uuid_alone(&all[i - 1], &all[i]) != 0;
+		numbers[all[i] - list->v] = n;
+	}
+	return numbers;
 }
 
 static int plan_definitions(struct work *w, struct error *err)
 {
 	const struct mdev_list *list = &w->desired->definitions;
 	_cleanup_free_ bool *idle = mem_zero(list->n + 1, sizeof(bool));
-	bool several = has_several(list);
+	_cleanup_free_ bool *starts = mem_zero(list->n + 1, sizeof(bool)); /* each UUID */
+	_cleanup_free_ size_t *numbers = number_uuids(list);
 
 	for (size_t i = 0; i < list->n; i++)
-		if (plan_device(w, &list->v[i], several, &idle[i], err) < 0)
+		if (plan_device(w, &list->v[i], &starts[numbers[i]], &idle[i], err) < 0)
 			return -1;
 	for (size_t i = 0; i < list->n; i++)
-		if (idle[i] && !(several && is_starting(w, list->v[i].uuid)))
+		if (idle[i] && !starts[numbers[i]])
 			explain(w, &list->v[i]);
 	for (size_t i = 0; i < w->capacities.n; i++)
 		if (w->capacities.v[i].waiting > 0)
@@ -1279,38 +1251,28 @@ static int check_state(const struct snapshot *state, struct error *err)
 	return 0;
 }
 
-static int by_text(const void *left, const void *right)
+static int by_name(const void *left, const void *right)
 {
-	return strcmp(*(char *const *)left, *(char *const *)right);
+	const struct set *a = left, *b = right;
+
+	return strcmp(a->name, b->name);
 }
 
 /* Adds the sets of this host that the file does not name: it does not want them. */
 static void prune(const struct snapshot *state, struct desired *desired)
 {
-	size_t n = desired->n_sets, n_names = n;
-	char **names = mem_grow(NULL, n + state->n_devices + 1, sizeof(char *));
+	size_t n = desired->n_sets;
 
-	for (size_t i = 0; i < n; i++)
-		names[i] = desired->sets[i].name;
-	if (n > 0)
-		qsort(names, n, sizeof(*names), by_text);
 	for (size_t i = 0; i < state->n_devices; i++) {
 		_cleanup_free_ char *label = snapshot_set(&state->devices[i]);
-		char name[SET_NAME_LIMIT + 1], *key = name;
+		char name[SET_NAME_LIMIT + 1];
 		unsigned index;
 
-		if (label && set_read_label(label, name, &index) &&
-		    !(n > 0 && bsearch(&key, names, n, sizeof(key), by_text)))
-			names[n_names++] = mem_text(name);
+		if (label && set_read_label(label, name, &index) && !desired_has(desired, name))
+			desired_remove(desired, name);
 	}
-	if (n_names > n)
-		qsort(&names[n], n_names - n, sizeof(*names), by_text);
-	for (size_t i = n; i < n_names; i++)
-		if (i == n || strcmp(names[i], names[i - 1]) != 0)
-			desired_remove(desired, names[i]);
-	for (size_t i = n; i < n_names; i++)
-		free(names[i]);
-	free(names);
+	if (desired->n_sets > n)
+		qsort(&desired->sets[n], desired->n_sets - n, sizeof(struct set), by_name);
 }
 
 /* Puts the changes in the order of their phases, and drops those of devices that have failed, which
