@@ -103,40 +103,42 @@ static void report_doubts(struct apply *apply)
 	add_problem(apply, STATUS_OK, text);
 }
 
-/* Adds a parent that is not present. question: what was probably meant (owned by facts). */
-static void add_absent(struct apply *apply, const char *parent, char *question)
+/* Adds a parent that is not present. question: what was probably meant. */
+static void add_absent(struct apply *apply, const char *parent, const char *question)
 {
 	struct facts *facts = &apply->facts;
+	_cleanup_free_ char *words = reason_absent_name(apply->env, parent);
 
 	facts->absent = mem_grow(facts->absent, facts->n_absent + 1, sizeof(*facts->absent));
-	facts->absent[facts->n_absent++] = (struct absent_parent){
-		.parent = parent,
-		.words = reason_absent_name(apply->env, parent),
-		.question = question,
-	};
+	facts->absent[facts->n_absent++] =
+		(struct absent_parent){ parent, mem_printf("%s%s", words, question) };
 }
 
-/* Looks up the parents of the file that are not present. Names in sets are written by hand, so they
- * may be misspelt, even if a run has created definitions for them; those in a list of definitions
- * have been printed. */
+/* Adds a parent that is given by name in a set. It was written by hand, so it may be misspelt, even
+ * if an earlier run has created definitions for it. */
+static void add_absent_of_set(struct apply *apply, const char *name)
+{
+	const struct snapshot_parent *parent = snapshot_find_parent(&apply->state, name);
+
+	if (set_is_pattern(name) || (parent && parent->present))
+		return;
+	_cleanup_free_ char *question = absent_spelling(apply->env, name);
+	add_absent(apply, name, question);
+}
+
+/* Looks up the parents of the file that are not present. */
 static void find_absent(struct apply *apply)
 {
 	const struct desired *desired = &apply->desired;
 	const struct mdev_list *list = &desired->definitions;
 
 	for (size_t i = 0; i < desired->n_sets; i++)
-		for (size_t j = 0; j < desired->sets[i].n_parents; j++) {
-			const char *name = desired->sets[i].parents[j];
-			const struct snapshot_parent *parent =
-				snapshot_find_parent(&apply->state, name);
-
-			if (!set_is_pattern(name) && !(parent && parent->present))
-				add_absent(apply, name, absent_spelling(apply->env, name));
-		}
+		for (size_t j = 0; j < desired->sets[i].n_parents; j++)
+			add_absent_of_set(apply, desired->sets[i].parents[j]);
 	for (size_t i = 0; i < list->n; i++)
 		if ((i == 0 || strcmp(list->v[i].parent, list->v[i - 1].parent) != 0) &&
 		    !snapshot_find_parent(&apply->state, list->v[i].parent))
-			add_absent(apply, list->v[i].parent, mem_text(""));
+			add_absent(apply, list->v[i].parent, "");
 }
 
 static bool stops_any(const struct plan *plan)

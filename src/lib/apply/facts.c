@@ -62,10 +62,8 @@ void facts_free(struct facts *facts)
 	for (size_t i = 0; i < facts->n; i++)
 		free(facts->v[i].use);
 	free(facts->v);
-	for (size_t i = 0; i < facts->n_absent; i++) {
+	for (size_t i = 0; i < facts->n_absent; i++)
 		free(facts->absent[i].words);
-		free(facts->absent[i].question);
-	}
 	free(facts->absent);
 	mdev_list_free(&facts->full);
 	*facts = (struct facts){ 0 };

@@ -33,8 +33,7 @@ struct fact {
 /* A parent that the file names, and that is not present. */
 struct absent_parent {
 	const char *parent; /* borrowed from the file */
-	char *words;	    /* owned: what it is, see reason_absent() */
-	char *question;	    /* owned: what was probably meant, see absent_spelling() */
+	char *words; /* owned: what it is, see reason_absent(), and what was probably meant */
 };
 
 struct facts {

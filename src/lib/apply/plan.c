@@ -141,9 +141,10 @@ static bool is_unreadable(const struct snapshot_device *dev)
 	return dev->definition && dev->definition->unreadable;
 }
 
-static int unreadable(const struct snapshot_device *dev, struct error *err)
+static int check_readable(const struct snapshot_device *dev, struct error *err)
 {
-	return error_set(err, STATUS_FAILED, "%s", dev->definition->broken);
+	return is_unreadable(dev) ? error_set(err, STATUS_FAILED, "%s", dev->definition->broken)
+				  : 0;
 }
 
 static int by_uuid_and_parent(const void *left, const void *right)
@@ -267,28 +268,24 @@ static void note_running(struct work *w, const struct snapshot_device *dev, cons
 			    dev->uuid, dev->parent, dev->running->type, type);
 }
 
-/* Returns what a parent is that is not present, with what was probably meant. Owned by the caller.
- */
-static char *absent_words(const struct work *w, const struct capacity *at)
+/* Returns what a parent is that is not present, and what was probably meant. */
+static const char *absent_words(const struct work *w, const struct capacity *at)
 {
 	const struct snapshot_parent *parent = snapshot_find_parent(w->state, at->name);
 
 	for (size_t i = 0; i < w->facts->n_absent; i++)
 		if (strcmp(w->facts->absent[i].parent, at->name) == 0)
-			return mem_printf("%s%s", w->facts->absent[i].words,
-					  w->facts->absent[i].question);
-	return mem_text(parent && parent->absent ? parent->absent : "not present");
+			return w->facts->absent[i].words;
+	return parent && parent->absent ? parent->absent : "not present";
 }
 
 /* set NULL = the devices of a list of definitions. */
 static void note_waiting(struct work *w, size_t n, size_t all, const struct set *set,
 			 const struct capacity *at)
 {
-	_cleanup_free_ char *absent = absent_words(w, at);
-
 	add_problem(w, STATUS_OK, "%zu of %zu devices%s%s%s wait%s for parent %s, which is %s", n,
 		    all, set ? " of set '" : "", set ? set->name : "", set ? "'" : "",
-		    n == 1 ? "s" : "", at->name, absent);
+		    n == 1 ? "s" : "", at->name, absent_words(w, at));
 }
 
 /* Reports a parent that is not present, and on which a set cannot place devices: it may be
@@ -296,7 +293,7 @@ static void note_waiting(struct work *w, size_t n, size_t all, const struct set 
 static void note_unused(struct work *w, const struct set *set, const struct capacity *at)
 {
 	struct suggestion suggestion = { .word = at->name };
-	_cleanup_free_ char *absent = absent_words(w, at);
+	const char *absent = absent_words(w, at);
 	bool unknown =
 		!snapshot_find_parent(w->state, at->name) && strcmp(absent, "not present") == 0;
 
@@ -409,28 +406,12 @@ static int open_set(const struct work *w, struct host_set *hs, struct error *err
 	return 0;
 }
 
-/* Returns the label of a UUID that is derived from a name, as one of its definitions has it (owned
- * by the caller), or NULL. */
-static char *find_label(const struct known *known)
-{
-	char *label = NULL;
-
-	for (size_t i = 0; i < known->n && !label; i++)
-		label = snapshot_set(known->at[i]);
-	return label;
-}
-
-static bool is_derived(const struct known *known)
-{
-	return known->at[0]->uuid[14] == '5';
-}
-
 /* Records that a UUID belongs to a set. */
 static int claim(struct host_set *hs, struct known *known, struct error *err)
 {
 	for (size_t i = 0; i < known->n; i++)
-		if (is_unreadable(known->at[i]))
-			return unreadable(known->at[i], err);
+		if (check_readable(known->at[i], err) < 0)
+			return -1;
 	known->set = hs;
 	return 0;
 }
@@ -495,12 +476,15 @@ static int find_labelled(struct work *w, size_t *ret_n, struct error *err)
 	for (size_t i = 0; i < w->n_known; i++) {
 		struct known *known = &w->known[i];
 
-		if (known->set || !is_derived(known))
+		_cleanup_free_ char *label = NULL;
+
+		if (known->set || known->at[0]->uuid[14] != '5') /* not derived from a name */
 			continue;
 		for (size_t j = 0; w->desired->prune && j < known->n; j++)
-			if (is_unreadable(known->at[j]))
-				return unreadable(known->at[j], err);
-		_cleanup_free_ char *label = find_label(known);
+			if (check_readable(known->at[j], err) < 0)
+				return -1;
+		for (size_t j = 0; j < known->n && !label; j++)
+			label = snapshot_set(known->at[j]);
 		bool has_label = label && set_read_label(label, name, &index);
 		struct host_set *hs = has_label ? find_set(w, name) : NULL;
 		*ret_n += !has_label;
@@ -816,11 +800,10 @@ static int put_more(struct work *w, struct host_set *hs, struct error *err)
 		used[hs->members[i].index] = true;
 	for (unsigned i = 0; i < SET_LIMIT; i++) {
 		struct member member = { .index = i };
-		const struct candidate *candidate =
-			used[i] ? NULL : candidates_choose(&hs->candidates, true);
 
 		if (used[i])
 			continue;
+		const struct candidate *candidate = candidates_choose(&hs->candidates, true);
 		if (!candidate)
 			break;
 		set_uuid(hs->set, i, member.uuid);
@@ -1109,8 +1092,8 @@ static int plan_device(struct work *w, const struct mdev *dev, bool *starts, boo
 	for (size_t i = 0; known && i < known->n; i++)
 		if (strcmp(known->at[i]->parent, dev->parent) == 0)
 			here = known->at[i];
-	if (here && is_unreadable(here))
-		return unreadable(here, err);
+	if (here && check_readable(here, err) < 0)
+		return -1;
 	w->plan.wanted++;
 	define(w, dev, here);
 	bool restarts = here && is_incomplete(here) && dev->autostart;
