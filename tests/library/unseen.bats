@@ -117,6 +117,7 @@ setup() {
 		# shellcheck disable=SC2086 # several options
 		whole=$(mdev-list $options)
 		for n in 4 5 6 7 8 9 10; do # the first one is needed to load libraries
+			# shellcheck disable=SC2086
 			run --separate-stderr env -u LD_PRELOAD prlimit --nofile="$n" "$BUILD/mdev-list" $options 3>&-
 			((status == 0)) || [[ $status == 1 && -z $output && $stderr == "Error: "*"Too many open files" ]]
 			((status == 1)) || same "$whole"

@@ -34,4 +34,4 @@ bool kmsg_read(int fd, char ret[KMSG_RECORDS]);
 
 /* Returns the text of a record, "PRIORITY,SEQUENCE,TIME,FLAGS;TEXT", if it may be the message of a
  * driver, or else NULL. */
-const char *kmsg_text(const char *record);
+const char *kmsg_text(const char *line);

@@ -51,14 +51,14 @@ enum reason reason_find(const struct env *env, const char *parent, const char *t
 	return REASON_NONE;
 }
 
-enum reason reason_of(const struct snapshot *state, const struct snapshot_parent *parent,
+enum reason reason_of(const struct snapshot *state, const struct snapshot_parent *here,
 		      const char *type)
 {
-	if (!parent || !parent->present)
+	if (!here || !here->present)
 		return state->parents_known == ANSWER_YES ? REASON_NO_PARENT : REASON_UNREADABLE;
-	const struct mdev_type *found = types_find_name(parent->types, parent->n_types, type);
+	const struct mdev_type *found = types_find_name(here->types, here->n_types, type);
 	if (!found)
-		return parent->has_types == ANSWER_UNKNOWN ? REASON_UNREADABLE : REASON_NO_TYPE;
+		return here->has_types == ANSWER_UNKNOWN ? REASON_UNREADABLE : REASON_NO_TYPE;
 	return found->counted && found->available == 0 ? REASON_NO_INSTANCES : REASON_NONE;
 }
 

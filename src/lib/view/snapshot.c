@@ -66,12 +66,13 @@ static void join_sets(struct snapshot *state)
 			    : i == definitions->n
 				    ? 1
 				    : mdev_compare(&definitions->v[i].dev, &running->v[j]);
+		const struct mdev *dev = order <= 0 ? &definitions->v[i].dev : &running->v[j];
 		const struct definition *definition = order <= 0 ? &definitions->v[i++] : NULL;
 		const struct mdev *active = order >= 0 ? &running->v[j++] : NULL;
 
 		state->devices[state->n_devices++] = (struct snapshot_device){
-			.uuid = active ? active->uuid : definition->dev.uuid,
-			.parent = active ? active->parent : definition->dev.parent,
+			.uuid = dev->uuid,
+			.parent = dev->parent,
 			.definition = definition,
 			.running = active,
 			.defined = known(definition, definitions->unseen),
