@@ -278,6 +278,7 @@ os.execvp(sys.argv[2], sys.argv[2:])' "$BATS_TEST_TMPDIR/json" \
 	local quoted="Error: $place
   root:\$y\$secret
   ^"
+	# shellcheck disable=SC2016 # a hash of a password
 	echo 'root:$y$secret' >"$file"
 	user=$((EUID + 1000))
 	for command in "define -p mtty --jsonfile" "modify -u $U1 -p mtty --jsonfile" "start -p mtty --jsonfile" apply; do

@@ -153,6 +153,7 @@ $U3 mtty mtty-1 manual"
 		esac
 	EOF
 	run -7 --separate-stderr mdevctl undefine --all
+	# shellcheck disable=SC2154 # bats sets stderr
 	[[ $stderr == "Warning: Undefine of $U2 on parent 0000:41:00.5 failed with error: "*"
 Error: 1 of 3 definitions could not be removed" ]]
 	run -0 mdevctl list -d

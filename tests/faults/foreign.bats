@@ -204,7 +204,7 @@ our_step() {
 		5) our_step "mdevctl apply $file" 0 ;;
 		6) our_step "mdevctl list" 0 ;;
 		7) our_step "mdevctl status" 0 ;;
-		esac &
+		esac 3>&- &
 		pid=$!
 		for ((; others > 0; others--)); do
 			foreign_step

@@ -201,6 +201,7 @@ mine post define success"
 stow get capabilities
 store pre define
 store post define success"
+	# shellcheck disable=SC2034 # exported by world.bash
 	MDEVCTL_ENV_ROOT=root
 	cd "$ROOT/.."
 	run -0 --separate-stderr mdevctl undefine -u "$U1"
@@ -231,6 +232,7 @@ elsewhere() {
 }
 
 @test "a script on a file system that is mounted noexec is not passed over" {
+	# shellcheck disable=SC2016 # for the inner shell
 	mount='mount -t tmpfs -o noexec,mode=755 tmpfs "$CALLOUTS" && printf "#!/bin/sh\n" >"$CALLOUTS/mine" &&
 		chmod 755 "$CALLOUTS/mine"'
 	run -1 --separate-stderr elsewhere "$mount && exec mdev-define -u $U1 -p mtty -t mtty-1"

@@ -7,6 +7,7 @@
 # pick NAME WORD...: sets the variable to one of them. (In a subshell, RANDOM does not depend on the seed.)
 pick() {
 	local -n ret=$1
+	# shellcheck disable=SC2034 # the variable of the caller
 	ret=${*:RANDOM % ($# - 1) + 2:1}
 }
 
@@ -16,7 +17,7 @@ chance() {
 }
 
 random_file() {
-	local sets= name type start parents count spread attrs
+	local sets='' name type start parents count spread attrs
 	for name in a b c; do
 		! chance 4 || continue
 		pick type t t u Tee

@@ -267,6 +267,7 @@ with_processes() {
 @test "a confined stop refuses a device whose group another process has open" {
 	with_group
 	with_processes
+	# shellcheck disable=SC2217 # it keeps the group open
 	LD_PRELOAD='' sleep 600 <"$ROOT/dev/vfio/7" >/dev/null 2>&1 3>&- &
 	holder=$!
 	wait_for executes "$holder" sleep
@@ -284,6 +285,17 @@ with_processes() {
 	local all
 	all=$(grep -c '/fd"' "$BATS_TEST_TMPDIR/trace")
 	((all < 300)) || { echo "all were visited: $all"; return 1; }
+}
+
+@test "a confined start creates the device, and says that it has no mark" {
+	mdev-stop -u "$U1"
+	run -0 --separate-stderr confined mdev-start -u "$U1" -p mtty -t mtty-1
+	same ""
+	same_stderr "Warning: Unable to create a file in /run/mdevctl: Permission denied; if the start is interrupted, \
+the device remains incomplete, and this is not detected"
+	[[ -d $DEVICES/$U1 ]]
+	output=$(denied) same "1 dev/kmsg
+1 run/mdevctl/$U1"
 }
 
 @test "a confined list shows running devices" {

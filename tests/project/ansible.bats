@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # not with sanitizers
 # packaging/ansible: the collection, run by Ansible on hosts that are fake roots
+# shellcheck disable=SC2030,SC2031 # each test is a shell of its own
 bats_require_minimum_version 1.5.0
 load ../lib/world.bash
 

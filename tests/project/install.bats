@@ -195,5 +195,6 @@ paths_inside() {
 	run -0 sed -n 's/^## //p' packaging/NEWS.md
 	[[ ${lines[0]} == "$version" ]]
 	run -0 grep -noE '(mdev-tools-|\{)[0-9.]+[0-9]' README.md
+	# shellcheck disable=SC2001 # several lines
 	output=$(sed 's/.*[-{]//' <<<"$output" | sort -u) same "$version"
 }

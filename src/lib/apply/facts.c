@@ -14,7 +14,7 @@ static int by_uuid(const void *left, const void *right)
 
 struct fact *facts_find(const struct facts *facts, const char *uuid)
 {
-	struct fact wanted;
+	struct fact wanted = { 0 };
 
 	memcpy(wanted.uuid, uuid, UUID_SIZE);
 	return facts->n == 0 ? NULL : bsearch(&wanted, facts->v, facts->n, sizeof(wanted), by_uuid);

@@ -280,8 +280,11 @@ static bool wait_for_any(struct pollfd *fds, nfds_t n, int timeout)
 		return true;
 	if (errno != EINTR)
 		(void)nanosleep(&pause, NULL);
-	for (nfds_t i = 0; i < n; i++)
-		fds[i].revents = fds[i].fd < 0 ? 0 : fds[i].events;
+	for (nfds_t i = 0; i < n; i++) {
+		fds[i].revents = fds[i].events;
+		if (fds[i].fd < 0)
+			fds[i].revents = 0;
+	}
 	return false;
 }
 

@@ -548,12 +548,12 @@ void holder_find_all(const struct env *env, struct holder *holders, size_t n, bo
 
 void holder_free_all(struct holder *holders, size_t n)
 {
-	for (size_t i = 0; i < n; i++) {
-		free(holders[i].group);
-		free(holders[i].node);
-		free(holders[i].command);
-		free(holders[i].guest);
-		holders[i] = (struct holder){ .dirfd = holders[i].dirfd, .path = holders[i].path };
+	for (struct holder *holder = holders; holder < holders + n; holder++) {
+		mem_free(&holder->group);
+		mem_free(&holder->node);
+		mem_free(&holder->command);
+		mem_free(&holder->guest);
+		*holder = (struct holder){ .dirfd = holder->dirfd, .path = holder->path };
 	}
 }
 

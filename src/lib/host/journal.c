@@ -21,7 +21,7 @@
 #include "host/journal.h"
 #include "host/kmsg.h"
 
-static const char *text(const char *name)
+static const char *or_empty(const char *name)
 {
 	return name ? name : "";
 }
@@ -60,8 +60,8 @@ static void send_entry(const struct mdev *dev, const char *action, enum status s
 	/* Errors cannot be reported. Without a journal, this does nothing. */
 	(void)sd_journal_send("MESSAGE=%s", message, "PRIORITY=%d", priority,
 			      "SYSLOG_IDENTIFIER=mdevctl", "MDEV_UUID=%s", dev->uuid,
-			      "MDEV_PARENT=%s", text(dev->parent), "MDEV_TYPE=%s", text(dev->type),
-			      "MDEV_ACTION=%s", action, id, NULL);
+			      "MDEV_PARENT=%s", or_empty(dev->parent), "MDEV_TYPE=%s",
+			      or_empty(dev->type), "MDEV_ACTION=%s", action, id, NULL);
 }
 #endif
 
@@ -86,9 +86,9 @@ void journal_change(const struct env *env, const struct mdev *dev, const char *a
 		return;
 	_cleanup_free_ char *message =
 		err ? mem_printf("Failed to %s %s%s%s: %s", action, dev->uuid,
-				 dev->parent ? " on " : "", text(dev->parent), err->text)
-		    : mem_printf("Done: %s %s, type %s on %s", action, dev->uuid, text(dev->type),
-				 dev->parent);
+				 dev->parent ? " on " : "", or_empty(dev->parent), err->text)
+		    : mem_printf("Done: %s %s, type %s on %s", action, dev->uuid,
+				 or_empty(dev->type), dev->parent);
 	send_all(dev, action, err ? err->status : STATUS_OK, err ? LOG_ERR : LOG_INFO, message,
 		 said);
 }

@@ -227,8 +227,10 @@ static int find_file(const struct env *env, const struct mdev *dev, char **ret_p
 		r = list_others(env, dev->parent, &others);
 		file = find_other(&others.files, dev->uuid);
 	}
-	if (r < 0 || !file)
+	if (r < 0)
 		return r;
+	if (!file)
+		return 0;
 	*ret_path = path_of_file(dev->parent, file);
 	return 1;
 }
