@@ -129,7 +129,8 @@ install_scripts()
 	done
 }
 
-for ((i = 1; i <= rounds; i++)); do
+# A round starts 258 processes, which takes 10 s here: five are enough, as these times vary less.
+for ((i = 1; i <= 5; i++)); do
 	((i <= 3 || SECONDS < 550)) || break
 	measure automatic
 	install_scripts
