@@ -165,7 +165,7 @@ test-programs: all $(BUILD)/fakekernel.so $(BUILD)/nomemory.so $(BUILD)/confined
 
 # Build dependencies; everything else is required only for the tests.
 DEPS_BUILD := gcc make libc6-dev libcjson-dev uuid-dev libudev-dev libsystemd-dev libsmartcols-dev
-DEPS_CHECK := systemd-journal-remote bats python3 mandoc man-db strace valgrind systemd udev jq util-linux procps zsh \
+DEPS_CHECK := systemd-journal-remote bats debhelper python3 mandoc man-db strace valgrind systemd udev jq util-linux procps zsh \
               fish bash-completion git ansible-core musl-tools
 DEPS_LONG  := qemu-system-common xfsprogs e2fsprogs acl
 DEPS_LINT  := bats git clang clang-format clang-tidy cppcheck shellcheck mandoc rpm rpmlint
