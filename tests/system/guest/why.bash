@@ -23,10 +23,20 @@ anonymous()
 		s/mdevtest: probe of ([-0-9a-f]+) failed/mdevtest \1: probe with driver mdevtest failed/'
 }
 
+# What the kernel says before an operation fails can be behind it in the journal, which reads its sources in any
+# order: moves each "Failed" behind the kernel's lines that follow it.
+failures_last()
+{
+	awk '!/ kernel: / && failed { print failed; failed = "" }
+		/ mdevctl\[PID\]: Failed / { failed = $0; next }
+		{ print }
+		END { if (failed) print failed }'
+}
+
 explain() # OPTION...: what status says about a device or a parent
 {
 	journalctl --sync
-	mdevctl status "$@" 2>&1 | anonymous
+	mdevctl status "$@" 2>&1 | anonymous | failures_last
 }
 
 # The message of the last failed start of a device, and what the catalog adds
