@@ -289,6 +289,19 @@ undefine $A1 mtty mtty-1 a/1"
 	[[ ! -e $D/mtty/$A0 && ! -e $DEVICES/$A0 ]]
 }
 
+@test "apply looks for users of all devices to be stopped at once" {
+	sets "$(set_of a 20)"
+	run -0 mdevctl apply "$F"
+	with_nodes 50
+	sets "$(set_of a 0)"
+	strace -E "LD_PRELOAD=$LD_PRELOAD" -o "$BATS_TEST_TMPDIR/trace" -e trace=openat mdev-apply "$F"
+	run -0 mdevctl list
+	same ""
+	local n
+	n=$(grep -c '/fd"' "$BATS_TEST_TMPDIR/trace")
+	((n <= 51 * 20)) || { echo "$n listings"; return 1; } # once a second; each device: 51 * 60
+}
+
 @test "a dry run that cannot see all processes says that a surplus device may be in use" {
 	sets "$(set_of a 1)"
 	mdevctl apply "$F"

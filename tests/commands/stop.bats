@@ -84,22 +84,17 @@ setup() {
 	[[ ! -e $DEVICES/$U1 ]]
 }
 
-# with_nodes N: N running devices with nodes of their own, 50 processes, and the directory of each device.
-with_nodes() {
-	local i uuid
-	add_proc
-	mkdir -p "$PROC"/{100..149}/fd "$ROOT/dev/vfio/devices"
+# run_devices N: N running devices.
+run_devices() {
+	local i
 	for ((i = 0; i < $1; i++)); do
-		printf -v uuid '%08x-0000-4000-8000-000000000000' "$i"
-		running mtty "$uuid" mtty-1
-		mkdir -p "$DEVICES/$uuid/vfio-dev/vfio$i"
-		echo "511:$i" >"$DEVICES/$uuid/vfio-dev/vfio$i/dev"
-		: >"$ROOT/dev/vfio/devices/vfio$i"
+		running mtty "$(printf '%08x-0000-4000-8000-000000000000' "$i")" mtty-1
 	done
 }
 
 @test "stop --all looks for users of all devices at once" {
-	with_nodes 20
+	run_devices 20
+	with_nodes 50
 	strace -E "LD_PRELOAD=$LD_PRELOAD" -o "$BATS_TEST_TMPDIR/trace" -e trace=openat mdev-stop --all
 	run -0 mdevctl list
 	same ""

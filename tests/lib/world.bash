@@ -80,6 +80,22 @@ with_node() {
 	: >"$NODE"
 }
 
+# with_nodes N: gives each running device its own node, which none of N processes has open.
+with_nodes() {
+	local device number
+	add_proc
+	mkdir -p "$ROOT/dev/vfio/devices"
+	for ((number = 100; number < 100 + $1; number++)); do
+		mkdir -p "$PROC/$number/fd"
+	done
+	for device in "$DEVICES"/*; do
+		mkdir -p "$device/vfio-dev/vfio$number"
+		echo "511:$number" >"$device/vfio-dev/vfio$number/dev"
+		: >"$ROOT/dev/vfio/devices/vfio$number"
+		number=$((number + 1))
+	done
+}
+
 # hold FILE: another process, $holder, has the file open until the test ends or calls release.
 hold() {
 	# shellcheck disable=SC2217 # it only has to have it open

@@ -60,6 +60,17 @@ static void set_in_use(struct apply *apply, const char *uuid, enum answer in_use
 	}
 }
 
+/* One pass finds the users of all devices that the plan stops. */
+static void open_users(struct apply *apply)
+{
+	_cleanup_list_ struct mdev_list running = { 0 };
+
+	active_find(apply->env, &(struct filter){ 0 }, &running);
+	holder_pass_close(&apply->users);
+	holder_pass_open(&apply->users, apply->env, &running);
+	apply->pipeline.pass = &apply->users;
+}
+
 /* Finds out which of the devices that the plan stops are in use. A dry run does not open device
  * nodes: only one process can, and a guest may be starting; so what it does not know is a doubt,
  * but no fact. Returns whether there is a new fact. */
@@ -75,7 +86,7 @@ static bool find_in_use(struct apply *apply)
 		if (change->action != ACTION_STOP)
 			continue;
 		if (!apply->dry_run)
-			in_use = holder_find(apply->env, change->dev.uuid, 0, &use);
+			in_use = pipeline_find_user(&apply->pipeline, change->dev.uuid, 0, &use);
 		else if (change->holder)
 			use = holder_words(change->holder);
 		if (use)
@@ -175,6 +186,8 @@ static int make_plan(struct apply *apply, struct error *err)
 	if (apply->dry_run && stops_any(&apply->plan) &&
 	    read_and_plan(apply, SNAPSHOT_TYPES | SNAPSHOT_HOLDERS, err) < 0)
 		return -1;
+	if (!apply->dry_run && stops_any(&apply->plan))
+		open_users(apply);
 	while (find_in_use(apply)) {
 		plan_free(&apply->plan);
 		if (plan_make(&apply->state, &apply->desired, &apply->facts, &apply->plan, err) < 0)
@@ -307,7 +320,7 @@ static bool stop(struct apply *apply, struct plan_change *change)
 			  running.uuid, running.parent);
 		return retry(apply, change, &why);
 	}
-	enum answer in_use = holder_find(apply->env, change->dev.uuid, 0, &use);
+	enum answer in_use = pipeline_find_user(&apply->pipeline, change->dev.uuid, 0, &use);
 	if (use) {
 		set_in_use(apply, change->dev.uuid, in_use, use);
 		apply->learned = true;
@@ -561,6 +574,7 @@ void apply_close(struct apply *apply)
 	desired_free(&apply->desired);
 	facts_free(&apply->facts);
 	pipeline_close(&apply->pipeline);
+	holder_pass_close(&apply->users);
 	settle_close(&apply->settle);
 	mem_close(&apply->lock);
 	error_clear(&apply->error);

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "apply/desired.h"
 #include "apply/plan.h"
+#include "host/holder.h"
 #include "host/settle.h"
 #include "op/op.h"
 #include "op/pipeline.h"
@@ -30,6 +31,7 @@ struct apply {
 	unsigned wait;	       /* seconds */
 	int lock;	       /* owned */
 	struct pipeline pipeline;
+	struct holder_pass users; /* of the devices that were running when the round began */
 	struct settle settle;
 	struct desired desired;
 	struct snapshot state;
