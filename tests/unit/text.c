@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* base/text: lists of words, and numbers. */
+/* base/text: lists of words, numbers and paths. */
 #undef NDEBUG
 #include <assert.h>
 #include <limits.h>
@@ -40,9 +40,29 @@ static void test_number(void)
 	assert(!text_number("11", 10, &number) && number == 0);
 }
 
+static void test_take_number(void)
+{
+	const char *text = "12 : name";
+	unsigned number = 7;
+
+	assert(!text_take_number(&text, 11, &number) && number == 7 && *text == '1');
+	assert(text_take_number(&text, 12, &number) && number == 12 &&
+	       strcmp(text, " : name") == 0);
+	assert(!text_take_number(&text, 12, &number) && number == 12 && *text == ' ');
+}
+
+static void test_base_name(void)
+{
+	assert(strcmp(text_base_name("a/b/c"), "c") == 0);
+	assert(strcmp(text_base_name("c"), "c") == 0);
+	assert(strcmp(text_base_name("a/"), "") == 0);
+}
+
 int main(void)
 {
 	test_append();
 	test_number();
+	test_take_number();
+	test_base_name();
 	return 0;
 }

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/mem.h"
+#include "base/text.h"
 
 int error_set(struct error *err, enum status status, const char *format, ...)
 {
@@ -28,9 +29,7 @@ void error_append(struct error *err, const char *format, ...)
 	_cleanup_free_ char *more = mem_vprintf(format, args);
 	va_end(args);
 
-	char *text = mem_printf("%s%s", err->text, more);
-	free(err->text);
-	err->text = text;
+	text_append(&err->text, "", "%s", more);
 }
 
 const char *error_words(int error)

@@ -109,6 +109,16 @@ void file_names_free(struct file_names *names)
 	*names = (struct file_names){ 0 };
 }
 
+int file_read_link(int dirfd, const char *path, char ret[PATH_MAX])
+{
+	ssize_t n = readlinkat(dirfd, path, ret, PATH_MAX - 1);
+
+	if (n < 0)
+		return -errno;
+	ret[n] = '\0';
+	return 0;
+}
+
 bool file_is_missing(int error)
 {
 	return error == ENOENT || error == ENOTDIR;

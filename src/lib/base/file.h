@@ -2,6 +2,7 @@
 #pragma once
 
 #include <dirent.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/stat.h>
@@ -27,6 +28,9 @@ int file_scan(int dirfd, const char *path, struct file_names *ret);
 int file_scan_unsorted(int dirfd, const char *path, struct file_names *ret);
 void file_names_free(struct file_names *names);
 #define _cleanup_names_ __attribute__((cleanup(file_names_free)))
+
+/* Reads the target of a symbolic link. -EINVAL: it is no link. */
+int file_read_link(int dirfd, const char *path, char ret[PATH_MAX]);
 
 /* Whether a path that could not be opened (errno) does not exist: ENOENT or ENOTDIR. */
 bool file_is_missing(int error);

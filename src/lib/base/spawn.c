@@ -416,9 +416,8 @@ int spawn_become(const char *name, char *const argv[])
 {
 	char path[PATH_MAX + NAME_MAX];
 
-	ssize_t n = readlink("/proc/self/exe", path, PATH_MAX - 1);
-	path[n < 0 ? 0 : n] = '\0';
-	char *slash = strrchr(path, '/');
+	char *slash =
+		file_read_link(AT_FDCWD, "/proc/self/exe", path) < 0 ? NULL : strrchr(path, '/');
 	if (slash) {
 		snprintf(slash + 1, NAME_MAX, "%s", name);
 		execv(path, argv);

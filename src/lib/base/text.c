@@ -24,19 +24,36 @@ void text_append(char **list, const char *separator, const char *format, ...)
 
 bool text_number(const char *text, unsigned max, unsigned *ret)
 {
-	unsigned long long value = 0;
+	unsigned value;
 
-	if (!*text)
+	if (!text_take_number(&text, max, &value) || *text)
 		return false;
-	for (const char *p = text; *p; p++) {
-		if (*p < '0' || *p > '9')
-			return false;
+	*ret = value;
+	return true;
+}
+
+bool text_take_number(const char **text, unsigned max, unsigned *ret)
+{
+	unsigned long long value = 0;
+	const char *p = *text;
+
+	for (; *p >= '0' && *p <= '9'; p++) {
 		value = value * 10 + (unsigned)(*p - '0');
 		if (value > max)
 			return false;
 	}
+	if (p == *text)
+		return false;
+	*text = p;
 	*ret = (unsigned)value;
 	return true;
+}
+
+const char *text_base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
 }
 
 size_t text_utf8_length(const unsigned char *p, const unsigned char *end)

@@ -18,6 +18,11 @@ void text_append(char **list, const char *separator, const char *format, ...)
 
 /* Reads a decimal number of at most max: the whole text is digits. Returns whether it is one. */
 bool text_number(const char *text, unsigned max, unsigned *ret);
+/* Likewise, of the digits at the start of *text, which is then what follows them. */
+bool text_take_number(const char **text, unsigned max, unsigned *ret);
+
+/* Returns what follows the last slash of a path, or all of it. */
+const char *text_base_name(const char *path);
 
 /* Returns the length of the UTF-8 character at p in bytes, or 0 if there is no valid character
  * before end (RFC 3629). */

@@ -236,10 +236,8 @@ bool attr_name_valid(const char *text)
 
 bool attr_name_settable(const char *text)
 {
-	const char *slash = strrchr(text, '/');
-
 	return strcmp(text, "remove") != 0 && strcmp(text, "driver_override") != 0 &&
-	       strcmp(slash ? slash + 1 : text, "uevent") != 0;
+	       strcmp(text_base_name(text), "uevent") != 0;
 }
 
 bool title_valid(const char *text)

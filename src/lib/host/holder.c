@@ -229,16 +229,9 @@ static char *parse_guest(const char *text)
 	return NULL;
 }
 
-static const char *last_name(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
-}
-
 static bool is_qemu(const char *program)
 {
-	const char *name = last_name(program);
+	const char *name = text_base_name(program);
 
 	return strncmp(name, "qemu", 4) == 0 || strcmp(name, "kvm") == 0;
 }
@@ -334,7 +327,7 @@ static bool match_device(const struct walk *walk, const struct open_file *file)
 		return false;
 	path[strcspn(path, "\n")] = '\0';
 	for (size_t i = 0; i < walk->n_holders; i++)
-		if (strcmp(last_name(walk->holders[i].path), last_name(path)) == 0)
+		if (strcmp(text_base_name(walk->holders[i].path), text_base_name(path)) == 0)
 			note_user(&walk->holders[i], file, false);
 	return true;
 }
@@ -694,7 +687,7 @@ void holder_pass_close(struct holder_pass *pass)
 static const struct holder *look_up(const struct holder_pass *pass, const char *uuid)
 {
 	for (size_t i = 0; i < pass->n; i++)
-		if (strcmp(last_name(pass->holders[i].path), uuid) == 0)
+		if (strcmp(text_base_name(pass->holders[i].path), uuid) == 0)
 			return &pass->holders[i];
 	return NULL;
 }

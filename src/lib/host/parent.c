@@ -20,12 +20,9 @@ static char *linked(const struct env *env, const char *device, const char *link)
 	char path[PATH_MAX], target[PATH_MAX];
 
 	snprintf(path, sizeof(path), "%s/%s", device, link);
-	ssize_t n = readlinkat(env->root, path, target, sizeof(target) - 1);
-	if (n <= 0)
+	if (file_read_link(env->root, path, target) < 0)
 		return NULL;
-	target[n] = '\0';
-	const char *slash = strrchr(target, '/');
-	const char *name = slash ? slash + 1 : target;
+	const char *name = text_base_name(target);
 	return name_valid(name) ? mem_text(name) : NULL;
 }
 
@@ -89,18 +86,20 @@ static void add_vf(const struct env *env, const char *name, struct parent_vf_lis
 static char *offered_title(const struct env *env, const struct parent_vf *vf, unsigned type)
 {
 	_cleanup_free_ char *path = mem_printf("%s/nvidia/creatable_vgpu_types", vf->path);
-	char text[4096 + 1], *rest = text, *line, *end;
+	char text[4096 + 1], *rest = text, *line;
 
 	if (file_read_attr(env->root, path, text, sizeof(text)) < 0)
 		return NULL;
 	while ((line = strsep(&rest, "\n"))) {
-		unsigned long number = strtoul(line, &end, 10);
+		const char *p = line + strspn(line, " \t");
+		unsigned number;
 
-		end += strspn(end, " \t");
-		if (number != type || end == line || *end != ':')
+		if (!text_take_number(&p, UINT_MAX, &number) || number != type)
 			continue;
-		end++;
-		char *title = mem_text(end + strspn(end, " \t"));
+		p += strspn(p, " \t");
+		if (*p++ != ':')
+			continue;
+		char *title = mem_text(p + strspn(p, " \t"));
 		text_clean(title);
 		return title;
 	}

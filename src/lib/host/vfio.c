@@ -2,11 +2,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "host/vfio.h"
 
 static int set_name(const char *name, char ret[NAME_MAX + 1])
@@ -19,12 +19,10 @@ int vfio_group(int dirfd, const char *device, char ret[NAME_MAX + 1])
 	_cleanup_free_ char *path = mem_printf("%s/iommu_group", device);
 	char target[PATH_MAX];
 
-	ssize_t n = readlinkat(dirfd, path, target, sizeof(target) - 1);
-	if (n < 0)
-		return errno == ENOENT ? 0 : -errno;
-	target[n] = '\0';
-	const char *slash = strrchr(target, '/');
-	return set_name(slash ? slash + 1 : target, ret);
+	int r = file_read_link(dirfd, path, target);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	return set_name(text_base_name(target), ret);
 }
 
 int vfio_device(int dirfd, const char *device, char ret[NAME_MAX + 1])

@@ -51,7 +51,7 @@ const char *action_name(enum action action)
  * event. The output of other scripts and of notifiers is only printed for debugging. */
 static void show_output(struct callouts *all, const char *path, bool taken, const char *text)
 {
-	const char *name = strrchr(path, '/') + 1;
+	const char *name = text_base_name(path);
 
 	if (!text || *text == '\0')
 		return;

@@ -46,11 +46,10 @@ static bool component(const char *path, unsigned nth, char ret[NAME_MAX + 1])
 static int read_link(int dirfd, const char *path, unsigned nth, char ret[NAME_MAX + 1])
 {
 	char target[PATH_MAX];
-	ssize_t n = readlinkat(dirfd, path, target, sizeof(target) - 1);
+	int r = file_read_link(dirfd, path, target);
 
-	if (n < 0)
-		return errno == ENOENT || errno == ENOTDIR || errno == EINVAL ? 0 : -errno;
-	target[n] = '\0';
+	if (r < 0)
+		return file_is_missing(-r) || r == -EINVAL ? 0 : r;
 	return component(target, nth, ret);
 }
 

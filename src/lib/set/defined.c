@@ -108,7 +108,7 @@ static bool is_shortage(int error)
  * name, or ends with it. Return value as for defined_get(). */
 static int load(int dirfd, const char *path, struct definition *ret)
 {
-	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+	const char *name = text_base_name(path);
 	_cleanup_free_ char *text = NULL;
 	size_t len = 0;
 
@@ -486,10 +486,9 @@ int defined_check_link(const struct env *env, const struct mdev *dev, struct err
 	char target[PATH_MAX];
 
 	int r = find_file(env, dev, &path);
-	ssize_t n = r <= 0 ? -1 : readlinkat(env->root, path, target, sizeof(target) - 1);
-	if (n < 0) /* not a link; other errors are reported when the file is written */
+	/* Not a link; other errors are reported when the file is written. */
+	if (r <= 0 || file_read_link(env->root, path, target) < 0)
 		return 0;
-	target[n] = '\0';
 	return error_set(err, STATUS_FAILED, "/%s is a symbolic link; modify its target %s instead",
 			 path, target);
 }

@@ -350,11 +350,8 @@ static void check_values(const struct parser *p)
 
 void cli_parse(const struct cli_spec *spec, int argc, char *argv[], struct cli *ret)
 {
-	const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
 	struct parser p = { .spec = spec,
-			    .name = slash      ? slash + 1
-				    : argc > 0 ? argv[0]
-					       : spec->command,
+			    .name = argc > 0 ? text_base_name(argv[0]) : spec->command,
 			    .cli = ret,
 			    .argv = argc > 0 ? argv + 1 : argv };
 
