@@ -79,11 +79,8 @@ $(PROGRAMS:%=$(BUILD)/%) $(HELPERS:%=$(BUILD)/%): $(BUILD)/%: $(BUILD)/%.o $(BUI
 	$(call say,LINK)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libmdev.a $(LIBS)
 
 # The front-end includes list: see mdevctl.c.
-$(BUILD)/mdevctl: $(BUILD)/mdevctl.o $(BUILD)/list-main.o $(BUILD)/libmdev.a
+$(BUILD)/mdevctl: $(BUILD)/mdevctl.o $(BUILD)/mdev-list.o $(BUILD)/libmdev.a
 	$(call say,LINK)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
-
-$(BUILD)/list-main.o: src/mdev-list.c | $(BUILD)/lib
-	$(call say,CC)$(CC) $(ALL_CFLAGS) -Dmain=list_main -Wno-missing-prototypes -MMD -MP -c -o $@ $<
 
 $(BUILD)/lsmdev: | $(BUILD)/lib
 	@ln -sf mdev-list $@

@@ -37,7 +37,7 @@ static int run(const struct cli *cli, struct env *env, struct error *err)
 	return r;
 }
 
-static const struct cli_spec spec = {
+const struct cli_spec program = {
 	.command = "apply",
 	.summary = "Make the mediated devices of this host match a description.",
 	.usage = { "[OPTIONS] FILE" },
@@ -45,8 +45,3 @@ static const struct cli_spec spec = {
 	.uses = uses,
 	.run = run,
 };
-
-int main(int argc, char *argv[])
-{
-	return cli_main(&spec, argc, argv);
-}

@@ -12,7 +12,7 @@ static int run(const struct cli *cli, struct env *env, struct error *err)
 	return op_autostart(env, cli->operand, err);
 }
 
-static const struct cli_spec spec = {
+const struct cli_spec program = {
 	.command = "autostart",
 	.summary = "Start all mediated devices of a parent that are defined as auto.",
 	.usage = { "PARENT" },
@@ -20,8 +20,3 @@ static const struct cli_spec spec = {
 	.uses = uses,
 	.run = run,
 };
-
-int main(int argc, char *argv[])
-{
-	return cli_main(&spec, argc, argv);
-}

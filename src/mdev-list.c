@@ -18,7 +18,7 @@ static int run(const struct cli *cli, struct env *env, struct error *err)
 	_cleanup_listing_ struct listing list = { 0 };
 	bool json = cli->given & CLI_DUMPJSON, verbose = cli->given & CLI_VERBOSE,
 	     defined = cli->given & CLI_DEFINED;
-	struct filter filter = { cli_uuid(cli), cli_value(cli, CLI_PARENT) };
+	struct filter filter = { cli_value(cli, CLI_UUID), cli_value(cli, CLI_PARENT) };
 
 	int r = defined ? list_defined(env, &filter, !json, &list, err)
 			: list_active(env, &filter, json || verbose, &list, err);
@@ -31,15 +31,10 @@ static int run(const struct cli *cli, struct env *env, struct error *err)
 	return r;
 }
 
-static const struct cli_spec spec = {
+const struct cli_spec program = {
 	.command = "list",
 	.summary = "List running or defined mediated devices.",
 	.usage = { "[OPTIONS]" },
 	.uses = uses,
 	.run = run,
 };
-
-int main(int argc, char *argv[])
-{
-	return cli_main(&spec, argc, argv);
-}

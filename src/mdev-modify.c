@@ -42,7 +42,7 @@ static int run(const struct cli *cli, struct env *env, struct error *err)
 	return op.uuid ? op_modify(&op, &how, err) : op_modify_all(&op, &how, err);
 }
 
-static const struct cli_spec spec = {
+const struct cli_spec program = {
 	.command = "modify",
 	.summary = "Modify the definition of a mediated device, or a running device.",
 	.usage = { "--uuid=UUID {--auto | --manual | --addattr=ATTRIBUTE | --delattr | "
@@ -53,8 +53,3 @@ static const struct cli_spec spec = {
 	.rules = rules,
 	.run = run,
 };
-
-int main(int argc, char *argv[])
-{
-	return cli_main(&spec, argc, argv);
-}

@@ -19,7 +19,8 @@ static const struct cli_use uses[] = {
 
 static int run(const struct cli *cli, struct env *env, struct error *err)
 {
-	struct status_view view = { .filter = { cli_uuid(cli), cli_value(cli, CLI_PARENT) },
+	struct status_view view = { .filter = { cli_value(cli, CLI_UUID),
+						cli_value(cli, CLI_PARENT) },
 				    .all = cli->given & CLI_ALL,
 				    .headings = !(cli->given & CLI_NOHEADINGS) };
 	_cleanup_snapshot_ struct snapshot state = { 0 };
@@ -34,15 +35,10 @@ static int run(const struct cli *cli, struct env *env, struct error *err)
 	return snapshot_verdict(&state, &view.filter, false, err);
 }
 
-static const struct cli_spec spec = {
+const struct cli_spec program = {
 	.command = "status",
 	.summary = "Show the state of a parent or a mediated device.",
 	.usage = { "[OPTIONS]" },
 	.uses = uses,
 	.run = run,
 };
-
-int main(int argc, char *argv[])
-{
-	return cli_main(&spec, argc, argv);
-}

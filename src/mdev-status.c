@@ -21,7 +21,8 @@ static int run(const struct cli *cli, struct env *env, struct error *err)
 {
 	_cleanup_snapshot_ struct snapshot state = { 0 };
 	bool json = cli->given & CLI_JSON, check = cli->given & CLI_CHECK;
-	struct status_view view = { .filter = { cli_uuid(cli), cli_value(cli, CLI_PARENT) },
+	struct status_view view = { .filter = { cli_value(cli, CLI_UUID),
+						cli_value(cli, CLI_PARENT) },
 				    .all = cli->given & CLI_ALL,
 				    .headings = !(cli->given & CLI_NOHEADINGS),
 				    .wrong = check };
@@ -46,15 +47,10 @@ static int run(const struct cli *cli, struct env *env, struct error *err)
 	return snapshot_verdict(&state, &view.filter, check, err);
 }
 
-static const struct cli_spec spec = {
+const struct cli_spec program = {
 	.command = "status",
 	.summary = "Show the state of parents and mediated devices.",
 	.usage = { "[OPTIONS]" },
 	.uses = uses,
 	.run = run,
 };
-
-int main(int argc, char *argv[])
-{
-	return cli_main(&spec, argc, argv);
-}

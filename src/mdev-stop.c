@@ -27,7 +27,7 @@ static int run(const struct cli *cli, struct env *env, struct error *err)
 	return request.uuid ? op_stop(&request, err) : op_stop_all(&request, err);
 }
 
-static const struct cli_spec spec = {
+const struct cli_spec program = {
 	.command = "stop",
 	.summary = "Stop a running mediated device, or all of them.",
 	.usage = { "--uuid=UUID [OPTIONS]", "--all [--parent=PARENT] [OPTIONS]" },
@@ -35,8 +35,3 @@ static const struct cli_spec spec = {
 	.rules = rules,
 	.run = run,
 };
-
-int main(int argc, char *argv[])
-{
-	return cli_main(&spec, argc, argv);
-}

@@ -29,15 +29,10 @@ static int run(const struct cli *cli, struct env *env, struct error *err)
 	return 0;
 }
 
-static const struct cli_spec spec = {
+const struct cli_spec program = {
 	.command = "types",
 	.summary = "List the types of mediated devices that parents support.",
 	.usage = { "[OPTIONS]" },
 	.uses = uses,
 	.run = run,
 };
-
-int main(int argc, char *argv[])
-{
-	return cli_main(&spec, argc, argv);
-}

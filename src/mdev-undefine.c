@@ -22,7 +22,7 @@ static int run(const struct cli *cli, struct env *env, struct error *err)
 	return op_undefine(&op, err);
 }
 
-static const struct cli_spec spec = {
+const struct cli_spec program = {
 	.command = "undefine",
 	.summary = "Remove definitions of mediated devices without stopping them.",
 	.usage = { "--uuid=UUID [OPTIONS]", "--all [--parent=PARENT] [OPTIONS]" },
@@ -30,8 +30,3 @@ static const struct cli_spec spec = {
 	.rules = rules,
 	.run = run,
 };
-
-int main(int argc, char *argv[])
-{
-	return cli_main(&spec, argc, argv);
-}

@@ -74,9 +74,6 @@ static int unknown(const char *name)
 	return STATUS_USAGE;
 }
 
-/* main() of mdev-list.c, renamed in the Makefile. */
-int list_main(int argc, char *argv[]);
-
 /* Sets argv[0] of the command to "mdevctl-define", which is used in --help and --version. */
 static int run(const struct command *command, int argc, char *argv[])
 {
@@ -85,7 +82,7 @@ static int run(const struct command *command, int argc, char *argv[])
 	snprintf(name, sizeof(name), "mdevctl-%s", command->name);
 	argv[0] = name;
 	if (strcmp(command->name, "list") == 0)
-		return list_main(argc, argv);
+		return cli_main(&program, argc, argv);
 	ssize_t n = readlink("/proc/self/exe", path, PATH_MAX - 1);
 	path[n < 0 ? 0 : n] = '\0';
 	char *slash = strrchr(path, '/');
@@ -127,7 +124,7 @@ int main(int argc, char *argv[])
 	const char *name = argc > 1 ? argv[1] : NULL;
 
 	if (argc > 0 && is_lsmdev(argv[0]))
-		return list_main(argc, argv);
+		return cli_main(&program, argc, argv);
 	if (!name) {
 		print_help(stderr);
 		return STATUS_USAGE;

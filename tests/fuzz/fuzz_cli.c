@@ -110,14 +110,14 @@ static void *parse(void *argument)
 
 	cli_parse(spec, line->argc, line->argv, &cli);
 	assert(!complained && !(cli.given & (CLI_HELP | CLI_VERSION)));
-	const char *parent = cli_value(&cli, CLI_PARENT), *type = cli_value(&cli, CLI_TYPE),
-		   *attr = cli_value(&cli, CLI_ADDATTR);
-	assert(!cli_uuid(&cli) || uuid_is_canonical(cli_uuid(&cli)));
+	const char *uuid = cli_value(&cli, CLI_UUID), *parent = cli_value(&cli, CLI_PARENT),
+		   *type = cli_value(&cli, CLI_TYPE), *attr = cli_value(&cli, CLI_ADDATTR);
+	assert(!uuid || uuid_is_canonical(uuid));
 	assert(!parent || name_valid(parent));
 	assert(!type || name_valid(type));
 	assert(!attr || (attr_name_valid(attr) && cli_value(&cli, CLI_VALUE)));
 	assert(!spec->operand || name_valid(cli.operand));
-	assert(!spec->rules || cli_uuid(&cli));
+	assert(!spec->rules || uuid);
 	for (unsigned i = 0; i < CLI_OPTIONS; i++)
 		assert(!(cli.given & 1u << i) || is_used(spec, 1u << i));
 	return NULL;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -278,12 +279,10 @@ __attribute__((noreturn)) static void bad_value(const struct parser *p, unsigned
 /* libvirt's name of a device, mdev_UUID_PARENT with "_" for all punctuation, may be at hand. */
 __attribute__((noreturn)) static void bad_uuid(const struct parser *p, const char *text)
 {
-	char uuid[UUID_SIZE];
+	char uuid[UUID_SIZE] = "";
 
-	if (strncmp(text, "mdev_", 5) != 0 || strlen(text) < 5 + sizeof(uuid) - 1)
-		bad_value(p, CLI_UUID, text, "not a UUID");
-	memcpy(uuid, text + 5, sizeof(uuid) - 1);
-	uuid[sizeof(uuid) - 1] = '\0';
+	if (strncmp(text, "mdev_", 5) == 0 && strlen(text) >= 5 + UUID_SIZE - 1)
+		memcpy(uuid, text + 5, UUID_SIZE - 1);
 	for (char *c = uuid; *c; c++)
 		if (*c == '_')
 			*c = '-';
@@ -302,6 +301,7 @@ static void check_uuid(const struct parser *p, const char *text)
 
 	if (!uuid_read(uuid, cli->uuid))
 		bad_uuid(p, text);
+	cli->values[number(CLI_UUID)] = cli->uuid;
 	if (!colon)
 		return;
 	if (!parent_name_valid(colon + 1))
@@ -369,15 +369,10 @@ const char *cli_value(const struct cli *cli, unsigned option)
 	return cli->values[number(option)];
 }
 
-const char *cli_uuid(const struct cli *cli)
-{
-	return cli->given & CLI_UUID ? cli->uuid : NULL;
-}
-
 struct op cli_op(const struct cli *cli, const struct env *env)
 {
 	return (struct op){ .env = env,
-			    .uuid = cli_uuid(cli),
+			    .uuid = cli_value(cli, CLI_UUID),
 			    .parent = cli_value(cli, CLI_PARENT),
 			    .type = cli_value(cli, CLI_TYPE),
 			    .jsonfile = cli_value(cli, CLI_JSONFILE),
@@ -389,7 +384,7 @@ struct op cli_op(const struct cli *cli, const struct env *env)
 struct start_request cli_start(const struct cli *cli, const struct env *env)
 {
 	return (struct start_request){ .env = env,
-				       .uuid = cli_uuid(cli),
+				       .uuid = cli_value(cli, CLI_UUID),
 				       .parent = cli_value(cli, CLI_PARENT),
 				       .type = cli_value(cli, CLI_TYPE),
 				       .jsonfile = cli_value(cli, CLI_JSONFILE),
@@ -402,7 +397,7 @@ struct start_request cli_start(const struct cli *cli, const struct env *env)
 struct stop_request cli_stop(const struct cli *cli, const struct env *env)
 {
 	return (struct stop_request){ .env = env,
-				      .uuid = cli_uuid(cli),
+				      .uuid = cli_value(cli, CLI_UUID),
 				      .parent = cli_value(cli, CLI_PARENT),
 				      .force = cli->given & CLI_FORCE,
 				      .ensure = cli->given & CLI_ENSURE,
@@ -427,9 +422,13 @@ int cli_main(const struct cli_spec *spec, int argc, char *argv[])
 	_cleanup_error_ struct error err = { 0 };
 	_cleanup_env_ struct env env = { .root = -1 };
 	struct cli cli;
+	sigset_t old;
 
 	cli_parse(spec, argc, argv, &cli);
-	if (env_open(&env, &err) < 0 || spec->run(&cli, &env, &err) < 0) {
+	sigprocmask(SIG_BLOCK, NULL, &old);
+	int r = env_open(&env, &err) < 0 ? -1 : spec->run(&cli, &env, &err);
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	if (r < 0) {
 		out_flush();  /* the error follows the output, on a terminal */
 		if (err.text) /* otherwise, the output is sufficient */
 			log_error("%s", err.text);

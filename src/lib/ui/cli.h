@@ -72,32 +72,33 @@ struct cli_spec {
 	const struct cli_use *uses;
 	const struct cli_rule *rules; /* NULL = none */
 	/* Runs the program, after the command line has been checked and env has been opened.
-	 * Returns 0 or -1. */
+	 * Returns 0 or -1. Signals that it leaves blocked are unblocked again. */
 	int (*run)(const struct cli *cli, struct env *env, struct error *err);
 };
 
 struct cli {
 	unsigned given;			 /* bits of the options on the command line */
-	const char *values[CLI_OPTIONS]; /* borrowed from argv */
+	const char *values[CLI_OPTIONS]; /* borrowed from argv; --uuid: from uuid */
 	const char *operand;		 /* borrowed */
 	char *const *argv;		 /* borrowed: the whole command line */
-	char uuid[UUID_SIZE];		 /* of --uuid, canonical; use cli_uuid() */
+	char uuid[UUID_SIZE];		 /* of --uuid, canonical */
 	unsigned index;
 	unsigned wait; /* seconds */
 };
 
-/* The main function of every program: parses the command line, opens env, runs the program, and
- * prints errors. Returns the exit status. */
+/* Each program defines this, and main() of ui/main.c runs it. */
+extern const struct cli_spec program;
+
+/* Parses the command line, opens env, runs the program, and prints errors. Returns the exit status.
+ */
 int cli_main(const struct cli_spec *spec, int argc, char *argv[]);
 
 /* Parses and checks the command line. Exits for --help and --version (0) and for incorrect usage
  * (2). */
 void cli_parse(const struct cli_spec *spec, int argc, char *argv[], struct cli *ret);
 
-/* Returns the value of an option; NULL if it was not given. */
+/* Returns the value of an option; NULL if it was not given. That of --uuid is canonical. */
 const char *cli_value(const struct cli *cli, unsigned option);
-/* Returns the canonical UUID; NULL if it was not given. */
-const char *cli_uuid(const struct cli *cli);
 
 /* Converts the command line for operations; the result borrows from cli and env. */
 struct op cli_op(const struct cli *cli, const struct env *env);
