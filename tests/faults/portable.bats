@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # not with sanitizers
-# Old kernels and small systems: without openat2() (Linux 5.6), pidfd_open() (5.3) and statx() (4.11), or
+# Old kernels and small systems: without openat2() (Linux 5.6), close_range() (5.11) and statx() (4.11), or
 # with a system call filter that does not know them; and without libsystemd.
 # shellcheck disable=SC2016,SC2154 # bodies are for the scripts to expand; run sets stderr
 bats_require_minimum_version 1.5.0
@@ -16,7 +16,7 @@ setup() {
 
 # old ERRNO COMMAND...: the newer system calls fail with this error.
 old() {
-	local errno=$1 calls=openat2,pidfd_open,statx
+	local errno=$1 calls=openat2,close_range,statx
 	shift
 	strace -qqq -E LD_PRELOAD="$PRELOAD" -o "$BATS_TEST_TMPDIR/strace" -e trace=$calls \
 		-e inject=$calls:error="$errno" "$@"
@@ -73,7 +73,7 @@ tried() {
 	for errno in ENOSYS EPERM; do
 		script "$CALLOUTS" a
 		run -0 old $errno "$BUILD/mdevctl" start -u "$U1" -p mtty -t mtty-1
-		tried pidfd_open
+		tried close_range
 		called "a get capabilities
 a pre start
 a post start success"
@@ -90,7 +90,7 @@ a post start success"
 	script "$CALLOUTS" a '[[ $event != pre ]] || { echo >>"$ROOT/late"; exec sleep 1000; }'
 	FAKEKERNEL_LATE=$ROOT/late fails 9 "Error: Timed out after 60 s waiting for callout script \"$CALLOUTS/a\"" \
 		old ENOSYS "$BUILD/mdevctl" start -u "$U1" -p mtty -t mtty-1
-	tried pidfd_open
+	tried close_range
 	[[ ! -e $DEVICES/$U1 ]]
 }
 

@@ -8,7 +8,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -22,10 +21,7 @@
 #include "base/spawn.h"
 #include "base/text.h"
 
-/* The same on all architectures; older C libraries do not define them. */
-#ifndef SYS_pidfd_open
-#define SYS_pidfd_open 434
-#endif
+/* The same on all architectures; older C libraries do not define it. */
 #ifndef SYS_close_range
 #define SYS_close_range 436
 #endif
@@ -33,8 +29,6 @@
 
 /* Time after SIGTERM until a program is killed, and after SIGKILL until we stop waiting for it. */
 #define GRACE_SECONDS 3
-/* Interval at which we check whether a program has ended if the kernel cannot tell us. */
-#define ASK_EVERY_MS 20
 
 struct text {
 	char *v; /* owned, with room for a NUL */
@@ -45,10 +39,9 @@ struct text {
 /* A running program: our ends of its pipes, and the data read from them. */
 struct process {
 	pid_t pid;
-	int ended;   /* owned: a pidfd, readable when the program has ended; -1 = there is none */
-	int signals; /* owned: a signalfd, readable while a signal in `wanted` is pending; never
-			read */
-	sigset_t wanted;
+	int signals;	   /* owned: a signalfd, readable while SIGCHLD or a signal in `wanted` is
+			      pending; never read */
+	sigset_t wanted;   /* signals to be forwarded */
 	int pipes[3][2];   /* owned: those of stdin, stdout and stderr; -1 = closed */
 	const char *input; /* borrowed: the rest that is to be written */
 	struct text out, err;
@@ -61,7 +54,6 @@ enum { READ, WRITE };
 
 static void close_process(struct process *process)
 {
-	mem_close(&process->ended);
 	mem_close(&process->signals);
 	for (int i = 0; i < 3; i++) {
 		mem_close(&process->pipes[i][READ]);
@@ -85,6 +77,16 @@ static int open_pipes(struct process *process)
 	return 0;
 }
 
+/* Opens the signalfd, or changes its signals. */
+static int watch_signals(struct process *process)
+{
+	sigset_t all = process->wanted;
+
+	sigaddset(&all, SIGCHLD);
+	process->signals = signalfd(process->signals, &all, SFD_CLOEXEC | SFD_NONBLOCK);
+	return process->signals < 0 ? -errno : 0;
+}
+
 /* Excludes signals that were already pending before the program was run; they are not forwarded to
  * it. */
 static int open_signals(struct process *process, bool interruptible)
@@ -96,8 +98,7 @@ static int open_signals(struct process *process, bool interruptible)
 	for (int sig = 1; sig < NSIG; sig++)
 		if (!interruptible || sigismember(&pending, sig) == 1)
 			sigdelset(&process->wanted, sig);
-	process->signals = signalfd(-1, &process->wanted, SFD_CLOEXEC | SFD_NONBLOCK);
-	return process->signals < 0 ? -errno : 0;
+	return watch_signals(process);
 }
 
 /* Closes fds inherited from our caller: a background script would keep them open. glibc has a file
@@ -117,56 +118,35 @@ static int close_on_exec(void)
 	return r;
 }
 
-/* The order matters: the end for stdin may be fd 1 or 2 if we were started with them closed. */
-static int set_files(posix_spawn_file_actions_t *files, const struct process *process)
-{
-	int r = 0;
-
-	for (int i = 0; i < 3 && r == 0; i++)
-		r = posix_spawn_file_actions_adddup2(
-			files, process->pipes[i][i == STDIN_FILENO ? READ : WRITE], i);
-	return r;
-}
-
-/* The program gets its own process group, so that the time limit also terminates its children. */
-static int set_attributes(posix_spawnattr_t *attributes)
-{
-	sigset_t none, all;
-
-	sigemptyset(&none);
-	sigfillset(&all);
-	int r = posix_spawnattr_setsigmask(attributes, &none);
-	if (r == 0)
-		r = posix_spawnattr_setsigdefault(attributes, &all);
-	if (r == 0)
-		r = posix_spawnattr_setpgroup(attributes, 0);
-	if (r == 0)
-		r = posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK |
-								 POSIX_SPAWN_SETSIGDEF |
-								 POSIX_SPAWN_SETPGROUP);
-	return r;
-}
-
-/* Returns 0 or a positive errno, like posix_spawn(), including errors of exec. */
+/* The program gets its own process group, so that the time limit also terminates its children.
+ * Returns 0 or a positive errno, like posix_spawn(), including errors of exec. */
 static int start(struct process *process, const char *const argv[])
 {
 	posix_spawn_file_actions_t files;
 	posix_spawnattr_t attributes;
+	sigset_t none, all;
+	int r = 0;
 
-	int r = posix_spawn_file_actions_init(&files);
-	if (r != 0)
-		return r;
-	r = posix_spawnattr_init(&attributes);
-	if (r == 0) {
-		r = set_files(&files, process);
-		if (r == 0)
-			r = set_attributes(&attributes);
-		if (r == 0)
-			r = posix_spawn(&process->pid, argv[0], &files, &attributes,
-					(char *const *)argv, environ);
-		posix_spawnattr_destroy(&attributes);
-	}
+	sigemptyset(&none);
+	sigfillset(&all);
+	/* These only store what they are given. */
+	(void)posix_spawnattr_init(&attributes);
+	(void)posix_spawnattr_setsigmask(&attributes, &none);
+	(void)posix_spawnattr_setsigdefault(&attributes, &all);
+	(void)posix_spawnattr_setpgroup(&attributes, 0);
+	(void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
+							    POSIX_SPAWN_SETPGROUP);
+	(void)posix_spawn_file_actions_init(&files);
+	/* The order matters: the end for stdin may be fd 1 or 2 if we were started with them
+	 * closed. */
+	for (int i = 0; i < 3 && r == 0; i++)
+		r = posix_spawn_file_actions_adddup2(
+			&files, process->pipes[i][i == STDIN_FILENO ? READ : WRITE], i);
+	if (r == 0)
+		r = posix_spawn(&process->pid, argv[0], &files, &attributes, (char *const *)argv,
+				environ);
 	posix_spawn_file_actions_destroy(&files);
+	posix_spawnattr_destroy(&attributes);
 	return r;
 }
 
@@ -185,18 +165,18 @@ static void write_input(struct process *process)
 }
 
 /* Reads once. Data beyond the limit is discarded, so that the program does not block, and so is
- * data for which there is no memory: the program must not run unsupervised. Returns the number of
- * bytes read. */
-static size_t read_output(int *fd, struct text *text)
+ * data for which there is no memory: the program must not run unsupervised. Returns whether there
+ * was any. */
+static bool read_output(int *fd, struct text *text)
 {
 	char buf[16384];
 
 	ssize_t n = read(*fd, buf, sizeof(buf));
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return 0;
+		return false;
 	if (n <= 0) {
 		mem_close(fd);
-		return 0;
+		return false;
 	}
 	size_t room = FILE_LIMIT - text->n;
 	size_t kept = (size_t)n < room ? (size_t)n : room;
@@ -208,38 +188,33 @@ static size_t read_output(int *fd, struct text *text)
 	}
 	if (!v || kept < (size_t)n)
 		text->cut = true;
-	return (size_t)n;
+	return true;
 }
 
-/* Reads what is currently in the pipe, but no more: a background process may keep writing. */
+/* Reads what is left in the pipe, up to the limit: a background process may keep writing. */
 static void read_rest(int *fd, struct text *text)
 {
-	int left = 0;
-
-	if (*fd < 0 || ioctl(*fd, FIONREAD, &left) < 0)
-		return;
-	while (left > 0) {
-		size_t n = read_output(fd, text);
-		if (n == 0)
-			return;
-		left -= (int)n;
-	}
+	while (*fd >= 0 && !text->cut && read_output(fd, text))
+		;
 }
 
 /* Forwards each signal once. Signals are not read: they must remain pending for the caller, which
- * blocked them. */
+ * blocked them. SIGCHLD, which may be about another process, is: see has_ended(). */
 static void forward_signals(struct process *process)
 {
-	sigset_t pending;
+	static const struct timespec at_once = { 0 };
+	sigset_t pending, child;
 
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD);
+	(void)sigtimedwait(&child, NULL, &at_once); /* fails if it is not pending */
 	sigpending(&pending);
 	for (int sig = 1; sig < NSIG; sig++)
 		if (sigismember(&process->wanted, sig) == 1 && sigismember(&pending, sig) == 1) {
-			(void)kill(-process->pid, sig); /* if it is gone, the pidfd shows it next */
+			(void)kill(-process->pid, sig); /* if it is gone, we see that next */
 			sigdelset(&process->wanted, sig);
 		}
-	if (signalfd(process->signals, &process->wanted, 0) < 0)
-		mem_close(&process->signals);
+	(void)watch_signals(process); /* cannot fail for one that is open */
 }
 
 /* Handles an expired deadline. Returns whether to keep waiting: a process that hangs in the kernel
@@ -270,22 +245,18 @@ static bool has_ended(const struct process *process)
 	       info.si_pid == process->pid;
 }
 
-/* Like poll(), and returns whether it succeeded. Otherwise, for lack of memory, all of these are to
- * be tried after a while: none of them blocks. */
-static bool wait_for_any(struct pollfd *fds, nfds_t n, int timeout)
+/* Like poll(). If that fails for lack of memory, all of these are to be tried after a while: none
+ * of them blocks. */
+static void wait_for_any(struct pollfd *fds, nfds_t n, int timeout)
 {
-	static const struct timespec pause = { .tv_nsec = ASK_EVERY_MS * 1000 * 1000 };
+	static const struct timespec pause = { .tv_nsec = 20 * 1000 * 1000 };
 
 	if (poll(fds, n, timeout) >= 0)
-		return true;
+		return;
 	if (errno != EINTR)
 		(void)nanosleep(&pause, NULL);
-	for (nfds_t i = 0; i < n; i++) {
-		fds[i].revents = fds[i].events;
-		if (fds[i].fd < 0)
-			fds[i].revents = 0;
-	}
-	return false;
+	for (nfds_t i = 0; i < n; i++)
+		fds[i].revents = fds[i].fd < 0 ? 0 : fds[i].events;
 }
 
 /* Serves the pipes until the program itself has ended, even if other processes keep them open. */
@@ -297,30 +268,28 @@ static void serve(struct process *process)
 
 	for (;;) {
 		struct pollfd fds[] = {
-			{ .fd = process->ended, .events = POLLIN },
 			{ .fd = process->signals, .events = POLLIN },
 			{ .fd = *in, .events = POLLOUT },
 			{ .fd = *out, .events = POLLIN },
 			{ .fd = *err, .events = POLLIN },
 		};
-		int left =
-			clock_left(process->deadline, process->ended < 0 ? ASK_EVERY_MS : INT_MAX);
+		int left = clock_left(process->deadline, INT_MAX);
 
 		if (left == 0) {
 			if (!terminate(process))
 				return;
 			continue;
 		}
-		bool known = wait_for_any(fds, sizeof(fds) / sizeof(fds[0]), left);
-		if (fds[2].revents)
-			write_input(process);
-		if (fds[3].revents)
-			(void)read_output(out, &process->out);
-		if (fds[4].revents)
-			(void)read_output(err, &process->err);
-		if (fds[1].revents)
+		wait_for_any(fds, sizeof(fds) / sizeof(fds[0]), left);
+		if (fds[0].revents)
 			forward_signals(process);
-		if (known && process->ended >= 0 ? fds[0].revents : has_ended(process))
+		if (fds[1].revents)
+			write_input(process);
+		if (fds[2].revents)
+			(void)read_output(out, &process->out);
+		if (fds[3].revents)
+			(void)read_output(err, &process->err);
+		if (has_ended(process))
 			return;
 	}
 }
@@ -354,15 +323,6 @@ static int run(struct process *process, const char *const argv[], unsigned limit
 		return r == ENOENT || r == ENOEXEC ? r : -r;
 	mem_close(&process->pipes[STDOUT_FILENO][WRITE]);
 	mem_close(&process->pipes[STDERR_FILENO][WRITE]);
-	process->ended = (int)syscall(SYS_pidfd_open, process->pid, 0);
-	/* Before Linux 5.3 there is none, and older system call filters reject it. Otherwise we are
-	 * out of fds or memory, and the program must not run unsupervised. */
-	if (process->ended < 0 && errno != ENOSYS && errno != EPERM) {
-		r = -errno;
-		process->stage = 1;
-		(void)reap(process);
-		return r;
-	}
 	serve(process);
 	read_rest(&process->pipes[STDOUT_FILENO][READ], &process->out);
 	read_rest(&process->pipes[STDERR_FILENO][READ], &process->err);
@@ -374,7 +334,6 @@ int spawn_run(const char *const argv[], const char *input, unsigned limit_second
 {
 	static const struct sigaction standard = { .sa_handler = SIG_DFL };
 	_cleanup_process_ struct process process = {
-		.ended = -1,
 		.signals = -1,
 		.pipes = { { -1, -1 }, { -1, -1 }, { -1, -1 } },
 		.input = input ? input : "",
@@ -382,11 +341,16 @@ int spawn_run(const char *const argv[], const char *input, unsigned limit_second
 		.err.v = mem_zero(1, 1)
 	};
 	struct sigaction inherited = { .sa_handler = SIG_DFL }; /* seccomp may forbid the query */
+	sigset_t child, old;
 
 	/* If our caller ignores SIGCHLD, so do we, and the kernel discards exit statuses. */
 	sigaction(SIGCHLD, &standard, &inherited);
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &child, &old);
 	int r = run(&process, argv, limit_seconds, interruptible);
 	int status = r == 0 ? reap(&process) : 0;
+	sigprocmask(SIG_SETMASK, &old, NULL);
 	sigaction(SIGCHLD, &inherited, NULL);
 	if (r != 0)
 		return r;
