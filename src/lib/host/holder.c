@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -38,24 +37,25 @@
 /* The name in /proc/PID/fd of a device that was opened through its group. */
 #define DEVICE_FD "anon_inode:[vfio-device]"
 
-/* A device node that a process may have open. Its name alone is not sufficient: any user can create
- * a file with the same name in their own mount namespace. */
+/* A device node that a process may have open. It is recognized by what it is, not by its path: any
+ * user can create a file with the same path in their own mount namespace. */
 struct node {
-	char *path; /* owned: including the root, as shown by the kernel */
 	struct stat status;
 	struct holder *holder; /* borrowed */
 };
+
+#define MOST_CALLERS 32
 
 /* A pass over /proc. */
 struct walk {
 	const struct env *env; /* borrowed */
 	int proc;	       /* owned: /proc, or -errno */
 	uint64_t end;	       /* in the time of clock_used() */
-	struct node *nodes;    /* owned; sorted by path */
+	struct node *nodes;    /* owned */
 	size_t n;
 	struct holder *holders; /* borrowed */
 	size_t n_holders;
-	pid_t callers[32]; /* this process and its ancestors; none for reports */
+	unsigned callers[MOST_CALLERS]; /* this process and its ancestors; none for reports */
 	size_t n_callers;
 	bool container; /* a caller has a container, an iommufd or a device open */
 	bool saw_init;	/* process 1 is visible */
@@ -67,8 +67,6 @@ struct walk {
 
 static void close_walk(struct walk *walk)
 {
-	for (size_t i = 0; i < walk->n; i++)
-		free(walk->nodes[i].path);
 	free(walk->nodes);
 	free(walk->unknown);
 	free(walk->unseen);
@@ -86,35 +84,33 @@ static void note_unseen(struct walk *walk, const char *what, int error)
 				   : mem_printf("unable to read %s: %s", what, error_words(error));
 }
 
-/* Adds the node of a device of this class in sysfs. Returns its path without the root (owned by the
- * caller). */
-static char *add_node(struct walk *walk, struct holder *holder, const char *class, const char *dir,
-		      const char *name)
+/* Adds the node of a device of this class in sysfs. found is the result of vfio_group() or
+ * vfio_device(), which have set its name. Returns its path without the root (owned by the caller);
+ * NULL = there is none. */
+static char *add_node(struct walk *walk, struct holder *holder, int found, const char *class,
+		      const char *dir, const char *name)
 {
-	char *path = mem_printf(NODES "%s%s", dir, name);
-	struct node node = { .path = mem_printf("%s%s", walk->env->root_path, path),
-			     .holder = holder };
-	_cleanup_free_ char *sysfs = mem_printf("sys/class/%s/%s", class, name);
-
-	int r = file_status(AT_FDCWD, node.path, &node.status);
-	if (r == 0) {
-		walk->nodes[walk->n++] = node;
-		return path;
-	}
-	if (r != -ENOENT)
-		note_unseen(walk, node.path, -r);
-	/* It may be in another /dev, unless the kernel has just removed it. */
-	if (r != -ENOENT || faccessat(walk->env->root, sysfs, F_OK, 0) == 0)
+	if (found < 0) {
 		holder->in_use = ANSWER_UNKNOWN;
-	free(node.path);
+		note_unseen(walk, "its directory in sysfs", -found);
+	}
+	if (found <= 0)
+		return NULL;
+	char *path = mem_printf(NODES "%s%s", dir, name);
+	_cleanup_free_ char *full = mem_printf("%s%s", walk->env->root_path, path);
+	_cleanup_free_ char *sysfs = mem_printf("sys/class/%s/%s", class, name);
+	struct node *node = &walk->nodes[walk->n];
+
+	node->holder = holder;
+	int r = file_status(AT_FDCWD, full, &node->status);
+	if (r == 0)
+		walk->n++;
+	else if (r != -ENOENT)
+		note_unseen(walk, full, -r);
+	/* It may be in another /dev, unless the kernel has just removed it. */
+	if (r < 0 && (r != -ENOENT || faccessat(walk->env->root, sysfs, F_OK, 0) == 0))
+		holder->in_use = ANSWER_UNKNOWN;
 	return path;
-}
-
-static int by_path(const void *left, const void *right)
-{
-	const struct node *a = left, *b = right;
-
-	return strcmp(a->path, b->path);
 }
 
 static void open_walk(struct walk *ret, const struct env *env, struct holder *holders, size_t n,
@@ -128,52 +124,31 @@ static void open_walk(struct walk *ret, const struct env *env, struct holder *ho
 			      .nodes = mem_grow(NULL, 2 * n + 1, sizeof(struct node)),
 			      .holders = holders,
 			      .n_holders = n };
-	for (size_t i = 0; i < n; i++) {
-		struct holder *holder = &holders[i];
-
+	for (struct holder *holder = holders; holder < holders + n; holder++) {
 		holder->in_use = ANSWER_NO;
-		int group = vfio_group(holder->dirfd, holder->path, name);
-		if (group > 0)
-			holder->group = add_node(ret, holder, "vfio", "", name);
-		int device = vfio_device(holder->dirfd, holder->path, name);
-		if (device > 0)
-			holder->node = add_node(ret, holder, "vfio-dev", "devices/", name);
-		if (group >= 0 && device >= 0)
-			continue;
-		holder->in_use = ANSWER_UNKNOWN;
-		note_unseen(ret, "its directory in sysfs", group < 0 ? -group : -device);
+		int found = vfio_group(holder->dirfd, holder->path, name);
+		holder->group = add_node(ret, holder, found, "vfio", "", name);
+		found = vfio_device(holder->dirfd, holder->path, name);
+		holder->node = add_node(ret, holder, found, "vfio-dev", "devices/", name);
 	}
-	if (ret->n > 1)
-		qsort(ret->nodes, ret->n, sizeof(*ret->nodes), by_path);
 }
 
 /* Returns the process that precedes pid in the chain of ancestors; 0 = none. */
-static pid_t parent_of(int proc, pid_t pid)
+static unsigned parent_of(int proc, unsigned pid)
 {
-	char path[64], stat[PATH_MAX];
+	char path[32], stat[PATH_MAX];
+	unsigned parent = 0;
 
-	snprintf(path, sizeof(path), "%d/stat", (int)pid);
+	snprintf(path, sizeof(path), "%u/stat", pid);
 	if (file_read_attr(proc, path, stat, sizeof(stat)) < 0)
 		return 0;
-	const char *name_end = strrchr(stat, ')'); /* PID (NAME) STATE PARENT ..., with any NAME */
-	return name_end && strlen(name_end) > 4 ? (pid_t)strtol(name_end + 4, NULL, 10) : 0;
+	const char *p = strrchr(stat, ')'); /* PID (NAME) STATE PARENT ..., with any NAME */
+	if (p && strlen(p) > 4 && (p += 4))
+		(void)text_take_number(&p, INT_MAX, &parent);
+	return parent;
 }
 
-/* PIDs are those in /proc, which may belong to another PID namespace than this process. */
-static void find_callers(struct walk *walk)
-{
-	char self[16];
-	ssize_t n = readlinkat(walk->proc, "self", self, sizeof(self) - 1);
-
-	self[n < 0 ? 0 : n] = '\0';
-	for (pid_t pid = (pid_t)strtol(self, NULL, 10); pid > 0; pid = parent_of(walk->proc, pid)) {
-		if (walk->n_callers == sizeof(walk->callers) / sizeof(walk->callers[0]))
-			break;
-		walk->callers[walk->n_callers++] = pid;
-	}
-}
-
-static bool is_caller(const struct walk *walk, pid_t pid)
+static bool is_caller(const struct walk *walk, unsigned pid)
 {
 	for (size_t i = 0; i < walk->n_callers; i++)
 		if (walk->callers[i] == pid)
@@ -193,9 +168,9 @@ static char *read_name(int dir)
 	return mem_text(comm);
 }
 
-static char *name_process(const char *name, int pid)
+static char *name_process(const char *name, unsigned pid)
 {
-	return name ? mem_printf("%s (PID %d)", name, pid) : mem_printf("process %d", pid);
+	return name ? mem_printf("%s (PID %u)", name, pid) : mem_printf("process %u", pid);
 }
 
 /* Copies an option of QEMU, in which commas are doubled. Returns the text that follows it, or NULL
@@ -229,20 +204,16 @@ static char *parse_guest(const char *text)
 	return NULL;
 }
 
-static bool is_qemu(const char *program)
-{
-	const char *name = text_base_name(program);
-
-	return strncmp(name, "qemu", 4) == 0 || strcmp(name, "kvm") == 0;
-}
-
 /* Returns the name of the guest that a process runs; the arguments are NUL-terminated. */
 static char *read_guest(int dir)
 {
 	_cleanup_free_ char *text = NULL;
 	size_t len;
 
-	if (file_read(dir, "../cmdline", &text, &len) < 0 || len == 0 || !is_qemu(text))
+	if (file_read(dir, "../cmdline", &text, &len) < 0 || len == 0)
+		return NULL;
+	const char *program = text_base_name(text);
+	if (strncmp(program, "qemu", 4) != 0 && strcmp(program, "kvm") != 0)
 		return NULL;
 	for (const char *p = text; p + strlen(p) + 1 < text + len; p += strlen(p) + 1)
 		if (strcmp(p, "-name") == 0 || strcmp(p, "--name") == 0)
@@ -250,184 +221,158 @@ static char *read_guest(int dir)
 	return NULL;
 }
 
-/* An open file of a process. */
-struct open_file {
-	pid_t pid;
-	int dir;	/* borrowed: its /proc/PID/fd */
-	const char *fd; /* borrowed: name in it */
+/* A process, and what it has open. */
+struct process {
+	unsigned pid;
+	int dir;	     /* owned: its /proc/PID/fd, or -errno */
+	const char *fd;	     /* borrowed: a name in it, that of the file that is checked */
+	struct holder *own;  /* has a group that it has open */
+	bool device, others; /* it has devices, unknown which ones, or other groups open */
 };
 
 /* One user is enough. A process that only has the group open is replaced by one that has the device
  * open. */
-static void note_user(struct holder *holder, const struct open_file *file, bool group)
+static void note_user(struct holder *holder, const struct process *process, bool group)
 {
-	if (holder->pid && (holder->group_fd < 0 || group))
+	unsigned fd;
+
+	if ((holder->pid && (holder->group_fd < 0 || group)) ||
+	    !text_number(process->fd, INT_MAX, &fd))
 		return;
 	free(holder->command);
 	free(holder->guest);
 	holder->in_use = ANSWER_YES;
-	holder->pid = file->pid;
-	holder->group_fd = group ? (int)strtol(file->fd, NULL, 10) : -1;
-	holder->command = read_name(file->dir);
-	holder->guest = read_guest(file->dir);
+	holder->pid = process->pid;
+	holder->group_fd = group ? (int)fd : -1;
+	holder->command = read_name(process->dir);
+	holder->guest = read_guest(process->dir);
 }
 
-static int read_fdinfo(const struct open_file *file, char *buf, size_t size)
+static int read_fdinfo(const struct process *process, char *buf, size_t size)
 {
 	char path[64];
 
-	snprintf(path, sizeof(path), "../fdinfo/%.20s", file->fd);
-	return file_read_attr(file->dir, path, buf, size);
+	snprintf(path, sizeof(path), "../fdinfo/%.20s", process->fd);
+	return file_read_attr(process->dir, path, buf, size);
 }
 
 /* Whether the file was opened with O_PATH, which any user can do, and does not use it. */
-static bool is_name(const struct open_file *file)
+static bool is_name(const struct process *process)
 {
 	char text[512];
 
-	if (read_fdinfo(file, text, sizeof(text)) < 0)
+	if (read_fdinfo(process, text, sizeof(text)) < 0)
 		return false;
 	const char *flags = strstr(text, "flags:");
 	return flags && strtoul(flags + strlen("flags:"), NULL, 8) & O_PATH;
 }
 
-/* Several devices may share a group: its nodes are adjacent. Returns the user of one of them; NULL
- * = it is none of these nodes. */
-static struct holder *match_node(struct walk *walk, const struct open_file *file, char *target,
-				 bool group)
+/* Several devices may share a group. Returns the user of one of them; NULL = it is none of these
+ * nodes. */
+static struct holder *match_node(struct walk *walk, const struct process *process, bool group)
 {
-	struct node key = { .path = target };
 	struct holder *holder = NULL;
 	struct stat status;
 
-	const struct node *node = bsearch(&key, walk->nodes, walk->n, sizeof(key), by_path);
-	int r = node ? file_status(file->dir, file->fd, &status) : -ENOENT;
+	int r = file_status(process->dir, process->fd, &status);
 	if (r < 0 && r != -ENOENT && r != -EACCES) /* a file in FUSE may be closed to root */
 		note_unseen(walk, "the status of an open device node", 0);
-	if (r < 0 || !file_is_same(&status, &node->status) || is_name(file))
-		return NULL;
-	while (node > walk->nodes && by_path(node - 1, node) == 0)
-		node--;
-	for (; node < walk->nodes + walk->n && strcmp(node->path, target) == 0; node++) {
-		holder = node->holder;
-		note_user(holder, file, group);
+	for (size_t i = 0; r == 0 && i < walk->n; i++) {
+		if (!file_is_same(&status, &walk->nodes[i].status))
+			continue;
+		if (!holder && is_name(process))
+			break;
+		holder = walk->nodes[i].holder;
+		note_user(holder, process, group);
 	}
 	return holder;
 }
 
 /* Handles an open device: since Linux 6.17, fdinfo shows which one it is. Returns whether it does.
  */
-static bool match_device(const struct walk *walk, const struct open_file *file)
+static bool match_device(const struct walk *walk, const struct process *process)
 {
 	static const char key[] = "vfio-device-syspath:";
 	char text[PATH_MAX];
 
-	char *path = read_fdinfo(file, text, sizeof(text)) < 0 ? NULL : strstr(text, key);
+	char *path = read_fdinfo(process, text, sizeof(text)) < 0 ? NULL : strstr(text, key);
 	if (!path)
 		return false;
 	path[strcspn(path, "\n")] = '\0';
 	for (size_t i = 0; i < walk->n_holders; i++)
 		if (strcmp(text_base_name(walk->holders[i].path), text_base_name(path)) == 0)
-			note_user(&walk->holders[i], file, false);
+			note_user(&walk->holders[i], process, false);
 	return true;
 }
 
-/* Whether this is what a process has open, or has had open, that uses a group. */
-static bool is_container(const struct walk *walk, const char *target)
+/* Checks an open file of a process. Returns 0 or -errno. */
+static int check_file(struct walk *walk, struct process *process)
 {
 	size_t root = strlen(walk->env->root_path);
+	char target[PATH_MAX];
 
-	if (strcmp(target, DEVICE_FD) == 0 || strcmp(target, "anon_inode:[iommufd]") == 0)
-		return true;
-	return strncmp(target, walk->env->root_path, root) == 0 &&
-	       (strcmp(target + root, NODES "vfio") == 0 ||
-		strcmp(target + root, "/dev/iommu") == 0);
+	int r = file_read_link(process->dir, process->fd, target);
+	if (r < 0) /* it has been closed, or it is in directories that are deeper than any node */
+		return r == -ENOENT || r == -ENAMETOOLONG ? 0 : r;
+	const char *path = strncmp(target, walk->env->root_path, root) == 0 ? target + root : "";
+	bool device = strcmp(target, DEVICE_FD) == 0;
+	/* What uses a group, now or before. */
+	if ((device || strcmp(target, "anon_inode:[iommufd]") == 0 ||
+	     strcmp(path, NODES "vfio") == 0 || strcmp(path, "/dev/iommu") == 0) &&
+	    is_caller(walk, process->pid))
+		walk->container = true;
+	if (device && !match_device(walk, process))
+		process->device = true;
+	if (strncmp(path, NODES, strlen(NODES)) != 0)
+		return 0;
+	bool group = path[strlen(NODES)] >= '0' && path[strlen(NODES)] <= '9';
+	struct holder *holder = match_node(walk, process, group);
+	if (group && holder)
+		process->own = holder;
+	else if (group)
+		process->others = true;
+	return 0;
 }
 
 /* Checks the open files of a process. Returns 0 or -errno. */
-static int check_files(struct walk *walk, DIR *dir, pid_t pid)
+static int check_files(struct walk *walk, struct process *process)
 {
-	struct open_file file = { .pid = pid, .dir = dirfd(dir) };
-	struct holder *own = NULL;	     /* has a group that this process has open */
-	bool device = false, others = false; /* it has devices or other groups open */
-	size_t prefix = strlen(walk->env->root_path) + strlen(NODES);
-	char target[PATH_MAX];
-	const struct dirent *entry;
+	_cleanup_names_ struct file_names fds = { 0 };
 
-	while (errno = 0, (entry = readdir(dir))) {
-		file.fd = entry->d_name;
-		if (*file.fd == '.')
-			continue;
-		ssize_t n = readlinkat(file.dir, file.fd, target, sizeof(target) - 1);
-		/* It has been closed, or it is in directories that are deeper than any node. */
-		if (n < 0 && (errno == ENOENT || errno == ENAMETOOLONG))
-			continue;
-		if (n < 0)
-			break;
-		target[n] = '\0';
-		if (is_caller(walk, pid) && is_container(walk, target))
-			walk->container = true;
-		if (strcmp(target, DEVICE_FD) == 0)
-			device = !match_device(walk, &file) || device;
-		if ((size_t)n <= prefix ||
-		    strncmp(target + prefix - strlen(NODES), NODES, strlen(NODES)) != 0)
-			continue;
-		bool group = target[prefix] >= '0' && target[prefix] <= '9';
-		struct holder *holder = match_node(walk, &file, target, group);
-		if (group && holder)
-			own = holder;
-		else if (group)
-			others = true;
+	int r = file_scan_unsorted(process->dir, NULL, &fds);
+	for (int i = 0; i < fds.n && r == 0; i++) {
+		process->fd = fds.v[i]->d_name;
+		r = check_file(walk, process);
 	}
-	if (errno)
-		return -errno;
+	if (r < 0 || !process->device || process->others)
+		return r;
 	/* Most likely, the devices belong to the groups. */
-	if (device && own && !others)
-		own->group_fd = -1;
-	else if (device && !others && !walk->unknown) {
-		_cleanup_free_ char *command = read_name(file.dir);
-		walk->unknown = name_process(command, pid);
+	if (process->own) {
+		process->own->group_fd = -1;
+	} else if (!walk->unknown) {
+		_cleanup_free_ char *command = read_name(process->dir);
+		walk->unknown = name_process(command, process->pid);
 	}
 	return 0;
 }
 
-/* Whether this is the reason for an error. Access to files of a process that is just ending may be
- * denied. */
-static bool has_ended(const struct walk *walk, const char *pid, int error)
+static void visit(struct walk *walk, unsigned pid)
 {
-	return error == -ENOENT || error == -ESRCH ||
-	       (faccessat(walk->proc, pid, F_OK, 0) < 0 && errno == ENOENT);
-}
+	char path[32];
 
-static void visit(struct walk *walk, const char *pid)
-{
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/%.20s/fd", pid);
-	int fd = openat(walk->proc, path + strlen("/proc/"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	int r = dir ? check_files(walk, dir, (pid_t)strtol(pid, NULL, 10)) : -errno;
-	if (dir)
-		closedir(dir);
-	else if (fd >= 0)
-		close(fd);
-	if (r == 0 && strcmp(pid, "1") == 0)
+	snprintf(path, sizeof(path), "/proc/%u/fd", pid);
+	const char *fds = path + strlen("/proc/");
+	struct process process = { .pid = pid, .dir = file_open_dir(walk->proc, fds) };
+	int r = check_files(walk, &process);
+	mem_close(&process.dir);
+	if (r == 0 && pid == 1)
 		walk->saw_init = true;
-	if (r == 0 || has_ended(walk, pid, r))
+	/* Access to files of a process that is just ending may be denied. */
+	if (r == 0 || r == -ENOENT || r == -ESRCH ||
+	    (faccessat(walk->proc, fds, F_OK, 0) < 0 && errno == ENOENT))
 		return;
 	note_unseen(walk, path, -r);
 	walk->denied = walk->denied || r == -EACCES || r == -EPERM;
-}
-
-/* Whether all processes of the host are visible: in a container, there are others, and /proc may
- * hide those of other users (hidepid). */
-static bool sees_all(const struct walk *walk)
-{
-	static const char first[] = "pid:[4026531836]"; /* PROC_PID_INIT_INO in the kernel */
-	char name[64];
-
-	ssize_t n = readlinkat(walk->proc, "self/ns/pid", name, sizeof(name));
-	return walk->saw_init && n == (ssize_t)strlen(first) && memcmp(name, first, (size_t)n) == 0;
 }
 
 /* Only one process can have a group open, so that one is the user even if it is not known to have
@@ -437,93 +382,92 @@ static bool has_user(const struct walk *walk, const struct holder *holder)
 	return holder->pid && (holder->group_fd < 0 || !is_caller(walk, holder->pid));
 }
 
-/* Whether more processes cannot change the result. */
-static bool is_complete(const struct walk *walk)
+/* Whether a process belongs to an ordinary user, who can have any number of processes, and cannot
+ * use a device: the real UID is in the range of logins (login.defs(5), UID_MIN to UID_MAX), or in
+ * that of user namespaces. The owner of /proc/PID does not say so: it may be root. */
+static bool is_ordinary(const struct walk *walk, unsigned pid)
 {
+	static const char key[] = "\nUid:\t";
+	char path[32], text[4096];
+	unsigned uid;
+
+	snprintf(path, sizeof(path), "%u/status", pid);
+	if (file_read_attr(walk->proc, path, text, sizeof(text)) < 0)
+		return false;
+	const char *p = strstr(text, key);
+	return p && (p += strlen(key)) && text_take_number(&p, UINT_MAX, &uid) &&
+	       ((uid >= 1000 && uid <= 60000) || uid > 65535);
+}
+
+/* Whether more processes cannot change the result, or are not looked at: if the group shows that
+ * no guest uses the device (`unused`), the pass only adds what it can see. A security policy that
+ * denies access to one process does so for most others, and logs each attempt. */
+static bool is_complete(const struct walk *walk, bool unused)
+{
+	if (unused && walk->denied)
+		return true;
 	for (size_t i = 0; i < walk->n_holders; i++)
 		if (!has_user(walk, &walk->holders[i]))
 			return false;
 	return true;
 }
 
-/* Whether a process belongs to an ordinary user, who can have any number of processes, and cannot
- * use a device: the real UID is in the range of logins (login.defs(5), UID_MIN to UID_MAX), or in
- * that of user namespaces. The owner of /proc/PID does not say so: it may be root. */
-static bool is_ordinary(const struct walk *walk, const char *pid)
-{
-	char path[64], text[4096];
-
-	snprintf(path, sizeof(path), "%.20s/status", pid);
-	if (file_read_attr(walk->proc, path, text, sizeof(text)) < 0)
-		return false;
-	const char *line = strstr(text, "\nUid:");
-	unsigned long uid = line ? strtoul(line + strlen("\nUid:"), NULL, 10) : 0;
-	return (uid >= 1000 && uid <= 60000) || uid > 65535;
-}
-
-/* Visits a process unless the pass has to end. With `unused`, the group shows that no guest uses
- * the device, so the pass only adds what it can see: a security policy that denies access to one
- * process does so for most others, and logs each attempt. */
-static bool visit_next(struct walk *walk, const char *pid, bool unused)
-{
-	if (is_complete(walk) || (unused && walk->denied))
-		return false;
-	visit(walk, pid);
-	return true;
-}
-
 /* Visits the processes of ordinary users last, until the time is up: these users cannot prevent it
- * from finding a guest. */
-static void visit_processes(struct walk *walk, bool unused)
-{
-	_cleanup_names_ struct file_names pids = { 0 };
-	int n_ordinary = 0;
-	bool more = true;
-
-	int r = walk->proc < 0 ? walk->proc : file_scan_unsorted(walk->proc, ".", &pids);
-	if (r < 0)
-		note_unseen(walk, "/proc", -r);
-	for (int i = 0; i < pids.n && more; i++) {
-		struct dirent *process = pids.v[i];
-
-		if (*process->d_name < '1' || *process->d_name > '9')
-			continue;
-		if (is_ordinary(walk, process->d_name))
-			pids.v[n_ordinary++] = process;
-		else
-			more = visit_next(walk, process->d_name, unused);
-	}
-	for (int i = 0; i < n_ordinary && more; i++) {
-		more = visit_next(walk, pids.v[i]->d_name, unused);
-		if (more && clock_used() >= walk->end) {
-			note_unseen(walk, "checking the files of all processes takes too long", 0);
-			return;
-		}
-	}
-}
-
+ * from finding a guest. In a container, there are processes that are not visible, and /proc may
+ * hide those of other users (hidepid). */
 static void visit_all(struct walk *walk, bool unused)
 {
-	visit_processes(walk, unused);
+	static const char host[] = "pid:[4026531836]"; /* PROC_PID_INIT_INO in the kernel */
+	_cleanup_names_ struct file_names names = { 0 };
+	_cleanup_free_ unsigned *ordinary = NULL;
+	char namespace[PATH_MAX];
+	size_t n = 0;
+	unsigned pid;
+
+	int r = file_scan_unsorted(walk->proc, NULL, &names);
+	if (r < 0)
+		note_unseen(walk, "/proc", -r);
+	for (int i = 0; i < names.n && !is_complete(walk, unused); i++) {
+		if (!text_number(names.v[i]->d_name, INT_MAX, &pid))
+			continue;
+		if (!is_ordinary(walk, pid)) {
+			visit(walk, pid);
+			continue;
+		}
+		ordinary = mem_room(ordinary, n, sizeof(*ordinary));
+		ordinary[n++] = pid;
+	}
+	for (size_t i = 0; i < n && !is_complete(walk, unused); i++) {
+		visit(walk, ordinary[i]);
+		if (clock_used() < walk->end)
+			continue;
+		note_unseen(walk, "checking the files of all processes takes too long", 0);
+		break;
+	}
 	if (walk->unknown) {
 		_cleanup_free_ char *why = mem_printf(
 			"%s has a device open, and it is unknown which one", walk->unknown);
 		note_unseen(walk, why, 0);
 	}
-	if (!sees_all(walk))
+	if (!walk->saw_init || file_read_link(walk->proc, "self/ns/pid", namespace) < 0 ||
+	    strcmp(namespace, host) != 0)
 		note_unseen(walk, "not all processes are visible (must be root on the host)", 0);
 }
 
 /* Checks this process and its ancestors until one has a group open: libvirt does while it stops a
- * device, and may not look at all of its ancestors. */
+ * device, and may not look at all of its ancestors. PIDs are those in /proc, which may belong to
+ * another PID namespace than this process. */
 static void visit_callers(struct walk *walk)
 {
-	char pid[16];
+	char self[PATH_MAX];
+	unsigned pid;
 
-	find_callers(walk);
-	for (size_t i = 0; i < walk->n_callers && !walk->holders[0].pid; i++) {
-		snprintf(pid, sizeof(pid), "%d", (int)walk->callers[i]);
-		visit(walk, pid);
+	if (file_read_link(walk->proc, "self", self) < 0 || !text_number(self, INT_MAX, &pid))
+		return;
+	for (; pid > 0 && walk->n_callers < MOST_CALLERS; pid = parent_of(walk->proc, pid)) {
+		walk->callers[walk->n_callers++] = pid;
+		if (!walk->holders[0].pid)
+			visit(walk, pid);
 	}
 }
 
@@ -574,7 +518,7 @@ static enum answer is_open(const char *group)
 
 /* Whether the group that a process has open is attached to a container or an iommufd. The device of
  * an unattached group cannot be opened. */
-static enum answer is_attached(pid_t pid, int fd, const char *group)
+static enum answer is_attached(unsigned pid, int fd, const char *group)
 {
 	struct vfio_group_status status = { .argsz = sizeof(status) };
 	struct stat node, same;
@@ -590,46 +534,44 @@ static enum answer is_attached(pid_t pid, int fd, const char *group)
 	return (status.flags & VFIO_GROUP_FLAGS_CONTAINER_SET) ? ANSWER_YES : ANSWER_NO;
 }
 
-/* Whether a group that a caller has open is attached. Without permission to ask, it is not if the
- * callers have nothing open that it could be attached to. */
-static enum answer check_attached(const struct walk *walk, const struct holder *holder,
-				  const char *group)
+/* Whether another process has the group open, or a caller has, and it is attached. Without
+ * permission to ask, it is not if the callers have nothing open that it could be attached to. */
+static enum answer is_used(struct walk *walk, const struct holder *holder, const char *group)
 {
-	enum answer attached = is_attached(holder->pid, holder->group_fd, group);
+	enum answer open = is_open(group);
 
+	if (open == ANSWER_NO)
+		return ANSWER_NO;
+	visit_callers(walk);
+	if (!holder->pid || has_user(walk, holder))
+		return open;
+	enum answer attached = is_attached(holder->pid, holder->group_fd, group);
 	return attached == ANSWER_UNKNOWN && !walk->container ? ANSWER_NO : attached;
 }
 
 static enum answer find(struct walk *walk, struct holder *holder, char **ret_words)
 {
-	enum answer open = ANSWER_UNKNOWN, attached = ANSWER_UNKNOWN;
-
-	if (!holder->group && !holder->node && !walk->unseen)
-		return ANSWER_NO;
+	enum answer used = ANSWER_UNKNOWN;
 	_cleanup_free_ char *group =
 		mem_printf("%s%s", walk->env->root_path, holder->group ? holder->group : "");
+
 	if (holder->group)
-		open = is_open(group);
-	if (open == ANSWER_NO && !holder->node && !walk->unseen)
+		used = is_used(walk, holder, group);
+	if ((!holder->group || used == ANSWER_NO) && !holder->node && !walk->unseen)
 		return ANSWER_NO;
-	if (open != ANSWER_NO)
-		visit_callers(walk);
-	if (holder->pid && !has_user(walk, holder))
-		attached = check_attached(walk, holder, group);
-	if (attached == ANSWER_NO && !holder->node && !walk->unseen)
-		return ANSWER_NO;
-	if (attached != ANSWER_YES)
-		visit_all(walk, open == ANSWER_NO || attached == ANSWER_NO);
-	if (has_user(walk, holder) || attached == ANSWER_YES)
+	bool caller = holder->pid && !has_user(walk, holder); /* has the group open */
+	if (!caller || used != ANSWER_YES)
+		visit_all(walk, used == ANSWER_NO);
+	if (has_user(walk, holder) || (caller && used == ANSWER_YES))
 		*ret_words = holder_words(holder);
-	else if (open == ANSWER_YES && attached != ANSWER_NO && walk->unknown)
+	else if (used != ANSWER_NO && (caller || used == ANSWER_YES) && walk->unknown)
 		*ret_words = mem_printf("is in use by %s", walk->unknown);
-	else if (open == ANSWER_YES && !holder->pid)
+	else if (used == ANSWER_YES)
 		*ret_words = mem_printf("is in use by a process that is not visible (%s is busy)",
 					group);
 	if (*ret_words)
 		return ANSWER_YES;
-	bool unused = open == ANSWER_NO || holder->pid; /* only a caller has the group open */
+	bool unused = used == ANSWER_NO || holder->pid; /* only a caller has the group open */
 	if (walk->failed || (!unused && walk->unseen))
 		*ret_words = mem_printf("may be in use: %s", walk->unseen);
 	else if (!unused && holder->in_use == ANSWER_UNKNOWN)
@@ -638,25 +580,18 @@ static enum answer find(struct walk *walk, struct holder *holder, char **ret_wor
 	return *ret_words ? ANSWER_UNKNOWN : ANSWER_NO;
 }
 
-/* Returns the processor time for a pass that should end at the deadline (0 = none). */
-static uint64_t walk_limit(uint64_t deadline)
-{
-	uint64_t now = clock_now();
-
-	if (deadline == 0)
-		return WALK_LIMIT * SECOND;
-	return deadline > now + WALK_LEAST * SECOND ? deadline - now : WALK_LEAST * SECOND;
-}
-
 enum answer holder_find(const struct env *env, const char *uuid, uint64_t deadline,
 			char **ret_words)
 {
 	_cleanup_free_ char *path = mem_printf(VFIO_MDEV, uuid);
 	_cleanup_walk_ struct walk walk;
 	struct holder holder = { .dirfd = env->root, .path = path };
+	uint64_t now = clock_now(), limit = WALK_LIMIT * SECOND;
 
+	if (deadline != 0)
+		limit = deadline > now + WALK_LEAST * SECOND ? deadline - now : WALK_LEAST * SECOND;
 	*ret_words = NULL;
-	open_walk(&walk, env, &holder, 1, walk_limit(deadline));
+	open_walk(&walk, env, &holder, 1, limit);
 	enum answer answer = find(&walk, &holder, ret_words);
 	holder_free_all(&holder, 1);
 	return answer;

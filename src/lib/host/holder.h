@@ -24,7 +24,7 @@ struct holder {
 	char *group;	    /* owned: "/dev/vfio/7"; NULL = the device has no group */
 	char *node;	    /* owned: "/dev/vfio/devices/vfio7"; NULL = it has no node of its own */
 	enum answer in_use; /* UNKNOWN: no user was found, but there may be one */
-	int pid;	    /* the process that uses it; 0 = unknown */
+	unsigned pid;	    /* the process that uses it; 0 = unknown */
 	int group_fd;	    /* its descriptor of the group; -1 = it has the device itself open */
 	char *command;	    /* owned: name of the process, printable; NULL = unknown */
 	char *guest; /* owned: name of the guest if the process is QEMU, printable; NULL = unknown
