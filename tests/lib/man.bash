@@ -94,6 +94,11 @@ replay_block() {
 	done
 }
 
+# transcribe TEXT: shows it if VERBOSE is set.
+transcribe() {
+	[[ -z ${VERBOSE:-} ]] || echo "# ${1//$'\n'/$'\n# '}" >&3
+}
+
 replay_command() {
 	local command=$1 wanted=$2 shown
 	if [[ $command == cat\ * && ! -e ${command#cat } ]]; then
@@ -109,6 +114,7 @@ replay_command() {
 		return 0
 	fi
 	run -0 bash -c "$command" || { echo "of: $command"; return 1; }
+	transcribe "\$ $command${output:+$'\n'$output}"
 	# shellcheck disable=SC2154 # bats sets output
 	if [[ $wanted =~ ^[0-9a-f-]{36}$ && $output =~ ^[0-9a-f-]{36}$ ]]; then
 		uuids[$wanted]=$output

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# The tasks of mdev-howto(7) do what they show
+# The tasks of mdev-howto(7) do what they show. VERBOSE=1 tests/tools/check tests/project/howto.bats prints a transcript.
 # shellcheck disable=SC2034 # man.bash uses uuids
 bats_require_minimum_version 1.5.0
 load ../lib/world.bash
@@ -27,16 +27,22 @@ setup() {
 # before a block of this task; ":" is none.
 task() {
 	local -A uuids=() # of replay_block
-	local title=$1 block
+	local title=$1 block verbose=
 	shift
+	transcribe "== $title"
+	[[ $title != "$FIRST" ]] || verbose=${VERBOSE:-} # only its own test shows it
 	cd "$HOST/cwd" || return
 	PATH=$HOST:$PATH
 	while IFS= read -r -d '' block; do
-		replay_block "$block" || return
+		VERBOSE=$verbose replay_block "$block" || return
 	done < <(example_blocks "$TOP/man/mdev-howto.7" '#$' "$FIRST")
 	[[ $title != "$FIRST" ]] || return 0
 	while IFS= read -r -d '' block; do
-		(($# == 0)) || { "$1" || return; shift; }
+		(($# == 0)) || {
+			[[ $1 == : ]] || transcribe "($1)"
+			"$1" || return
+			shift
+		}
 		replay_block "$block" || return
 	done < <(example_blocks "$TOP/man/mdev-howto.7" '#$' "$title")
 	(($# == 0))
