@@ -40,7 +40,7 @@ ALL_CFLAGS   := -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Isrc/lib -DVERS
                 -DSBINDIR='"$(SBINDIR)"' -DLIBEXECDIR='"$(LIBEXECDIR)"' $(if $(filter no,$(JOURNAL)),-DNO_JOURNAL) \
                 $(WARNINGS) $(HARDENING) -fPIE -ffunction-sections -fdata-sections $(CPPFLAGS) $(CFLAGS)
 ALL_LDFLAGS  := -pie -Wl,-z,relro,-z,now -Wl,--as-needed -Wl,--gc-sections $(LDFLAGS)
-LIBS         := -luuid -ludev $(if $(filter no,$(JOURNAL)),,-lsystemd) -lsmartcols
+LIBS         := -lcjson -luuid -ludev $(if $(filter no,$(JOURNAL)),,-lsystemd) -lsmartcols
 
 PROGRAMS     := mdev-define mdev-undefine mdev-modify mdev-start mdev-stop mdev-list mdev-types \
                 mdev-status mdev-autostart mdev-apply
@@ -161,7 +161,7 @@ test-programs: all $(BUILD)/fakekernel.so $(BUILD)/nomemory.so $(BUILD)/confined
 # --- Targets for developers ------------------------------------------------------------------------
 
 # Build dependencies; everything else is required only for the tests.
-DEPS_BUILD := gcc make libc6-dev uuid-dev libudev-dev libsystemd-dev libsmartcols-dev
+DEPS_BUILD := gcc make libc6-dev libcjson-dev uuid-dev libudev-dev libsystemd-dev libsmartcols-dev
 DEPS_CHECK := systemd-journal-remote bats debhelper python3 mandoc man-db strace valgrind systemd udev jq util-linux procps zsh \
               fish bash-completion git ansible-core musl-tools
 DEPS_LONG  := qemu-system-common xfsprogs e2fsprogs acl

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Any definition file is either rejected with a sentence, or read so that writing it produces an
- * identical definition. */
+ * identical definition. If it is in plain form, both readers read the same. */
 #undef NDEBUG
 #include <assert.h>
 #include <stdint.h>
@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "device/json.h"
+#include "device/plain.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -56,6 +57,19 @@ static void read_definition(const char *text, size_t size, bool strict)
 	}
 }
 
+static void read_plain(const char *text, size_t size)
+{
+	_cleanup_error_ struct error err = { 0 };
+	_cleanup_mdev_ struct mdev plain = { 0 }, dev = { 0 };
+
+	if (plain_read(text, size, &plain)) {
+		assert(json_read_definition(text, size, "file", true, &dev, &err) == 0);
+		check_same(&plain, &dev);
+	} else {
+		assert(!plain.type && plain.n_attrs == 0 && !plain.unknown);
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	/* Like the result of file_read(), NUL-terminated. */
@@ -65,5 +79,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	setenv("MDEVCTL_LOG", "off", 1); /* warnings would fill the terminal */
 	read_definition(text, size, true);
 	read_definition(text, size, false);
+	read_plain(text, size);
 	return 0;
 }

@@ -103,6 +103,8 @@ only_in() {
 }
 
 @test "layers: each external library is used by one file" {
+	run -0 grep -rlE '<(cjson/)?cJSON' .
+	same ./lib/device/json.c
 	run -0 grep -rlE '<uuid/' .
 	same ./lib/device/uuid.c
 	run -0 grep -rlE '<libudev' .
@@ -116,7 +118,8 @@ only_in() {
 @test "layers: no other library is used" {
 	run -0 bash -c 'grep -rhoE "^#include <[a-zA-Z]+/[^>]*>" . | LC_ALL=C sort -u |
 		grep -vE "<(sys|linux)/"'
-	same '#include <libsmartcols/libsmartcols.h>
+	same '#include <cjson/cJSON.h>
+#include <libsmartcols/libsmartcols.h>
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-journal.h>
 #include <uuid/uuid.h>'
@@ -151,19 +154,19 @@ lib/ui/out.c"
 
 @test "layers: no program loads a library that it does not need" {
 	output=$(for program in mdevctl $(cd "$BUILD" && printf '%s\n' mdev-*[a-z] | grep -v '\.'); do
-		echo "$program$(readelf -d "$BUILD/$program" |
-			sed -n 's/.*\[lib\(smartcols\|systemd\|udev\|uuid\)\.so.*/\1/p' | sort | sed 's/^/ /' | tr -d '\n')"
+		echo "$program $(readelf -d "$BUILD/$program" |
+			sed -n 's/.*\[lib\(cjson\|smartcols\|systemd\|udev\|uuid\)\.so.*/\1/p' | sort | paste -sd' ')"
 	done)
-	same "mdevctl
-mdev-apply systemd udev uuid
-mdev-autostart systemd
-mdev-define systemd uuid
-mdev-list
-mdev-modify systemd
-mdev-show smartcols systemd uuid
-mdev-start systemd udev uuid
-mdev-status smartcols uuid
-mdev-stop systemd udev
-mdev-types
-mdev-undefine systemd"
+	same "mdevctl cjson
+mdev-apply cjson systemd udev uuid
+mdev-autostart cjson systemd
+mdev-define cjson systemd uuid
+mdev-list cjson
+mdev-modify cjson systemd
+mdev-show cjson smartcols systemd uuid
+mdev-start cjson systemd udev uuid
+mdev-status cjson smartcols uuid
+mdev-stop cjson systemd udev
+mdev-types cjson
+mdev-undefine cjson systemd"
 }

@@ -67,14 +67,6 @@ static void test_definitions(void)
 	      "Invalid F: 'start' must be \"auto\" or \"manual\"");
 	reads("{\"mdev_type\":\"\\ud83d\\ude00\",\"start\":\"auto\"}", true,
 	      "{\"mdev_type\":\"\xf0\x9f\x98\x80\",\"start\":\"auto\",\"attrs\":[]}");
-	/* Every escape, and the first and last character of each length in UTF-8. */
-	reads("{\"mdev_type\":\"t\",\"start\":\"a\\u0075to\",\"attrs\":[{\"\\u0061\":"
-	      "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u0020\\u007e\\u00A0\\u07ff\\u0800\\uFFFF\\uD800\\uDC00"
-	      "\\udbff\\udfff.\"}]}",
-	      true,
-	      "{\"mdev_type\":\"t\",\"start\":\"auto\",\"attrs\":[{\"a\":"
-	      "\"\\\"\\\\/\\b\\f\\n\\r\\t ~\xc2\xa0\xdf\xbf\xe0\xa0\x80\xef\xbf\xbf\xf0\x90\x80\x80"
-	      "\xf4\x8f\xbf\xbf.\"}]}");
 	/* Only "attrs" itself may be null. */
 	reads("{\"mdev_type\":\"t\",\"start\":\"auto\",\"attrs\":[null]}", true,
 	      "Invalid F: invalid JSON format for attribute: not an object");
@@ -94,13 +86,7 @@ static void test_unknown_members(void)
 	_cleanup_free_ char *two =
 		mem_printf("%s + \"x\" : 1e300,\n  \"y\":[{\"start\":1},\"},\"]", plain);
 	_cleanup_free_ char *odd = mem_printf("%s + \"a\\\"}\":\"\\\\\",\n  \"\":{}", plain);
-	/* More digits than some parsers read. */
-	_cleanup_free_ char *digits = mem_printf("\"x\":7%099d", 0);
-	_cleanup_free_ char *many =
-		mem_printf("{\"mdev_type\":\"t\",\"start\":\"auto\",%s}", digits);
-	_cleanup_free_ char *kept = mem_printf("%s + %s", plain, digits);
 
-	reads(many, true, kept);
 	reads("{\"x\":1,\"mdev_type\":\"t\",\"start\":\"auto\"}", true, one);
 	reads("{\"mdev_type\":\"t\",\"start\":\"auto\", \n\"x\":1 \t}", true, one);
 	reads("{\"x\" : 1e300 "

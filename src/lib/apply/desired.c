@@ -34,7 +34,7 @@ static int check_keys(const struct json_value *object, const char *const keys[],
 		return error_set(err, STATUS_INVALID, "Invalid %s: key '%s' is given twice", where,
 				 twice);
 	for (const struct json_value *item = json_first(object); item; item = json_next(item)) {
-		const char *name = item->name;
+		const char *name = json_name(item);
 		struct suggestion suggestion = { .word = name };
 
 		if (is_key(name, keys))
@@ -52,7 +52,7 @@ static const struct json_value *find(const struct json_value *object, const char
 {
 	const struct json_value *item = json_first(object);
 
-	while (item && strcmp(item->name, name) != 0)
+	while (item && strcmp(json_name(item), name) != 0)
 		item = json_next(item);
 	return item;
 }
@@ -67,7 +67,7 @@ static int read_parents(const struct json_value *array, const char *where, struc
 				 "Invalid %s: 'parents' must be a list of names or patterns",
 				 where);
 	for (const struct json_value *item = json_first(array); item; item = json_next(item)) {
-		const char *parent = item->string;
+		const char *parent = json_text(item);
 
 		if (!parent)
 			return error_set(
@@ -91,7 +91,7 @@ static int read_parents(const struct json_value *array, const char *where, struc
 static int read_count(const struct json_value *count, const char *where, struct set *set,
 		      struct error *err)
 {
-	const char *text = count ? count->string : NULL;
+	const char *text = count ? json_text(count) : NULL;
 
 	set->count = 1;
 	set->max = text && strcmp(text, "max") == 0;
@@ -108,7 +108,7 @@ static int read_count(const struct json_value *count, const char *where, struct 
 static int read_spread(const struct json_value *spread, const char *where, struct set *set,
 		       struct error *err)
 {
-	const char *text = spread ? spread->string : "cards";
+	const char *text = spread ? json_text(spread) : "cards";
 
 	set->fill = text && strcmp(text, "fill") == 0;
 	if (!set->fill && (!text || strcmp(text, "cards") != 0))
@@ -129,7 +129,7 @@ static size_t name_length(const char *text)
 static int read_set(const struct json_value *object, const char *file, struct set *set,
 		    struct error *err)
 {
-	const char *name = object->name;
+	const char *name = json_name(object);
 	_cleanup_free_ char *where = mem_printf("%s: set '%s'", file, name);
 
 	if (name_length(name) == 0 || name[name_length(name)])
@@ -173,7 +173,7 @@ static int read_sets(const struct json_value *object, const char *file, struct d
 				 twice);
 	for (const struct json_value *item = json_first(object); item; item = json_next(item)) {
 		/* The output of list --dumpjson with one --uuid. */
-		if (is_key(item->name, definition_keys) && !json_is_object(item))
+		if (is_key(json_name(item), definition_keys) && !json_is_object(item))
 			return error_set(
 				err, STATUS_INVALID,
 				"Invalid %s: this is the definition of one device, which is "
@@ -195,19 +195,19 @@ static int read_set_members(const struct json_value *definition, const char *whe
 	char name[SET_NAME_LIMIT + 1], uuid[UUID_SIZE];
 	unsigned index;
 
-	if (label && !label->string)
+	if (label && !json_text(label))
 		return error_set(err, STATUS_INVALID, "Invalid %s: '" JSON_SET "' must be a string",
 				 where);
-	if (type_name && !type_name->string)
+	if (type_name && !json_text(type_name))
 		return error_set(err, STATUS_INVALID,
 				 "Invalid %s: '" JSON_TYPE_NAME "' must be a string", where);
-	if (!label || !set_read_label(label->string, name, &index))
+	if (!label || !set_read_label(json_text(label), name, &index))
 		return 0;
-	uuid_of_name(label->string, uuid);
+	uuid_of_name(json_text(label), uuid);
 	if (strcmp(uuid, dev->uuid) != 0)
 		return 0;
-	json_set_unknown_string(dev, JSON_SET, label->string);
-	json_set_unknown_string(dev, JSON_TYPE_NAME, type_name ? type_name->string : NULL);
+	json_set_unknown_string(dev, JSON_SET, json_text(label));
+	json_set_unknown_string(dev, JSON_TYPE_NAME, type_name ? json_text(type_name) : NULL);
 	return 0;
 }
 
@@ -222,7 +222,7 @@ static int read_device(const struct json_value *object, const char *file, const 
 				 "Invalid %s: devices of parent '%s' must be objects of one UUID "
 				 "each",
 				 file, parent);
-	const char *uuid = definition->name;
+	const char *uuid = json_name(definition);
 	_cleanup_free_ char *where = mem_printf("%s: device '%s' of '%s'", file, uuid, parent);
 	struct mdev *dev = mdev_list_add(ret);
 
@@ -250,7 +250,7 @@ static int read_devices(const struct json_value *object, const char *file, struc
 		return error_set(err, STATUS_INVALID, "Invalid %s: parent '%s' is given twice",
 				 file, twice);
 	for (const struct json_value *item = json_first(object); item; item = json_next(item)) {
-		const char *parent = item->name;
+		const char *parent = json_name(item);
 
 		if (!parent_name_valid(parent))
 			return error_set(err, STATUS_INVALID,
@@ -286,12 +286,11 @@ int desired_read(const char *text, size_t len, const char *where, bool prune, st
 		 struct error *err)
 {
 	_cleanup_desired_ struct desired desired = { .prune = prune };
-	_cleanup_json_ struct json_tree tree = { 0 };
 	int r;
 
-	if (json_parse(text, len, where, &tree, err) < 0)
+	_cleanup_json_ struct json_value *value = json_parse(text, len, where, err);
+	if (!value)
 		return -1;
-	const struct json_value *value = tree.v;
 	if (json_is_object(value))
 		r = read_sets(value, where, &desired, err);
 	else if (json_is_array(value) && prune)

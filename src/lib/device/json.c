@@ -3,160 +3,155 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <cjson/cJSON.h>
+
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "device/json.h"
 #include "device/syntax.h"
 
-void json_free(struct json_tree *tree)
+static void free_tree(cJSON **tree)
 {
-	free(tree->v);
-	free(tree->strings);
-	*tree = (struct json_tree){ 0 };
+	cJSON_Delete(*tree);
 }
+#define _cleanup_tree_ __attribute__((cleanup(free_tree)))
 
-static int parse(const char *text, size_t len, const char *where, struct json_tree *ret,
-		 struct error *err)
+static cJSON *parse(const char *text, size_t len, const char *where, struct error *err)
 {
-	_cleanup_json_ struct json_tree tree = { 0 };
 	struct syntax_error error;
 
-	if (!text_is_utf8(text, len))
-		return error_set(err, STATUS_INVALID, "Invalid JSON in %s: not valid UTF-8", where);
-	if (!syntax_parse(text, len, &tree, &error)) {
-		_cleanup_free_ char *message = syntax_message(text, &error, where);
-		return error_set(err, STATUS_INVALID, "%s", message);
+	if (!text_is_utf8(text, len)) {
+		error_set(err, STATUS_INVALID, "Invalid JSON in %s: not valid UTF-8", where);
+		return NULL;
 	}
-	*ret = tree;
-	tree = (struct json_tree){ 0 };
-	return 0;
-}
-
-bool json_is_object(const struct json_value *value)
-{
-	return *value->at == '{';
-}
-
-bool json_is_array(const struct json_value *value)
-{
-	return *value->at == '[';
-}
-
-static bool is_null(const struct json_value *value)
-{
-	return *value->at == 'n';
-}
-
-static bool is_number(const struct json_value *value)
-{
-	return *value->at == '-' || (*value->at >= '0' && *value->at <= '9');
-}
-
-const struct json_value *json_first(const struct json_value *value)
-{
-	return value->filled ? value + 1 : NULL;
-}
-
-const struct json_value *json_next(const struct json_value *value)
-{
-	return value->next ? value + value->next : NULL;
+	if (!syntax_check(text, &error)) {
+		_cleanup_free_ char *message = syntax_message(text, &error, where);
+		error_set(err, STATUS_INVALID, "%s", message);
+		return NULL;
+	}
+	cJSON *tree = cJSON_ParseWithOpts(text, NULL, true);
+	if (!tree) /* a limit of cJSON, none of which is known to be reached */
+		error_set(err, STATUS_INVALID, "Invalid JSON in %s", where);
+	return tree;
 }
 
 /* Duplicate members are legal; like in mdevctl, the last one counts. */
-static const struct json_value *member(const struct json_value *object, const char *name)
+static const cJSON *member(const cJSON *object, const char *name)
 {
-	const struct json_value *found = NULL, *item;
+	const cJSON *found = NULL, *item;
 
-	for (item = json_first(object); item; item = json_next(item))
-		if (strcmp(item->name, name) == 0)
+	cJSON_ArrayForEach (item, object)
+		if (strcmp(item->string, name) == 0)
 			found = item;
 	return found;
 }
 
 /* Reads [{"name":"value"},...]. With lenient, empty objects are ignored. */
-static int read_attrs(const struct json_value *array, bool lenient, const char *where,
-		      struct mdev *ret, struct error *err)
+static int read_attrs(const cJSON *array, bool lenient, const char *where, struct mdev *ret,
+		      struct error *err)
 {
-	const struct json_value *item;
+	const cJSON *item;
 
-	if (!array || is_null(array))
+	if (!array || cJSON_IsNull(array))
 		return 0;
-	if (!json_is_array(array))
+	if (!cJSON_IsArray(array))
 		return error_set(err, STATUS_INVALID,
 				 "Invalid %s: attributes field is not an array", where);
-	for (item = json_first(array); item; item = json_next(item)) {
-		if (!json_is_object(item))
+	cJSON_ArrayForEach (item, array) {
+		if (!cJSON_IsObject(item))
 			return error_set(
 				err, STATUS_INVALID,
 				"Invalid %s: invalid JSON format for attribute: not an object",
 				where);
-		const struct json_value *attr = json_first(item);
+		const cJSON *attr = item->child;
 		if (!attr && lenient)
 			continue;
 		if (!attr || attr->next)
 			return error_set(err, STATUS_INVALID,
 					 "Invalid %s: invalid JSON format for attribute: %s", where,
 					 attr ? "too many fields" : "no field");
-		if (!attr->string)
+		if (!cJSON_IsString(attr))
 			return error_set(
 				err, STATUS_INVALID,
 				"Invalid %s: invalid JSON format for attribute \"%s\": value "
 				"must be of type str",
-				where, attr->name);
-		if (!attr_name_valid(attr->name))
+				where, attr->string);
+		if (!attr_name_valid(attr->string))
 			return error_set(err, STATUS_INVALID,
 					 "Invalid %s: invalid attribute name '%s'", where,
-					 attr->name);
-		mdev_insert_attr(ret, ret->n_attrs, attr->name, attr->string);
+					 attr->string);
+		mdev_insert_attr(ret, ret->n_attrs, attr->string, attr->valuestring);
 	}
 	return 0;
 }
 
-/* Returns the unknown members of an object other than `except` (NULL = all of them), copied
- * literally from its text: parsing and writing them would change numbers that a double cannot
- * represent. Owned by the caller; NULL if there are none. */
-static char *unknown_members(const struct json_value *object, const char *except)
+/* Returns the end of the member that starts at p: the comma or brace that follows it. */
+static const char *member_end(const char *p)
 {
-	const struct json_value *item;
-	FILE *file = NULL;
-	char *all = NULL;
-	size_t len;
+	bool string = false;
 
-	for (item = json_first(object); item; item = json_next(item)) {
-		if (strcmp(item->name, "mdev_type") == 0 || strcmp(item->name, "start") == 0 ||
-		    strcmp(item->name, "attrs") == 0 || (except && strcmp(item->name, except) == 0))
+	for (unsigned depth = 0;; p++) {
+		if (string && *p == '\\')
+			p++;
+		else if (*p == '"')
+			string = !string;
+		else if (string)
 			continue;
-		if (file)
-			fputs(",\n  ", file);
-		else
-			file = mem_stream(&all, &len);
-		fwrite(item->start, 1, (size_t)(item->end - item->start), file);
+		else if (*p == '{' || *p == '[')
+			depth++;
+		else if (depth == 0 && (*p == ',' || *p == '}'))
+			return p;
+		else if (*p == '}' || *p == ']')
+			depth--;
 	}
-	if (file)
-		mem_stream_end(file, &all);
-	return all;
 }
 
-/* Parses the unknown members of a device, as an object with this text. */
-static char *parse_unknown(const struct mdev *dev, struct json_tree *ret)
+static bool is_kept(const cJSON *item, const char *except)
 {
-	struct syntax_error error;
-	char *text = mem_printf("{%s}", dev->unknown ? dev->unknown : "");
+	return strcmp(item->string, "mdev_type") != 0 && strcmp(item->string, "start") != 0 &&
+	       strcmp(item->string, "attrs") != 0 && (!except || strcmp(item->string, except) != 0);
+}
 
-	(void)syntax_parse(text, strlen(text), ret, &error); /* they have been parsed before */
-	return text;
+/* Returns the unknown members of a valid object other than `except` (NULL = all of them), copied
+ * literally from its text: parsing and writing them would change numbers that a double cannot
+ * represent. Owned by the caller; NULL if there are none. */
+static char *unknown_members(const char *text, const cJSON *object, const char *except)
+{
+	const char *p = strchr(text, '{') + 1;
+	const cJSON *item = object->child;
+	char *all;
+	size_t len;
+
+	while (item && !is_kept(item, except))
+		item = item->next;
+	if (!item) /* the common case: creating a stream would take longer than parsing the
+		      definition */
+		return NULL;
+	FILE *file = mem_stream(&all, &len);
+	cJSON_ArrayForEach (item, object) {
+		p += strspn(p, " \t\r\n");
+		const char *end = member_end(p);
+		size_t n = (size_t)(end - p);
+
+		while (strchr(" \t\r\n", p[n - 1]))
+			n--;
+		if (is_kept(item, except))
+			fprintf(file, "%s%.*s", ftell(file) > 0 ? ",\n  " : "", (int)n, p);
+		p = end + 1;
+	}
+	mem_stream_end(file, &all);
+	return all;
 }
 
 char *json_unknown_string(const struct mdev *dev, const char *name)
 {
-	_cleanup_json_ struct json_tree tree = { 0 };
-
 	if (!dev->unknown || !strstr(dev->unknown, name)) /* avoids parsing in most cases */
 		return NULL;
-	_cleanup_free_ char *text = parse_unknown(dev, &tree);
-	const struct json_value *value = member(tree.v, name);
-	return value && value->string ? mem_text(value->string) : NULL;
+	_cleanup_free_ char *text = mem_printf("{%s}", dev->unknown);
+	_cleanup_tree_ cJSON *tree = cJSON_Parse(text);
+	const char *value = cJSON_GetStringValue(member(tree, name));
+	return value ? mem_text(value) : NULL;
 }
 
 /* What can be read from a stored definition, so that it can be removed, must not be given. */
@@ -169,13 +164,13 @@ static int check_attrs(const struct mdev *dev, const char *where, struct error *
 		   : 0;
 }
 
-static int read_start(const struct json_value *start, const char *where, bool strict, bool *ret,
+static int read_start(const cJSON *start, const char *where, bool strict, bool *ret,
 		      struct error *err)
 {
-	const char *value = start ? start->string : NULL;
+	const char *value = cJSON_GetStringValue(start);
 	bool known = value && (strcmp(value, "auto") == 0 || strcmp(value, "manual") == 0);
 
-	if (!start || is_null(start))
+	if (!start || cJSON_IsNull(start))
 		return error_set(err, STATUS_INVALID,
 				 "Invalid %s: invalid json, 'start' is missing", where);
 	if (!known && strict)
@@ -190,92 +185,132 @@ static int read_start(const struct json_value *start, const char *where, bool st
 
 /* Reads a definition into an empty device. title: see json_take_definition(). On error, it may be
  * partially filled, and the caller frees it. */
-static int read_definition(const struct json_value *object, const char *where, bool strict,
-			   bool title, struct mdev *dev, struct error *err)
+static int read_definition(const cJSON *tree, const char *where, bool strict, bool title,
+			   struct mdev *dev, struct error *err)
 {
-	if (!json_is_object(object))
+	if (!cJSON_IsObject(tree))
 		return error_set(err, STATUS_INVALID, "Invalid %s: invalid json, not an object%s",
 				 where,
-				 strict && json_is_array(object)
+				 strict && cJSON_IsArray(tree)
 					 ? ". A list of definitions is for 'mdevctl apply'"
 					 : "");
-	const struct json_value *type = member(object, "mdev_type");
-	if (!type || is_null(type))
+	const cJSON *type = member(tree, "mdev_type");
+	if (!type || cJSON_IsNull(type))
 		return error_set(err, STATUS_INVALID,
 				 "Invalid %s: invalid json, 'mdev_type' is missing", where);
-	if (!type->string)
+	if (!cJSON_IsString(type))
 		return error_set(err, STATUS_INVALID, "Invalid %s: 'mdev_type' must be a string",
 				 where);
-	if (!(title ? title_valid : name_valid)(type->string))
+	if (!(title ? title_valid : name_valid)(type->valuestring))
 		return error_set(err, STATUS_INVALID, "Invalid %s: invalid type name '%s'", where,
-				 type->string);
-	dev->type = mem_intern(type->string);
-	if (read_start(member(object, "start"), where, strict, &dev->autostart, err) < 0)
+				 type->valuestring);
+	dev->type = mem_intern(type->valuestring);
+	if (read_start(member(tree, "start"), where, strict, &dev->autostart, err) < 0)
 		return -1;
-	if (read_attrs(member(object, "attrs"), false, where, dev, err) < 0)
+	if (read_attrs(member(tree, "attrs"), false, where, dev, err) < 0)
 		return -1;
 	return strict ? check_attrs(dev, where, err) : 0;
-}
-
-int json_take_definition(const struct json_value *object, const char *where, bool title,
-			 struct mdev *ret, struct error *err)
-{
-	_cleanup_mdev_ struct mdev dev = { 0 };
-
-	if (read_definition(object, where, true, title, &dev, err) < 0)
-		return -1;
-	mdev_move_definition(ret, &dev);
-	return 0;
 }
 
 int json_read_definition(const char *text, size_t len, const char *where, bool strict,
 			 struct mdev *ret, struct error *err)
 {
-	_cleanup_json_ struct json_tree tree = { 0 };
 	_cleanup_mdev_ struct mdev dev = { 0 };
 
-	if (parse(text, len, where, &tree, err) < 0 ||
-	    read_definition(tree.v, where, strict, false, &dev, err) < 0)
+	_cleanup_tree_ cJSON *tree = parse(text, len, where, err);
+	if (!tree || read_definition(tree, where, strict, false, &dev, err) < 0)
 		return -1;
-	dev.unknown = unknown_members(tree.v, NULL);
+	dev.unknown = unknown_members(text, tree, NULL);
 	mdev_move_definition(ret, &dev);
 	return 0;
 }
 
-/* Whether a number is not 0, but a double cannot tell it from that (1e-400). */
-static bool is_too_small(const struct json_value *value)
+/* json_value is another name for cJSON, which is used only in this module. */
+static const cJSON *tree_of(const struct json_value *value)
 {
-	return is_number(value) && strtod(value->at, NULL) == 0 &&
-	       strcspn(value->at, "123456789") < strcspn(value->at, "eE,]} \t\r\n");
+	return (const cJSON *)value;
 }
 
-int json_parse(const char *text, size_t len, const char *where, struct json_tree *ret,
-	       struct error *err)
+/* Returns the first number of a valid text that is not 0, but that a double cannot tell from it
+ * (1e-400); NULL = there is none. *ret_end is its end. */
+static const char *find_underflow(const char *text, const char **ret_end)
 {
-	_cleanup_json_ struct json_tree tree = { 0 };
+	char *end;
 
-	if (parse(text, len, where, &tree, err) < 0)
-		return -1;
-	for (const struct json_value *v = tree.v; v < tree.v + tree.n; v++) {
-		const char *digits = v->at + (*v->at == '-');
-
-		if (is_too_small(v))
-			return error_set(err, STATUS_INVALID,
-					 "Invalid JSON in %s: the number %.*s is too small", where,
-					 (int)(v->end - digits), digits);
+	for (const char *p = text; *p; p = end) {
+		end = (char *)p + 1;
+		if (*p == '"') {
+			while (*end != '"')
+				end += *end == '\\' ? 2 : 1;
+			end++;
+		} else if (*p >= '0' && *p <= '9' && strtod(p, &end) == 0 &&
+			   strcspn(p, "123456789") < strcspn(p, "eE,]} \t\r\n")) {
+			*ret_end = end;
+			return p;
+		}
 	}
-	*ret = tree;
-	tree = (struct json_tree){ 0 };
-	return 0;
+	return NULL;
+}
+
+struct json_value *json_parse(const char *text, size_t len, const char *where, struct error *err)
+{
+	cJSON *tree = parse(text, len, where, err);
+	const char *end, *tiny = tree ? find_underflow(text, &end) : NULL;
+
+	if (!tiny)
+		return (struct json_value *)tree;
+	cJSON_Delete(tree);
+	error_set(err, STATUS_INVALID, "Invalid JSON in %s: the number %.*s is too small", where,
+		  (int)(end - tiny), tiny);
+	return NULL;
+}
+
+void json_free(struct json_value **value)
+{
+	cJSON_Delete((cJSON *)*value);
+}
+
+bool json_is_object(const struct json_value *value)
+{
+	return cJSON_IsObject(tree_of(value));
+}
+
+bool json_is_array(const struct json_value *value)
+{
+	return cJSON_IsArray(tree_of(value));
+}
+
+const struct json_value *json_first(const struct json_value *value)
+{
+	return (const struct json_value *)tree_of(value)->child;
+}
+
+const struct json_value *json_next(const struct json_value *value)
+{
+	return (const struct json_value *)tree_of(value)->next;
+}
+
+const char *json_name(const struct json_value *value)
+{
+	return tree_of(value)->string;
+}
+
+const char *json_text(const struct json_value *value)
+{
+	return cJSON_GetStringValue(tree_of(value));
+}
+
+static bool is_whole(const cJSON *value, unsigned max)
+{
+	return cJSON_IsNumber(value) && value->valuedouble >= 0 && value->valuedouble <= max &&
+	       value->valuedouble == (unsigned)value->valuedouble;
 }
 
 bool json_whole(const struct json_value *value, unsigned max, unsigned *ret)
 {
-	double number = is_number(value) ? strtod(value->at, NULL) : -1;
-
-	if (number < 0 || number > max || number != (unsigned)number)
+	if (!is_whole(tree_of(value), max))
 		return false;
-	*ret = (unsigned)number;
+	*ret = (unsigned)tree_of(value)->valuedouble;
 	return true;
 }
 
@@ -287,25 +322,36 @@ static int by_text(const void *left, const void *right)
 const char *json_twice(const struct json_value *object)
 {
 	_cleanup_free_ const char **names = NULL;
-	const struct json_value *item;
+	const cJSON *item;
 	size_t n = 0;
 
-	for (item = json_first(object); item; item = json_next(item)) {
-		names = mem_room(names, n, sizeof(*names));
-		names[n++] = item->name;
-	}
-	if (n > 1)
-		qsort(names, n, sizeof(*names), by_text);
+	cJSON_ArrayForEach (item, tree_of(object))
+		n++;
+	names = mem_grow(NULL, n + 1, sizeof(*names));
+	n = 0;
+	cJSON_ArrayForEach (item, tree_of(object))
+		names[n++] = item->string;
+	qsort(names, n, sizeof(*names), by_text);
 	for (size_t i = 1; i < n; i++)
 		if (strcmp(names[i], names[i - 1]) == 0)
 			return names[i];
 	return NULL;
 }
 
+int json_take_definition(const struct json_value *object, const char *where, bool title,
+			 struct mdev *ret, struct error *err)
+{
+	_cleanup_mdev_ struct mdev dev = { 0 };
+
+	if (read_definition(tree_of(object), where, true, title, &dev, err) < 0)
+		return -1;
+	mdev_move_definition(ret, &dev);
+	return 0;
+}
+
 int json_read_attributes(const char *text, size_t len, const char *where, struct mdev *ret,
 			 struct error *err)
 {
-	_cleanup_json_ struct json_tree tree = { 0 };
 	_cleanup_mdev_ struct mdev dev = { 0 };
 
 	while (len > 0 && strchr(" \t\r\n", text[len - 1])) /* strchr() also finds the NUL */
@@ -313,10 +359,12 @@ int json_read_attributes(const char *text, size_t len, const char *where, struct
 	_cleanup_free_ char *trimmed = mem_grow(NULL, len + 1, 1);
 	memcpy(trimmed, text, len); /* not strndup(): parse() must see and reject embedded NULs */
 	trimmed[len] = '\0';
-	if (len > 0 &&
-	    (parse(trimmed, len, where, &tree, err) < 0 ||
-	     read_attrs(tree.v, true, where, &dev, err) < 0 || check_attrs(&dev, where, err) < 0))
-		return -1;
+	if (len > 0) {
+		_cleanup_tree_ cJSON *tree = parse(trimmed, len, where, err);
+		if (!tree || read_attrs(tree, true, where, &dev, err) < 0 ||
+		    check_attrs(&dev, where, err) < 0)
+			return -1;
+	}
 	mdev_clear_attrs(ret);
 	ret->attrs = dev.attrs;
 	ret->n_attrs = dev.n_attrs;
@@ -326,24 +374,26 @@ int json_read_attributes(const char *text, size_t len, const char *where, struct
 
 /* Reads an array of strings and sets the bits of their positions in names. Unknown strings are
  * joined in ret_unknown (owned; NULL = none). Returns false if it is not an array of strings. */
-static bool read_names(const struct json_value *array, const char *const names[], unsigned *ret,
+static bool read_names(const cJSON *array, const char *const names[], unsigned *ret,
 		       char **ret_unknown)
 {
-	const struct json_value *item;
+	const cJSON *item;
 
-	if (!array || !json_is_array(array))
+	if (!cJSON_IsArray(array))
 		return false;
-	for (item = json_first(array); item; item = json_next(item)) {
+	cJSON_ArrayForEach (item, array)
+		if (!cJSON_IsString(item))
+			return false;
+	*ret = 0;
+	cJSON_ArrayForEach (item, array) {
 		size_t i = 0;
 
-		if (!item->string)
-			return false;
-		while (names[i] && strcmp(names[i], item->string) != 0)
+		while (names[i] && strcmp(names[i], item->valuestring) != 0)
 			i++;
 		if (names[i])
 			*ret |= 1u << i;
 		else
-			text_append(ret_unknown, ", ", "%s", item->string);
+			text_append(ret_unknown, ", ", "%s", item->valuestring);
 	}
 	return true;
 }
@@ -352,19 +402,17 @@ bool json_read_supports(const char *text, size_t len, const char *const actions[
 			const char *const events[], struct json_supports *ret)
 {
 	_cleanup_error_ struct error err = { 0 };
-	_cleanup_json_ struct json_tree tree = { 0 };
 	struct json_supports found = { 0 };
-	unsigned version;
 
 	while (len > 0 && text[len - 1] == '\0') /* some scripts terminate their reply with NULs */
 		len--;
-	if (parse(text, len, "the answer", &tree, &err) < 0 || !json_is_object(tree.v))
+	_cleanup_tree_ cJSON *tree = parse(text, len, "the answer", &err);
+	const cJSON *supports = cJSON_IsObject(tree) ? member(tree, "supports") : NULL;
+	if (!cJSON_IsObject(supports))
 		return false;
-	const struct json_value *supports = member(tree.v, "supports");
-	const struct json_value *number =
-		supports && json_is_object(supports) ? member(supports, "version") : NULL;
-	if (!number || !json_whole(number, UINT_MAX, &version) ||
-	    !read_names(member(supports, "actions"), actions, &found.actions,
+	if (!is_whole(member(supports, "version"), UINT_MAX))
+		return false;
+	if (!read_names(member(supports, "actions"), actions, &found.actions,
 			&found.unknown_actions) ||
 	    !read_names(member(supports, "events"), events, &found.events, &found.unknown_events)) {
 		json_supports_free(&found);
@@ -505,22 +553,27 @@ static void members(struct json_writer *w, const struct mdev *dev)
 
 void json_set_unknown_string(struct mdev *dev, const char *name, const char *value)
 {
-	_cleanup_json_ struct json_tree tree = { 0 };
-	_cleanup_free_ char *text = parse_unknown(dev, &tree);
-	char *member;
+	_cleanup_free_ char *text = mem_printf("{%s}", dev->unknown ? dev->unknown : "");
+	_cleanup_tree_ cJSON *tree = cJSON_Parse(text);
+	_cleanup_free_ char *others = unknown_members(text, tree, name);
+	char *all;
 	size_t len;
 
 	free(dev->unknown);
-	dev->unknown = unknown_members(tree.v, name);
-	if (!value)
+	dev->unknown = NULL;
+	if (!others && !value)
 		return;
-	FILE *file = mem_stream(&member, &len);
-	quote(file, name);
-	fputs(": ", file);
-	quote(file, value);
-	mem_stream_end(file, &member);
-	text_append(&dev->unknown, ",\n  ", "%s", member);
-	free(member);
+	FILE *file = mem_stream(&all, &len);
+	if (others)
+		fputs(others, file);
+	if (value) {
+		fputs(others ? ",\n  " : "", file);
+		quote(file, name);
+		fputs(": ", file);
+		quote(file, value);
+	}
+	mem_stream_end(file, &all);
+	dev->unknown = all;
 }
 
 void json_definition(struct json_writer *w, const struct mdev *dev)

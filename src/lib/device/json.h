@@ -9,8 +9,8 @@
 #include "device/mdev.h"
 
 /*
- * JSON: reads definitions and script replies (device/syntax.h parses them), and writes them. Output
- * is formatted like that of serde_json, since users and programs compare it byte by byte.
+ * JSON: definitions and script replies are parsed with cJSON, which is used only in this module.
+ * Output is formatted like that of serde_json, since users and programs compare it byte by byte.
  */
 
 /* Reads a definition into type, autostart, attrs and unknown of ret; uuid and parent are not
@@ -21,34 +21,23 @@
 int json_read_definition(const char *text, size_t len, const char *where, bool strict,
 			 struct mdev *ret, struct error *err);
 
-/* A value, for files that contain more than one definition (apply/desired). */
-struct json_value {
-	const char *name;	 /* of a member of an object; NULL = it is none */
-	const char *string;	 /* the text of a string; NULL = it is none */
-	const char *start, *end; /* where it is in the text, with the name of a member */
-	const char *at;		 /* the same without the name: '{', '[', '"', ... is its kind */
-	bool filled;		 /* an object or array with members: the first one follows */
-	size_t next; /* distance to the next member of the same; 0 = it is the last one */
-};
+/* A JSON value, for files that contain more than one definition (apply/desired). */
+struct json_value;
 
-/* The values of a text, which they point into: it must remain valid. */
-struct json_tree {
-	struct json_value *v; /* owned; v[0] is the value that contains the others */
-	size_t n;
-	char *strings; /* owned: their names and texts */
-};
-void json_free(struct json_tree *tree);
+/* Parses a text. Returns a value that is owned by the caller, or NULL on error (STATUS_INVALID). */
+struct json_value *json_parse(const char *text, size_t len, const char *where, struct error *err);
+void json_free(struct json_value **value);
 #define _cleanup_json_ __attribute__((cleanup(json_free)))
-
-/* Parses a text, which must remain valid. Errors: STATUS_INVALID; *ret is empty. */
-int json_parse(const char *text, size_t len, const char *where, struct json_tree *ret,
-	       struct error *err);
 
 bool json_is_object(const struct json_value *value);
 bool json_is_array(const struct json_value *value);
 /* Iterate over the members of an object or array, in order; NULL = no more. */
 const struct json_value *json_first(const struct json_value *value);
 const struct json_value *json_next(const struct json_value *value);
+/* Returns the name of a member of an object. Borrowed, like the results below. */
+const char *json_name(const struct json_value *value);
+/* Returns the text of a string; NULL = not a string. */
+const char *json_text(const struct json_value *value);
 /* Whether the value is an integer from 0 to max, which is stored in *ret. */
 bool json_whole(const struct json_value *value, unsigned max, unsigned *ret);
 /* Returns a name that two members of an object have; NULL = there is none. */

@@ -12,32 +12,27 @@
 #define HEX DIGITS "abcdefABCDEF"
 /* The limit of mdevctl. */
 #define DEEPEST 127
-/* Most definitions have fewer values. */
-#define FIRST_ROOM 16
 
 /* The values that are words. */
 static const char *const words[] = { "true", "false", "null" };
 #define WORDS (sizeof(words) / sizeof(words[0]))
 
-struct parser {
-	const char *text, *p; /* its start, and the current position */
+struct checker {
+	const char *p; /* the current position */
 	unsigned depth;
-	size_t room; /* for values */
-	struct json_tree *tree;
 	struct syntax_error *error;
 };
 
 /* Returns false, so that callers can `return fail(...)`. */
-static bool fail(const struct parser *c, const char *at, const char *what)
+static bool fail(const struct checker *c, const char *at, const char *what)
 {
 	*c->error = (struct syntax_error){ at, *at ? what : "unexpected end" };
 	return false;
 }
 
-static bool skip_space(struct parser *c)
+static bool skip_space(struct checker *c)
 {
-	while (*c->p == ' ' || *c->p == '\n' || *c->p == '\t' || *c->p == '\r')
-		c->p++;
+	c->p += strspn(c->p, " \t\r\n");
 	if (*c->p == '#' || (*c->p == '/' && (c->p[1] == '/' || c->p[1] == '*')))
 		return fail(c, c->p, "comment");
 	if ((unsigned char)*c->p < 0x20 && *c->p)
@@ -46,7 +41,7 @@ static bool skip_space(struct parser *c)
 }
 
 /* Describes the error in text that is neither a value nor a name, based on common mistakes. */
-static bool bad_word(const struct parser *c, const char *unquoted)
+static bool bad_word(const struct checker *c, const char *unquoted)
 {
 	if (*c->p == '\'')
 		return fail(c, c->p, "single quotes instead of double quotes");
@@ -60,77 +55,49 @@ static bool bad_word(const struct parser *c, const char *unquoted)
 	return fail(c, c->p, "unexpected text");
 }
 
-/* Returns the number of \uXXXX at p; -1 = there is none. */
-static long code_at(const char *p)
+/* Checks the escape sequence after the backslash at p. Returns its length, or 0 if it is invalid.
+ */
+static size_t escape_length(const char *p)
 {
-	if (p[0] != '\\' || p[1] != 'u' || strspn(p + 2, HEX) < 4)
-		return -1;
+	if (p[1] && strchr("\"\\/bfnrt", p[1]))
+		return 2;
+	if (p[1] != 'u' || strspn(p + 2, HEX) < 4)
+		return 0;
 	char digits[5] = { p[2], p[3], p[4], p[5], '\0' };
-	return strtol(digits, NULL, 16);
+	unsigned long unit = strtoul(digits, NULL, 16);
+	if (unit < 0xd800 || unit > 0xdfff)
+		return 6;
+	if (unit > 0xdbff || p[6] != '\\' || p[7] != 'u' || strspn(p + 8, HEX) < 4)
+		return 0; /* half of a surrogate pair */
+	return strchr("dD", p[8]) && strchr("cdefCDEF", p[9]) ? 12 : 0;
 }
 
-/* Appends a character as UTF-8, and returns the new end. */
-static char *put_utf8(char *to, long code)
-{
-	static const struct {
-		long limit;
-		unsigned char first;
-	} forms[] = { { 0x80, 0 }, { 0x800, 0xc0 }, { 0x10000, 0xe0 }, { 0x110000, 0xf0 } };
-	int more = 0; /* bytes after the first one */
-
-	while (code >= forms[more].limit)
-		more++;
-	*to++ = (char)(forms[more].first | (code >> 6 * more));
-	while (more-- > 0)
-		*to++ = (char)(0x80 | (code >> 6 * more & 0x3f));
-	return to;
-}
-
-/* Reads the escape sequence at the current position, and appends its character to *to. */
-static bool read_escape(struct parser *c, char **to)
-{
-	static const char letters[] = "\"\\/bfnrt", meanings[] = "\"\\/\b\f\n\r\t";
-	const char *found = c->p[1] ? strchr(letters, c->p[1]) : NULL;
-	long code = found ? meanings[found - letters] : code_at(c->p), low = 0;
-
-	if (code >= 0xd800 && code < 0xdc00) { /* the first half of a surrogate pair */
-		low = code_at(c->p + 6);
-		code = low >= 0xdc00 && low < 0xe000
-			       ? 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00)
-			       : -1;
-	}
-	if (code < 0 || (code >= 0xdc00 && code < 0xe000))
-		return fail(c, c->p + (c->p[1] != '\0'), "invalid escape");
-	if (code == 0) /* it would truncate the string */
-		return fail(c, c->p + 1, "control character");
-	*to = put_utf8(*to, code);
-	c->p += found ? 2 : low ? 12 : 6;
-	return true;
-}
-
-/* A string is not longer than its form in the text, so it has its place in tree->strings. */
-static bool read_string(struct parser *c, const char **ret)
+static bool check_string(struct checker *c)
 {
 	const char *start = c->p++;
-	char *to = c->tree->strings + (start - c->text);
 
-	*ret = to;
 	while (*c->p != '"') {
+		size_t n = 1;
+
 		if (!*c->p)
 			return fail(c, start, "unterminated string");
 		if ((unsigned char)*c->p < 0x20)
 			return fail(c, c->p, "control character");
-		if (*c->p != '\\')
-			*to++ = *c->p++;
-		else if (!read_escape(c, &to))
-			return false;
+		if (*c->p == '\\') {
+			n = escape_length(c->p);
+			if (n == 0)
+				return fail(c, c->p + (c->p[1] != '\0'), "invalid escape");
+			/* A NUL would truncate the string. */
+			if (strncmp(c->p + 1, "u0000", 5) == 0)
+				return fail(c, c->p + 1, "control character");
+		}
+		c->p += n;
 	}
-	*to = '\0';
 	c->p++;
 	return true;
 }
 
-static bool check_number(struct parser *c)
+static bool check_number(struct checker *c)
 {
 	const char *start = c->p, *p = start + (*start == '-');
 	size_t n = strspn(p, DIGITS);
@@ -155,20 +122,14 @@ static bool check_number(struct parser *c)
 	return true;
 }
 
-static bool read_value(struct parser *c, const char *start, const char *name);
+static bool check_value(struct checker *c);
 
-static bool read_item(struct parser *c)
+/* Checks a name and its value. */
+static bool check_member(struct checker *c)
 {
-	return read_value(c, c->p, NULL);
-}
-
-static bool read_member(struct parser *c)
-{
-	const char *start = c->p, *name;
-
 	if (*c->p != '"')
 		return bad_word(c, "name without quotes");
-	if (!read_string(c, &name))
+	if (!check_string(c))
 		return false;
 	const char *end = c->p;
 	if (!skip_space(c))
@@ -176,7 +137,7 @@ static bool read_member(struct parser *c)
 	if (*c->p != ':')
 		return fail(c, *c->p ? end : c->p, "missing colon");
 	c->p++;
-	return skip_space(c) && read_value(c, start, name);
+	return skip_space(c) && check_value(c);
 }
 
 static bool begins_item(char c)
@@ -184,30 +145,25 @@ static bool begins_item(char c)
 	return c && (strchr("\"'{[-_", c) || isalnum((unsigned char)c));
 }
 
-/* Reads the contents of brackets; c->p is at the opening one. */
-static bool read_items(struct parser *c, char closing, bool (*read)(struct parser *c))
+/* Checks the contents of brackets; c->p is at the opening one. */
+static bool check_items(struct checker *c, char closing, bool (*check_item)(struct checker *c))
 {
-	const char *comma = NULL; /* the last one */
-	size_t before = 0;	  /* the previous item; 0 = none */
+	const char *comma = c->p; /* the last one, once there is one */
+	bool more = false;
 
 	if (++c->depth > DEEPEST)
 		return fail(c, c->p, "nesting too deep");
-	for (c->p++;; comma = c->p++) {
-		size_t item = c->tree->n;
-
+	for (c->p++;;) {
 		if (!skip_space(c))
 			return false;
-		if (*c->p == closing && !comma)
+		if (*c->p == closing && !more)
 			break;
 		if (*c->p == closing)
 			return fail(c, comma, "trailing comma");
 		if (*c->p == ',')
 			return fail(c, c->p, "unexpected comma");
-		if (!read(c))
+		if (!check_item(c))
 			return false;
-		if (before)
-			c->tree->v[before].next = item - before;
-		before = item;
 		const char *end = c->p;
 		if (!skip_space(c))
 			return false;
@@ -217,13 +173,15 @@ static bool read_items(struct parser *c, char closing, bool (*read)(struct parse
 			return fail(c, end, "missing comma");
 		if (*c->p != ',')
 			return fail(c, c->p, "unexpected text");
+		comma = c->p++;
+		more = true;
 	}
 	c->p++;
 	c->depth--;
 	return true;
 }
 
-static bool check_word(struct parser *c)
+static bool check_word(struct checker *c)
 {
 	for (size_t i = 0; i < WORDS; i++) {
 		size_t n = strlen(words[i]);
@@ -236,46 +194,26 @@ static bool check_word(struct parser *c)
 	return bad_word(c, "text without quotes");
 }
 
-static bool read_contents(struct parser *c, const char **ret_string)
+static bool check_value(struct checker *c)
 {
 	if (*c->p == '{')
-		return read_items(c, '}', read_member);
+		return check_items(c, '}', check_member);
 	if (*c->p == '[')
-		return read_items(c, ']', read_item);
+		return check_items(c, ']', check_value);
 	if (*c->p == '"')
-		return read_string(c, ret_string);
+		return check_string(c);
 	if (*c->p && strchr("-" DIGITS, *c->p))
 		return check_number(c);
 	return check_word(c);
 }
 
-/* start, name: of the member whose value it is; NULL = it is not that of a member */
-static bool read_value(struct parser *c, const char *start, const char *name)
+bool syntax_check(const char *text, struct syntax_error *ret)
 {
-	struct json_tree *tree = c->tree;
-	struct json_value value = { .start = start, .name = name, .at = c->p };
-	size_t i = tree->n++;
+	struct checker c = { .p = text, .error = ret };
 
-	if (tree->n > c->room) {
-		c->room = c->room ? 2 * c->room : FIRST_ROOM;
-		tree->v = mem_grow(tree->v, c->room, sizeof(*tree->v));
-	}
-	if (!read_contents(c, &value.string))
-		return false;
-	value.end = c->p;
-	value.filled = tree->n > i + 1;
-	tree->v[i] = value;
-	return true;
-}
-
-bool syntax_parse(const char *text, size_t len, struct json_tree *ret, struct syntax_error *error)
-{
-	struct parser c = { .text = text, .p = text, .tree = ret, .error = error };
-
-	ret->strings = mem_grow(NULL, len + 1, 1);
 	if (strncmp(text, "\xef\xbb\xbf", 3) == 0)
 		return fail(&c, text, "byte order mark");
-	if (!skip_space(&c) || !read_item(&c) || !skip_space(&c))
+	if (!skip_space(&c) || !check_value(&c) || !skip_space(&c))
 		return false;
 	return *c.p ? fail(&c, c.p, "unexpected text") : true;
 }

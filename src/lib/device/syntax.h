@@ -2,14 +2,11 @@
 #pragma once
 
 #include <stdbool.h>
-#include <stddef.h>
-
-#include "device/json.h"
 
 /*
- * Parses JSON (RFC 8259) and locates errors: users write definitions manually, and the error
- * messages of general parsers are often not precise enough. It is as strict as mdevctl, which must
- * be able to read the output. json.h has the functions that read the values.
+ * Checks the syntax of JSON (RFC 8259) and locates errors: users write definitions manually, and
+ * error messages of general parsers are often not precise enough. It is stricter than cJSON, which
+ * accepts numbers such as "01", and as strict as mdevctl, which must be able to read the output.
  */
 
 struct syntax_error {
@@ -17,9 +14,9 @@ struct syntax_error {
 	const char *what; /* static, e.g. "trailing comma" */
 };
 
-/* Parses a NUL-terminated text, which must be UTF-8. Returns whether it is valid; otherwise, *error
- * is set. The caller frees *ret in both cases. */
-bool syntax_parse(const char *text, size_t len, struct json_tree *ret, struct syntax_error *error);
+/* Checks a text, which must be UTF-8 without NULs. Returns whether it is valid; otherwise, ret is
+ * set. */
+bool syntax_check(const char *text, struct syntax_error *ret);
 
 /* Returns the error message for a text with this name: the kind of error, line and column, followed
  * by the line with a marker, like compilers do. Owned by the caller. */

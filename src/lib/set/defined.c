@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "device/json.h"
+#include "device/plain.h"
 #include "set/defined.h"
 
 #define DIR_PATH "etc/mdevctl.d"
@@ -117,7 +118,8 @@ static int load(int dirfd, const char *path, struct definition *ret)
 	int found = r < 0 ? exists(dirfd, path) : 1; /* it may be a dangling link */
 	if (found <= 0)
 		return found;
-	load_text(r, text, len, name, ret);
+	if (r < 0 || !plain_read(text, len, &ret->dev))
+		load_text(r, text, len, name, ret);
 	if (strcmp(name, ret->dev.uuid) != 0)
 		ret->file = mem_text(name);
 	return 1;
