@@ -1158,6 +1158,22 @@ start    $A0 mtty mtty-1"
 	applies ""
 }
 
+@test "apply --json of a list shows the members of sets in all changes, also in starts" {
+	local filter='[.changes[] | .action, (.before, .after | (.set, .mdev_type_name)?)]'
+	local start='"start","a/0","Single port serial","a/0","Single port serial"'
+	sets "$(set_of a 1)"
+	mdevctl apply "$F"
+	mdevctl list -d --dumpjson >"$F"
+	mdevctl stop -u "$A0"
+	json "$filter" 10 --dry-run
+	same "[$start]"
+	mdevctl undefine -u "$A0"
+	json "$filter" 10 --dry-run
+	same "[\"define\",null,null,\"a/0\",\"Single port serial\",$start]"
+	json "$filter" 0
+	same "[\"define\",null,null,\"a/0\",\"Single port serial\",$start]"
+}
+
 @test "definitions that differ are modified, and those that are not listed are kept" {
 	definition mtty "$U1" mtty-1
 	definition mtty "$U2" mtty-1

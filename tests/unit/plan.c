@@ -110,7 +110,7 @@ static double plan_host(const struct snapshot *state, struct desired *desired, s
 		double start = now();
 
 		plan_free(ret);
-		assert(plan_make(state, desired, &facts, ret, &err) == 0);
+		assert(plan_make(NULL, state, desired, &facts, ret, &err) == 0);
 		if (now() - start < best)
 			best = now() - start;
 	}
@@ -122,7 +122,7 @@ static void check_even(const struct plan *plan, size_t n_parents)
 {
 	_cleanup_free_ size_t *counts = mem_zero(n_parents, sizeof(size_t));
 
-	assert(plan->n_changes == 2 * n_parents * FUNCTIONS && plan->n_problems == 0);
+	assert(plan->n_changes == 2 * n_parents * FUNCTIONS && plan->problems.n == 0);
 	for (size_t i = 0; i < plan->n_changes; i++) {
 		const struct plan_change *change = &plan->changes[i];
 
@@ -152,7 +152,7 @@ static double fill(size_t n_parents)
 	check_even(&plan, n_parents);
 	carry_out(&plan, &state);
 	double second = plan_host(&state, &desired, &plan);
-	assert(plan.n_changes == 0 && plan.n_problems == 0 && plan.missing == 0);
+	assert(plan.n_changes == 0 && plan.problems.n == 0 && plan.missing == 0);
 	snapshot_free(&state);
 	return first + second;
 }

@@ -15,7 +15,6 @@
 #include "apply/apply.h"
 #include "set/active.h"
 #include "set/defined.h"
-#include "view/absent.h"
 #include "view/reason.h"
 
 /* Limit for rounds that repeat another one because other processes change the host. */
@@ -35,15 +34,11 @@ static int read_file(struct apply *apply, const char *file, bool prune, struct e
 	return r < 0 ? op_file_error(&json, err) : 0;
 }
 
-static void add_problem(struct apply *apply, enum status status, const char *text)
+/* Reports a problem, once in a run. */
+static void report(struct apply *apply, enum status status, const char *text)
 {
-	for (size_t i = 0; i < apply->n_problems; i++)
-		if (strcmp(apply->problems[i].text, text) == 0)
-			return;
-	apply->problems =
-		mem_grow(apply->problems, apply->n_problems + 1, sizeof(*apply->problems));
-	apply->problems[apply->n_problems++] = (struct error){ status, mem_text(text) };
-	log_warning("%s", text);
+	if (plan_add_problem(&apply->problems, status, "%s", text))
+		log_warning("%s", text);
 }
 
 /* Records that a device cannot be stopped. Other users than root often cannot see who uses it,
@@ -111,45 +106,7 @@ static void report_doubts(struct apply *apply)
 	_cleanup_free_ char *text =
 		mem_printf("%zu device%s to be stopped may be in use%s", n, n == 1 ? "" : "s",
 			   geteuid() == 0 ? "" : " (must be root)");
-	add_problem(apply, STATUS_OK, text);
-}
-
-/* Adds a parent that is not present. question: what was probably meant. */
-static void add_absent(struct apply *apply, const char *parent, const char *question)
-{
-	struct facts *facts = &apply->facts;
-	_cleanup_free_ char *words = reason_absent_name(apply->env, parent);
-
-	facts->absent = mem_grow(facts->absent, facts->n_absent + 1, sizeof(*facts->absent));
-	facts->absent[facts->n_absent++] =
-		(struct absent_parent){ parent, mem_printf("%s%s", words, question) };
-}
-
-/* Adds a parent that is given by name in a set. It was written by hand, so it may be misspelt, even
- * if an earlier run has created definitions for it. */
-static void add_absent_of_set(struct apply *apply, const char *name)
-{
-	const struct snapshot_parent *parent = snapshot_find_parent(&apply->state, name);
-
-	if (set_is_pattern(name) || (parent && parent->present))
-		return;
-	_cleanup_free_ char *question = absent_spelling(apply->env, name);
-	add_absent(apply, name, question);
-}
-
-/* Looks up the parents of the file that are not present. */
-static void find_absent(struct apply *apply)
-{
-	const struct desired *desired = &apply->desired;
-	const struct mdev_list *list = &desired->definitions;
-
-	for (size_t i = 0; i < desired->n_sets; i++)
-		for (size_t j = 0; j < desired->sets[i].n_parents; j++)
-			add_absent_of_set(apply, desired->sets[i].parents[j]);
-	for (size_t i = 0; i < list->n; i++)
-		if ((i == 0 || strcmp(list->v[i].parent, list->v[i - 1].parent) != 0) &&
-		    !snapshot_find_parent(&apply->state, list->v[i].parent))
-			add_absent(apply, list->v[i].parent, "");
+	report(apply, STATUS_OK, text);
 }
 
 static bool stops_any(const struct plan *plan)
@@ -165,9 +122,8 @@ static int read_and_plan(struct apply *apply, unsigned what, struct error *err)
 	plan_free(&apply->plan);
 	snapshot_free(&apply->state);
 	snapshot_read(apply->env, NULL, what, &apply->state);
-	if (apply->round == 1 && apply->facts.n_absent == 0)
-		find_absent(apply);
-	return plan_make(&apply->state, &apply->desired, &apply->facts, &apply->plan, err);
+	return plan_make(apply->env, &apply->state, &apply->desired, &apply->facts, &apply->plan,
+			 err);
 }
 
 /* Reads the host and makes a plan. A device in use is not moved, and neither are those that would
@@ -178,7 +134,7 @@ static int make_plan(struct apply *apply, struct error *err)
 	if (apply->desired.n_sets == 0) {
 		if (read_and_plan(apply, 0, err) < 0)
 			return -1;
-		if (apply->plan.n_changes == 0 && apply->plan.n_problems == 0)
+		if (apply->plan.n_changes == 0 && apply->plan.problems.n == 0)
 			return 0;
 	}
 	if (read_and_plan(apply, SNAPSHOT_TYPES, err) < 0)
@@ -190,7 +146,8 @@ static int make_plan(struct apply *apply, struct error *err)
 		open_users(apply);
 	while (find_in_use(apply)) {
 		plan_free(&apply->plan);
-		if (plan_make(&apply->state, &apply->desired, &apply->facts, &apply->plan, err) < 0)
+		if (plan_make(apply->env, &apply->state, &apply->desired, &apply->facts,
+			      &apply->plan, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -366,8 +323,9 @@ static bool start(struct apply *apply, struct plan_change *change)
 	if (why.status == STATUS_EXISTS || why.status == STATUS_NOT_FOUND)
 		return retry(apply, change, &why);
 	if (!*change->set || !is_full(apply, dev, why.status) ||
-	    !facts_set_full(&apply->facts, dev))
+	    mdev_list_has_type(&apply->facts.full, dev->parent, dev->type))
 		return fail(apply, change, &why);
+	op_set_device(mdev_list_add(&apply->facts.full), NULL, dev->parent, dev->type);
 	apply->learned = true;
 	return false;
 }
@@ -380,7 +338,7 @@ static bool make_change(struct apply *apply, struct plan_change *change)
 	if (fact && fact->round == apply->round) /* this plan does not know it */
 		return false;
 	if (change->takes_instance &&
-	    facts_is_full(&apply->facts, change->dev.parent, change->dev.type))
+	    mdev_list_has_type(&apply->facts.full, change->dev.parent, change->dev.type))
 		return false;
 	switch (change->action) {
 	case ACTION_DEFINE:
@@ -471,7 +429,7 @@ static const struct plan_change *add_change(struct apply *apply, struct plan_cha
 	apply->changes[apply->n_changes++] = change;
 	apply->changed = apply->changed || change->error.status == STATUS_OK;
 	if (change->note && change->error.status == STATUS_OK)
-		add_problem(apply, STATUS_OK, change->note);
+		report(apply, STATUS_OK, change->note);
 	return change;
 }
 
@@ -492,8 +450,8 @@ const struct plan_change *apply_next(struct apply *apply)
 			return add_change(apply, change);
 	}
 	apply->n_planned = 0;
-	for (size_t i = 0; i < plan->n_problems && !apply->error.text; i++)
-		add_problem(apply, plan->problems[i].status, plan->problems[i].text);
+	for (size_t i = 0; i < plan->problems.n && !apply->error.text; i++)
+		report(apply, plan->problems.v[i].status, plan->problems.v[i].text);
 	return NULL;
 }
 
@@ -516,8 +474,8 @@ static size_t count_failures(const struct apply *apply, enum status *ret)
 			*ret = status;
 		n += status != STATUS_OK;
 	}
-	for (size_t i = 0; i < apply->plan.n_problems; i++) {
-		enum status status = apply->plan.problems[i].status;
+	for (size_t i = 0; i < apply->plan.problems.n; i++) {
+		enum status status = apply->plan.problems.v[i].status;
 
 		if (is_failure(status) && !is_failure(*ret))
 			*ret = status;
@@ -566,9 +524,7 @@ void apply_close(struct apply *apply)
 		free(apply->changes[i]);
 	}
 	free(apply->changes);
-	for (size_t i = 0; i < apply->n_problems; i++)
-		error_clear(&apply->problems[i]);
-	free(apply->problems);
+	plan_free_problems(&apply->problems);
 	plan_free(&apply->plan);
 	snapshot_free(&apply->state);
 	desired_free(&apply->desired);

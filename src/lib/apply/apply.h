@@ -22,9 +22,8 @@ struct apply {
 	bool dry_run;
 	struct plan_change **changes; /* owned, including each change: those made or tried so far */
 	size_t n_changes;
-	size_t n_planned;	/* changes of this round that have not been made yet */
-	struct error *problems; /* owned: of the plan and of changes; status 0 = only a note */
-	size_t n_problems;
+	size_t n_planned;	      /* changes of this round that have not been made yet */
+	struct problem_list problems; /* of the plan and of changes */
 
 	/* Private. */
 	const struct env *env; /* borrowed */

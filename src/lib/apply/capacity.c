@@ -12,65 +12,51 @@ static int by_name(const void *left, const void *right)
 	return strcmp(a->name, b->name);
 }
 
-static const char *card_of(const struct capacity *at)
+static void add(struct capacity_list *list, const char *name)
 {
-	return at->parent && at->parent->card ? at->parent->card : at->name;
+	list->v = mem_room(list->v, list->n, sizeof(*list->v));
+	list->v[list->n++] = (struct capacity){ .name = name };
 }
 
-static int by_card(const void *left, const void *right)
+static void collect_names(const struct snapshot *state, const struct desired *desired,
+			  struct capacity_list *ret)
 {
-	const struct capacity *const *a = left, *const *b = right;
+	const struct mdev_list *list = &desired->definitions;
 
-	return strcmp(card_of(*a), card_of(*b));
-}
-
-static void number_cards(struct capacity_list *list)
-{
-	_cleanup_free_ struct capacity **all =
-		mem_grow(NULL, list->n + 1, sizeof(struct capacity *));
-
-	for (size_t i = 0; i < list->n; i++)
-		all[i] = &list->v[i];
-	qsort(all, list->n, sizeof(struct capacity *), by_card);
-	for (size_t i = 0; i < list->n; i++) {
-		list->n_cards += i == 0 || by_card(&all[i - 1], &all[i]) != 0;
-		all[i]->card = list->n_cards - 1;
+	for (size_t i = 0; i < state->n_parents; i++) {
+		add(ret, state->parents[i].name);
+		if (state->parents[i].card)
+			add(ret, state->parents[i].card);
 	}
-}
-
-static void add(struct capacity_list *list, const struct snapshot *state, const char *name)
-{
-	const struct snapshot_parent *parent = snapshot_find_parent(state, name);
-
-	list->v[list->n++] = (struct capacity){
-		.name = name,
-		.parent = parent && parent->present ? parent : NULL,
-	};
+	for (size_t i = 0; i < desired->n_sets; i++)
+		for (size_t j = 0; j < desired->sets[i].n_parents; j++)
+			if (!set_is_pattern(desired->sets[i].parents[j]))
+				add(ret, desired->sets[i].parents[j]);
+	for (size_t i = 0; i < list->n; i++)
+		if (i == 0 || strcmp(list->v[i].parent, list->v[i - 1].parent) != 0)
+			add(ret, list->v[i].parent);
 }
 
 void capacity_open(const struct snapshot *state, const struct desired *desired,
 		   struct capacity_list *ret)
 {
-	size_t room = state->n_parents + desired->definitions.n, kept = 0;
+	size_t n = 0;
 
-	for (size_t i = 0; i < desired->n_sets; i++)
-		room += desired->sets[i].n_parents;
-	*ret = (struct capacity_list){ .v = mem_zero(room + 1, sizeof(struct capacity)) };
-	for (size_t i = 0; i < state->n_parents; i++)
-		add(ret, state, state->parents[i].name);
-	for (size_t i = 0; i < desired->n_sets; i++)
-		for (size_t j = 0; j < desired->sets[i].n_parents; j++)
-			if (!set_is_pattern(desired->sets[i].parents[j]))
-				add(ret, state, desired->sets[i].parents[j]);
-	for (size_t i = 0; i < desired->definitions.n; i++)
-		if (i == 0 || desired->definitions.v[i].parent != ret->v[ret->n - 1].name)
-			add(ret, state, desired->definitions.v[i].parent);
-	qsort(ret->v, ret->n, sizeof(*ret->v), by_name);
+	*ret = (struct capacity_list){ 0 };
+	collect_names(state, desired, ret);
+	if (ret->n > 0)
+		qsort(ret->v, ret->n, sizeof(*ret->v), by_name);
 	for (size_t i = 0; i < ret->n; i++)
-		if (i == 0 || strcmp(ret->v[i].name, ret->v[kept - 1].name) != 0)
-			ret->v[kept++] = ret->v[i];
-	ret->n = kept;
-	number_cards(ret);
+		if (i == 0 || strcmp(ret->v[i].name, ret->v[n - 1].name) != 0)
+			ret->v[n++] = ret->v[i];
+	ret->n = n;
+	for (size_t i = 0; i < n; i++) {
+		struct capacity *at = &ret->v[i];
+		const struct snapshot_parent *parent = snapshot_find_parent(state, at->name);
+
+		at->parent = parent && parent->present ? parent : NULL;
+		at->card = at->parent && parent->card ? capacity_find(ret, parent->card) : at;
+	}
 }
 
 void capacity_close(struct capacity_list *list)
@@ -118,27 +104,35 @@ bool capacity_start(struct capacity *at, const struct mdev_type *type)
 	return true;
 }
 
-void candidates_count(struct candidates *candidates, struct candidate *candidate)
+void candidates_begin(struct candidates *candidates)
+{
+	for (size_t i = 0; i < candidates->n; i++) {
+		candidates->v[i].at->candidate = &candidates->v[i];
+		candidates->v[i].at->card->on_card = 0;
+	}
+}
+
+void candidates_end(struct candidates *candidates)
+{
+	for (size_t i = 0; i < candidates->n; i++)
+		candidates->v[i].at->candidate = NULL;
+}
+
+void candidates_count(struct candidate *candidate)
 {
 	candidate->devices++;
-	candidates->on_card[candidate->at->card]++;
+	candidate->at->card->on_card++;
 }
 
 /* Whether a is better than b: `fill` starts with the parents that are present; otherwise, the card
  * with the fewest devices is the best. A crowded one has no room, so they share what is too much.
  */
-static bool is_better(const struct candidates *candidates, const struct candidate *a,
-		      const struct candidate *b, bool crowded)
+static bool is_better(bool fill, const struct candidate *a, const struct candidate *b, bool crowded)
 {
-	size_t a_rank = candidates->on_card[a->at->card], b_rank = candidates->on_card[b->at->card];
+	size_t a_rank = fill ? !a->at->parent : a->at->card->on_card;
+	size_t b_rank = fill ? !b->at->parent : b->at->card->on_card;
 
-	if (candidates->fill) {
-		a_rank = !a->at->parent;
-		b_rank = !b->at->parent;
-	}
-	if (a_rank != b_rank)
-		return a_rank < b_rank;
-	return crowded && a->devices < b->devices;
+	return a_rank != b_rank ? a_rank < b_rank : crowded && a->devices < b->devices;
 }
 
 struct candidate *candidates_choose(struct candidates *candidates, bool limited)
@@ -151,16 +145,17 @@ struct candidate *candidates_choose(struct candidates *candidates, bool limited)
 		if (!candidate->full && candidate->at->parent)
 			candidate->full =
 				!fits(candidate->at, candidate->type, candidate->at->reserved);
-		if (!candidate->full && (!best || is_better(candidates, candidate, best, false)))
+		if (!candidate->full &&
+		    (!best || is_better(candidates->fill, candidate, best, false)))
 			best = candidate;
 	}
 	bool crowded = !best && !limited;
 	for (size_t i = 0; crowded && i < candidates->n; i++)
-		if (!best || is_better(candidates, &candidates->v[i], best, true))
+		if (!best || is_better(candidates->fill, &candidates->v[i], best, true))
 			best = &candidates->v[i];
 	if (!best)
 		return NULL;
 	capacity_reserve(best->at, best->type, true);
-	candidates_count(candidates, best);
+	candidates_count(best);
 	return best;
 }

@@ -23,28 +23,31 @@
  * always fit, and the rounding of a thousand others is less than one instance of 65536. */
 #define CAPACITY_WHOLE ((uint64_t)1 << 45)
 
-/* A parent, in one plan. */
+/* A parent, or the card that it is a function of, in one plan. */
 struct capacity {
 	const char *name;		      /* borrowed */
 	const struct snapshot_parent *parent; /* borrowed; NULL = it is not present, and its
 						 capacity is unknown */
-	size_t card;		/* number of its card: several virtual functions have the same */
+	struct capacity *card;		      /* borrowed: itself if it is not a function */
 	uint64_t reserved;	/* share of devices that do not run yet: defined or planned */
 	uint64_t starting;	/* share of devices that this plan starts */
 	unsigned freed;		/* instances that this plan makes available */
 	const char *unreadable; /* borrowed: why one of its definitions cannot be read, so that
 				   devices may be unknown; NULL = all can be */
-	struct candidate *candidate; /* borrowed: in the set that is being planned; NULL = none */
-	size_t waiting;		     /* devices of this set that wait for it */
+
+	/* Of the set that is being planned. */
+	struct candidate *candidate; /* borrowed; NULL = none */
+	size_t on_card;		     /* devices that this card has */
+	size_t waiting;		     /* devices that wait for this parent */
 };
 
 struct capacity_list {
 	struct capacity *v; /* owned; sorted by name */
 	size_t n;
-	size_t n_cards;
 };
 
-/* Collects the parents of the snapshot and of the file, from which it borrows. */
+/* Collects the parents and cards of the snapshot and the parents of the file, from which it
+ * borrows. */
 void capacity_open(const struct snapshot *state, const struct desired *desired,
 		   struct capacity_list *ret);
 void capacity_close(struct capacity_list *list);
@@ -69,12 +72,16 @@ struct candidate {
 struct candidates {
 	struct candidate *v; /* owned; in the order of the set */
 	size_t n;
-	bool fill;
-	size_t *on_card; /* owned: devices of the set, for each card */
+	bool fill; /* fill one parent before the next; otherwise, prefer the card with the fewest
+		      devices */
 };
 
+/* Begin and end the planning of the devices of a set: between them, capacities refer to them. */
+void candidates_begin(struct candidates *candidates);
+void candidates_end(struct candidates *candidates);
+
 /* Counts a device of the set. */
-void candidates_count(struct candidates *candidates, struct candidate *candidate);
+void candidates_count(struct candidate *candidate);
 
 /* Reserves room for the next device of the set, and returns where; NULL = there is none. Without
  * limited, there is always room: it is only defined. */

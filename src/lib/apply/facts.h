@@ -30,17 +30,9 @@ struct fact {
 	char *use;	    /* owned: of FACT_IN_USE: words that follow its name; NULL = none */
 };
 
-/* A parent that the file names, and that is not present. */
-struct absent_parent {
-	const char *parent; /* borrowed from the file */
-	char *words; /* owned: what it is, see reason_absent(), and what was probably meant */
-};
-
 struct facts {
 	struct fact *v; /* owned; sorted by UUID */
 	size_t n;
-	struct absent_parent *absent; /* owned */
-	size_t n_absent;
 	struct mdev_list full; /* types without an instance on a parent, contrary to sysfs */
 };
 
@@ -48,7 +40,4 @@ struct facts {
 struct fact *facts_find(const struct facts *facts, const char *uuid);
 /* Replaces the fact about a device, and returns it until the next one is set. */
 struct fact *facts_set(struct facts *facts, const char *uuid, enum fact_kind kind, unsigned round);
-/* Records that a type has no instance. Returns whether that was not known. */
-bool facts_set_full(struct facts *facts, const struct mdev *dev);
-bool facts_is_full(const struct facts *facts, const char *parent, const char *type);
 void facts_free(struct facts *facts);

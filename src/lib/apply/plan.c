@@ -11,24 +11,25 @@
 #include "apply/capacity.h"
 #include "apply/plan.h"
 #include "set/types.h"
+#include "view/absent.h"
 #include "view/reason.h"
 
-/* All locations of a UUID on this host. */
-struct known {
-	const struct snapshot_device *const *at; /* borrowed; sorted by parent */
+/* A UUID of the host or of the file. */
+struct device {
+	char uuid[UUID_SIZE];
+	const struct snapshot_device *const *at; /* borrowed: where it is; sorted by parent */
 	size_t n;
 	const struct snapshot_device *running; /* one of them; NULL = none */
-	const struct host_set *set;	       /* borrowed: a set of the file; NULL = none */
-};
+	const struct fact *fact;	       /* borrowed; NULL = none */
 
-/* A device of a set that exists in some way, or has to be created. */
-struct member {
-	unsigned index;
-	char uuid[UUID_SIZE];
-	const struct known *known;	    /* NULL = it does not exist */
-	const struct snapshot_device *home; /* where it is, or was until now; NULL = nowhere */
-	struct capacity *at;		    /* the parent that it has in the end; NULL = none */
-	bool in_use;			    /* it cannot leave a parent that does not match */
+	struct host_set *set;		    /* borrowed: a set of the file; NULL = none */
+	unsigned index;			    /* in the set, like all that follows */
+	const struct snapshot_device *home; /* where it remains; NULL = nowhere */
+	const char *type;		    /* borrowed: its type there, or on its new parent */
+	struct capacity *parent;	    /* that it has in the end; NULL = none */
+	bool in_use; /* it remains everywhere, although its parent does not match */
+
+	bool starts; /* for a list of definitions: the plan starts it, on any parent */
 };
 
 /* A set on this host. */
@@ -37,22 +38,23 @@ struct host_set {
 	struct candidates candidates;
 	bool title; /* its type is not the name of a known directory: only a parent that is present
 		       can map a human-readable name to a directory */
-	struct member *members; /* owned; sorted by index */
-	size_t n_members;
+	struct device **devices; /* borrowed; sorted by index */
+	size_t n_devices;
 };
 
 /* A plan in the making. */
 struct work {
+	const struct env *env;
 	const struct snapshot *state;
 	const struct desired *desired;
-	const struct facts *facts;
 	struct plan plan;
 	struct capacity_list capacities;
+	const struct mdev_list *full;		/* borrowed from the facts */
 	const struct snapshot_device **by_uuid; /* owned */
-	struct known *known;			/* owned; sorted by UUID */
-	size_t n_known;
-	bool *gone;	       /* owned: for each device of the state: its definition is removed */
-	struct host_set *sets; /* owned; one per set of the file */
+	struct device *devices;			/* owned; sorted by UUID */
+	size_t n_devices;
+	struct device **in_sets;   /* owned: devices of sets, sorted by set and index */
+	struct host_set *sets;	   /* owned; one per set of the file */
 	struct host_set **by_name; /* owned; sorted */
 };
 
@@ -64,71 +66,43 @@ void plan_change_free(struct plan_change *change)
 	error_clear(&change->error);
 }
 
-void plan_free(struct plan *plan)
+bool plan_add_problem(struct problem_list *list, enum status status, const char *format, ...)
 {
-	for (size_t i = 0; i < plan->n_changes; i++)
-		plan_change_free(&plan->changes[i]);
-	free(plan->changes);
-	for (size_t i = 0; i < plan->n_problems; i++)
-		error_clear(&plan->problems[i]);
-	free(plan->problems);
-	*plan = (struct plan){ 0 };
-}
-
-/* Records why the host will not be as described, once. */
-__attribute__((format(printf, 3, 4))) static void add_problem(struct work *w, enum status status,
-							      const char *format, ...)
-{
-	struct plan *plan = &w->plan;
 	va_list args;
 
 	va_start(args, format);
 	char *text = mem_vprintf(format, args);
 	va_end(args);
-	for (size_t i = 0; i < plan->n_problems; i++)
-		if (strcmp(plan->problems[i].text, text) == 0) {
+	for (size_t i = 0; i < list->n; i++)
+		if (strcmp(list->v[i].text, text) == 0) {
 			free(text);
-			return;
+			return false;
 		}
-	plan->problems = mem_grow(plan->problems, plan->n_problems + 1, sizeof(*plan->problems));
-	plan->problems[plan->n_problems++] = (struct error){ status, text };
+	list->v = mem_room(list->v, list->n, sizeof(*list->v));
+	list->v[list->n++] = (struct error){ status, text };
+	return true;
 }
 
-/* Adds a change of a device that exists (there), or does not (NULL). */
-static struct plan_change *add_change(struct work *w, enum phase phase, enum action action,
-				      const struct snapshot_device *there)
+void plan_free_problems(struct problem_list *list)
 {
-	struct plan *plan = &w->plan;
-
-	if (plan->n_changes == plan->room_changes) {
-		plan->room_changes = plan->room_changes ? plan->room_changes * 2 : 64;
-		plan->changes = mem_grow(plan->changes, plan->room_changes, sizeof(*plan->changes));
-	}
-	struct plan_change *change = &plan->changes[plan->n_changes++];
-	*change = (struct plan_change){ .action = action, .phase = phase };
-	if (there && snapshot_definition(there)) {
-		memcpy(change->before.uuid, there->uuid, UUID_SIZE);
-		mdev_copy_definition(&change->before, snapshot_definition(there));
-	} else if (there) {
-		change->broken = there->definition;
-	}
-	return change;
+	for (size_t i = 0; i < list->n; i++)
+		error_clear(&list->v[i]);
+	free(list->v);
+	*list = (struct problem_list){ 0 };
 }
 
-/* Sets the names of the device, which have been checked. */
-static void name_device(struct plan_change *change, const char *uuid, const char *parent,
-			const char *type)
+void plan_free(struct plan *plan)
 {
-	memcpy(change->dev.uuid, uuid, UUID_SIZE);
-	change->dev.parent = mem_intern(parent);
-	change->dev.type = mem_intern(type);
+	for (size_t i = 0; i < plan->n_changes; i++)
+		plan_change_free(&plan->changes[i]);
+	free(plan->changes);
+	plan_free_problems(&plan->problems);
+	*plan = (struct plan){ 0 };
 }
 
-static bool has_failed(const struct work *w, const char *uuid)
+static bool is_kind(const struct fact *fact, enum fact_kind kind)
 {
-	const struct fact *fact = facts_find(w->facts, uuid);
-
-	return fact && fact->kind == FACT_FAILED;
+	return fact && fact->kind == kind;
 }
 
 static bool is_incomplete(const struct snapshot_device *dev)
@@ -155,137 +129,268 @@ static int by_uuid_and_parent(const void *left, const void *right)
 	return order ? order : strcmp((*a)->parent, (*b)->parent);
 }
 
-static void index_devices(struct work *w)
+static int by_uuid(const void *left, const void *right)
+{
+	const struct device *a = left, *b = right;
+
+	return strcmp(a->uuid, b->uuid);
+}
+
+static struct device *find_device(const struct work *w, const char *uuid)
+{
+	struct device wanted;
+
+	memcpy(wanted.uuid, uuid, UUID_SIZE);
+	return bsearch(&wanted, w->devices, w->n_devices, sizeof(wanted), by_uuid);
+}
+
+/* The devices that are known to be wanted: "max" is not known yet. */
+static unsigned wanted_count(const struct set *set)
+{
+	return set->max ? 0 : set->count;
+}
+
+static struct device *add_device(struct work *w, const char *uuid)
+{
+	struct device *device = &w->devices[w->n_devices++];
+
+	memcpy(device->uuid, uuid, UUID_SIZE);
+	return device;
+}
+
+static void add_host_devices(struct work *w)
 {
 	size_t n = w->state->n_devices;
+	struct device *device = NULL;
 
 	w->by_uuid = mem_grow(NULL, n + 1, sizeof(*w->by_uuid));
-	w->known = mem_grow(NULL, n + 1, sizeof(*w->known));
-	w->gone = mem_zero(n + 1, sizeof(*w->gone));
-	for (size_t i = 0; i < n; i++) {
-		const struct snapshot_device *dev = &w->state->devices[i];
-
-		w->by_uuid[i] = dev;
-		if (is_unreadable(dev))
-			capacity_find(&w->capacities, dev->parent)->unreadable =
-				dev->definition->broken;
-	}
+	for (size_t i = 0; i < n; i++)
+		w->by_uuid[i] = &w->state->devices[i];
 	qsort(w->by_uuid, n, sizeof(*w->by_uuid), by_uuid_and_parent);
 	for (size_t i = 0; i < n; i++) {
 		const struct snapshot_device *dev = w->by_uuid[i];
 
-		if (i == 0 || strcmp(dev->uuid, w->by_uuid[i - 1]->uuid) != 0)
-			w->known[w->n_known++] = (struct known){ .at = &w->by_uuid[i] };
-		struct known *known = &w->known[w->n_known - 1];
-		known->n++;
+		if (!device || strcmp(device->uuid, dev->uuid) != 0) {
+			device = add_device(w, dev->uuid);
+			device->at = &w->by_uuid[i];
+		}
+		device->n++;
 		if (dev->running)
-			known->running = dev;
+			device->running = dev;
+		if (is_unreadable(dev))
+			capacity_find(&w->capacities, dev->parent)->unreadable =
+				dev->definition->broken;
 	}
 }
 
-static int by_known_uuid(const void *uuid, const void *known)
+static void add_wanted_devices(struct work *w)
 {
-	return strcmp(uuid, ((const struct known *)known)->at[0]->uuid);
+	const struct mdev_list *list = &w->desired->definitions;
+	char uuid[UUID_SIZE];
+
+	for (size_t i = 0; i < w->desired->n_sets; i++)
+		for (unsigned j = 0; j < wanted_count(w->sets[i].set); j++) {
+			set_uuid(w->sets[i].set, j, uuid);
+			struct device *device = add_device(w, uuid);
+			device->set = &w->sets[i];
+			device->index = j;
+		}
+	for (size_t i = 0; i < list->n; i++)
+		(void)add_device(w, list->v[i].uuid);
 }
 
-static struct known *find_known(const struct work *w, const char *uuid)
+/* Collects the devices of the host and of the file, each UUID once. */
+static void find_devices(struct work *w, const struct facts *facts)
 {
-	return bsearch(uuid, w->known, w->n_known, sizeof(*w->known), by_known_uuid);
+	size_t n = w->state->n_devices + w->desired->definitions.n, kept = 0;
+
+	for (size_t i = 0; i < w->desired->n_sets; i++)
+		n += wanted_count(&w->desired->sets[i]);
+	w->devices = mem_zero(n + 1, sizeof(*w->devices));
+	add_host_devices(w);
+	add_wanted_devices(w);
+	qsort(w->devices, w->n_devices, sizeof(*w->devices), by_uuid);
+	for (size_t i = 0; i < w->n_devices; i++) {
+		const struct device *device = &w->devices[i];
+		struct device *same = kept > 0 ? &w->devices[kept - 1] : NULL;
+
+		if (!same || by_uuid(same, device) != 0) {
+			same = &w->devices[kept++];
+			*same = *device;
+			same->fact = facts_find(facts, same->uuid);
+		} else if (device->set) {
+			same->set = device->set;
+			same->index = device->index;
+		} else if (device->n > 0) {
+			same->at = device->at;
+			same->n = device->n;
+			same->running = device->running;
+		}
+	}
+	w->n_devices = kept;
 }
 
-static size_t index_of(const struct work *w, const struct snapshot_device *dev)
+/* Adds a change of a device that exists (there), or does not (NULL). */
+static struct plan_change *add_change(struct work *w, enum phase phase, enum action action,
+				      const struct device *device,
+				      const struct snapshot_device *there)
 {
-	return (size_t)(dev - w->state->devices);
+	struct plan *plan = &w->plan;
+
+	plan->changes = mem_room(plan->changes, plan->n_changes, sizeof(*plan->changes));
+	struct plan_change *change = &plan->changes[plan->n_changes++];
+	*change = (struct plan_change){ .action = action, .phase = phase, .index = device->index };
+	memcpy(change->dev.uuid, device->uuid, UUID_SIZE);
+	if (device->set)
+		memcpy(change->set, device->set->set->name, sizeof(change->set));
+	if (!there)
+		return change;
+	change->dev.parent = mem_intern(there->parent);
+	change->dev.type = mem_intern(snapshot_type(there));
+	change->broken = there->definition && there->definition->broken;
+	if (snapshot_definition(there)) {
+		memcpy(change->before.uuid, device->uuid, UUID_SIZE);
+		mdev_copy_definition(&change->before, snapshot_definition(there));
+	}
+	return change;
 }
 
-/* A device as it should be defined. */
-struct wanted {
-	struct mdev from;	    /* type, start mode and attributes; its texts are borrowed */
-	char label[SET_LABEL_SIZE]; /* "" = as it is */
-	const char *title;	    /* borrowed: of its type; NULL = as it is */
-};
-
-/* Whether a member of a definition that only apply uses has this value. */
+/* Whether a member of a definition that only apply uses has this value; NULL = any. */
 static bool has_member(const struct mdev *dev, const char *name, const char *value)
 {
-	_cleanup_free_ char *text = json_unknown_string(dev, name);
+	_cleanup_free_ char *text = value ? json_unknown_string(dev, name) : NULL;
 
-	return text && strcmp(text, value) == 0;
+	return !value || (text && strcmp(text, value) == 0);
 }
 
-static bool is_as_wanted(const struct mdev *now, const struct wanted *wanted)
+/* Returns a device as it should be defined: like from, with the label of its set and the title of
+ * its type (NULL = as they are). It keeps the other unknown members of its definition (now; NULL =
+ * none). Owned by the caller. */
+static struct mdev want(const struct mdev *from, const struct mdev *now, const char *label,
+			const char *title)
 {
-	return now && mdev_is_same(now, &wanted->from) &&
-	       (!*wanted->label || has_member(now, JSON_SET, wanted->label)) &&
-	       (!wanted->title || has_member(now, JSON_TYPE_NAME, wanted->title));
+	struct mdev dev = { .parent = mem_intern(from->parent) }, with = *from;
+
+	memcpy(dev.uuid, from->uuid, UUID_SIZE);
+	with.type = mem_intern(from->type);
+	with.unknown = now ? now->unknown : NULL;
+	mdev_copy_definition(&dev, &with);
+	if (!has_member(&dev, JSON_SET, label) || !has_member(&dev, JSON_TYPE_NAME, title)) {
+		if (label)
+			json_set_unknown_string(&dev, JSON_SET, label);
+		if (title)
+			json_set_unknown_string(&dev, JSON_TYPE_NAME, title);
+	}
+	if (!title && now && strcmp(now->type, dev.type) != 0)
+		json_set_unknown_string(&dev, JSON_TYPE_NAME, NULL); /* that of another type */
+	return dev;
 }
 
-/* Sets the definition of the device, but keeps its other unknown members. */
-static void set_definition(struct plan_change *change, const struct wanted *wanted)
+static bool is_same(const struct mdev *a, const struct mdev *b)
 {
-	struct mdev *dev = &change->dev;
-	struct mdev from = wanted->from;
+	return mdev_is_same(a, b) &&
+	       strcmp(a->unknown ? a->unknown : "", b->unknown ? b->unknown : "") == 0;
+}
 
-	from.unknown = change->before.unknown;
-	mdev_copy_definition(dev, &from);
-	if (*wanted->label)
-		json_set_unknown_string(dev, JSON_SET, wanted->label);
-	if (wanted->title)
-		json_set_unknown_string(dev, JSON_TYPE_NAME, wanted->title);
-	else if (change->before.type && strcmp(change->before.type, dev->type) != 0)
-		json_set_unknown_string(dev, JSON_TYPE_NAME, NULL); /* that of another type */
+static void set_definition(struct plan_change *change, const struct mdev *wanted)
+{
+	change->dev.parent = wanted->parent;
+	mdev_copy_definition(&change->dev, wanted);
 }
 
 /* Replaces the definition of a device. A running device keeps what it was started with, except that
- * an incomplete one is replaced by its start. name: of the device in messages. */
-static struct plan_change *modify(struct work *w, const struct snapshot_device *there,
-				  const struct wanted *wanted, const char *name)
+ * an incomplete one is replaced by its start. */
+static void modify(struct work *w, const struct device *device, const struct mdev *wanted,
+		   const struct snapshot_device *there)
 {
-	struct plan_change *change = add_change(w, PHASE_MODIFY, ACTION_MODIFY, there);
-	struct mdev same = wanted->from;
+	struct plan_change *change = add_change(w, PHASE_MODIFY, ACTION_MODIFY, device, there);
+	struct mdev same = *wanted;
 
-	name_device(change, there->uuid, there->parent, same.type);
 	set_definition(change, wanted);
 	same.autostart = change->before.autostart;
-	if (there->running && strcmp(there->running->type, same.type) == 0 &&
-	    !(is_incomplete(there) && wanted->from.autostart) &&
-	    (change->broken || !mdev_is_same(&change->before, &same)))
-		change->note = mem_printf(
-			"Device %s is running; the change takes effect at its next start", name);
+	if (!there->running || strcmp(there->running->type, wanted->type) != 0 ||
+	    (is_incomplete(there) && wanted->autostart) ||
+	    (!change->broken && mdev_is_same(&change->before, &same)))
+		return;
+	_cleanup_free_ char *name =
+		device->set ? mem_printf("%s (%s/%u)", device->uuid, change->set, device->index)
+			    : mem_text(device->uuid);
+	change->note =
+		mem_printf("Device %s is running; the change takes effect at its next start", name);
+}
+
+/* Adds the change that makes the definition of a device there (NULL = it is not there yet) as
+ * wanted. Returns it if it creates the definition. */
+static struct plan_change *define(struct work *w, const struct device *device,
+				  const struct mdev *wanted, const struct snapshot_device *there)
+{
+	const struct mdev *now = there ? snapshot_definition(there) : NULL;
+
+	if (now && is_same(now, wanted))
+		return NULL;
+	if (there && there->definition) {
+		modify(w, device, wanted, there);
+		return NULL;
+	}
+	struct plan_change *change = add_change(w, PHASE_CREATE, ACTION_DEFINE, device, NULL);
+	set_definition(change, wanted);
 	return change;
+}
+
+static struct plan_change *start(struct work *w, const struct device *device,
+				 const struct mdev *wanted)
+{
+	struct plan_change *change = add_change(w, PHASE_CREATE, ACTION_START, device, NULL);
+
+	set_definition(change, wanted);
+	return change;
+}
+
+static void undefine(struct work *w, enum phase phase, const struct device *device,
+		     const struct snapshot_device *there)
+{
+	struct plan_change *change = add_change(w, phase, ACTION_UNDEFINE, device, there);
+
+	if (snapshot_definition(there))
+		change->dev.type = change->before.type;
 }
 
 /* A device that is running, and is not started again, may not be what its definition says. */
 static void note_running(struct work *w, const struct snapshot_device *dev, const char *type)
 {
 	if (is_incomplete(dev))
-		add_problem(w, STATUS_OK, "Device %s on %s is incomplete: %s", dev->uuid,
-			    dev->parent, dev->reason);
+		plan_add_problem(&w->plan.problems, STATUS_OK, "Device %s on %s is incomplete: %s",
+				 dev->uuid, dev->parent, dev->reason);
 	else if (dev->running && strcmp(dev->running->type, type) != 0)
-		add_problem(w, STATUS_OK,
-			    "Device %s on %s is running with type %s; type %s takes effect at its "
-			    "next start",
-			    dev->uuid, dev->parent, dev->running->type, type);
+		plan_add_problem(&w->plan.problems, STATUS_OK,
+				 "Device %s on %s is running with type %s; type %s takes effect at "
+				 "its next start",
+				 dev->uuid, dev->parent, dev->running->type, type);
 }
 
-/* Returns what a parent is that is not present, and what was probably meant. */
-static const char *absent_words(const struct work *w, const struct capacity *at)
+/* Returns what a parent is that is not present, and for one of a set what was probably meant: sets
+ * are written by hand. */
+static char *absent_words(const struct work *w, const struct capacity *at, bool of_set)
 {
-	const struct snapshot_parent *parent = snapshot_find_parent(w->state, at->name);
+	_cleanup_free_ char *words = reason_absent_name(w->env, at->name);
+	_cleanup_free_ char *question = of_set ? absent_spelling(w->env, at->name) : mem_text("");
 
-	for (size_t i = 0; i < w->facts->n_absent; i++)
-		if (strcmp(w->facts->absent[i].parent, at->name) == 0)
-			return w->facts->absent[i].words;
-	return parent && parent->absent ? parent->absent : "not present";
+	return mem_printf("%s%s", words, question);
 }
 
-/* set NULL = the devices of a list of definitions. */
-static void note_waiting(struct work *w, size_t n, size_t all, const struct set *set,
-			 const struct capacity *at)
+/* Reports the devices of a set, or of a list (NULL), that wait for a parent, once. */
+static void note_waiting(struct work *w, struct capacity *at, size_t all, const struct set *set)
 {
-	add_problem(w, STATUS_OK, "%zu of %zu devices%s%s%s wait%s for parent %s, which is %s", n,
-		    all, set ? " of set '" : "", set ? set->name : "", set ? "'" : "",
-		    n == 1 ? "s" : "", at->name, absent_words(w, at));
+	size_t n = at->waiting;
+
+	if (n == 0)
+		return;
+	_cleanup_free_ char *words = absent_words(w, at, set);
+	plan_add_problem(&w->plan.problems, STATUS_OK,
+			 "%zu of %zu devices%s%s%s wait%s for parent %s, which is %s", n, all,
+			 set ? " of set '" : "", set ? set->name : "", set ? "'" : "",
+			 n == 1 ? "s" : "", at->name, words);
+	at->waiting = 0;
 }
 
 /* Reports a parent that is not present, and on which a set cannot place devices: it may be
@@ -293,16 +398,17 @@ static void note_waiting(struct work *w, size_t n, size_t all, const struct set 
 static void note_unused(struct work *w, const struct set *set, const struct capacity *at)
 {
 	struct suggestion suggestion = { .word = at->name };
-	const char *absent = absent_words(w, at);
+	_cleanup_free_ char *words = absent_words(w, at, true);
 	bool unknown =
-		!snapshot_find_parent(w->state, at->name) && strcmp(absent, "not present") == 0;
+		!snapshot_find_parent(w->state, at->name) && strcmp(words, "not present") == 0;
 
 	for (size_t i = 0; unknown && i < w->state->n_parents; i++)
 		if (w->state->parents[i].present && !set_matches(set, w->state->parents[i].name))
 			suggest_try(&suggestion, w->state->parents[i].name);
 	_cleanup_free_ char *question = suggest_question(&suggestion);
-	add_problem(w, STATUS_OK, "Set '%s': no devices are placed on parent %s, which is %s%s",
-		    set->name, at->name, absent, question);
+	plan_add_problem(&w->plan.problems, STATUS_OK,
+			 "Set '%s': no devices are placed on parent %s, which is %s%s", set->name,
+			 at->name, words, question);
 }
 
 static int find_type(const struct set *set, const struct snapshot_parent *parent,
@@ -338,60 +444,39 @@ static bool is_title(const struct work *w, const char *type)
 	return strchr(type, ' ') || !name_valid(type);
 }
 
-static void add_candidate(const struct work *w, struct host_set *hs, struct capacity *at,
-			  const struct mdev_type *type)
+static bool is_full(const struct work *w, const struct capacity *at, const char *type)
+{
+	return mdev_list_has_type(w->full, at->name, type);
+}
+
+/* Adds a parent that matches, if devices of the set can be placed there. named: it is given by
+ * name, so it must support the type unless it is not present yet. */
+static int add_candidate(const struct work *w, struct host_set *hs, struct capacity *at, bool named,
+			 struct error *err)
 {
 	struct candidates *list = &hs->candidates;
-	bool counted = type && type->counted;
+	const struct mdev_type *type = NULL;
 
+	if (at->parent && find_type(hs->set, at->parent, &type, err) < 0)
+		return -1;
+	if (at->parent && !type)
+		return named ? no_type(w, hs->set, at, err) : 0;
+	if (!at->parent && (!named || hs->title))
+		return 0;
 	for (size_t i = 0; i < list->n; i++)
 		if (list->v[i].at == at) /* a pattern that matches a parent given before */
-			return;
-	list->v = mem_grow(list->v, list->n + 1, sizeof(*list->v));
+			return 0;
+	list->v = mem_room(list->v, list->n, sizeof(*list->v));
 	list->v[list->n++] = (struct candidate){
 		.at = at,
 		.type = type,
-		.full = (type && facts_is_full(w->facts, at->name, type->name)) ||
-			(hs->set->max && !counted), /* how many fit is not known */
+		.full = (type && is_full(w, at, type->name)) ||
+			(hs->set->max && !(type && type->counted)), /* how many fit is not known */
 	};
-}
-
-/* Adds a parent given by name, which either supports the type or is not present yet. */
-static int add_named(const struct work *w, struct host_set *hs, const char *name, struct error *err)
-{
-	const struct set *set = hs->set;
-	struct capacity *at = capacity_find(&w->capacities, name);
-	const struct mdev_type *type = NULL;
-
-	if (!at->parent && hs->title)
-		return 0;
-	if (at->parent && find_type(set, at->parent, &type, err) < 0)
-		return -1;
-	if (at->parent && !type)
-		return no_type(w, set, at, err);
-	add_candidate(w, hs, at, type);
 	return 0;
 }
 
-/* Adds the parents that match a pattern and support the type. */
-static int add_matching(const struct work *w, struct host_set *hs, const char *pattern,
-			struct error *err)
-{
-	for (size_t i = 0; i < w->capacities.n; i++) {
-		struct capacity *at = &w->capacities.v[i];
-		const struct mdev_type *type = NULL;
-
-		if (!at->parent || !set_entry_matches(pattern, at->name))
-			continue;
-		if (find_type(hs->set, at->parent, &type, err) < 0)
-			return -1;
-		if (type)
-			add_candidate(w, hs, at, type);
-	}
-	return 0;
-}
-
-static int open_set(const struct work *w, struct host_set *hs, struct error *err)
+static int find_candidates(const struct work *w, struct host_set *hs, struct error *err)
 {
 	const struct set *set = hs->set;
 
@@ -399,49 +484,20 @@ static int open_set(const struct work *w, struct host_set *hs, struct error *err
 		return 0;
 	hs->title = is_title(w, set->device.type);
 	hs->candidates.fill = set->fill;
-	for (size_t i = 0; i < set->n_parents; i++)
-		if ((set_is_pattern(set->parents[i]) ? add_matching(w, hs, set->parents[i], err)
-						     : add_named(w, hs, set->parents[i], err)) < 0)
-			return -1;
-	return 0;
-}
+	for (size_t i = 0; i < set->n_parents; i++) {
+		const char *entry = set->parents[i];
 
-/* Records that a UUID belongs to a set. */
-static int claim(struct host_set *hs, struct known *known, struct error *err)
-{
-	for (size_t i = 0; i < known->n; i++)
-		if (check_readable(known->at[i], err) < 0)
-			return -1;
-	known->set = hs;
-	return 0;
-}
+		if (!set_is_pattern(entry)) {
+			struct capacity *at = capacity_find(&w->capacities, entry);
 
-static int claim_more(struct host_set *hs, struct known *known, unsigned index, struct error *err)
-{
-	hs->members = mem_grow(hs->members, hs->n_members + 1, sizeof(*hs->members));
-	struct member *member = &hs->members[hs->n_members++];
-
-	*member = (struct member){ .index = index, .known = known };
-	memcpy(member->uuid, known->at[0]->uuid, UUID_SIZE);
-	return claim(hs, known, err);
-}
-
-/* Finds the devices that a set should have, by their UUIDs. */
-static int find_wanted(struct work *w, struct host_set *hs, struct error *err)
-{
-	unsigned n = hs->set->max ? 0 : hs->set->count;
-
-	hs->members = mem_zero((size_t)n + 1, sizeof(*hs->members));
-	hs->n_members = n;
-	for (unsigned i = 0; i < n; i++) {
-		struct member *member = &hs->members[i];
-
-		member->index = i;
-		set_uuid(hs->set, i, member->uuid);
-		struct known *known = find_known(w, member->uuid);
-		member->known = known;
-		if (known && claim(hs, known, err) < 0)
-			return -1;
+			if (add_candidate(w, hs, at, true, err) < 0)
+				return -1;
+			continue;
+		}
+		for (size_t j = 0; j < w->capacities.n; j++)
+			if (set_entry_matches(entry, w->capacities.v[j].name) &&
+			    add_candidate(w, hs, &w->capacities.v[j], false, err) < 0)
+				return -1;
 	}
 	return 0;
 }
@@ -459,81 +515,86 @@ static struct host_set *find_set(const struct work *w, const char *name)
 	struct host_set wanted = { .set = &set }, *key = &wanted, **found;
 
 	memcpy(set.name, name, strlen(name) + 1);
-	found = w->desired->n_sets == 0
-			? NULL
-			: bsearch(&key, w->by_name, w->desired->n_sets, sizeof(key), by_set_name);
+	found = bsearch(&key, w->by_name, w->desired->n_sets, sizeof(key), by_set_name);
 	return found ? *found : NULL;
 }
 
-/* Finds the other devices of sets by their labels. *ret_n is the number of those that belong to a
- * set, but have no label that says to which. */
-static int find_labelled(struct work *w, size_t *ret_n, struct error *err)
+/* Finds the other devices of sets by their labels. *ret_all: there are none that belong to a set,
+ * but have no label that says to which. */
+static int find_labelled(struct work *w, bool *ret_all, struct error *err)
 {
 	char name[SET_NAME_LIMIT + 1];
-	unsigned index;
 
-	*ret_n = 0;
-	for (size_t i = 0; i < w->n_known; i++) {
-		struct known *known = &w->known[i];
-
+	*ret_all = true;
+	for (size_t i = 0; i < w->n_devices; i++) {
+		struct device *device = &w->devices[i];
 		_cleanup_free_ char *label = NULL;
 
-		if (known->set || known->at[0]->uuid[14] != '5') /* not derived from a name */
+		if (device->set || device->uuid[14] != '5') /* not derived from a name */
 			continue;
-		for (size_t j = 0; w->desired->prune && j < known->n; j++)
-			if (check_readable(known->at[j], err) < 0)
+		for (size_t j = 0; w->desired->prune && j < device->n; j++)
+			if (check_readable(device->at[j], err) < 0)
 				return -1;
-		for (size_t j = 0; j < known->n && !label; j++)
-			label = snapshot_set(known->at[j]);
-		bool has_label = label && set_read_label(label, name, &index);
-		struct host_set *hs = has_label ? find_set(w, name) : NULL;
-		*ret_n += !has_label;
-		if (hs && claim_more(hs, known, index, err) < 0)
-			return -1;
+		for (size_t j = 0; j < device->n && !label; j++)
+			label = snapshot_set(device->at[j]);
+		if (label && set_read_label(label, name, &device->index))
+			device->set = find_set(w, name);
+		else
+			*ret_all = false;
 	}
 	return 0;
 }
 
-/* Finds the other n devices of sets by their UUIDs, of which the sets of the file have millions:
- * only if there are devices that have lost their definition or its label. */
-static int find_unlabelled(struct work *w, size_t n, struct error *err)
+/* Finds the other devices of sets by their UUIDs, of which the sets of the file have millions: only
+ * if there are devices that have lost their definition or its label. */
+static void find_unlabelled(struct work *w)
 {
 	char uuid[UUID_SIZE];
 
-	for (size_t i = 0; i < w->desired->n_sets && n > 0; i++) {
-		struct host_set *hs = &w->sets[i];
-
-		for (unsigned j = hs->set->max ? 0 : hs->set->count; j < SET_LIMIT && n > 0; j++) {
-			set_uuid(hs->set, j, uuid);
-			struct known *known = find_known(w, uuid);
-			if (!known || known->set)
+	for (size_t i = 0; i < w->desired->n_sets; i++)
+		for (unsigned j = wanted_count(w->sets[i].set); j < SET_LIMIT; j++) {
+			set_uuid(w->sets[i].set, j, uuid);
+			struct device *device = find_device(w, uuid);
+			if (!device || device->set)
 				continue;
-			n--;
-			if (claim_more(hs, known, j, err) < 0)
-				return -1;
+			device->set = &w->sets[i];
+			device->index = j;
 		}
-	}
-	return 0;
 }
 
-static int by_index(const void *left, const void *right)
+static int by_set_and_index(const void *left, const void *right)
 {
-	const struct member *a = left, *b = right;
+	const struct device *const *a = left, *const *b = right;
 
-	return a->index < b->index ? -1 : a->index > b->index;
+	if ((*a)->set != (*b)->set)
+		return (*a)->set < (*b)->set ? -1 : 1; /* in the order of the file */
+	return (*a)->index < (*b)->index ? -1 : (*a)->index > (*b)->index;
 }
 
-static int find_members(struct work *w, struct error *err)
+/* Finds the devices of the sets: those that exist, and those that they should have. */
+static int find_sets(struct work *w, struct error *err)
 {
-	size_t n;
+	size_t n = 0;
+	bool all;
 
-	for (size_t i = 0; i < w->desired->n_sets; i++)
-		if (find_wanted(w, &w->sets[i], err) < 0)
-			return -1;
-	if (find_labelled(w, &n, err) < 0 || find_unlabelled(w, n, err) < 0)
+	if (find_labelled(w, &all, err) < 0)
 		return -1;
-	for (size_t i = 0; i < w->desired->n_sets; i++)
-		qsort(w->sets[i].members, w->sets[i].n_members, sizeof(struct member), by_index);
+	if (!all)
+		find_unlabelled(w);
+	w->in_sets = mem_grow(NULL, w->n_devices + 1, sizeof(*w->in_sets));
+	for (size_t i = 0; i < w->n_devices; i++)
+		if (w->devices[i].set)
+			w->in_sets[n++] = &w->devices[i];
+	qsort(w->in_sets, n, sizeof(*w->in_sets), by_set_and_index);
+	for (size_t i = 0; i < n; i++) {
+		struct host_set *hs = w->in_sets[i]->set;
+
+		for (size_t j = 0; j < w->in_sets[i]->n; j++)
+			if (check_readable(w->in_sets[i]->at[j], err) < 0)
+				return -1;
+		if (hs->n_devices++ == 0)
+			hs->devices = &w->in_sets[i];
+	}
 	return 0;
 }
 
@@ -544,131 +605,103 @@ static const char *type_at(const struct work *w, const struct host_set *hs,
 {
 	const struct capacity *at = capacity_find(&w->capacities, dev->parent);
 	const struct mdev *definition = snapshot_definition(dev);
-	const struct mdev_type *type = NULL;
-	_cleanup_error_ struct error ambiguous = { 0 }; /* reported by open_set() */
 
-	if (!set_matches(hs->set, dev->parent))
+	for (size_t i = 0; at->parent && i < hs->candidates.n; i++)
+		if (hs->candidates.v[i].at == at)
+			return hs->candidates.v[i].type->name;
+	if (at->parent || !set_matches(hs->set, dev->parent))
 		return NULL;
-	if (at->parent)
-		return find_type(hs->set, at->parent, &type, &ambiguous) == 0 && type ? type->name
-										      : NULL;
 	if (!hs->title)
 		return hs->set->device.type;
 	return definition ? definition->type : NULL;
 }
 
+/* Whether the device can remain there: then this is its home. */
+static bool set_home(const struct work *w, struct device *device, const struct snapshot_device *dev)
+{
+	device->type = type_at(w, device->set, dev);
+	device->home = device->type ? dev : NULL;
+	return device->home;
+}
+
 /* The home of a device is the parent on which it is running, or else the first parent of the set on
  * which it is defined. */
-static const struct snapshot_device *find_home(const struct work *w, const struct host_set *hs,
-					       const struct known *known)
+static void find_home(const struct work *w, struct device *device)
 {
-	const struct set *set = hs->set;
+	const struct set *set = device->set->set;
 
-	if (known->running)
-		return type_at(w, hs, known->running) ? known->running : NULL;
+	if (device->running) {
+		(void)set_home(w, device, device->running);
+		return;
+	}
 	for (size_t i = 0; i < set->n_parents; i++)
-		for (size_t j = 0; j < known->n; j++)
-			if (set_entry_matches(set->parents[i], known->at[j]->parent) &&
-			    type_at(w, hs, known->at[j]))
-				return known->at[j];
-	return NULL;
+		for (size_t j = 0; j < device->n; j++)
+			if (set_entry_matches(set->parents[i], device->at[j]->parent) &&
+			    set_home(w, device, device->at[j]))
+				return;
 }
 
-static void set_member(struct plan_change *change, const struct host_set *hs,
-		       const struct member *member)
+/* Stops a device. Returns false if it is in use and therefore remains. */
+static bool stop(struct work *w, enum phase phase, const struct device *device)
 {
-	memcpy(change->set, hs->set->name, sizeof(change->set));
-	change->index = member->index;
-}
+	const struct fact *fact = device->fact;
 
-static struct plan_change *change_member(struct work *w, enum phase phase, enum action action,
-					 const struct host_set *hs, const struct member *member,
-					 const struct snapshot_device *there)
-{
-	struct plan_change *change = add_change(w, phase, action, there);
-
-	set_member(change, hs, member);
-	if (there)
-		name_device(change, there->uuid, there->parent, snapshot_type(there));
-	return change;
-}
-
-static void undefine(struct work *w, enum phase phase, const struct host_set *hs,
-		     const struct member *member, const struct snapshot_device *there)
-{
-	struct plan_change *change = change_member(w, phase, ACTION_UNDEFINE, hs, member, there);
-
-	if (snapshot_definition(there))
-		change->dev.type = change->before.type;
-	w->gone[index_of(w, there)] = true;
-}
-
-/* Removes a device from all its locations. Returns false if it is in use and therefore remains. */
-static bool remove_member(struct work *w, enum phase phase, const struct host_set *hs,
-			  const struct member *member)
-{
-	const struct known *known = member->known;
-	const struct fact *fact = facts_find(w->facts, member->uuid);
-
-	if (fact && fact->kind == FACT_IN_USE && known->running) {
+	if (is_kind(fact, FACT_IN_USE)) {
 		if (fact->use)
-			add_problem(w, STATUS_IN_USE, "Device %s (%s/%u) %s", member->uuid,
-				    hs->set->name, member->index, fact->use);
+			plan_add_problem(&w->plan.problems, STATUS_IN_USE, "Device %s (%s/%u) %s",
+					 device->uuid, device->set->set->name, device->index,
+					 fact->use);
 		w->plan.in_use += fact->in_use == ANSWER_YES;
 		w->plan.maybe_in_use += fact->in_use != ANSWER_YES;
 		return false;
 	}
-	if (known->running) {
-		change_member(w, phase, ACTION_STOP, hs, member, known->running)->holder =
-			known->running->holder;
-		capacity_find(&w->capacities, known->running->parent)->freed++;
-	}
-	for (size_t i = 0; i < known->n; i++)
-		if (known->at[i]->definition)
-			undefine(w, phase, hs, member, known->at[i]);
+	add_change(w, phase, ACTION_STOP, device, device->running)->holder =
+		device->running->holder;
+	capacity_find(&w->capacities, device->running->parent)->freed++;
 	return true;
 }
 
-/* Decides which devices stay on their parent, and removes them from others. The highest indexes are
- * removed first. */
+/* Decides which devices remain on their parent, and removes them from others, and those that the
+ * set has too many. The highest indexes are removed first. */
 static void leave_parents(struct work *w, struct host_set *hs)
 {
-	for (size_t i = hs->n_members; i-- > 0;) {
-		struct member *member = &hs->members[i];
-		const struct known *known = member->known;
+	for (size_t i = hs->n_devices; i-- > 0;) {
+		struct device *device = hs->devices[i];
+		bool surplus = device->index >= hs->set->count;
+		enum phase phase = surplus ? PHASE_SURPLUS : PHASE_LEAVE;
 
-		if (!known || member->index >= hs->set->count)
-			continue;
-		member->home = find_home(w, hs, known);
-		if (!member->home)
-			member->in_use = !remove_member(w, PHASE_LEAVE, hs, member);
-		for (size_t j = 0; member->home && j < known->n; j++)
-			if (known->at[j] != member->home && known->at[j]->definition)
-				undefine(w, PHASE_LEAVE, hs, member, known->at[j]);
+		if (!surplus)
+			find_home(w, device);
+		if (device->running && !device->home)
+			device->in_use = !stop(w, phase, device);
+		for (size_t j = 0; j < device->n && !device->in_use; j++)
+			if (device->at[j] != device->home && device->at[j]->definition)
+				undefine(w, phase, device, device->at[j]);
+		hs->n_devices -= surplus;
 	}
 }
 
-static void remove_surplus(struct work *w, struct host_set *hs)
+/* Whether the plan leaves a device where it is. */
+static bool remains(const struct device *device, const struct snapshot_device *there)
 {
-	while (hs->n_members > 0 && hs->members[hs->n_members - 1].index >= hs->set->count)
-		(void)remove_member(w, PHASE_SURPLUS, hs, &hs->members[--hs->n_members]);
+	return !device->set || device->in_use || there == device->home;
 }
 
 /* Devices that are defined but not running will need an instance later. */
 static void reserve(struct work *w)
 {
-	for (size_t i = 0; i < w->n_known; i++) {
-		const struct known *known = &w->known[i];
+	for (size_t i = 0; i < w->n_devices; i++) {
+		const struct device *device = &w->devices[i];
 
-		for (size_t j = 0; j < known->n && !known->running; j++) {
-			const struct snapshot_device *dev = known->at[j];
+		for (size_t j = 0; j < device->n && !device->running; j++) {
+			const struct snapshot_device *dev = device->at[j];
 			const struct mdev *definition = snapshot_definition(dev);
 			struct capacity *at = capacity_find(&w->capacities, dev->parent);
-			const char *type = known->set ? type_at(w, known->set, dev) : NULL;
+			const char *type = device->set	? device->type
+					   : definition ? definition->type
+							: NULL;
 
-			if (!type && definition)
-				type = definition->type;
-			if (type && at->parent && !w->gone[index_of(w, dev)])
+			if (type && at->parent && remains(device, dev))
 				capacity_reserve(at, snapshot_find_type(at->parent, type), true);
 		}
 	}
@@ -677,137 +710,109 @@ static void reserve(struct work *w)
 /* A set that is given by its name has the type with this name; if it is given by its directory, a
  * new driver may use the directory for another type. Returns the name to be recorded; NULL = as it
  * is. */
-static const char *choose_title(struct work *w, const struct host_set *hs, const struct mdev *now,
-				const struct capacity *at, const struct mdev_type *type)
+static const char *choose_title(struct work *w, const struct device *device, const struct mdev *now)
 {
+	const struct snapshot_parent *parent = device->parent->parent;
+	const struct mdev_type *type = parent ? snapshot_find_type(parent, device->type) : NULL;
 	_cleanup_free_ char *old = now ? json_unknown_string(now, JSON_TYPE_NAME) : NULL;
 	const struct mdev_type *same = NULL;
 
 	if (!type || !type->title)
 		return NULL;
-	if (hs->title || !old || strcmp(old, type->title) == 0 ||
+	if (device->set->title || !old || strcmp(old, type->title) == 0 ||
 	    strcmp(now->type, type->name) != 0)
 		return type->title;
-	for (size_t i = 0; i < at->parent->n_types && !same; i++)
-		if (at->parent->types[i].title && strcmp(at->parent->types[i].title, old) == 0)
-			same = &at->parent->types[i];
-	add_problem(w, STATUS_OK, "Set '%s': type %s of parent %s was '%s' and is now '%s'; %s%s",
-		    hs->set->name, type->name, at->name, old, type->title,
-		    same ? "that name is now type " : "no type has that name",
-		    same ? same->name : "");
+	for (size_t i = 0; i < parent->n_types && !same; i++)
+		if (parent->types[i].title && strcmp(parent->types[i].title, old) == 0)
+			same = &parent->types[i];
+	plan_add_problem(&w->plan.problems, STATUS_OK,
+			 "Set '%s': type %s of parent %s was '%s' and is now '%s'; %s%s",
+			 device->set->set->name, type->name, parent->name, old, type->title,
+			 same ? "that name is now type " : "no type has that name",
+			 same ? same->name : "");
 	return NULL;
 }
 
-/* Returns the device as it should be defined on its parent. now: how it is defined; NULL = not. */
-static struct wanted want(struct work *w, const struct host_set *hs, const struct member *member,
-			  const char *type_name, const struct mdev *now)
+/* Adds the changes that define a device of a set on its parent, and start it. there: where it is
+ * already; NULL = it is not there yet. takes_instance: the start does. */
+static void place(struct work *w, const struct device *device, const struct snapshot_device *there,
+		  bool starts, bool takes_instance)
 {
-	const struct capacity *at = member->at;
-	const struct mdev_type *type =
-		at->parent ? snapshot_find_type(at->parent, type_name) : NULL;
-	struct wanted wanted = { .from = hs->set->device,
-				 .title = choose_title(w, hs, now, at, type) };
+	const struct mdev *now = there ? snapshot_definition(there) : NULL;
+	struct mdev from = device->set->set->device;
+	char label[SET_LABEL_SIZE];
 
-	wanted.from.type = mem_intern(type_name);
-	set_label(hs->set, member->index, wanted.label);
-	return wanted;
-}
-
-/* Adds a change with the whole definition of a device. */
-static struct plan_change *create(struct work *w, enum action action, const struct host_set *hs,
-				  const struct member *member, const char *type)
-{
-	struct plan_change *change = change_member(w, PHASE_CREATE, action, hs, member, NULL);
-	const struct wanted wanted = want(w, hs, member, type, NULL);
-
-	name_device(change, member->uuid, member->at->name, type);
-	set_definition(change, &wanted);
-	return change;
-}
-
-/* Adds the change that makes the definition of a device as wanted where it is, if any. */
-static void keep_definition(struct work *w, const struct host_set *hs, const struct member *member,
-			    const char *type)
-{
-	const struct snapshot_device *there = member->home;
-	const struct mdev *now = snapshot_definition(there);
-
-	if (!there->definition) {
-		create(w, ACTION_DEFINE, hs, member, type);
-		return;
-	}
-	const struct wanted wanted = want(w, hs, member, type, now);
-	if (is_as_wanted(now, &wanted))
-		return;
-	_cleanup_free_ char *name = mem_printf("%s (%s)", member->uuid, wanted.label);
-	set_member(modify(w, there, &wanted, name), hs, member);
-}
-
-/* Keeps a device where it is. Returns false if it should be running, but its parent has no
- * instance. */
-static bool keep(struct work *w, const struct host_set *hs, struct member *member)
-{
-	const struct snapshot_device *home = member->home;
-	struct capacity *at = capacity_find(&w->capacities, home->parent);
-	const char *type = type_at(w, hs, home);
-	bool incomplete = is_incomplete(home); /* has its instance */
-	bool starts = hs->set->device.autostart && (!home->running || incomplete) && at->parent;
-	bool takes_instance = starts && !incomplete && !has_failed(w, member->uuid);
-
-	if (takes_instance && (facts_is_full(w->facts, at->name, type) ||
-			       !capacity_start(at, snapshot_find_type(at->parent, type))))
-		return false;
-	member->at = at;
-	keep_definition(w, hs, member, type);
+	memcpy(from.uuid, device->uuid, UUID_SIZE);
+	from.parent = device->parent->name;
+	from.type = device->type;
+	set_label(device->set->set, device->index, label);
+	_cleanup_mdev_ struct mdev wanted = want(&from, now, label, choose_title(w, device, now));
+	struct plan_change *new = define(w, device, &wanted, there);
+	if (new)
+		new->takes_instance = takes_instance && !there;
 	if (starts)
-		create(w, ACTION_START, hs, member, type)->takes_instance = takes_instance;
-	else
-		note_running(w, home, type);
-	return true;
+		start(w, device, &wanted)->takes_instance = takes_instance;
+}
+
+/* Keeps a device where it is, unless it should be running, but its parent has no instance. */
+static void keep(struct work *w, struct device *device)
+{
+	const struct snapshot_device *home = device->home;
+	struct capacity *at = capacity_find(&w->capacities, home->parent);
+	bool incomplete = is_incomplete(home); /* has its instance */
+	bool starts =
+		device->set->set->device.autostart && (!home->running || incomplete) && at->parent;
+	bool takes_instance = starts && !incomplete && !is_kind(device->fact, FACT_FAILED);
+
+	if (takes_instance && (is_full(w, at, device->type) ||
+			       !capacity_start(at, snapshot_find_type(at->parent, device->type))))
+		return;
+	device->parent = at;
+	place(w, device, home, starts, takes_instance);
+	if (!starts)
+		note_running(w, home, device->type);
 }
 
 /* Defines a device on a parent, after removing it from the one that has no instance for it. */
-static int put(struct work *w, const struct host_set *hs, struct member *member,
-	       const struct candidate *candidate, struct error *err)
+static int put(struct work *w, struct device *device, const struct candidate *candidate,
+	       struct error *err)
 {
-	const char *type = candidate->type ? candidate->type->name : hs->set->device.type;
 	struct capacity *at = candidate->at;
 
 	if (at->unreadable)
 		return error_set(err, STATUS_FAILED, "%s", at->unreadable);
-	if (member->home) {
-		struct capacity *from = capacity_find(&w->capacities, member->home->parent);
-		const char *old = type_at(w, hs, member->home);
+	if (device->home) {
+		struct capacity *from = capacity_find(&w->capacities, device->home->parent);
 
-		undefine(w, PHASE_LEAVE, hs, member, member->home);
-		capacity_reserve(from, snapshot_find_type(from->parent, old), false);
+		undefine(w, PHASE_LEAVE, device, device->home);
+		capacity_reserve(from, snapshot_find_type(from->parent, device->type), false);
+		device->home = NULL;
 	}
-	member->at = at;
-	bool starts =
-		hs->set->device.autostart && candidate->type && capacity_start(at, candidate->type);
-	create(w, ACTION_DEFINE, hs, member, type)->takes_instance = starts;
-	if (starts)
-		create(w, ACTION_START, hs, member, type)->takes_instance = true;
+	device->parent = at;
+	device->type = candidate->type ? candidate->type->name : device->set->set->device.type;
+	bool starts = device->set->set->device.autostart && candidate->type &&
+		      capacity_start(at, candidate->type);
+	place(w, device, NULL, starts, starts);
 	return 0;
 }
 
 /* Creates as many devices as fit, with the lowest indexes that are available. */
 static int put_more(struct work *w, struct host_set *hs, struct error *err)
 {
-	_cleanup_free_ bool *used = mem_zero(SET_LIMIT, sizeof(bool));
+	size_t n = 0;
 
-	for (size_t i = 0; i < hs->n_members; i++)
-		used[hs->members[i].index] = true;
 	for (unsigned i = 0; i < SET_LIMIT; i++) {
-		struct member member = { .index = i };
+		struct device device = { .set = hs, .index = i };
 
-		if (used[i])
+		if (n < hs->n_devices && hs->devices[n]->index == i) {
+			n++;
 			continue;
+		}
 		const struct candidate *candidate = candidates_choose(&hs->candidates, true);
 		if (!candidate)
 			break;
-		set_uuid(hs->set, i, member.uuid);
-		if (put(w, hs, &member, candidate, err) < 0)
+		set_uuid(hs->set, i, device.uuid);
+		if (put(w, &device, candidate, err) < 0)
 			return -1;
 		w->plan.wanted++;
 	}
@@ -821,13 +826,13 @@ static char *list_others(const struct work *w, const struct host_set *hs)
 	size_t others = 0;
 	char *text = NULL;
 
-	for (size_t i = 0; i < w->n_known; i++) {
-		const struct known *known = &w->known[i];
-		size_t *count = known->set ? &counts[known->set - w->sets] : &others;
+	for (size_t i = 0; i < w->n_devices; i++) {
+		const struct device *device = &w->devices[i];
+		size_t *count = device->set ? &counts[device->set - w->sets] : &others;
 
-		for (size_t j = 0; j < known->n && known->set != hs; j++)
-			*count += !w->gone[index_of(w, known->at[j])] &&
-				  capacity_find(&w->capacities, known->at[j]->parent)->candidate;
+		for (size_t j = 0; j < device->n && device->set != hs; j++)
+			*count += remains(device, device->at[j]) &&
+				  capacity_find(&w->capacities, device->at[j]->parent)->candidate;
 	}
 	for (size_t i = 0; i < w->desired->n_sets; i++)
 		if (counts[i] > 0)
@@ -843,10 +848,10 @@ static void note_missing(struct work *w, const struct host_set *hs, size_t missi
 	const struct set *set = hs->set;
 	_cleanup_free_ char *others = list_others(w, hs);
 
-	add_problem(w, STATUS_NO_INSTANCES,
-		    "Set '%s': %zu of %u devices have no available instance of %s%s%s", set->name,
-		    missing, set->count, set->device.type, others ? "; other devices: " : "",
-		    others ? others : "");
+	plan_add_problem(&w->plan.problems, STATUS_NO_INSTANCES,
+			 "Set '%s': %zu of %u devices have no available instance of %s%s%s",
+			 set->name, missing, set->count, set->device.type,
+			 others ? "; other devices: " : "", others ? others : "");
 	w->plan.missing += missing;
 }
 
@@ -868,9 +873,9 @@ static int no_candidates(const struct work *w, const struct host_set *hs, struct
 			 set->device.type);
 }
 
-static bool is_unplaced(const struct member *member)
+static bool is_unplaced(const struct device *device)
 {
-	return !member->at && !member->in_use;
+	return !device->parent && !device->in_use;
 }
 
 /* Finds a parent for the devices that have none. */
@@ -879,30 +884,29 @@ static int put_unplaced(struct work *w, struct host_set *hs, struct error *err)
 	const struct set *set = hs->set;
 	size_t missing = 0;
 
-	for (size_t i = 0; i < hs->n_members; i++) {
-		struct member *member = &hs->members[i];
+	for (size_t i = 0; i < hs->n_devices; i++) {
+		struct device *device = hs->devices[i];
 
-		if (!is_unplaced(member))
+		if (!is_unplaced(device))
 			continue;
 		const struct candidate *candidate =
 			candidates_choose(&hs->candidates, set->device.autostart || set->max);
 		if (candidate) {
-			if (put(w, hs, member, candidate, err) < 0)
+			if (put(w, device, candidate, err) < 0)
 				return -1;
 			continue;
 		}
-		if (member->home) { /* its parent may have an instance later */
-			member->at = capacity_find(&w->capacities, member->home->parent);
-			keep_definition(w, hs, member, type_at(w, hs, member->home));
+		if (device->home) { /* its parent may have an instance later */
+			device->parent = capacity_find(&w->capacities, device->home->parent);
+			place(w, device, device->home, false, false);
 		}
-		missing += !has_failed(w, member->uuid);
+		missing += !is_kind(device->fact, FACT_FAILED);
 	}
-	if (set->max)
-		w->plan.wanted += hs->n_members - missing;
-	else
-		w->plan.wanted += set->count;
-	if (set->max)
+	if (set->max) {
+		w->plan.wanted += hs->n_devices - missing;
 		return put_more(w, hs, err);
+	}
+	w->plan.wanted += set->count;
 	if (missing > 0)
 		note_missing(w, hs, missing);
 	return 0;
@@ -914,73 +918,64 @@ static void note_absent(struct work *w, const struct host_set *hs)
 {
 	const struct set *set = hs->set;
 
-	for (size_t i = 0; i < hs->n_members; i++)
-		if (hs->members[i].at && !hs->members[i].at->parent)
-			hs->members[i].at->waiting++;
+	for (size_t i = 0; i < hs->n_devices; i++)
+		if (hs->devices[i]->parent && !hs->devices[i]->parent->parent)
+			hs->devices[i]->parent->waiting++;
 	for (size_t i = 0; i < set->n_parents && (hs->title || set->max); i++) {
+		const char *name = set->parents[i];
 		const struct capacity *at =
-			set_is_pattern(set->parents[i])
-				? NULL
-				: capacity_find(&w->capacities, set->parents[i]);
+			set_is_pattern(name) ? NULL : capacity_find(&w->capacities, name);
 
 		if (at && !at->parent && at->waiting == 0)
 			note_unused(w, set, at);
 	}
-	for (size_t i = 0; i < hs->n_members; i++) {
-		struct capacity *at = hs->members[i].at;
-
-		if (!at || at->waiting == 0)
-			continue;
-		note_waiting(w, at->waiting, hs->n_members, set, at);
-		at->waiting = 0;
-	}
+	for (size_t i = 0; i < hs->n_devices; i++)
+		if (hs->devices[i]->parent)
+			note_waiting(w, hs->devices[i]->parent, hs->n_devices, set);
 }
 
 /* Reports why a set with "max" gets no more devices on parents that are present. none: it has none
  * at all. */
 static void note_max(struct work *w, const struct host_set *hs, bool none)
 {
-	size_t counted = 0, uncounted = 0;
+	bool counted = false, uncounted = false;
 
 	for (size_t i = 0; i < hs->candidates.n; i++) {
 		const struct candidate *candidate = &hs->candidates.v[i];
 
 		if (!candidate->type)
 			continue;
-		counted += candidate->type->counted;
+		counted = counted || candidate->type->counted;
 		if (candidate->type->counted)
 			continue;
-		uncounted++;
-		add_problem(w, STATUS_OK,
-			    "Set '%s': the number of instances of %s on %s is not known, so no "
-			    "devices are added there",
-			    hs->set->name, candidate->type->name, candidate->at->name);
+		uncounted = true;
+		plan_add_problem(&w->plan.problems, STATUS_OK,
+				 "Set '%s': the number of instances of %s on %s is not known, so "
+				 "no devices are added there",
+				 hs->set->name, candidate->type->name, candidate->at->name);
 	}
-	if (none && counted > 0 && uncounted == 0)
-		add_problem(w, STATUS_OK, "Set '%s': no instances left", hs->set->name);
+	if (none && counted && !uncounted)
+		plan_add_problem(&w->plan.problems, STATUS_OK, "Set '%s': no instances left",
+				 hs->set->name);
 }
 
 static int put_set(struct work *w, struct host_set *hs, struct error *err)
 {
-	struct candidates *list = &hs->candidates;
 	size_t before = w->plan.wanted;
-	bool needed = hs->set->max && hs->n_members == 0;
+	bool needed = hs->set->max && hs->n_devices == 0;
 
 	if (hs->set->count == 0)
 		return 0;
-	for (size_t i = 0; i < hs->n_members; i++)
-		needed = needed || is_unplaced(&hs->members[i]);
-	if (list->n == 0 && needed)
+	for (size_t i = 0; i < hs->n_devices; i++)
+		needed = needed || is_unplaced(hs->devices[i]);
+	if (hs->candidates.n == 0 && needed)
 		return no_candidates(w, hs, err);
-	list->on_card = mem_zero(w->capacities.n_cards + 1, sizeof(*list->on_card));
-	for (size_t i = 0; i < list->n; i++)
-		list->v[i].at->candidate = &list->v[i];
-	for (size_t i = 0; i < hs->n_members; i++)
-		if (hs->members[i].at && hs->members[i].at->candidate)
-			candidates_count(list, hs->members[i].at->candidate);
+	candidates_begin(&hs->candidates);
+	for (size_t i = 0; i < hs->n_devices; i++)
+		if (hs->devices[i]->parent && hs->devices[i]->parent->candidate)
+			candidates_count(hs->devices[i]->parent->candidate);
 	int r = put_unplaced(w, hs, err);
-	for (size_t i = 0; i < list->n; i++)
-		list->v[i].at->candidate = NULL;
+	candidates_end(&hs->candidates);
 	note_absent(w, hs);
 	if (hs->set->max)
 		note_max(w, hs, w->plan.wanted == before);
@@ -992,19 +987,17 @@ static int plan_sets(struct work *w, struct error *err)
 	size_t n = w->desired->n_sets;
 
 	for (size_t i = 0; i < n; i++)
-		if (open_set(w, &w->sets[i], err) < 0)
+		if (find_candidates(w, &w->sets[i], err) < 0)
 			return -1;
-	if (find_members(w, err) < 0)
+	if (find_sets(w, err) < 0)
 		return -1;
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n; i++)
 		leave_parents(w, &w->sets[i]);
-		remove_surplus(w, &w->sets[i]);
-	}
 	reserve(w);
 	for (size_t i = 0; i < n; i++)
-		for (size_t j = 0; j < w->sets[i].n_members; j++)
-			if (w->sets[i].members[j].home)
-				(void)keep(w, &w->sets[i], &w->sets[i].members[j]);
+		for (size_t j = 0; j < w->sets[i].n_devices; j++)
+			if (w->sets[i].devices[j]->home)
+				keep(w, w->sets[i].devices[j]);
 	/* Sets with "max" come last. */
 	for (size_t i = 0; i < 2 * n; i++)
 		if (w->desired->sets[i % n].max == (i >= n) && put_set(w, &w->sets[i % n], err) < 0)
@@ -1025,42 +1018,18 @@ static bool is_desired(const struct work *w, const struct mdev *dev)
 	return bsearch(dev, list->v, list->n, sizeof(*dev), by_parent_and_uuid);
 }
 
-/* Adds the change that makes a definition as the file has it, if any. */
-static void define(struct work *w, const struct mdev *dev, const struct snapshot_device *here)
+/* Starts a device if that is possible on its parent. */
+static void try_start(struct work *w, struct device *device, const struct mdev *wanted,
+		      bool incomplete)
 {
-	const struct mdev *now = here ? snapshot_definition(here) : NULL;
-	_cleanup_free_ char *label = json_unknown_string(dev, JSON_SET);
-	_cleanup_free_ char *title = json_unknown_string(dev, JSON_TYPE_NAME);
-	struct wanted wanted = { .from = *dev, .title = title };
-
-	if (label) /* that of a set, as the file has been checked */
-		memcpy(wanted.label, label, strlen(label) + 1);
-	if (is_as_wanted(now, &wanted))
-		return;
-	if (here && here->definition) {
-		(void)modify(w, here, &wanted, dev->uuid);
-		return;
-	}
-	struct plan_change *change = add_change(w, PHASE_CREATE, ACTION_DEFINE, NULL);
-	name_device(change, dev->uuid, dev->parent, dev->type);
-	set_definition(change, &wanted);
-	if (!dev->autostart && !capacity_find(&w->capacities, dev->parent)->parent)
-		change->note = mem_printf("Parent %s is not present", dev->parent);
-}
-
-/* Returns false if the device cannot be started here. */
-static bool start(struct work *w, const struct mdev *dev, bool incomplete)
-{
-	struct capacity *at = capacity_find(&w->capacities, dev->parent);
+	struct capacity *at = capacity_find(&w->capacities, wanted->parent);
 	const struct mdev_type *type =
-		at->parent ? snapshot_find_type(at->parent, dev->type) : NULL;
+		at->parent ? snapshot_find_type(at->parent, wanted->type) : NULL;
 
 	if (!at->parent || (!incomplete && !(type && capacity_start(at, type))))
-		return false;
-	struct plan_change *change = add_change(w, PHASE_CREATE, ACTION_START, NULL);
-	name_device(change, dev->uuid, dev->parent, dev->type);
-	set_definition(change, &(struct wanted){ .from = *dev });
-	return true;
+		return;
+	(void)start(w, device, wanted);
+	device->starts = true;
 }
 
 /* Reports why a device cannot be started. */
@@ -1077,82 +1046,62 @@ static void explain(struct work *w, const struct mdev *dev)
 	if (reason == REASON_NONE) /* the plan starts other devices */
 		reason = REASON_NO_INSTANCES;
 	reason_set_of(w->state, at->parent, reason, dev->parent, dev->type, &why);
-	add_problem(w, why.status, "Device %s cannot be started: %s", dev->uuid, why.text);
+	plan_add_problem(&w->plan.problems, why.status, "Device %s cannot be started: %s",
+			 dev->uuid, why.text);
 	w->plan.missing += reason == REASON_NO_INSTANCES;
 }
 
-/* Sets *starts if the plan starts the device, unless it starts it on another parent already, and
- * *ret_idle if the device should be running, but cannot be started here. */
-static int plan_device(struct work *w, const struct mdev *dev, bool *starts, bool *ret_idle,
-		       struct error *err)
+/* Plans a device of a list on its parent. *ret_idle: it should be running, but is not, and cannot
+ * be started there. */
+static int plan_device(struct work *w, const struct mdev *dev, bool *ret_idle, struct error *err)
 {
-	const struct known *known = find_known(w, dev->uuid);
-	const struct snapshot_device *running = known ? known->running : NULL, *here = NULL;
+	struct device *device = find_device(w, dev->uuid);
+	const struct snapshot_device *here = NULL, *running = device->running;
 
-	for (size_t i = 0; known && i < known->n; i++)
-		if (strcmp(known->at[i]->parent, dev->parent) == 0)
-			here = known->at[i];
+	for (size_t i = 0; i < device->n; i++)
+		if (strcmp(device->at[i]->parent, dev->parent) == 0)
+			here = device->at[i];
 	if (here && check_readable(here, err) < 0)
 		return -1;
-	w->plan.wanted++;
-	define(w, dev, here);
+	const struct mdev *now = here ? snapshot_definition(here) : NULL;
+	_cleanup_free_ char *label = json_unknown_string(dev, JSON_SET);
+	_cleanup_free_ char *title = json_unknown_string(dev, JSON_TYPE_NAME);
+	_cleanup_mdev_ struct mdev wanted = want(dev, now, label, title);
 	bool restarts = here && is_incomplete(here) && dev->autostart;
+	struct plan_change *new = define(w, device, &wanted, here);
+
+	w->plan.wanted++;
+	if (new && !dev->autostart && !capacity_find(&w->capacities, dev->parent)->parent)
+		new->note = mem_printf("Parent %s is not present", dev->parent);
 	if (here && !restarts)
 		note_running(w, here, dev->type);
-	if (!dev->autostart || has_failed(w, dev->uuid))
+	if (!dev->autostart || is_kind(device->fact, FACT_FAILED))
 		return 0;
 	if (!running || restarts) {
-		*starts = *starts || start(w, dev, restarts);
-		*ret_idle = !*starts;
+		if (!device->starts)
+			try_start(w, device, &wanted, restarts);
+		*ret_idle = !device->starts;
 	} else if (running != here && !is_desired(w, running->running)) {
-		add_problem(w, STATUS_EXISTS,
-			    "Device %s cannot be started on %s: it is running on %s", dev->uuid,
-			    dev->parent, running->parent);
+		plan_add_problem(&w->plan.problems, STATUS_EXISTS,
+				 "Device %s cannot be started on %s: it is running on %s",
+				 dev->uuid, dev->parent, running->parent);
 	}
 	return 0;
-}
-
-static int by_uuid_alone(const void *left, const void *right)
-{
-	const struct mdev *const *a = left, *const *b = right;
-
-	return strcmp((*a)->uuid, (*b)->uuid);
-}
-
-/* Numbers the UUIDs, as a device can be listed on several parents. Owned by the caller. */
-static size_t *number_uuids(const struct mdev_list *list)
-{
-	size_t *numbers = mem_zero(list->n + 1, sizeof(*numbers)), n = 0;
-	_cleanup_free_ const struct mdev **all =
-		mem_grow(NULL, list->n + 1, sizeof(const struct mdev *));
-
-	for (size_t i = 0; i < list->n; i++)
-		all[i] = &list->v[i];
-	qsort(all, list->n, sizeof(const struct mdev *), by_uuid_alone);
-	for (size_t i = 0; i < list->n; i++) {
-		n += i > 0 && by_uuid_alone(&all[i - 1], &all[i]) != 0;
-		numbers[all[i] - list->v] = n;
-	}
-	return numbers;
 }
 
 static int plan_definitions(struct work *w, struct error *err)
 {
 	const struct mdev_list *list = &w->desired->definitions;
 	_cleanup_free_ bool *idle = mem_zero(list->n + 1, sizeof(bool));
-	_cleanup_free_ bool *starts = mem_zero(list->n + 1, sizeof(bool)); /* each UUID */
-	_cleanup_free_ size_t *numbers = number_uuids(list);
 
 	for (size_t i = 0; i < list->n; i++)
-		if (plan_device(w, &list->v[i], &starts[numbers[i]], &idle[i], err) < 0)
+		if (plan_device(w, &list->v[i], &idle[i], err) < 0)
 			return -1;
 	for (size_t i = 0; i < list->n; i++)
-		if (idle[i] && !starts[numbers[i]])
+		if (idle[i] && !find_device(w, list->v[i].uuid)->starts)
 			explain(w, &list->v[i]);
 	for (size_t i = 0; i < w->capacities.n; i++)
-		if (w->capacities.v[i].waiting > 0)
-			note_waiting(w, w->capacities.v[i].waiting, list->n, NULL,
-				     &w->capacities.v[i]);
+		note_waiting(w, &w->capacities.v[i], list->n, NULL);
 	return 0;
 }
 
@@ -1194,34 +1143,32 @@ static void prune(const struct snapshot *state, struct desired *desired)
 
 /* Puts the changes in the order of their phases, and drops those of devices that have failed, which
  * keep what the plan has reserved for them. */
-static void sort_changes(struct work *w)
+static void sort_changes(struct plan *plan, const struct facts *facts)
 {
-	struct plan *plan = &w->plan;
 	struct plan_change *sorted = mem_grow(NULL, plan->n_changes + 1, sizeof(*sorted));
 	size_t n = 0;
 
-	for (int phase = 0; phase < PHASES; phase++)
+	for (enum phase phase = PHASE_SURPLUS; phase <= PHASE_CREATE; phase++)
 		for (size_t i = 0; i < plan->n_changes; i++) {
 			struct plan_change *change = &plan->changes[i];
 
-			if (change->phase != (enum phase)phase)
+			if (change->phase != phase)
 				continue;
-			if (has_failed(w, change->dev.uuid))
+			if (is_kind(facts_find(facts, change->dev.uuid), FACT_FAILED))
 				plan_change_free(change);
 			else
 				sorted[n++] = *change;
 		}
 	free(plan->changes);
 	plan->changes = sorted;
-	plan->n_changes = plan->room_changes = n;
+	plan->n_changes = n;
 }
 
-static void open_work(struct work *w)
+static void open_work(struct work *w, const struct facts *facts)
 {
 	size_t n = w->desired->n_sets;
 
 	capacity_open(w->state, w->desired, &w->capacities);
-	index_devices(w);
 	w->sets = mem_zero(n + 1, sizeof(*w->sets));
 	w->by_name = mem_zero(n + 1, sizeof(*w->by_name));
 	for (size_t i = 0; i < n; i++) {
@@ -1229,39 +1176,37 @@ static void open_work(struct work *w)
 		w->by_name[i] = &w->sets[i];
 	}
 	qsort(w->by_name, n, sizeof(*w->by_name), by_set_name);
+	find_devices(w, facts);
 }
 
 static void close_work(struct work *w)
 {
-	for (size_t i = 0; i < w->desired->n_sets; i++) {
-		free(w->sets[i].members);
+	for (size_t i = 0; i < w->desired->n_sets; i++)
 		free(w->sets[i].candidates.v);
-		free(w->sets[i].candidates.on_card);
-	}
 	free(w->sets);
 	free(w->by_name);
 	free(w->by_uuid);
-	free(w->known);
-	free(w->gone);
+	free(w->devices);
+	free(w->in_sets);
 	capacity_close(&w->capacities);
 	plan_free(&w->plan);
 }
 
-int plan_make(const struct snapshot *state, struct desired *desired, const struct facts *facts,
-	      struct plan *ret, struct error *err)
+int plan_make(const struct env *env, const struct snapshot *state, struct desired *desired,
+	      const struct facts *facts, struct plan *ret, struct error *err)
 {
-	struct work w = { .state = state, .desired = desired, .facts = facts };
+	struct work w = { .env = env, .state = state, .desired = desired, .full = &facts->full };
 
 	if (check_state(state, err) < 0)
 		return -1;
 	if (desired->prune)
 		prune(state, desired);
-	open_work(&w);
+	open_work(&w, facts);
 	int r = plan_sets(&w, err);
 	if (r == 0)
 		r = plan_definitions(&w, err);
 	if (r == 0) {
-		sort_changes(&w);
+		sort_changes(&w.plan, facts);
 		*ret = w.plan;
 		w.plan = (struct plan){ 0 };
 	}

@@ -23,7 +23,6 @@ enum phase {
 	PHASE_MODIFY,
 	PHASE_CREATE, /* new definitions, and starts */
 };
-#define PHASES 4
 
 struct plan_change {
 	enum action action;
@@ -40,22 +39,31 @@ struct plan_change {
 };
 void plan_change_free(struct plan_change *change);
 
+/* Why the host will not be as described; status 0 = it will be, but the user should know. */
+struct problem_list {
+	struct error *v; /* owned */
+	size_t n;
+};
+/* Adds a problem, unless the list has it. Returns whether it is new. */
+bool plan_add_problem(struct problem_list *list, enum status status, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+void plan_free_problems(struct problem_list *list);
+
 struct plan {
 	struct plan_change *changes; /* owned; in the order in which they are made */
-	size_t n_changes, room_changes;
-	struct error *problems; /* owned: why the host will not be as described; status 0 = it will
-				   be, but the user should know */
-	size_t n_problems;
+	size_t n_changes;
+	struct problem_list problems;
 	size_t wanted;	     /* devices; of a set "max", those that fit */
 	size_t missing;	     /* of these, those without an instance */
 	size_t in_use;	     /* devices that should be stopped, but are in use */
 	size_t maybe_in_use; /* likewise, but that cannot be determined */
 };
 
-/* Makes a plan. With prune, sets that are found on the host are added to the file. Errors:
- * STATUS_NOT_FOUND (parent or type of a set), STATUS_FAILED (something that has to be known cannot
- * be read); there is no plan then. */
-int plan_make(const struct snapshot *state, struct desired *desired, const struct facts *facts,
-	      struct plan *ret, struct error *err);
+/* Makes a plan. With prune, sets that are found on the host are added to the file. env is read only
+ * for the words about parents that are not present; NULL = without. Errors: STATUS_NOT_FOUND
+ * (parent or type of a set), STATUS_FAILED (something that has to be known cannot be read); there
+ * is no plan then. */
+int plan_make(const struct env *env, const struct snapshot *state, struct desired *desired,
+	      const struct facts *facts, struct plan *ret, struct error *err);
 void plan_free(struct plan *plan);
 #define _cleanup_plan_ __attribute__((cleanup(plan_free)))

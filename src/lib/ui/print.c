@@ -193,9 +193,9 @@ static void change_json(struct json_writer *w, const struct plan_change *change)
 static void problems_json(struct json_writer *w, const struct apply *apply)
 {
 	json_open(w, '[');
-	for (size_t i = 0; i < apply->n_problems; i++) {
+	for (size_t i = 0; i < apply->problems.n; i++) {
 		json_open(w, '{');
-		status_members(w, &apply->problems[i]);
+		status_members(w, &apply->problems.v[i]);
 		json_close(w, '}');
 	}
 	json_close(w, ']');
