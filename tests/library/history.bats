@@ -103,6 +103,37 @@ export TZ=UTC boot=$BOOT
 	[[ ${lines[14]} == "            Nov 30 08:00:12 "*"message 12" && ${#lines[@]} == 15 ]]
 }
 
+@test "entries of one moment are shown in the order of the journal" {
+	local i
+	definition mtty "$U1" mtty-1
+	{
+		ours 1 "message 1"
+		kernel 1 "$U1: message 2"
+		ours 1 "message 3"
+		daemon 1 libvirtd "$U1: message 4"
+		kernel 1 "$U1: message 5"
+		ours 1 "message 6"
+	} | add_journal
+	run -0 mdevctl status -u "$U1"
+	[[ $(grep -o 'message .' <<<"$output") == $'message 1\nmessage 2\nmessage 3\nmessage 4\nmessage 5\nmessage 6' ]]
+}
+
+@test "the newest ten of the entries of one moment are shown" {
+	local i
+	definition mtty "$U1" mtty-1
+	for i in {1..6}; do
+		kernel 1 "$U1: message $((2 * i - 1))"
+		ours 1 "message $((2 * i))"
+	done | add_journal
+	run -0 mdevctl status -u "$U1"
+	[[ $(grep -o 'message .*' <<<"$output") == "$(printf 'message %s\n' {3..12})" ]]
+	rm -r "$ROOT/var/log/journal"
+	mkdir -p "$ROOT/dev"
+	printf "3,%s,1000000,-;mtty: $U1: message %s\n" 1 1 2 2 3 3 4 4 5 5 6 6 7 7 8 8 9 9 10 10 11 11 12 12 >"$ROOT/dev/kmsg"
+	run -0 mdevctl status -u "$U1"
+	[[ $(grep -o 'message .*' <<<"$output") == "$(printf 'message %s\n' {3..12})" ]]
+}
+
 @test "without a journal, messages of the kernel are read from its log" {
 	definition mtty "$U1" mtty-1
 	mkdir -p "$ROOT/dev"

@@ -17,9 +17,10 @@
 #define HISTORY_ENTRIES 10
 
 struct history_entry {
-	uint64_t time; /* microseconds since 1970 */
-	char *source;  /* owned, printable: "mdevctl[703]", "kernel" */
-	char *text;    /* owned, printable, one line */
+	uint64_t time;	 /* microseconds since 1970 */
+	uint64_t number; /* its place in its log among entries of the same time */
+	char *source;	 /* owned, printable: "mdevctl[703]", "kernel" */
+	char *text;	 /* owned, printable, one line */
 };
 
 struct history {
@@ -36,10 +37,6 @@ void history_read(const struct env *env, const struct filter *filter, uint64_t d
 void history_free(struct history *history);
 #define _cleanup_history_ __attribute__((cleanup(history_free)))
 
-/* For its sources: adds an entry, unless newer ones take all places. The texts do not have to end
- * with a NUL. */
-void history_add(struct history *history, uint64_t time, const char *source, size_t source_len,
-		 const char *text, size_t len);
-
-/* Whether an entry of that time would be added. */
-bool history_wants(const struct history *history, uint64_t time);
+/* For its sources: adds an entry, unless newer ones take all places. */
+void history_add(struct history *history, uint64_t time, uint64_t number, const char *source,
+		 const char *text);

@@ -38,6 +38,21 @@ static void send_entry(const struct mdev *dev, const char *action, enum status s
 	else
 		syslog(priority, "%s of %s: %s", action, dev->uuid, message);
 }
+
+void journal_status(const char *format, ...)
+{
+	(void)format;
+}
+
+bool journal_read(const struct env *env, const struct filter *filter, uint64_t deadline,
+		  struct history *history)
+{
+	(void)env;
+	(void)filter;
+	(void)deadline;
+	(void)history;
+	return false;
+}
 #else
 /* The kinds of failures, as explained by units/mdev-tools.catalog (journalctl -x). */
 static const char *const message_ids[] = {
@@ -63,97 +78,29 @@ static void send_entry(const struct mdev *dev, const char *action, enum status s
 			      "MDEV_PARENT=%s", or_empty(dev->parent), "MDEV_TYPE=%s",
 			      or_empty(dev->type), "MDEV_ACTION=%s", action, id, NULL);
 }
-#endif
-
-/* Sends the output of callouts, and then the message; status: that of a failure. */
-static void send_all(const struct mdev *dev, const char *action, enum status status, int priority,
-		     const char *message, const char *said)
-{
-	for (const char *line = said; line && *line;) {
-		size_t n = strcspn(line, "\n");
-		_cleanup_free_ char *words = mem_text_n(line, n);
-		if (n > 0)
-			send_entry(dev, action, STATUS_OK, LOG_NOTICE, words);
-		line += n + (line[n] == '\n');
-	}
-	send_entry(dev, action, status, priority, message);
-}
-
-void journal_change(const struct env *env, const struct mdev *dev, const char *action,
-		    const struct error *err, const char *said)
-{
-	if (!env_is_host(env))
-		return;
-	_cleanup_free_ char *message =
-		err ? mem_printf("Failed to %s %s%s%s: %s", action, dev->uuid,
-				 dev->parent ? " on " : "", or_empty(dev->parent), err->text)
-		    : mem_printf("Done: %s %s, type %s on %s", action, dev->uuid,
-				 or_empty(dev->type), dev->parent);
-	send_all(dev, action, err ? err->status : STATUS_OK, err ? LOG_ERR : LOG_INFO, message,
-		 said);
-}
-
-void journal_warning(const struct env *env, const struct mdev *dev, const char *action,
-		     const char *message, const char *said)
-{
-	if (env_is_host(env))
-		send_all(dev, action, STATUS_OK, LOG_WARNING, message, said);
-}
-
-bool journal_is_stderr(const struct env *env)
-{
-	const char *stream = getenv("JOURNAL_STREAM");
-	char here[64];
-	struct stat st;
-
-	if (!stream || !env_is_host(env) || fstat(STDERR_FILENO, &st) < 0)
-		return false;
-	snprintf(here, sizeof(here), "%ju:%ju", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino);
-	return strcmp(stream, here) == 0;
-}
 
 void journal_status(const char *format, ...)
 {
-#ifdef NO_JOURNAL
-	(void)format;
-#else
 	va_list args;
 
 	va_start(args, format);
 	_cleanup_free_ char *text = mem_vprintf(format, args);
 	va_end(args);
 	(void)sd_notifyf(0, "STATUS=%s", text); /* ignored if not run by systemd */
-#endif
 }
 
-#ifdef NO_JOURNAL
-bool journal_read(const struct env *env, const struct filter *filter, uint64_t deadline,
-		  struct history *history)
-{
-	(void)env;
-	(void)filter;
-	(void)deadline;
-	(void)history;
-	return false;
-}
-#else
 /* Limits how many entries are read, which takes a few microseconds each. */
 #define ENTRIES_READ 100000
 
 static void close_journal(sd_journal **journal)
 {
-	if (*journal)
-		sd_journal_close(*journal);
+	sd_journal_close(*journal);
 }
 
-__attribute__((format(printf, 2, 3))) static void match(sd_journal *journal, const char *format,
-							...)
+static void match(sd_journal *journal, const char *name, const char *value)
 {
-	va_list args;
+	_cleanup_free_ char *text = mem_printf("%s=%s", name, value);
 
-	va_start(args, format);
-	_cleanup_free_ char *text = mem_vprintf(format, args);
-	va_end(args);
 	(void)sd_journal_add_match(journal, text, 0); /* fails only without memory */
 }
 
@@ -169,18 +116,8 @@ static void match_boot(const struct env *env, sd_journal *journal)
 		if (*p != '-')
 			*end++ = *p;
 	*end = '\0';
-	match(journal, "_BOOT_ID=%s", id);
+	match(journal, "_BOOT_ID", id);
 	(void)sd_journal_add_conjunction(journal);
-}
-
-/* The fields that start with "_" are set by journald, so that no other user can forge these. */
-static void match_own(sd_journal *journal, const struct filter *filter)
-{
-	match(journal, "_UID=0");
-	if (filter->uuid)
-		match(journal, "MDEV_UUID=%s", filter->uuid);
-	else
-		match(journal, "MDEV_PARENT=%s", filter->parent);
 }
 
 static void match_others(sd_journal *journal)
@@ -188,49 +125,43 @@ static void match_others(sd_journal *journal)
 	static const char *const daemons[] = { "nvidia-vgpu-mgr", "nvidia-vgpud", "libvirtd",
 					       "virtnodedevd", "virtqemud" };
 
-	match(journal, "_UID=0");
+	match(journal, "_UID", "0");
 	for (size_t i = 0; i < sizeof(daemons) / sizeof(daemons[0]); i++)
-		match(journal, "_COMM=%s", daemons[i]);
+		match(journal, "_COMM", daemons[i]);
 	(void)sd_journal_add_disjunction(journal);
-	match(journal, "_TRANSPORT=kernel");
+	match(journal, "_TRANSPORT", "kernel");
 }
 
-/* Returns the value of a field; *ret_len = 0: the entry has none. */
-static const char *field(sd_journal *journal, const char *name, size_t *ret_len)
+/* Returns the value of a field (owned by the caller); NULL = the entry has none. */
+static char *field(sd_journal *journal, const char *name)
 {
 	const void *data;
 	size_t len, skip = strlen(name) + 1;
 
-	*ret_len = 0;
-	if (sd_journal_get_data(journal, name, &data, &len) < 0 || len < skip)
-		return "";
-	*ret_len = len - skip;
-	return (const char *)data + skip;
+	if (sd_journal_get_data(journal, name, &data, &len) < 0 || len <= skip)
+		return NULL;
+	return mem_text_n((const char *)data + skip, len - skip);
 }
 
-static void add_entry(sd_journal *journal, uint64_t time, const char *text, size_t len,
-		      struct history *history)
+/* Returns the number of an entry in the journal. sd_journal_get_seqnum() is new in systemd 254. */
+static uint64_t number_of(sd_journal *journal)
 {
-	size_t name_len, pid_len;
-	const char *name = field(journal, "SYSLOG_IDENTIFIER", &name_len);
-	if (name_len == 0)
-		name = field(journal, "_COMM", &name_len);
-	char *source = name_len > 0 ? mem_text_n(name, name_len) : mem_text("unknown");
-	const char *pid = field(journal, "_PID", &pid_len);
+	_cleanup_free_ char *cursor = NULL;
+	const char *number =
+		sd_journal_get_cursor(journal, &cursor) < 0 ? NULL : strstr(cursor, ";i=");
 
-	if (pid_len > 0) {
-		_cleanup_free_ char *number = mem_text_n(pid, pid_len);
-		char *both = mem_printf("%s[%s]", source, number);
-		free(source);
-		source = both;
-	}
-	history_add(history, time, source, strlen(source), text, len);
-	free(source);
+	return number ? strtoull(number + strlen(";i="), NULL, 16) : 0;
 }
 
-static bool is_about(const char *word, const char *text, size_t len)
+static void add_entry(sd_journal *journal, uint64_t time, const char *text, struct history *history)
 {
-	return memmem(text, len, word, strlen(word)) && !kmsg_is_routine(text, len);
+	_cleanup_free_ char *identifier = field(journal, "SYSLOG_IDENTIFIER");
+	_cleanup_free_ char *comm = field(journal, "_COMM");
+	_cleanup_free_ char *pid = field(journal, "_PID");
+	const char *name = identifier ? identifier : comm ? comm : "unknown";
+	_cleanup_free_ char *source = pid ? mem_printf("%s[%s]", name, pid) : mem_text(name);
+
+	history_add(history, time, number_of(journal), source, text);
 }
 
 /* Adds the entries that match and contain the word (NULL = all), newest first. Returns whether
@@ -240,19 +171,18 @@ static bool add_matching(sd_journal *journal, const char *word, uint64_t deadlin
 {
 	bool any = false;
 	uint64_t time;
-	size_t len;
 
 	if (sd_journal_seek_tail(journal) < 0)
 		return false;
 	for (unsigned n = 0; n < ENTRIES_READ; n++) {
 		if (sd_journal_previous(journal) <= 0 ||
 		    sd_journal_get_realtime_usec(journal, &time) < 0 ||
-		    !history_wants(history, time))
+		    (history->n == HISTORY_ENTRIES && time < history->v[0].time))
 			return any;
 		any = true;
-		const char *text = field(journal, "MESSAGE", &len);
-		if (len > 0 && (!word || is_about(word, text, len)))
-			add_entry(journal, time, text, len, history);
+		_cleanup_free_ char *text = field(journal, "MESSAGE");
+		if (text && (!word || (strstr(text, word) && !kmsg_is_routine(text))))
+			add_entry(journal, time, text, history);
 		if (clock_now() >= deadline)
 			break;
 	}
@@ -264,6 +194,7 @@ bool journal_read(const struct env *env, const struct filter *filter, uint64_t d
 		  struct history *history)
 {
 	__attribute__((cleanup(close_journal))) sd_journal *journal = NULL;
+	const char *name = filter->uuid ? filter->uuid : filter->parent;
 
 	int r = env_is_host(env)
 			? sd_journal_open(&journal, SD_JOURNAL_LOCAL_ONLY | SD_JOURNAL_SYSTEM)
@@ -274,11 +205,59 @@ bool journal_read(const struct env *env, const struct filter *filter, uint64_t d
 		return false;
 	}
 	match_boot(env, journal);
-	match_own(journal, filter);
+	/* The fields that start with "_" are set by journald, so no other user can forge these. */
+	match(journal, "_UID", "0");
+	match(journal, filter->uuid ? "MDEV_UUID" : "MDEV_PARENT", name);
 	(void)add_matching(journal, NULL, deadline, history);
 	match_boot(env, journal);
 	match_others(journal);
-	return add_matching(journal, filter->uuid ? filter->uuid : filter->parent, deadline,
-			    history);
+	return add_matching(journal, name, deadline, history);
 }
 #endif
+
+/* Sends the output of callouts, and then the message; status: that of a failure. */
+static void send_all(const struct mdev *dev, const char *action, enum status status, int priority,
+		     const char *message, const char *output)
+{
+	for (const char *line = output; line && *line;) {
+		size_t n = strcspn(line, "\n");
+		_cleanup_free_ char *words = mem_text_n(line, n);
+		if (n > 0)
+			send_entry(dev, action, STATUS_OK, LOG_NOTICE, words);
+		line += n + (line[n] == '\n');
+	}
+	send_entry(dev, action, status, priority, message);
+}
+
+void journal_change(const struct env *env, const struct mdev *dev, const char *action,
+		    const struct error *err, const char *output)
+{
+	if (!env_is_host(env))
+		return;
+	_cleanup_free_ char *message =
+		err ? mem_printf("Failed to %s %s%s%s: %s", action, dev->uuid,
+				 dev->parent ? " on " : "", or_empty(dev->parent), err->text)
+		    : mem_printf("Done: %s %s, type %s on %s", action, dev->uuid,
+				 or_empty(dev->type), dev->parent);
+	send_all(dev, action, err ? err->status : STATUS_OK, err ? LOG_ERR : LOG_INFO, message,
+		 output);
+}
+
+void journal_warning(const struct env *env, const struct mdev *dev, const char *action,
+		     const char *message, const char *output)
+{
+	if (env_is_host(env))
+		send_all(dev, action, STATUS_OK, LOG_WARNING, message, output);
+}
+
+bool journal_is_stderr(const struct env *env)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	char here[64];
+	struct stat st;
+
+	if (!stream || !env_is_host(env) || fstat(STDERR_FILENO, &st) < 0)
+		return false;
+	snprintf(here, sizeof(here), "%ju:%ju", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino);
+	return strcmp(stream, here) == 0;
+}

@@ -15,14 +15,14 @@
  * JOURNAL=no, entries are sent to syslog(3), and systemd is not notified.
  */
 
-/* Logs a change of a device that succeeded (err NULL) or failed. said is the stderr output of its
+/* Logs a change of a device that succeeded (err NULL) or failed. output is the stderr output of its
  * callouts, which is logged one line per entry; NULL = none. */
 void journal_change(const struct env *env, const struct mdev *dev, const char *action,
-		    const struct error *err, const char *said);
+		    const struct error *err, const char *output);
 
 /* Logs what was found and done before a change, with the stderr output of callouts likewise. */
 void journal_warning(const struct env *env, const struct mdev *dev, const char *action,
-		     const char *message, const char *said);
+		     const char *message, const char *output);
 
 /* Whether stderr is connected to the journal (systemd.exec(5), $JOURNAL_STREAM): structured entries
  * must not be printed on stderr as well then. */

@@ -18,13 +18,9 @@ void kmsg_mark(int fd)
 		(void)lseek(fd, 0, SEEK_END); /* if it is not seekable, all of it is read */
 }
 
-bool kmsg_is_routine(const char *text, size_t len)
+bool kmsg_is_routine(const char *text)
 {
-	static const char adding[] = "Adding to iommu group ";
-	static const char removing[] = "Removing from iommu group ";
-
-	return memmem(text, len, adding, strlen(adding)) ||
-	       memmem(text, len, removing, strlen(removing));
+	return strstr(text, "Adding to iommu group ") || strstr(text, "Removing from iommu group ");
 }
 
 /* Priorities above 7 include a facility: the message was written by a process. */
@@ -32,8 +28,7 @@ const char *kmsg_text(const char *line)
 {
 	const char *text = strchr(line, ';');
 
-	if (!text || line[0] < '0' || line[0] > '7' || line[1] != ',' ||
-	    kmsg_is_routine(text, strlen(text)))
+	if (!text || line[0] < '0' || line[0] > '7' || line[1] != ',' || kmsg_is_routine(text))
 		return NULL;
 	return text + 1;
 }

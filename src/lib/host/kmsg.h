@@ -2,7 +2,6 @@
 #pragma once
 
 #include <stdbool.h>
-#include <stddef.h>
 
 /*
  * Messages that the kernel logs during an operation: drivers log why they reject it, while sysfs
@@ -26,7 +25,7 @@ void kmsg_last(int fd, const char *uuid, const char *parent, char ret[KMSG_SIZE]
 
 /* Whether a kernel message explains nothing: that a device joins or leaves a group is logged
  * whenever one is created or removed. */
-bool kmsg_is_routine(const char *text, size_t len);
+bool kmsg_is_routine(const char *text);
 
 /* Reads the next records, or "" if they were overwritten meanwhile. Returns false at the end. */
 #define KMSG_RECORDS (8192 + 1) /* the limit of the kernel is 8 KiB */
