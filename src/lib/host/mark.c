@@ -20,29 +20,8 @@ static void release(struct mark *mark)
 	*mark = MARK_NONE;
 }
 
-/* Returns the fd, or -errno. */
-static int open_mark(const struct mark *mark, int flags)
-{
-	int fd = openat(mark->root, mark->path,
-			flags | O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
-
-	return fd < 0 ? -errno : fd;
-}
-
-/* The same, and creates the directory if it does not exist. */
-static int create_mark(const struct mark *mark)
-{
-	int fd = open_mark(mark, O_CREAT);
-
-	if (fd != -ENOENT)
-		return fd;
-	if (mkdirat(mark->root, MARKS, 0711) < 0 && errno != EEXIST)
-		return -errno;
-	return open_mark(mark, O_CREAT);
-}
-
-/* Opens and locks the mark file. Returns 0 or -errno; on error, the caller releases the mark. */
-static int take(const struct env *env, const char *uuid, bool create, unsigned seconds,
+/* Opens and locks the mark. Returns 0 or -errno; on error, the caller releases it. */
+static int take(const struct env *env, const char *uuid, int flags, unsigned seconds,
 		struct mark *mark)
 {
 	struct stat status;
@@ -50,24 +29,31 @@ static int take(const struct env *env, const char *uuid, bool create, unsigned s
 	*mark = MARK_NONE;
 	mark->root = env->root;
 	snprintf(mark->path, sizeof(mark->path), MARKS "/%s", uuid);
-	for (;;) {
-		mark->fd = create ? create_mark(mark) : open_mark(mark, 0);
-		int r = mark->fd < 0 ? mark->fd : file_lock(mark->fd, seconds);
-		if (r < 0)
-			return r;
-		if (fstat(mark->fd, &status) < 0)
-			return -errno;
-		/* It has none if it was removed, and possibly created again, in the meantime. */
-		if (status.st_nlink > 0)
-			break;
-		mem_close(&mark->fd);
-	}
+	mark->fd = file_open_locked(env->root, mark->path, flags, seconds);
+	if (mark->fd == -ENOENT && flags & O_CREAT)
+		mark->fd = mkdirat(env->root, MARKS, 0711) < 0 && errno != EEXIST
+				   ? -errno
+				   : file_open_locked(env->root, mark->path, flags, seconds);
+	if (mark->fd < 0)
+		return mark->fd;
+	if (fstat(mark->fd, &status) < 0)
+		return -errno;
 	mark->set = status.st_size > 0;
 	return 0;
 }
 
-static int failed(const struct env *env, const char *uuid, int error, struct error *err)
+/* The same for callers that can do without a mark: the reason is ret->error then. */
+static int open_mark(const struct env *env, const char *uuid, int flags, unsigned seconds,
+		     struct mark *ret, struct error *err)
 {
+	int error = -take(env, uuid, flags, seconds, ret);
+
+	if (error == 0)
+		return 0;
+	release(ret);
+	ret->error = error;
+	if (file_is_impossible(error))
+		return 0;
 	if (error == ETIMEDOUT)
 		return error_set(err, STATUS_TIMED_OUT,
 				 "Another program has been starting device %s for more than %u s; "
@@ -81,26 +67,13 @@ static int failed(const struct env *env, const char *uuid, int error, struct err
 
 int mark_take(const struct env *env, const char *uuid, struct mark *ret, struct error *err)
 {
-	int r = take(env, uuid, true, env->lock_limit, ret);
-
-	if (r == 0)
-		return 0;
-	release(ret);
-	if (!file_is_impossible(-r))
-		return failed(env, uuid, -r, err);
-	ret->error = -r;
-	return 0;
+	return open_mark(env, uuid, O_CREAT, env->lock_limit, ret, err);
 }
 
 int mark_find(const struct env *env, const char *uuid, unsigned seconds, struct mark *ret,
 	      struct error *err)
 {
-	int r = take(env, uuid, false, seconds, ret);
-
-	if (r == 0)
-		return 0;
-	release(ret);
-	return file_is_impossible(-r) ? 0 : failed(env, uuid, -r, err);
+	return open_mark(env, uuid, 0, seconds, ret, err);
 }
 
 static void warn_once(int error)
@@ -150,27 +123,17 @@ bool mark_any(const struct env *env)
 	return r < 0 ? r != -ENOENT : names.n > 0;
 }
 
-/* For callers that cannot open a mark: what is not set says that nothing was interrupted. */
-static int is_unset(int dir, const char *uuid)
-{
-	struct stat status;
-
-	if (fstatat(dir, uuid, &status, AT_SYMLINK_NOFOLLOW) < 0)
-		return errno == ENOENT ? 0 : -errno;
-	return status.st_size == 0 ? 0 : -EACCES;
-}
-
 int mark_is_left(const struct env *env, const char *uuid)
 {
+	_cleanup_free_ char *path = mem_printf(MARKS "/%s", uuid);
 	struct stat status;
 
-	_cleanup_close_ int dir =
-		openat(env->root, MARKS, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (dir < 0)
-		return errno == ENOENT ? 0 : -errno;
-	_cleanup_close_ int fd = openat(dir, uuid, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0 && errno == EACCES)
-		return is_unset(dir, uuid);
+	/* What is not set says that nothing was interrupted, also to callers that cannot open it.
+	 */
+	if (fstatat(env->root, path, &status, AT_SYMLINK_NOFOLLOW) == 0 && status.st_size == 0)
+		return 0;
+	_cleanup_close_ int fd =
+		openat(env->root, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		return errno == ENOENT ? 0 : -errno;
 	if (flock(fd, LOCK_SH | LOCK_NB) < 0)
