@@ -71,6 +71,18 @@ Error: 2 of 3 devices on mtty could not be started: $U1, $U2" mdevctl start-pare
 	same "$U3 mtty mtty-1 auto (defined)"
 }
 
+@test "start-parent-mdevs ends without a failure if the driver removes its parent meanwhile" {
+	definition mtty "$U1" mtty-1 auto
+	definition mtty "$U2" mtty-1 auto
+	definition mtty "$U3" mtty-1 auto
+	add_script notifiers remove <<<"#!/bin/sh
+rm '$SYS/class/mdev_bus/mtty'"
+	run -0 --separate-stderr mdevctl start-parent-mdevs mtty
+	same ""
+	same_stderr "Warning: Start of $U2 on mtty failed: Unable to find parent device 'mtty'
+Warning: Parent mtty was removed while its devices were started"
+}
+
 @test "start-parent-mdevs reports a device that is running with a different type" {
 	running mtty "$U1" mtty-2
 	definition mtty "$U1" mtty-1 auto

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "host/journal.h"
+#include "host/parent.h"
 #include "op/op.h"
 #include "op/pipeline.h"
 #include "set/active.h"
@@ -36,12 +37,13 @@ int op_autostart(const struct env *env, const char *parent, struct error *err)
 	_cleanup_pipeline_ struct pipeline pipeline;
 	_cleanup_free_ char *names = NULL; /* of the devices that failed */
 	size_t wanted = 0, done = 0, failed = 0;
+	bool present = parent_present(env, parent), removed = false;
 
 	pipeline_open(&pipeline, env, false);
 	defined_find(env, &(struct filter){ NULL, parent }, &found);
 	for (size_t i = 0; i < found.n; i++)
 		wanted += is_wanted(&found.v[i]);
-	for (size_t i = 0; i < found.n; i++) {
+	for (size_t i = 0; i < found.n && !removed; i++) {
 		_cleanup_error_ struct error why = { 0 };
 		const struct mdev *dev = &found.v[i].dev;
 
@@ -53,6 +55,10 @@ int op_autostart(const struct env *env, const char *parent, struct error *err)
 		if (!journal_is_stderr(env)) /* otherwise, the journal entry is sufficient */
 			log_warning("Start of %s on %s failed: %s", dev->uuid, dev->parent,
 				    why.text);
+		/* By its driver. All devices are started when it is registered again. */
+		removed = present && !parent_present(env, parent);
+		if (removed)
+			continue;
 		text_append(&names, ", ", "%s", dev->uuid);
 		failed++;
 	}
@@ -65,7 +71,10 @@ int op_autostart(const struct env *env, const char *parent, struct error *err)
 		journal_status("%s", err->text);
 		return -1;
 	}
-	if (wanted > 0) {
+	if (removed) {
+		log_warning("Parent %s was removed while its devices were started", parent);
+		journal_status("The parent was removed");
+	} else if (wanted > 0) {
 		journal_status("All %zu devices are running", wanted);
 	} else {
 		log_hint("No device is defined as auto on %s", parent);
