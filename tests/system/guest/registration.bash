@@ -61,6 +61,43 @@ check_soon "ten re-registrations with units for the devices: all are running" "$
 settle
 check_soon "and remain running" "$good" outcome
 
+# The unit is stopped while it starts devices: the program finishes the current one, and then ends by SIGTERM.
+mkdir -p /run/systemd/system/mdev-autostart@.service.d
+cat >/run/systemd/system/mdev-autostart@.service.d/ended.conf <<'EOF'
+[Service]
+ExecStopPost=/bin/sh -c 'echo "$$SERVICE_RESULT $$EXIT_CODE $$EXIT_STATUS" >/run/ended'
+EOF
+systemctl daemon-reload
+starts_devices() # prints "yes" if some are running, and others are not yet
+{
+	local n
+	n=$(devices "$parent" | wc -l)
+	((n > 0 && n < 5)) && [ "$(unit_state $unit)" = "activating start" ] && echo yes
+}
+echo 0 >$sys/registered
+echo 2000 >$sys/delay
+echo 1 >$sys/registered
+check_soon "the unit is starting devices" yes starts_devices
+check_cmd "it can be stopped meanwhile" systemctl stop $unit
+check "its program ended by SIGTERM, which is no failure" "success killed TERM" "$(cat /run/ended)"
+check "the unit is inactive, not failed" "inactive dead" "$(unit_state $unit)"
+check "it had started some devices only" 1 "$(($(devices "$parent" | wc -l) < 5))"
+echo 0 >$sys/registered
+echo 1 >$sys/registered
+check_soon "the unit is starting devices again" yes starts_devices
+echo 0 >$sys/registered
+ended()
+{
+	[ "$(unit_state $unit)" != "activating start" ] && echo yes
+}
+check_soon "it ends when its parent has been removed meanwhile" yes ended
+check "and has not failed" "" "$(failed_units)"
+echo 0 >$sys/delay
+echo 1 >$sys/registered
+check_soon "when the parent is back, all devices are started" "$good" outcome
+rm -r /run/systemd/system/mdev-autostart@.service.d
+systemctl daemon-reload
+
 # One device rejected by the driver, one invalid definition, one refused by a callout: the others are
 # started.
 echo 0 >$sys/registered
