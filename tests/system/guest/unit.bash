@@ -60,6 +60,19 @@ check "it is the same device" "$invocation" "$(stat -c %i "/sys/bus/mdev/devices
 systemctl stop mdev@$u1
 check "systemctl stop removes the device" "" "$(devices)"
 
+# A unit that was started by a version whose units had no directory in /run/mdev-units, and an upgrade.
+mkdir -p /run/systemd/system/mdev@.service.d
+printf '[Service]\nRuntimeDirectory=\n' >/run/systemd/system/mdev@.service.d/old.conf
+systemctl daemon-reload
+systemctl start mdev@$u1
+check "a unit of an older version has no directory" "" "$(ls /run/mdev-units)"
+rm -r /run/systemd/system/mdev@.service.d
+check_cmd "the package is configured" sh "$here/postinst" configure 2.1.0
+check "which creates it" $u1 "$(ls /run/mdev-units)"
+mdevctl stop -u $u1
+check_soon "so the unit is inactive after mdevctl stop" "inactive dead" unit_state mdev@$u1.service
+check "and the directory is gone" "" "$(ls /run/mdev-units)"
+
 # A callout waits for udev, while udev waits for the unit that runs the callout.
 rm /etc/udev/rules.d/90-slow.rules
 udevadm control --reload
