@@ -10,7 +10,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/signal.h"
-#include "base/spawn.h"
 #include "base/text.h"
 #include "device/json.h"
 #include "script/callout.h"
@@ -49,9 +48,10 @@ const char *action_name(enum action action)
 
 /* Prints the stderr output of a script and stores it for the journal, if the script handles the
  * event. The output of other scripts and of notifiers is only printed for debugging. */
-static void show_output(struct callouts *all, const char *path, bool taken, const char *text)
+static void show_output(const struct callout *callout, const char *path, bool taken)
 {
-	const char *name = text_base_name(path);
+	struct callouts *all = callout->all;
+	const char *name = text_base_name(path), *text = callout->result.err;
 
 	if (!text || *text == '\0')
 		return;
@@ -102,10 +102,12 @@ static int not_run(const struct callout *callout, const char *path, int error, s
 	return NO_ANSWER;
 }
 
-/* Whether a script handles the event: either it is the only one that is called, or no other is
- * called after it. */
-static bool is_taken(const struct callout *callout, const struct spawn_result *result)
+/* Whether the script that was run handles the event: either it is the only one that is called, or
+ * no other is called after it. */
+static bool is_taken(const struct callout *callout)
 {
+	const struct spawn_result *result = &callout->result;
+
 	if (callout->event == EVENT_NOTIFY)
 		return false;
 	return callout->script || result->timed_out ||
@@ -126,72 +128,63 @@ static const char *input_of(const struct callout *callout)
 }
 
 /* Runs a script. Returns its exit code, NO_ANSWER if there is none (with a warning), or -1. */
-static int run(const struct callout *callout, const char *path, struct spawn_result *ret,
-	       struct error *err)
+static int run(struct callout *callout, const char *path, struct error *err)
 {
 	const struct env *env = callout->all->env;
+	const struct spawn_result *result = &callout->result;
+	bool notify = callout->event == EVENT_NOTIFY;
 	const char *action = actions[callout->action], *event = events[callout->event];
 	const char *state = states[callout->event == EVENT_GET ? CALLOUT_NONE : callout->state];
-	const char *const argv[] = { path,
-				     "-t",
-				     type_of(callout->dev),
-				     "-e",
-				     event,
-				     "-a",
-				     action,
-				     "-s",
-				     state,
-				     "-u",
-				     callout->dev->uuid,
-				     "-p",
-				     callout->dev->parent,
-				     NULL };
-	unsigned limit = callout->event == EVENT_NOTIFY ? env->notifier_limit : env->callout_limit;
+	const char *uuid = callout->dev->uuid, *parent = callout->dev->parent;
+	const char *type = type_of(callout->dev);
+	const char *const argv[] = { path, "-t",  type, "-e", event, "-a",   action,
+				     "-s", state, "-u", uuid, "-p",  parent, NULL };
+	unsigned limit = notify ? env->notifier_limit : env->callout_limit;
 
+	spawn_result_free(&callout->result);
 	if (ends_with_signal(callout) && signal_pending_termination())
 		return interrupted(err);
 	log_debug("%s %s: running %s", event, action, path);
-	int r = spawn_run(argv, input_of(callout), limit,
-			  callout->state == CALLOUT_NONE || callout->event == EVENT_NOTIFY, ret);
+	int r = spawn_run(argv, input_of(callout), limit, notify || callout->state == CALLOUT_NONE,
+			  &callout->result);
 	if (r != 0)
 		return not_run(callout, path, r, err);
 	if (callout->action != ACTION_CAPABILITIES) /* see negotiate() */
-		show_output(callout->all, path, is_taken(callout, ret), ret->err);
-	if (ret->timed_out)
+		show_output(callout, path, is_taken(callout));
+	if (result->timed_out)
 		return error_set(err, STATUS_TIMED_OUT,
 				 "Timed out after %u s waiting for %s script \"%s\"", limit,
 				 kind(callout), path);
-	if (WIFEXITED(ret->wait_status))
-		return WEXITSTATUS(ret->wait_status);
+	if (WIFEXITED(result->wait_status))
+		return WEXITSTATUS(result->wait_status);
 	if (ends_with_signal(callout) && signal_pending_termination())
 		return interrupted(err);
 	log_warning("%s script \"%s\" was terminated by a signal (%s)", kind(callout), path,
-		    strsignal(WTERMSIG(ret->wait_status)));
+		    strsignal(WTERMSIG(result->wait_status)));
 	return NO_ANSWER;
 }
 
 /* Requests the capabilities of a script, and stores them in choice if it is versioned. A script
  * that times out is treated as not versioned. */
-static int negotiate(const struct callout *callout, const char *path, struct callout_choice *choice,
+static int negotiate(struct callout *callout, const char *path, struct callout_choice *choice,
 		     struct error *err)
 {
-	_cleanup_spawn_ struct spawn_result result = { 0 };
 	struct json_supports supports;
 
-	int code = run(callout, path, &result, err);
+	int code = run(callout, path, err);
 	bool versioned = code >= 0 && code != NOT_MINE && code != NO_ANSWER &&
-			 json_read_supports(result.out, result.out_len, actions, events, &supports);
+			 json_read_supports(callout->result.out, callout->result.out_len, actions,
+					    events, &supports);
 
-	show_output(callout->all, path, versioned, result.err);
-	if (code < 0 && err->status == STATUS_TIMED_OUT) {
+	show_output(callout, path, versioned);
+	if (code < 0 && err->status != STATUS_TIMED_OUT)
+		return -1;
+	if (code < 0) {
 		log_warning("%s", err->text);
 		if (!choice->timed_out)
 			choice->timed_out = mem_text(err->text);
 		error_clear(err);
-		return 0;
 	}
-	if (code < 0)
-		return -1;
 	if (!versioned)
 		return 0;
 	if (supports.unknown_actions)
@@ -203,6 +196,8 @@ static int negotiate(const struct callout *callout, const char *path, struct cal
 	choice->script = path;
 	choice->actions = supports.actions;
 	choice->events = supports.events;
+	free(choice->timed_out); /* only this one is called, so the others may hang */
+	choice->timed_out = NULL;
 	json_supports_free(&supports);
 	return 0;
 }
@@ -212,32 +207,29 @@ static int negotiate(const struct callout *callout, const char *path, struct cal
 static struct callout_choice *choose(const struct callout *callout, struct error *err)
 {
 	struct callouts *all = callout->all;
-	struct callout request = *callout;
 	struct callout_choice choice = { .parent = callout->dev->parent,
 					 .type = type_of(callout->dev) };
+	_cleanup_callout_ struct callout request = { .all = all,
+						     .action = ACTION_CAPABILITIES,
+						     .dev = callout->dev,
+						     .event = EVENT_GET,
+						     .state = callout->state };
+	int r = 0;
 
 	for (size_t i = 0; i < all->n_choices; i++)
 		if (strcmp(all->choices[i].parent, choice.parent) == 0 &&
 		    strcmp(all->choices[i].type, choice.type) == 0)
 			return &all->choices[i];
-
 	scripts_find(all->env, "callouts", &all->callouts);
-	if (all->callouts.unread) {
-		error_set(err, STATUS_FAILED, "%s", all->callouts.unread);
+	if (all->callouts.unread)
+		r = error_set(err, STATUS_FAILED, "%s", all->callouts.unread);
+	for (size_t i = 0; i < all->callouts.n && r == 0 && !choice.script; i++)
+		r = negotiate(&request, all->callouts.v[i], &choice, err);
+	if (r < 0) {
+		free(choice.timed_out);
 		return NULL;
 	}
-	request.event = EVENT_GET;
-	request.action = ACTION_CAPABILITIES;
-	for (size_t i = 0; i < all->callouts.n && !choice.script; i++)
-		if (negotiate(&request, all->callouts.v[i], &choice, err) < 0) {
-			free(choice.timed_out);
-			return NULL;
-		}
-	if (choice.script) { /* only this one is called, so the others may hang */
-		free(choice.timed_out);
-		choice.timed_out = NULL;
-	}
-	all->choices = mem_grow(all->choices, all->n_choices + 1, sizeof(all->choices[0]));
+	all->choices = mem_room(all->choices, all->n_choices, sizeof(all->choices[0]));
 	all->choices[all->n_choices] = choice;
 	return &all->choices[all->n_choices++];
 }
@@ -246,24 +238,21 @@ static struct callout_choice *choose(const struct callout *callout, struct error
 static int check_supported(const struct callout_choice *choice, const struct callout *callout,
 			   struct error *err)
 {
-	const char *action = actions[callout->action], *event = events[callout->event];
+	bool action = choice->actions & 1u << callout->action;
+	const char *name = action ? events[callout->event] : actions[callout->action];
 
-	if (!(choice->actions & 1u << callout->action))
-		return error_set(err, STATUS_REFUSED,
-				 "Script \"%s\" does not support action '%c%s'", choice->script,
-				 toupper(*action), action + 1);
-	if (!(choice->events & 1u << callout->event))
-		return error_set(err, STATUS_REFUSED, "Script \"%s\" does not support event '%c%s'",
-				 choice->script, toupper(*event), event + 1);
-	return 0;
+	if (action && choice->events & 1u << callout->event)
+		return 0;
+	return error_set(err, STATUS_REFUSED, "Script \"%s\" does not support %s '%c%s'",
+			 choice->script, action ? "event" : "action", toupper(*name), name + 1);
 }
 
 /* Sends an event to the script that is responsible: the versioned one, or the one that an earlier
  * event has set. If there is neither, the scripts are called in order until one handles the device:
  * a script may decide by UUID, so each one is asked for each device. Returns 1 if a script
  * accepted, which callout->script then is; 0 if none handled the device; or -1. */
-static int ask(struct callout *callout, enum callout_event event, enum callout_state state,
-	       struct spawn_result *ret, struct error *err)
+static int send_event(struct callout *callout, enum callout_event event, enum callout_state state,
+		      struct error *err)
 {
 	callout->event = event;
 	callout->state = state;
@@ -277,15 +266,13 @@ static int ask(struct callout *callout, enum callout_event event, enum callout_s
 
 	for (size_t i = 0; i < (alone ? 1 : scripts->n); i++) {
 		const char *script = alone ? callout->script : scripts->v[i];
-		int code = run(callout, script, ret, err);
+		int code = run(callout, script, err);
 
 		if (alone && code == NO_ANSWER)
 			return error_set(err, STATUS_REFUSED, "No reply from callout script \"%s\"",
 					 script);
-		if (!alone && (code == NO_ANSWER || code == NOT_MINE)) {
-			spawn_result_free(ret);
+		if (!alone && (code == NO_ANSWER || code == NOT_MINE))
 			continue;
-		}
 		if (code > 0) /* the message is that of mdevctl, as users search for it */
 			return error_set(err, STATUS_REFUSED,
 					 "Script '\"%s\"' failed with status '%d'", script, code);
@@ -294,15 +281,6 @@ static int ask(struct callout *callout, enum callout_event event, enum callout_s
 		return code < 0 ? -1 : 1;
 	}
 	return 0;
-}
-
-/* The same, for events whose answer is only the exit code. */
-static int send_event(struct callout *callout, enum callout_event event, enum callout_state state,
-		      struct error *err)
-{
-	_cleanup_spawn_ struct spawn_result result = { 0 };
-
-	return ask(callout, event, state, &result, err);
 }
 
 void callouts_open(struct callouts *callouts, const struct env *env, bool print)
@@ -334,6 +312,7 @@ void callout_begin(struct callout *callout, struct callouts *all, enum action ac
 void callout_end(struct callout *callout)
 {
 	free(callout->input);
+	spawn_result_free(&callout->result);
 	*callout = (struct callout){ 0 };
 }
 
@@ -378,10 +357,9 @@ void callout_notify(struct callout *callout, enum callout_state state)
 	if (scripts->unread)
 		log_warning("%s", scripts->unread);
 	for (size_t i = 0; i < scripts->n; i++) {
-		_cleanup_spawn_ struct spawn_result result = { 0 };
 		_cleanup_error_ struct error err = { 0 };
 
-		if (run(callout, scripts->v[i], &result, &err) < 0)
+		if (run(callout, scripts->v[i], &err) < 0)
 			log_warning("%s", err.text);
 	}
 }
@@ -400,23 +378,13 @@ int callout_live(struct callout *callout, struct error *err)
 	return send_event(callout, EVENT_LIVE, CALLOUT_NONE, err) < 0 ? -1 : 0;
 }
 
-static int read_answer(const char *script, const struct spawn_result *result, struct mdev *ret,
-		       struct error *err)
-{
-	_cleanup_error_ struct error why = { 0 };
-
-	if (result->out_cut)
-		error_set(&why, STATUS_INVALID, "Too long");
-	else if (json_read_attributes(result->out, result->out_len, "answer", ret, &why) == 0)
-		return 0;
-	return error_set(err, STATUS_INVALID,
-			 "Invalid JSON received from callout script \"%s\": %s", script, why.text);
-}
-
 int callout_attributes(struct callouts *callouts, struct mdev *dev, struct error *err)
 {
-	struct callout callout = { .all = callouts, .action = ACTION_ATTRIBUTES, .dev = dev };
-	_cleanup_spawn_ struct spawn_result result = { 0 };
+	_cleanup_callout_ struct callout callout = { .all = callouts,
+						     .action = ACTION_ATTRIBUTES,
+						     .dev = dev };
+	const struct spawn_result *result = &callout.result;
+	_cleanup_error_ struct error why = { 0 };
 
 	mdev_clear_attrs(dev);
 	struct callout_choice *choice = choose(&callout, err);
@@ -424,10 +392,18 @@ int callout_attributes(struct callouts *callouts, struct mdev *dev, struct error
 		return -1;
 	if (choice->timed_out) /* otherwise, listing many devices could take hours */
 		return error_set(err, STATUS_TIMED_OUT, "%s", choice->timed_out);
-	int r = ask(&callout, EVENT_GET, CALLOUT_NONE, &result, err);
+	int r = send_event(&callout, EVENT_GET, CALLOUT_NONE, err);
 	if (r < 0 && err->status == STATUS_TIMED_OUT)
 		choice->timed_out = mem_text(err->text);
-	return r > 0 ? read_answer(callout.script, &result, dev, err) : r;
+	if (r <= 0)
+		return r;
+	if (result->out_cut)
+		error_set(&why, STATUS_INVALID, "Too long");
+	else if (json_read_attributes(result->out, result->out_len, "answer", dev, &why) == 0)
+		return 0;
+	return error_set(err, STATUS_INVALID,
+			 "Invalid JSON received from callout script \"%s\": %s", callout.script,
+			 why.text);
 }
 
 char *callout_take_output(struct callouts *callouts)

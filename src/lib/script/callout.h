@@ -4,6 +4,7 @@
 #include <stdbool.h>
 
 #include "base/error.h"
+#include "base/spawn.h"
 #include "device/mdev.h"
 #include "host/env.h"
 #include "script/scripts.h"
@@ -57,8 +58,9 @@ struct callout {
 			scripts */
 	const char *script; /* borrowed: path of the script that accepted pre, and is the only one
 			       called; NULL = none */
-	enum callout_event event; /* the event that is being sent */
-	enum callout_state state; /* the result of the change in it; NONE = not made yet */
+	enum callout_event event;   /* the event that is being sent */
+	enum callout_state state;   /* the result of the change in it; NONE = not made yet */
+	struct spawn_result result; /* owned: of the script that was run last */
 };
 void callout_begin(struct callout *callout, struct callouts *all, enum action action,
 		   const struct mdev *dev);
