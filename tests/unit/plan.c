@@ -35,21 +35,21 @@ static void open_host(size_t n, struct snapshot *state)
 	state->devices = mem_zero(n * FUNCTIONS + 1, sizeof(*state->devices));
 	for (size_t i = 0; i < n; i++) {
 		struct mdev_type *type = &state->types.v[i];
-		char parent[32];
+		char parent[32], card[32];
 
+		snprintf(card, sizeof(card), "card-%06zu", i / FUNCTIONS);
 		snprintf(parent, sizeof(parent), "parent-%06zu", i);
 		type->parent = mem_intern(parent);
 		type->name = "type-1";
 		type->counted = true;
 		type->available = FUNCTIONS;
 		type->title = mem_text("Large");
-		state->parents[i] =
-			(struct snapshot_parent){ .name = type->parent,
-						  .present = true,
-						  .card = mem_printf("card-%06zu", i / FUNCTIONS),
-						  .has_types = ANSWER_YES,
-						  .types = type,
-						  .n_types = 1 };
+		state->parents[i] = (struct snapshot_parent){ .name = type->parent,
+							      .present = true,
+							      .card = mem_intern(card),
+							      .has_types = ANSWER_YES,
+							      .types = type,
+							      .n_types = 1 };
 	}
 }
 

@@ -57,11 +57,6 @@ static ssize_t read_entries(int fd, char **ret)
 	return (ssize_t)len;
 }
 
-static bool is_entry(const struct dirent *entry)
-{
-	return strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
-}
-
 static int by_bytes(const void *a, const void *b)
 {
 	return strcmp((*(struct dirent *const *)a)->d_name, (*(struct dirent *const *)b)->d_name);
@@ -70,7 +65,6 @@ static int by_bytes(const void *a, const void *b)
 int file_scan_unsorted(int dirfd, const char *path, struct file_names *ret)
 {
 	struct file_names names = { 0 };
-	size_t room = 0;
 
 	_cleanup_close_ int opened = path ? file_open_dir(dirfd, path) : -1;
 	int fd = path ? opened : dirfd;
@@ -81,12 +75,9 @@ int file_scan_unsorted(int dirfd, const char *path, struct file_names *ret)
 		struct dirent *entry = (struct dirent *)(void *)(names.entries + at);
 
 		at += entry->d_reclen;
-		if (!is_entry(entry))
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
 			continue;
-		if ((size_t)names.n == room) {
-			room = room ? 2 * room : 64;
-			names.v = mem_grow(names.v, room, sizeof(*names.v));
-		}
+		names.v = mem_room(names.v, (size_t)names.n, sizeof(*names.v));
 		names.v[names.n++] = entry;
 	}
 	*ret = names;
@@ -131,31 +122,12 @@ int file_open_dir(int dirfd, const char *path)
 	return fd < 0 ? -errno : fd;
 }
 
-/* Waits for a pipe that was opened with O_NONBLOCK, such as standard input. Returns true. */
-static bool wait_for_text(int fd)
-{
-	struct pollfd input = { .fd = fd, .events = POLLIN };
-
-	(void)poll(&input, 1, -1); /* on errors, reading is tried again */
-	return true;
-}
-
-/* Reads what fits behind len, with room for a NUL. Returns as read(). */
-static ssize_t read_more(int fd, char *text, size_t len, size_t room)
-{
-	ssize_t n;
-
-	do
-		n = read(fd, text + len, room - len - 1);
-	while (n < 0 && (errno == EINTR || (errno == EAGAIN && wait_for_text(fd))));
-	return n < 0 ? -errno : n;
-}
-
 /* Nearly all definitions fit in. */
 #define FIRST_ROOM 4096
 
 int file_read_fd(int fd, size_t limit, char **ret_text, size_t *ret_len)
 {
+	struct pollfd input = { .fd = fd, .events = POLLIN };
 	size_t room = FIRST_ROOM, len = 0;
 	_cleanup_free_ char *text = mem_grow(NULL, room, 1);
 
@@ -164,12 +136,15 @@ int file_read_fd(int fd, size_t limit, char **ret_text, size_t *ret_len)
 			room *= 2;
 			text = mem_grow(text, room, 1);
 		}
-		ssize_t n = read_more(fd, text, len, room);
-		if (n < 0)
-			return (int)n;
+		ssize_t n = read(fd, text + len, room - len - 1);
 		if (n == 0)
 			break;
-		len += (size_t)n;
+		if (n > 0)
+			len += (size_t)n;
+		else if (errno == EAGAIN) /* a pipe with O_NONBLOCK, such as standard input */
+			(void)poll(&input, 1, -1); /* on errors, reading is tried again */
+		else if (errno != EINTR)
+			return -errno;
 		if (len > limit)
 			return -EFBIG;
 	}

@@ -78,33 +78,29 @@ static bool is_control(const unsigned char *p)
 	return p[0] < 0x20 || p[0] == 0x7f || (p[0] == 0xc2 && p[1] < 0xa0);
 }
 
-bool text_is_utf8(const char *text, size_t len)
+static bool is_valid(const char *text, size_t len, bool controls)
 {
 	const unsigned char *p = (const unsigned char *)text, *end = p + len;
 
-	while (p < end) {
-		size_t n = *p - 1u < 0x7f ? 1 : text_utf8_length(p, end); /* nearly all is ASCII */
-		if (n == 0)
-			return false;
-		p += n;
-	}
-	return true;
-}
-
-bool text_printable(const char *text)
-{
-	const unsigned char *p = (const unsigned char *)text, *end = p + strlen(text);
-	size_t n;
-
-	for (; p < end; p += n) {
+	for (size_t n; p < end; p += n) {
 		n = 1;
 		if (*p >= 0x20 && *p < 0x7f) /* nearly all is ASCII */
 			continue;
 		n = text_utf8_length(p, end);
-		if (n == 0 || is_control(p))
+		if (n == 0 || (!controls && is_control(p)))
 			return false;
 	}
 	return true;
+}
+
+bool text_is_utf8(const char *text, size_t len)
+{
+	return is_valid(text, len, true);
+}
+
+bool text_printable(const char *text)
+{
+	return is_valid(text, strlen(text), false);
 }
 
 void text_clean(char *text)

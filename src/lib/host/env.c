@@ -71,7 +71,6 @@ void env_close(struct env *env)
 		return;
 	mem_close(&env->root);
 	mem_close(&env->kmsg);
-	env->root = -1;
 }
 
 /* Whether a UID that sudo or pkexec has set, if any, is that of root or of the owner. */

@@ -15,7 +15,7 @@
 #define CHANNELS "sys/bus/css/devices"
 
 /* Returns the last component of the target of a link of this parent. */
-static char *linked(const struct env *env, const char *device, const char *link)
+static const char *linked(const struct env *env, const char *device, const char *link)
 {
 	char path[PATH_MAX], target[PATH_MAX];
 
@@ -23,13 +23,13 @@ static char *linked(const struct env *env, const char *device, const char *link)
 	if (file_read_link(env->root, path, target) < 0)
 		return NULL;
 	const char *name = text_base_name(target);
-	return name_valid(name) ? mem_text(name) : NULL;
+	return name_valid(name) ? mem_intern(name) : NULL;
 }
 
-char *parent_driver(const struct env *env, const char *parent)
+const char *parent_driver(const struct env *env, const char *parent)
 {
 	static const char *const places[] = { PARENT_CLASS, PCI, CHANNELS };
-	char *driver = NULL;
+	const char *driver = NULL;
 
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]) && !driver; i++) {
 		_cleanup_free_ char *device = mem_printf("%s/%s", places[i], parent);
@@ -48,7 +48,7 @@ bool parent_is_device(const struct env *env, const char *name)
 	       faccessat(env->root, channel, F_OK, 0) == 0;
 }
 
-char *parent_card(const struct env *env, const char *parent)
+const char *parent_card(const struct env *env, const char *parent)
 {
 	_cleanup_free_ char *device = mem_printf(PARENT_CLASS "/%s", parent);
 
@@ -59,7 +59,7 @@ bool parent_is(const struct env *env, const char *parent, const char *name)
 {
 	if (strcmp(parent, name) == 0)
 		return true;
-	_cleanup_free_ char *card = parent_card(env, parent);
+	const char *card = parent_card(env, parent);
 	return card && strcmp(card, name) == 0;
 }
 
@@ -71,19 +71,20 @@ static void add_vf(const struct env *env, const char *name, struct parent_vf_lis
 	int r = file_read_attr(env->root, current, text, sizeof(text));
 	if (file_is_missing(-r))
 		return;
-	struct parent_vf vf = { .name = mem_text(name), .path = mem_printf(PCI "/%s", name) };
+	struct parent_vf vf = { .path = mem_printf(PCI "/%s", name) };
+	vf.name = text_base_name(vf.path);
 	vf.driver = linked(env, vf.path, "driver");
 	vf.card = linked(env, vf.path, "physfn");
 	if (r < 0 || !text_number(text, UINT_MAX, &vf.type))
 		vf.typed = ANSWER_UNKNOWN;
 	else
 		vf.typed = vf.type ? ANSWER_YES : ANSWER_NO;
-	ret->v = mem_grow(ret->v, ret->n + 1, sizeof(*ret->v));
+	ret->v = mem_room(ret->v, ret->n, sizeof(*ret->v));
 	ret->v[ret->n++] = vf;
 }
 
 /* Finds the name of a type in the list of supported types of a function: lines "NUMBER : NAME". */
-static char *offered_title(const struct env *env, const struct parent_vf *vf, unsigned type)
+static const char *offered_title(const struct env *env, const struct parent_vf *vf, unsigned type)
 {
 	_cleanup_free_ char *path = mem_printf("%s/nvidia/creatable_vgpu_types", vf->path);
 	char text[4096 + 1], *rest = text, *line;
@@ -99,9 +100,8 @@ static char *offered_title(const struct env *env, const struct parent_vf *vf, un
 		p += strspn(p, " \t");
 		if (*p++ != ':')
 			continue;
-		char *title = mem_text(p + strspn(p, " \t"));
-		text_clean(title);
-		return title;
+		text_clean(line);
+		return mem_intern(p + strspn(p, " \t"));
 	}
 	return NULL;
 }
@@ -114,7 +114,7 @@ static void find_title(const struct env *env, struct parent_vf_list *list, size_
 
 	for (size_t j = 0; j < i && !vf->title; j++)
 		if (list->v[j].type == vf->type && list->v[j].title)
-			vf->title = mem_text(list->v[j].title);
+			vf->title = list->v[j].title;
 	for (size_t j = 0; j < list->n && !vf->title; j++)
 		if (list->v[j].typed == ANSWER_NO && vf->card && list->v[j].card &&
 		    strcmp(vf->card, list->v[j].card) == 0) {
@@ -138,13 +138,8 @@ void parent_find_vfs(const struct env *env, struct parent_vf_list *ret)
 
 void parent_free_vfs(struct parent_vf_list *list)
 {
-	for (size_t i = 0; i < list->n; i++) {
-		free(list->v[i].name);
+	for (size_t i = 0; i < list->n; i++)
 		free(list->v[i].path);
-		free(list->v[i].driver);
-		free(list->v[i].card);
-		free(list->v[i].title);
-	}
 	free(list->v);
 	*list = (struct parent_vf_list){ 0 };
 }

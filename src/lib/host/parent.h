@@ -16,10 +16,10 @@
 #define PARENT_CLASS "sys/class/mdev_bus"
 
 /* Return the driver of a parent, or of a PCI device or subchannel that is none, and the physical
- * function if a parent is a virtual function: 64 parents may be one card. Owned by the caller; NULL
- * = not provided by sysfs. */
-char *parent_driver(const struct env *env, const char *parent);
-char *parent_card(const struct env *env, const char *parent);
+ * function if a parent is a virtual function: 64 parents may be one card. Interned; NULL = not
+ * provided by sysfs. */
+const char *parent_driver(const struct env *env, const char *parent);
+const char *parent_card(const struct env *env, const char *parent);
 
 /* Whether there is a PCI device or a subchannel with this name, be it a parent or not. */
 bool parent_is_device(const struct env *env, const char *name);
@@ -28,13 +28,14 @@ bool parent_is_device(const struct env *env, const char *name);
  * number of a type is written to its nvidia/current_vgpu_type (NVIDIA vGPU software documentation).
  */
 struct parent_vf {
-	char *name;	   /* owned: its PCI address */
-	char *path;	   /* owned: its sysfs directory, relative to the root */
-	char *driver;	   /* owned; NULL = none */
-	char *card;	   /* owned: its physical function; NULL = unknown */
-	enum answer typed; /* whether it has a type */
+	char *path;	    /* owned: its sysfs directory, relative to the root */
+	const char *name;   /* borrowed: its PCI address, the end of path */
+	const char *driver; /* interned; NULL = none */
+	const char *card;   /* interned: its physical function; NULL = unknown */
+	enum answer typed;  /* whether it has a type */
 	unsigned type;
-	char *title; /* owned: name of the type, from a function that supports it; NULL = unknown */
+	const char *title; /* interned: name of the type, from a function that supports it; NULL =
+			      unknown */
 };
 
 struct parent_vf_list {

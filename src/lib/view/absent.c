@@ -104,7 +104,7 @@ static bool is_foreign(const char *driver)
 /* Explains why the driver of this PCI device does not make it a parent. */
 static char *explain_driver(const struct env *env, const char *device)
 {
-	_cleanup_free_ char *driver = parent_driver(env, device);
+	const char *driver = parent_driver(env, device);
 
 	if (!driver)
 		return mem_printf("%s has no driver; to use it as a parent, load the driver of its "

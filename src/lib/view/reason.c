@@ -263,9 +263,7 @@ char *reason_absent(const struct env *env, const char *name, const char *driver)
 
 char *reason_absent_name(const struct env *env, const char *name)
 {
-	_cleanup_free_ char *driver = parent_driver(env, name);
-
-	return reason_absent(env, name, driver);
+	return reason_absent(env, name, parent_driver(env, name));
 }
 
 int reason_resolve_type(const struct env *env, const char *parent, const char **name,

@@ -439,11 +439,8 @@ void snapshot_free(struct snapshot *state)
 {
 	for (size_t i = 0; i < state->n_devices; i++)
 		free(state->devices[i].reason);
-	for (size_t i = 0; i < state->n_parents; i++) {
-		free(state->parents[i].driver);
+	for (size_t i = 0; i < state->n_parents; i++)
 		free(state->parents[i].absent);
-		free(state->parents[i].card);
-	}
 	holder_free_all(state->holders, state->n_holders);
 	free(state->holders);
 	free(state->devices);

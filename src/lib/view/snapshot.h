@@ -33,12 +33,12 @@ struct snapshot_device {
 };
 
 struct snapshot_parent {
-	const char *name; /* borrowed */
-	bool present;	  /* registered in /sys/class/mdev_bus */
-	char *driver;	  /* owned; NULL = it has none */
-	char *absent;	  /* owned: if it is not present, what reason_absent() says; NULL = it is
-			     present, or may be */
-	char *card;	  /* owned: its physical function; NULL = not a virtual function */
+	const char *name;   /* borrowed */
+	bool present;	    /* registered in /sys/class/mdev_bus */
+	const char *driver; /* interned; NULL = it has none */
+	char *absent;	    /* owned: if it is not present, what reason_absent() says; NULL = it is
+			       present, or may be */
+	const char *card;   /* interned: its physical function; NULL = not a virtual function */
 	enum answer has_types;	       /* UNKNOWN: they cannot be read, or were not requested */
 	const struct mdev_type *types; /* borrowed; sorted by name */
 	size_t n_types;
