@@ -372,10 +372,12 @@ static void note_running(struct work *w, const struct snapshot_device *dev, cons
  * are written by hand. */
 static char *absent_words(const struct work *w, const struct capacity *at, bool of_set)
 {
-	_cleanup_free_ char *words = reason_absent_name(w->env, at->name);
-	_cleanup_free_ char *question = of_set ? absent_spelling(w->env, at->name) : mem_text("");
+	char *words = reason_absent(w->env, at->name);
+	_cleanup_free_ char *question = of_set ? absent_spelling(w->env, at->name) : NULL;
 
-	return mem_printf("%s%s", words, question);
+	if (question)
+		text_append(&words, "", "%s", question);
+	return words;
 }
 
 /* Reports the devices of a set, or of a list (NULL), that wait for a parent, once. */
@@ -430,7 +432,7 @@ static int no_type(const struct work *w, const struct set *set, const struct cap
 {
 	_cleanup_error_ struct error why = { 0 };
 
-	reason_set_of(w->state, at->parent, REASON_NO_TYPE, at->name, set->device.type, &why);
+	reason_set_of(w->state, at->parent, REASON_NO_TYPE, set->device.type, &why);
 	return error_set(err, why.status, "Set '%s': 'mdev_type': %s", set->name, why.text);
 }
 
@@ -1045,7 +1047,7 @@ static void explain(struct work *w, const struct mdev *dev)
 	}
 	if (reason == REASON_NONE) /* the plan starts other devices */
 		reason = REASON_NO_INSTANCES;
-	reason_set_of(w->state, at->parent, reason, dev->parent, dev->type, &why);
+	reason_set_of(w->state, at->parent, reason, dev->type, &why);
 	plan_add_problem(&w->plan.problems, why.status, "Device %s cannot be started: %s",
 			 dev->uuid, why.text);
 	w->plan.missing += reason == REASON_NO_INSTANCES;

@@ -74,8 +74,11 @@ char *op_start_hint(const struct op *op, const struct mdev *dev)
 {
 	_cleanup_error_ struct error why = { 0 };
 
-	if (reason_check(op->env, dev->parent, dev->type, &why) == 0 ||
-	    why.status != STATUS_NOT_FOUND)
+	enum reason reason = reason_find(op->env, dev->parent, dev->type);
+	if (reason == REASON_NONE)
+		return NULL;
+	reason_set(op->env, reason, dev->parent, dev->type, &why);
+	if (why.status != STATUS_NOT_FOUND)
 		return NULL;
 	return mem_printf("The device cannot be started yet: %s", why.text);
 }

@@ -71,7 +71,7 @@ static char *instances_words(const struct env *env, const struct snapshot_parent
 	if (!type)
 		return mem_printf("%s is not supported", snapshot_type(dev));
 	active_find(env, &filter, &running);
-	_cleanup_free_ char *others = reason_running("; running there: ", running.v, running.n);
+	_cleanup_free_ char *others = reason_running("; running there: ", &running, parent->name);
 	if (type->counted)
 		return mem_printf("%u of %s free%s", type->available, type->name, others);
 	return mem_printf("not counted by the driver%s", others);

@@ -16,11 +16,13 @@
 #define CHANNELS "sys/bus/css"
 #define QUEUES "sys/bus/ap"
 
-static bool read_attr(int dirfd, const char *device, const char *name, char text[64])
+/* bus: PCI or CHANNELS "/devices". */
+static bool read_attr(const struct env *env, const char *bus, const char *device, const char *name,
+		      char text[64])
 {
-	_cleanup_free_ char *path = mem_printf("%s/%s", device, name);
+	_cleanup_free_ char *path = mem_printf("%s/%s/%s", bus, device, name);
 
-	return file_read_attr(dirfd, path, text, 64) == 0;
+	return file_read_attr(env->root, path, text, 64) == 0;
 }
 
 static bool exists(const struct env *env, const char *path)
@@ -28,34 +30,28 @@ static bool exists(const struct env *env, const char *path)
 	return faccessat(env->root, path, F_OK, 0) == 0;
 }
 
-static bool has_entries(const struct env *env, const char *path)
+/* Newer NVIDIA drivers provide vGPUs without mdev. */
+static char *explain_vgpu(const struct env *env, const char *device)
 {
-	_cleanup_names_ struct file_names names = { 0 };
+	_cleanup_free_ char *vgpu = mem_printf(PCI "/%s/nvidia/current_vgpu_type", device);
 
-	return file_scan(env->root, path, &names) == 0 && names.n > 0;
-}
-
-/* Newer NVIDIA drivers provide vGPUs without mdev. pci is the directory PCI. */
-static char *explain_vgpu(int pci, const char *device)
-{
-	_cleanup_free_ char *vgpu = mem_printf("%s/nvidia/current_vgpu_type", device);
-
-	if (faccessat(pci, vgpu, F_OK, 0) < 0)
+	if (!exists(env, vgpu))
 		return NULL;
 	return mem_printf("The NVIDIA driver of this host does not use mediated devices: to create "
-			  "a vGPU, write the number of its type to /" PCI "/%s, and assign the PCI "
-			  "device to a guest",
+			  "a vGPU, write the number of its type to /%s, and assign the PCI device "
+			  "to a guest",
 			  vgpu);
 }
 
 /* Drivers of most cards support types only on virtual functions. */
-static char *explain_disabled(int pci, const char *device)
+static char *explain_disabled(const struct env *env, const char *device)
 {
-	char class[64], possible[64], enabled[64];
+	char class[64], possible[64], on[64];
 
-	if (!read_attr(pci, device, "class", class) || strncmp(class, "0x03", 4) != 0 ||
-	    !read_attr(pci, device, "sriov_totalvfs", possible) || strcmp(possible, "0") == 0 ||
-	    !read_attr(pci, device, "sriov_numvfs", enabled) || strcmp(enabled, "0") != 0)
+	if (!read_attr(env, PCI, device, "class", class) || strncmp(class, "0x03", 4) != 0 ||
+	    !read_attr(env, PCI, device, "sriov_totalvfs", possible) ||
+	    strcmp(possible, "0") == 0 || !read_attr(env, PCI, device, "sriov_numvfs", on) ||
+	    strcmp(on, "0") != 0)
 		return NULL;
 	return mem_printf("Graphics card %s has no virtual functions enabled, but its driver may "
 			  "support types only on these; see /" PCI "/%s/sriov_numvfs",
@@ -68,24 +64,25 @@ static char *explain_cards(const struct env *env)
 	_cleanup_names_ struct file_names names = { 0 };
 	char *why = NULL;
 
-	_cleanup_close_ int fd = file_open_dir(env->root, PCI);
-	(void)file_scan(fd, NULL, &names); /* empty without PCI */
+	(void)file_scan(env->root, PCI, &names); /* empty without PCI */
 	for (int i = 0; i < names.n && !why; i++)
-		why = explain_vgpu(fd, names.v[i]->d_name);
+		why = explain_vgpu(env, names.v[i]->d_name);
 	for (int i = 0; i < names.n && !why; i++)
-		why = explain_disabled(fd, names.v[i]->d_name);
+		why = explain_disabled(env, names.v[i]->d_name);
 	return why;
 }
 
-/* Returns a parent that is a virtual function of the card; NULL = there is none. */
-static char *find_function(const struct env *env, const char *card)
+/* NULL = the device has no virtual function that is a parent. */
+static char *explain_card(const struct env *env, const char *device)
 {
 	_cleanup_names_ struct file_names names = { 0 };
 
 	(void)file_scan(env->root, PARENT_CLASS, &names);
 	for (int i = 0; i < names.n; i++)
-		if (parent_is(env, names.v[i]->d_name, card))
-			return mem_text(names.v[i]->d_name);
+		if (parent_is(env, names.v[i]->d_name, device))
+			return mem_printf("%s is a card whose virtual functions are the parents, "
+					  "for example '%s'",
+					  device, names.v[i]->d_name);
 	return NULL;
 }
 
@@ -105,29 +102,24 @@ static bool is_foreign(const char *driver)
 static char *explain_driver(const struct env *env, const char *device)
 {
 	const char *driver = parent_driver(env, device);
+	const char *why = ", which offers no mediated devices for it";
 
 	if (!driver)
 		return mem_printf("%s has no driver; to use it as a parent, load the driver of its "
 				  "vendor",
 				  device);
 	if (is_foreign(driver))
-		return mem_printf("%s is bound to %s; to use it as a parent, bind it to the driver "
-				  "of its vendor",
-				  device, driver);
-	if (strcmp(driver, "i915") == 0)
-		return mem_printf("%s is bound to i915, but GVT-g is not enabled: boot with "
-				  "i915.enable_gvt=1, and load the module kvmgt",
-				  device);
-	if (strcmp(driver, "nvidia") == 0 && !exists(env, "sys/module/nvidia_vgpu_vfio"))
-		return mem_printf("%s is bound to nvidia, but the module nvidia_vgpu_vfio is not "
-				  "loaded: mediated devices require the vGPU driver for hosts",
-				  device);
-	if (strcmp(driver, "nvidia") == 0)
-		return mem_printf("%s is bound to nvidia, which offers no types for it; in MIG "
-				  "mode, create GPU instances first",
-				  device);
-	return mem_printf("%s is bound to %s, which offers no mediated devices for it", device,
-			  driver);
+		why = "; to use it as a parent, bind it to the driver of its vendor";
+	else if (strcmp(driver, "i915") == 0)
+		why = ", but GVT-g is not enabled: boot with i915.enable_gvt=1, and load the "
+		      "module kvmgt";
+	else if (strcmp(driver, "nvidia") == 0)
+		why = exists(env, "sys/module/nvidia_vgpu_vfio")
+			      ? ", which offers no types for it; in MIG mode, create GPU instances "
+				"first"
+			      : ", but the module nvidia_vgpu_vfio is not loaded: mediated devices "
+				"require the vGPU driver for hosts";
+	return mem_printf("%s is bound to %s%s", device, driver, why);
 }
 
 /* Skips what libvirt and nvidia-smi write in front of a name: "mdev_UUID_", "pci_", "css_", and a
@@ -179,15 +171,11 @@ static char *explain_pci(const struct env *env, const char *word)
 
 	if (!device)
 		return NULL;
-	_cleanup_close_ int fd = file_open_dir(env->root, PCI);
-	char *why = explain_vgpu(fd, device);
+	char *why = explain_vgpu(env, device);
 	if (!why)
-		why = explain_disabled(fd, device);
-	_cleanup_free_ char *function = why ? NULL : find_function(env, device);
-	if (function)
-		return mem_printf("%s is a card whose virtual functions are the parents, for "
-				  "example '%s'",
-				  device, function);
+		why = explain_disabled(env, device);
+	if (!why)
+		why = explain_card(env, device);
 	return why ? why : explain_driver(env, device);
 }
 
@@ -198,11 +186,10 @@ static char *find_of_device(const struct env *env, const char *word)
 	_cleanup_names_ struct file_names names = { 0 };
 	char device[64];
 
-	_cleanup_close_ int fd = file_open_dir(env->root, CHANNELS "/devices");
-	if (strncmp(word, "css_", 4) == 0 || file_scan(fd, NULL, &names) < 0)
+	if (strncmp(word, "css_", 4) == 0 || file_scan(env->root, CHANNELS "/devices", &names) < 0)
 		return NULL;
 	for (int i = 0; i < names.n; i++)
-		if (read_attr(fd, names.v[i]->d_name, "dev_busid", device) &&
+		if (read_attr(env, CHANNELS "/devices", names.v[i]->d_name, "dev_busid", device) &&
 		    strcmp(device, "none") != 0 && is_spelling_of(skip_prefix(word), device))
 			return mem_text(names.v[i]->d_name);
 	return NULL;
@@ -216,7 +203,7 @@ char *absent_spelling(const struct env *env, const char *word)
 		return mem_printf(". Did you mean '%s', the subchannel of device %s?", of_device,
 				  word);
 	_cleanup_free_ char *spelt = find_spelling(env, PARENT_CLASS, word);
-	return spelt ? mem_printf(". Did you mean '%s'?", spelt) : mem_text("");
+	return spelt ? mem_printf(". Did you mean '%s'?", spelt) : NULL;
 }
 
 /* On IBM Z, users know the numbers of devices, but parents are subchannels, and only those bound to
@@ -249,29 +236,20 @@ static char *explain_queue(const struct env *env, const char *word)
 			  word);
 }
 
-static char *suggest(const struct env *env, const char *word)
-{
-	_cleanup_names_ struct file_names names = { 0 };
-	struct suggestion suggestion = { .word = word };
-
-	(void)file_scan(env->root, PARENT_CLASS, &names); /* on errors, nothing is suggested */
-	for (int i = 0; i < names.n; i++)
-		suggest_try(&suggestion, names.v[i]->d_name);
-	return suggest_question(&suggestion);
-}
-
 /* The drivers of s390 do not require an IOMMU. */
 char *absent_all(const struct env *env)
 {
+	_cleanup_names_ struct file_names iommus = { 0 };
 	char *cards = explain_cards(env);
 	const char *more = "";
 
 	if (cards)
 		return cards;
+	(void)file_scan(env->root, "sys/class/iommu", &iommus);
 	if (exists(env, CHANNELS))
 		more = ". To use a subchannel as a parent, run 'driverctl -b css set-override "
 		       "SUBCHANNEL vfio_ccw'; for cryptographic adapters, load vfio_ap";
-	else if (!has_entries(env, "sys/class/iommu"))
+	else if (iommus.n == 0)
 		more = ". There is no IOMMU either; it may be disabled in the firmware or on the "
 		       "kernel command line";
 	return mem_printf("%s%s",
@@ -283,18 +261,24 @@ char *absent_all(const struct env *env)
 
 char *absent_hint(const struct env *env, const char *parent)
 {
-	_cleanup_free_ char *spelling = absent_spelling(env, parent);
+	_cleanup_names_ struct file_names names = { 0 };
+	struct suggestion suggestion = { .word = parent };
+	char *spelling = absent_spelling(env, parent);
 
-	if (*spelling)
-		return mem_text(spelling);
+	if (spelling)
+		return spelling;
 	_cleanup_free_ char *why = explain_subchannel(env, parent);
 	if (!why)
 		why = explain_pci(env, parent);
 	if (!why)
 		why = explain_queue(env, parent);
-	if (!why && !has_entries(env, PARENT_CLASS))
+	(void)file_scan(env->root, PARENT_CLASS, &names); /* on errors, nothing is suggested */
+	if (!why && names.n == 0)
 		why = absent_all(env);
 	if (why)
 		return mem_printf(". %s", why);
-	return defined_has_parent(env, parent) ? mem_text("") : suggest(env, parent);
+	bool defined = defined_has_parent(env, parent); /* it is not misspelt */
+	for (int i = 0; i < names.n && !defined; i++)
+		suggest_try(&suggestion, names.v[i]->d_name);
+	return suggest_question(&suggestion);
 }

@@ -16,7 +16,7 @@ char *absent_hint(const struct env *env, const char *parent);
 
 /* Returns ". Did you mean 'PARENT'?" if the word is another spelling of the name of a parent:
  * without the domain, in upper case, as libvirt writes it, or the number of the device of a
- * subchannel. "" = it is not. Owned by the caller. */
+ * subchannel. NULL = it is not. Owned by the caller. */
 char *absent_spelling(const struct env *env, const char *word);
 
 /* Returns why this host has no parents, as a sentence. Owned by the caller. */

@@ -56,6 +56,7 @@ enum reason reason_of(const struct snapshot *state, const struct snapshot_parent
 {
 	if (!here || !here->present)
 		return state->parents_known == ANSWER_YES ? REASON_NO_PARENT : REASON_UNREADABLE;
+	/* Not snapshot_find_type(), which would bring libuuid into all programs. */
 	const struct mdev_type *found = types_find_name(here->types, here->n_types, type);
 	if (!found)
 		return here->has_types == ANSWER_UNKNOWN ? REASON_UNREADABLE : REASON_NO_TYPE;
@@ -116,51 +117,37 @@ static int no_type(const char *parent, const char *type, const struct mdev_type 
 	return -1;
 }
 
-char *reason_running(const char *label, const struct mdev *running, size_t n)
+char *reason_running(const char *label, const struct mdev_list *running, const char *parent)
 {
 	char *text = NULL;
-	size_t i;
+	size_t n = 0;
 
-	for (i = 0; i < n && i < DEVICES_NAMED; i++)
-		text_append(&text, ", ", "%s%s (%s)", i == 0 ? label : "", running[i].uuid,
-			    running[i].type);
-	if (n > i)
-		text_append(&text, "", " and %zu more", n - i);
+	for (size_t i = 0; i < running->n; i++)
+		if (strcmp(running->v[i].parent, parent) == 0 && n++ < DEVICES_NAMED)
+			text_append(&text, ", ", "%s%s (%s)", n == 1 ? label : "",
+				    running->v[i].uuid, running->v[i].type);
+	if (n > DEVICES_NAMED)
+		text_append(&text, "", " and %zu more", n - DEVICES_NAMED);
 	return text ? text : mem_text("");
 }
 
-/* What the sentences name; only that of the reason is used. */
-struct facts {
-	const char *no_parent; /* the sentence that there is no such parent */
-	const struct mdev_type *types;
-	size_t n_types;
-	const struct mdev *running;
-	size_t n_running;
-};
-
-static int set(enum reason reason, const char *parent, const char *type, const struct facts *facts,
+/* Sets the error for a reason other than REASON_NO_PARENT. The n types and the running devices are
+ * those that the sentence for this reason names. */
+static int set(enum reason reason, const char *parent, const char *type,
+	       const struct mdev_type *types, size_t n, const struct mdev_list *running,
 	       struct error *err)
 {
-	switch (reason) {
-	case REASON_NONE:
-	case REASON_UNREADABLE:
-		return error_set(err, STATUS_FAILED, "Unable to read the types of parent %s",
-				 parent);
-	case REASON_NO_PARENT:
-		return error_set(err, STATUS_NOT_FOUND, "%s", facts->no_parent);
-	case REASON_UNREGISTERED:
+	if (reason == REASON_UNREGISTERED)
 		return error_set(err, STATUS_NOT_FOUND,
 				 "Parent %s is not currently registered for mdev support", parent);
-	case REASON_NO_TYPE:
-		return no_type(parent, type, facts->types, facts->n_types, err);
-	case REASON_NO_INSTANCES: {
-		_cleanup_free_ char *running =
-			reason_running("; running devices: ", facts->running, facts->n_running);
-		return error_set(err, STATUS_NO_INSTANCES, "No available instances of %s on %s%s",
-				 type, parent, running);
-	}
-	}
-	return -1;
+	if (reason == REASON_NO_TYPE)
+		return no_type(parent, type, types, n, err);
+	if (reason != REASON_NO_INSTANCES)
+		return error_set(err, STATUS_FAILED, "Unable to read the types of parent %s",
+				 parent);
+	_cleanup_free_ char *others = reason_running("; running devices: ", running, parent);
+	return error_set(err, STATUS_NO_INSTANCES, "No available instances of %s on %s%s", type,
+			 parent, others);
 }
 
 char *reason_no_parent(const struct env *env, const char *parent)
@@ -185,55 +172,22 @@ int reason_set(const struct env *env, enum reason reason, const char *parent, co
 	_cleanup_list_ struct mdev_list running = { 0 };
 	_cleanup_types_ struct mdev_type_list types = { 0 };
 	struct filter filter = { NULL, parent };
-	_cleanup_free_ char *no_parent =
-		reason == REASON_NO_PARENT ? reason_no_parent(env, parent) : NULL;
 
+	if (reason == REASON_NO_PARENT) {
+		_cleanup_free_ char *why = reason_no_parent(env, parent);
+		return error_set(err, STATUS_NOT_FOUND, "%s", why);
+	}
 	if (reason == REASON_NO_TYPE)
 		types_find(env, parent, &types);
 	if (reason == REASON_NO_INSTANCES)
 		active_find(env, &filter, &running);
-	const struct facts facts = { no_parent, types.v, types.n, running.v, running.n };
-	return set(reason, parent, type, &facts, err);
-}
-
-int reason_check(const struct env *env, const char *parent, const char *type, struct error *err)
-{
-	enum reason reason = reason_find(env, parent, type);
-
-	return reason == REASON_NONE ? 0 : reason_set(env, reason, parent, type, err);
-}
-
-/* A name that is part of the snapshot is that of a parent or of definitions: it is not misspelt. */
-static char *no_parent_of(const struct snapshot *state, const struct snapshot_parent *here,
-			  const char *parent)
-{
-	struct suggestion suggestion = { .word = parent };
-
-	if (here && here->driver)
-		return mem_printf("Unable to find parent device '%s'. %s is %s", parent, parent,
-				  here->absent);
-	for (size_t i = 0; i < state->n_parents && !here; i++)
-		if (state->parents[i].present)
-			suggest_try(&suggestion, state->parents[i].name);
-	_cleanup_free_ char *question = suggest_question(&suggestion);
-	return mem_printf("Unable to find parent device '%s'%s", parent, question);
+	return set(reason, parent, type, types.v, types.n, &running, err);
 }
 
 int reason_set_of(const struct snapshot *state, const struct snapshot_parent *here,
-		  enum reason reason, const char *parent, const char *type, struct error *err)
+		  enum reason reason, const char *type, struct error *err)
 {
-	const struct mdev_list *running = &state->running; /* sorted by parent */
-	_cleanup_free_ char *no_parent =
-		reason == REASON_NO_PARENT ? no_parent_of(state, here, parent) : NULL;
-	size_t start = 0, end;
-
-	while (start < running->n && strcmp(running->v[start].parent, parent) != 0)
-		start++;
-	for (end = start; end < running->n && strcmp(running->v[end].parent, parent) == 0;)
-		end++;
-	const struct facts facts = { no_parent, here ? here->types : NULL, here ? here->n_types : 0,
-				     running->v + start, end - start };
-	return set(reason, parent, type, &facts, err);
+	return set(reason, here->name, type, here->types, here->n_types, &state->running, err);
 }
 
 char *reason_words(enum reason reason, const char *absent)
@@ -254,16 +208,13 @@ char *reason_words(enum reason reason, const char *absent)
 	return NULL;
 }
 
-char *reason_absent(const struct env *env, const char *name, const char *driver)
+char *reason_absent(const struct env *env, const char *name)
 {
+	const char *driver = parent_driver(env, name);
+
 	if (driver)
 		return mem_printf("bound to %s", driver);
 	return mem_text(parent_is_device(env, name) ? "without driver" : "not present");
-}
-
-char *reason_absent_name(const struct env *env, const char *name)
-{
-	return reason_absent(env, name, parent_driver(env, name));
 }
 
 int reason_resolve_type(const struct env *env, const char *parent, const char **name,

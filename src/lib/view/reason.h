@@ -34,20 +34,18 @@ enum reason reason_find(const struct env *env, const char *parent, const char *t
 int reason_set(const struct env *env, enum reason reason, const char *parent, const char *type,
 	       struct error *err);
 
-/* Both at once: returns 0 if there is no reason, or else -1 with the error. */
-int reason_check(const struct env *env, const char *parent, const char *type, struct error *err);
-
 /* The same for a snapshot with types, without reading sysfs again. here: what
- * snapshot_find_parent() returns for the name of the parent. */
+ * snapshot_find_parent() returns for the name of the parent; to set the error, the parent is
+ * present. */
 enum reason reason_of(const struct snapshot *state, const struct snapshot_parent *here,
 		      const char *type);
 int reason_set_of(const struct snapshot *state, const struct snapshot_parent *here,
-		  enum reason reason, const char *parent, const char *type, struct error *err);
+		  enum reason reason, const char *type, struct error *err);
 
-/* Returns a list of running devices after a label, "LABELUUID (TYPE), ..."; "" = there are none.
- * Owned by the caller. Types often share the resources of their parent, so those of other types
- * also explain why there are no instances. */
-char *reason_running(const char *label, const struct mdev *running, size_t n);
+/* Returns a list of those devices that are running on the parent after a label, "LABELUUID (TYPE),
+ * ..."; "" = there are none. Owned by the caller. Types often share the resources of their parent,
+ * so those of other types also explain why there are no instances. */
+char *reason_running(const char *label, const struct mdev_list *running, const char *parent);
 
 /* Returns the reason in a few words, for a narrow column: "type not supported". Owned by the
  * caller. absent: that of the parent, see struct snapshot_parent; NULL = it is present. */
@@ -72,8 +70,5 @@ char *reason_no_parent(const struct env *env, const char *parent);
 char *reason_no_types(const struct env *env, const char *parent);
 
 /* Returns what a name that is not that of a parent stands for, in words that follow "parent": "not
- * present", "without driver", "bound to vfio-pci"; driver NULL = none. Owned by the caller. */
-char *reason_absent(const struct env *env, const char *name, const char *driver);
-
-/* The same, but looks up the driver. */
-char *reason_absent_name(const struct env *env, const char *name);
+ * present", "without driver", "bound to vfio-pci". Owned by the caller. */
+char *reason_absent(const struct env *env, const char *name);

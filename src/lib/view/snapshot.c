@@ -183,7 +183,7 @@ static void add_parent(const struct env *env, const char *name, bool present,
 					    .driver = parent_driver(env, name),
 					    .card = present ? parent_card(env, name) : NULL };
 	if (!present && state->parents_known == ANSWER_YES)
-		parent->absent = reason_absent(env, name, parent->driver);
+		parent->absent = reason_absent(env, name);
 }
 
 /* Collects all parents that are present or have devices, with their devices. */
