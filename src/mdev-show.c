@@ -25,14 +25,14 @@ static int run(const struct cli *cli, struct env *env, struct error *err)
 				    .headings = !(cli->given & CLI_NOHEADINGS) };
 	_cleanup_snapshot_ struct snapshot state = { 0 };
 
-	snapshot_read(env, view.filter.uuid, SNAPSHOT_REPORT, &state);
+	snapshot_read(env, &view.filter, SNAPSHOT_REPORT, &state);
 	if (snapshot_require(env, &state, &view.filter, err) < 0)
 		return -1;
 	if (cli->given & CLI_JSON)
 		block_print_json(env, &state, &view);
 	else if (block_print(env, &state, &view, err) < 0)
 		return -1;
-	return snapshot_verdict(&state, &view.filter, false, err);
+	return snapshot_verdict(&state, false, err);
 }
 
 const struct cli_spec program = {

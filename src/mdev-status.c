@@ -31,20 +31,20 @@ static int run(const struct cli *cli, struct env *env, struct error *err)
 		return error_set(err, STATUS_FAILED, "Unable to run mdev-show: %s",
 				 error_words(spawn_become("mdev-show", cli->argv)));
 	unsigned parts = !check ? SNAPSHOT_REPORT : json ? SNAPSHOT_NODES : 0;
-	snapshot_read(env, view.filter.uuid, parts, &state);
+	snapshot_read(env, &view.filter, parts, &state);
 	if (snapshot_require(env, &state, &view.filter, err) < 0)
 		return -1;
 	if (json)
 		status_print_json(&state, &view);
 	else if (check)
-		status_print_wrong(&state, &view);
+		status_print_wrong(&state);
 	else if (status_print(&state, &view, err) < 0)
 		return -1;
 	if (!check && state.n_parents == 0 && state.vfs.n == 0) {
 		_cleanup_free_ char *why = reason_no_types(env, NULL);
 		log_hint("%s", why);
 	}
-	return snapshot_verdict(&state, &view.filter, check, err);
+	return snapshot_verdict(&state, check, err);
 }
 
 const struct cli_spec program = {

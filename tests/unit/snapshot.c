@@ -139,10 +139,10 @@ int main(void)
 	setenv("MDEVCTL_ENV_ROOT", root, 1);
 	if (env_open(&env, &err) < 0)
 		return 2;
-	snapshot_read(&env, NULL, true, &all);
+	snapshot_read(&env, &(struct filter){ 0 }, true, &all);
 	test_devices(&all);
 	test_parents(&all);
-	snapshot_read(&env, A, false, &some);
+	snapshot_read(&env, &(struct filter){ .uuid = A }, false, &some);
 	expect_device(&some, 0, "p a two differs: defined as one");
 	expect(some.n_devices == 2 && some.types.n == 0, "no types are read in vain", NULL);
 	snprintf(command, sizeof(command), "rm -r %s", root);

@@ -121,7 +121,7 @@ static int read_and_plan(struct apply *apply, unsigned what, struct error *err)
 {
 	plan_free(&apply->plan);
 	snapshot_free(&apply->state);
-	snapshot_read(apply->env, NULL, what, &apply->state);
+	snapshot_read(apply->env, &(struct filter){ 0 }, what, &apply->state);
 	return plan_make(apply->env, &apply->state, &apply->desired, &apply->facts, &apply->plan,
 			 err);
 }

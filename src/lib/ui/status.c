@@ -31,7 +31,14 @@ struct tree {
 static struct table_row *add_row(struct tree *tree, struct table_row *above, const char *name,
 				 const char *details)
 {
-	return table_add(tree->table, above, (const char *const[]){ name, "", "", details });
+	return table_add(tree->table, above, (const char *const[]){ name, NULL, NULL, details });
+}
+
+/* text NULL = nothing. */
+static void append(char **details, const char *text)
+{
+	if (text)
+		text_append(details, ", ", "%s", text);
 }
 
 char *status_user(const struct holder *holder)
@@ -47,14 +54,12 @@ char *status_user(const struct holder *holder)
 			  holder->pid);
 }
 
-static void append_user(struct tree *tree, const struct holder *holder, char **list)
+static void append_user(struct tree *tree, const struct holder *holder, char **details)
 {
 	_cleanup_free_ char *user = status_user(holder);
 
-	if (!user)
-		return;
-	text_append(list, ", ", "%s", user);
-	tree->hidden |= holder->in_use == ANSWER_UNKNOWN;
+	append(details, user);
+	tree->hidden = tree->hidden || (user && holder->in_use == ANSWER_UNKNOWN);
 }
 
 static const char *must_be_root(void)
@@ -72,17 +77,17 @@ static const char *start_of(const struct snapshot_device *dev)
 static void add_device(struct tree *tree, struct table_row *above,
 		       const struct snapshot_device *dev)
 {
-	_cleanup_free_ char *details = dev->reason ? mem_text(dev->reason) : NULL;
+	_cleanup_free_ char *details = NULL;
 	_cleanup_free_ char *set = snapshot_set(dev);
 	const char *start = start_of(dev);
 
+	append(&details, dev->reason);
 	append_user(tree, dev->holder, &details);
-	if (set)
-		text_append(&details, ", ", "%s", set);
+	append(&details, set);
 	struct table_row *row =
 		table_add(tree->table, above,
 			  (const char *const[]){ dev->uuid, mdev_state_name(dev->state),
-						 start ? start : "-", details ? details : "" });
+						 start ? start : "-", details });
 	if (snapshot_is_wrong(dev))
 		table_warn(tree->table, row, STATE_COLUMN);
 }
@@ -106,14 +111,10 @@ static void add_devices(struct tree *tree, struct table_row *above,
 static void add_type(struct tree *tree, struct table_row *above,
 		     const struct snapshot_parent *parent, const struct mdev_type *type)
 {
-	_cleanup_free_ char *details = NULL;
+	_cleanup_free_ char *details =
+		type->counted ? mem_printf("%u free", type->available) : mem_text("? free");
 
-	if (type->counted)
-		text_append(&details, ", ", "%u free", type->available);
-	else
-		text_append(&details, ", ", "? free");
-	if (type->title)
-		text_append(&details, ", ", "%s", type->title);
+	append(&details, type->title);
 	add_devices(tree, add_row(tree, above, type->name, details), parent, type->name);
 }
 
@@ -132,7 +133,7 @@ static void add_missing_types(struct tree *tree, struct table_row *above,
 				    add_row(tree, above, type,
 					    parent->present && parent->has_types != ANSWER_UNKNOWN
 						    ? "not supported"
-						    : ""),
+						    : NULL),
 				    parent, type);
 	}
 }
@@ -154,7 +155,7 @@ static void add_types(struct tree *tree, struct table_row *above,
 	bool uncounted = false;
 
 	add_devices(tree, above, parent, ""); /* devices whose definition has no type */
-	for (size_t i = 0; i < parent->n_types && !tree->view->filter.uuid; i++)
+	for (size_t i = 0; i < parent->n_types; i++)
 		if (!has_devices(parent, parent->types[i].name)) {
 			idle++;
 			idle_free += parent->types[i].available > 0;
@@ -163,8 +164,7 @@ static void add_types(struct tree *tree, struct table_row *above,
 	bool fold = idle > 1 && tree->fold;
 
 	for (size_t i = 0; i < parent->n_types; i++)
-		if (has_devices(parent, parent->types[i].name) ||
-		    (!fold && !tree->view->filter.uuid))
+		if (!fold || has_devices(parent, parent->types[i].name))
 			add_type(tree, above, parent, &parent->types[i]);
 	add_missing_types(tree, above, parent);
 	if (!fold)
@@ -210,53 +210,91 @@ static void add_parent(struct tree *tree, struct table_row *above,
 {
 	_cleanup_free_ char *details = NULL;
 
-	if (parent->absent)
-		text_append(&details, ", ", "%s", parent->absent);
-	if (!above && parent->present && parent->driver)
-		text_append(&details, ", ", "%s", parent->driver);
+	append(&details, parent->absent);
+	if (!above && parent->present)
+		append(&details, parent->driver);
 	if (parent->present && parent->has_types == ANSWER_UNKNOWN)
-		text_append(&details, ", ", "types cannot be read");
-	add_types(tree, add_row(tree, above, parent->name, details ? details : ""), parent);
+		append(&details, "types cannot be read");
+	add_types(tree, add_row(tree, above, parent->name, details), parent);
 }
 
-/* Adds one line for n parents without devices; driver NULL = it is shown above. */
-static void add_folded_parents(struct tree *tree, struct table_row *above, size_t n, size_t n_free,
-			       const char *driver, bool more)
-{
-	_cleanup_free_ char *details =
-		mem_printf("%s%sno devices", driver ? driver : "", driver ? ", " : "");
+/* Parents without devices that are combined into one line. */
+struct fold {
+	size_t n;
+	size_t n_free; /* parents with free instances */
+	size_t last;   /* index of the last one */
+	bool more;     /* others that are alike are shown */
+};
 
-	if (n_free > 0)
-		text_append(&details, ", ", "%zu with free instances", n_free);
+static bool same_driver(const struct snapshot_parent *a, const struct snapshot_parent *b)
+{
+	return strcmp(a->driver ? a->driver : "", b->driver ? b->driver : "") == 0;
+}
+
+/* like: only the parents that are present and have its driver; NULL = all. */
+static struct fold fold_of(const struct tree *tree, const struct snapshot_parent *const parents[],
+			   size_t n, const struct snapshot_parent *like)
+{
+	struct fold fold = { 0 };
+
+	for (size_t i = 0; i < n; i++) {
+		if (like && (!parents[i]->present || !same_driver(parents[i], like)))
+			continue;
+		if (!is_idle(tree, parents[i])) {
+			fold.more = true;
+			continue;
+		}
+		fold.n++;
+		fold.n_free += has_free(parents[i]);
+		fold.last = i;
+	}
+	return fold;
+}
+
+/* driver NULL = it is shown above. */
+static void add_folded_parents(struct tree *tree, struct table_row *above, const struct fold *fold,
+			       const char *driver)
+{
+	_cleanup_free_ char *details = NULL;
+
+	append(&details, driver);
+	append(&details, "no devices");
+	if (fold->n_free > 0)
+		text_append(&details, ", ", "%zu with free instances", fold->n_free);
 	else
-		text_append(&details, ", ", "no free instances known");
-	add_folded(tree, above, n, more, "parents", details);
+		append(&details, "no free instances known");
+	add_folded(tree, above, fold->n, fold->more, "parents", details);
 }
 
 /* Adds a card with n parents. */
 static void add_card(struct tree *tree, const struct snapshot_parent *const parents[], size_t n)
 {
-	const char *driver = parents[0]->driver;
-	_cleanup_free_ char *details =
-		mem_printf("%s%s%zu parents", driver ? driver : "", driver ? ", " : "", n);
-	struct table_row *row = add_row(tree, NULL, key_of(parents[0]), details);
-	size_t idle = 0, idle_free = 0;
+	const struct fold fold = fold_of(tree, parents, n, NULL);
+	_cleanup_free_ char *details = NULL;
 
+	append(&details, parents[0]->driver);
+	text_append(&details, ", ", "%zu parents", n);
+	struct table_row *row = add_row(tree, NULL, key_of(parents[0]), details);
 	for (size_t i = 0; i < n; i++)
-		if (is_idle(tree, parents[i])) {
-			idle++;
-			idle_free += has_free(parents[i]);
-		}
-	for (size_t i = 0; i < n; i++)
-		if (idle <= ALIKE || !is_idle(tree, parents[i]))
+		if (fold.n <= ALIKE || !is_idle(tree, parents[i]))
 			add_parent(tree, row, parents[i]);
-	if (idle > ALIKE)
-		add_folded_parents(tree, row, idle, idle_free, NULL, idle < n);
+	if (fold.n > ALIKE)
+		add_folded_parents(tree, row, &fold, NULL);
 }
 
-static bool same_driver(const struct snapshot_parent *a, const struct snapshot_parent *b)
+/* Adds parents that do not belong to a card. */
+static void add_alone(struct tree *tree, const struct snapshot_parent *const alone[], size_t n)
 {
-	return strcmp(a->driver ? a->driver : "", b->driver ? b->driver : "") == 0;
+	for (size_t i = 0; i < n; i++) {
+		struct fold fold = { 0 };
+
+		if (is_idle(tree, alone[i]))
+			fold = fold_of(tree, alone, n, alone[i]);
+		if (fold.n <= ALIKE)
+			add_parent(tree, NULL, alone[i]);
+		else if (fold.last == i)
+			add_folded_parents(tree, NULL, &fold, alone[i]->driver);
+	}
 }
 
 /* Returns the number of parents from parents[0] on that belong to one card. */
@@ -270,70 +308,23 @@ static size_t count_card(const struct snapshot_parent *const parents[], size_t n
 	return count;
 }
 
-/* Parents that are combined into one line. */
-struct fold {
-	size_t n;
-	size_t n_free; /* parents with free instances */
-	size_t last;   /* index at which they are shown */
-	bool more;     /* other parents with the same driver are shown */
-};
-
-/* Returns the parents without devices that have the driver of alone[i]; none if alone[i] has
- * devices. */
-static struct fold fold_of(const struct tree *tree, const struct snapshot_parent *const alone[],
-			   size_t n, size_t i)
-{
-	struct fold fold = { 0 };
-
-	for (size_t j = 0; j < n && is_idle(tree, alone[i]); j++) {
-		if (!alone[j]->present || !same_driver(alone[j], alone[i]))
-			continue;
-		if (is_idle(tree, alone[j])) {
-			fold.last = j;
-			fold.n++;
-			fold.n_free += has_free(alone[j]);
-		} else {
-			fold.more = true;
-		}
-	}
-	return fold;
-}
-
-/* Adds parents that do not belong to a card. */
-static void add_alone(struct tree *tree, const struct snapshot_parent *const alone[], size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		struct fold fold = fold_of(tree, alone, n, i);
-
-		if (fold.n <= ALIKE)
-			add_parent(tree, NULL, alone[i]);
-		else if (fold.last == i)
-			add_folded_parents(tree, NULL, fold.n, fold.n_free, alone[i]->driver,
-					   fold.more);
-	}
-}
-
 static void add_parents(struct tree *tree)
 {
-	const struct snapshot *state = tree->state;
-	_cleanup_free_ const struct snapshot_parent **shown =
-		mem_grow(NULL, state->n_parents + 1, sizeof(struct snapshot_parent *));
-	_cleanup_free_ const struct snapshot_parent **alone =
-		mem_grow(NULL, state->n_parents + 1, sizeof(struct snapshot_parent *));
-	size_t n = 0, n_alone = 0, count;
+	size_t n = tree->state->n_parents, n_alone = 0, count;
+	_cleanup_free_ const struct snapshot_parent **parents =
+		mem_grow(NULL, n + 1, sizeof(struct snapshot_parent *));
 
-	for (size_t i = 0; i < state->n_parents; i++)
-		if (snapshot_shows(&tree->view->filter, &state->parents[i]))
-			shown[n++] = &state->parents[i];
-	qsort(shown, n, sizeof(struct snapshot_parent *), by_card);
+	for (size_t i = 0; i < n; i++)
+		parents[i] = &tree->state->parents[i];
+	qsort(parents, n, sizeof(struct snapshot_parent *), by_card);
 	for (size_t i = 0; i < n; i += count) {
-		count = count_card(&shown[i], n - i);
+		count = count_card(&parents[i], n - i);
 		if (count > 1)
-			add_card(tree, &shown[i], count);
-		else
-			alone[n_alone++] = shown[i];
+			add_card(tree, &parents[i], count);
+		else /* shown after all cards */
+			parents[n_alone++] = parents[i];
 	}
-	add_alone(tree, alone, n_alone);
+	add_alone(tree, parents, n_alone);
 }
 
 static void add_vf(struct tree *tree, struct table_row *above, size_t i)
@@ -342,11 +333,11 @@ static void add_vf(struct tree *tree, struct table_row *above, size_t i)
 	_cleanup_free_ char *details = NULL;
 
 	if (vf->typed == ANSWER_NO)
-		text_append(&details, ", ", "no vGPU type");
+		append(&details, "no vGPU type");
 	else if (vf->typed == ANSWER_UNKNOWN)
-		text_append(&details, ", ", "vGPU type cannot be read");
+		append(&details, "vGPU type cannot be read");
 	else if (vf->title)
-		text_append(&details, ", ", "%s", vf->title);
+		append(&details, vf->title);
 	else
 		text_append(&details, ", ", "vGPU type %u", vf->type);
 	if (vf->typed != ANSWER_NO)
@@ -358,11 +349,12 @@ static void add_vf(struct tree *tree, struct table_row *above, size_t i)
 static void add_vf_card(struct tree *tree, size_t i, size_t n)
 {
 	const struct parent_vf *vfs = tree->state->vfs.v;
+	_cleanup_free_ char *details = NULL;
 	size_t idle = 0;
 
-	_cleanup_free_ char *details = mem_printf("%s%s%zu PCI function%s, not managed by mdevctl",
-						  vfs[i].driver ? vfs[i].driver : "",
-						  vfs[i].driver ? ", " : "", n, n > 1 ? "s" : "");
+	append(&details, vfs[i].driver);
+	text_append(&details, ", ", "%zu PCI function%s, not managed by mdevctl", n,
+		    n > 1 ? "s" : "");
 	struct table_row *row =
 		add_row(tree, NULL, vfs[i].card ? vfs[i].card : vfs[i].name, details);
 
@@ -416,21 +408,17 @@ int status_print(const struct snapshot *state, const struct status_view *view, s
 	return 0;
 }
 
-void status_print_wrong(const struct snapshot *state, const struct status_view *view)
+void status_print_wrong(const struct snapshot *state)
 {
-	for (size_t i = 0; i < state->n_parents; i++) {
-		const struct snapshot_parent *parent = &state->parents[i];
-
-		for (size_t j = 0; j < parent->n_devices && snapshot_shows(&view->filter, parent);
-		     j++) {
-			const struct snapshot_device *dev = &parent->devices[j];
+	for (size_t i = 0; i < state->n_parents; i++)
+		for (size_t j = 0; j < state->parents[i].n_devices; j++) {
+			const struct snapshot_device *dev = &state->parents[i].devices[j];
 			const char *type = snapshot_type(dev);
 
 			if (snapshot_is_wrong(dev))
 				out_print("%s %s %s %s: %s\n", mdev_state_name(dev->state),
 					  dev->uuid, dev->parent, *type ? type : "-", dev->reason);
 		}
-	}
 }
 
 static void answer_json(struct json_writer *w, const char *key, enum answer answer)
@@ -582,8 +570,7 @@ void status_print_json(const struct snapshot *state, const struct status_view *v
 	json_key(&w, "parents");
 	json_open(&w, '[');
 	for (size_t i = 0; i < state->n_parents; i++)
-		if (snapshot_shows(&view->filter, &state->parents[i]) &&
-		    (!view->wrong || has_wrong(&state->parents[i])))
+		if (!view->wrong || has_wrong(&state->parents[i]))
 			parent_json(&w, state, view, &state->parents[i]);
 	json_close(&w, ']');
 	json_key(&w, "vfs");
@@ -596,7 +583,7 @@ void status_print_json(const struct snapshot *state, const struct status_view *v
 	if (state->users_unseen)
 		text_append(&unseen, "; ", "Unable to determine whether all devices are in use%s",
 			    must_be_root());
-	if (view->logs && view->logs_unseen)
+	if (view->logs_unseen)
 		text_append(&unseen, "; ", "%s", view->logs_unseen);
 	out_json_text(&w, "unseen", unseen);
 	json_close(&w, '}');

@@ -15,7 +15,7 @@ struct status_view {
 	bool headings;
 	bool wrong;		    /* only devices with a problem */
 	const struct history *logs; /* borrowed: of each device of the snapshot; NULL = not read */
-	const char *logs_unseen;    /* borrowed: see struct history */
+	const char *logs_unseen;    /* static: see struct history; NULL = nothing */
 };
 
 /* Returns "GUEST (PID)", "COMMAND (PID)", or "?" if the user is not known (owned by the caller);
@@ -33,4 +33,4 @@ int status_print(const struct snapshot *state, const struct status_view *view, s
 void status_print_json(const struct snapshot *state, const struct status_view *view);
 
 /* Prints one line for each device with a problem. */
-void status_print_wrong(const struct snapshot *state, const struct status_view *view);
+void status_print_wrong(const struct snapshot *state);

@@ -62,7 +62,7 @@ struct table_row *table_add(struct table *table, struct table_row *above, const 
 	if (!line)
 		note(table, -ENOMEM);
 	for (unsigned i = 0; line && i < table->columns; i++) {
-		if (!*cells[i])
+		if (!cells[i])
 			continue;
 		_cleanup_free_ char *text = mem_text(cells[i]);
 		text_clean(text);

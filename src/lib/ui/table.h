@@ -16,7 +16,7 @@ struct table_row; /* owned by its table */
 /* Creates a table with these column headings, terminated by NULL. */
 struct table *table_new(const char *const columns[], bool headings);
 
-/* Adds a row below another one in the tree, or at the root (NULL), with one cell per column; "" =
+/* Adds a row below another one in the tree, or at the root (NULL), with one cell per column; NULL =
  * empty. Copies the texts. */
 struct table_row *table_add(struct table *table, struct table_row *above,
 			    const char *const cells[]);

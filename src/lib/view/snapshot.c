@@ -317,16 +317,41 @@ static void find_holders(const struct env *env, bool walk, struct snapshot *stat
 				&state->holders[state->devices[i].running - state->running.v];
 }
 
-void snapshot_read(const struct env *env, const char *uuid, unsigned what, struct snapshot *ret)
+/* Whether the filter selects this parent, or the card that it is a function of. */
+static bool names(const struct filter *filter, const char *parent, const char *card)
 {
-	struct filter filter = { uuid, NULL };
+	return !filter->parent || strcmp(parent, filter->parent) == 0 ||
+	       (card && strcmp(card, filter->parent) == 0);
+}
+
+/* Removes the parents that the filter does not select, of which nothing is shown. */
+static void select_parents(const struct filter *filter, struct snapshot *state)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < state->n_parents; i++) {
+		struct snapshot_parent *parent = &state->parents[i];
+
+		if (names(filter, parent->name, parent->card) &&
+		    (!filter->uuid || parent->n_devices > 0))
+			state->parents[n++] = *parent;
+		else
+			free(parent->absent);
+	}
+	state->n_parents = n;
+}
+
+void snapshot_read(const struct env *env, const struct filter *filter, unsigned what,
+		   struct snapshot *ret)
+{
+	const struct filter uuid = { filter->uuid, NULL };
 	bool types = what & SNAPSHOT_TYPES;
 
 	*ret = (struct snapshot){ 0 };
 	/* This order ensures that a device that is defined and started in the meantime is not
 	 * reported as missing. */
-	defined_find(env, &filter, &ret->definitions);
-	active_find(env, &filter, &ret->running);
+	defined_find(env, &uuid, &ret->definitions);
+	active_find(env, &uuid, &ret->running);
 	if (ret->definitions.unseen)
 		text_append(&ret->unseen, "; ", "%s", ret->definitions.unseen);
 	if (ret->running.unseen)
@@ -346,24 +371,12 @@ void snapshot_read(const struct env *env, const char *uuid, unsigned what, struc
 		parent_find_vfs(env, &ret->vfs);
 	if (what & (SNAPSHOT_HOLDERS | SNAPSHOT_NODES))
 		find_holders(env, what & SNAPSHOT_HOLDERS, ret);
+	select_parents(filter, ret);
 }
 
 bool snapshot_is_wrong(const struct snapshot_device *dev)
 {
 	return dev->state != MDEV_RUNNING && dev->state != MDEV_STOPPED;
-}
-
-/* Whether the filter selects this parent, or the card that it is a function of. */
-static bool names(const struct filter *filter, const char *parent, const char *card)
-{
-	return !filter->parent || strcmp(parent, filter->parent) == 0 ||
-	       (card && strcmp(card, filter->parent) == 0);
-}
-
-bool snapshot_shows(const struct filter *filter, const struct snapshot_parent *parent)
-{
-	return names(filter, parent->name, parent->card) &&
-	       (!filter->uuid || parent->n_devices > 0);
 }
 
 bool snapshot_shows_vf(const struct filter *filter, const struct parent_vf *vf)
@@ -374,11 +387,8 @@ bool snapshot_shows_vf(const struct filter *filter, const struct parent_vf *vf)
 int snapshot_require(const struct env *env, const struct snapshot *state,
 		     const struct filter *filter, struct error *err)
 {
-	if (!filter->uuid && !filter->parent)
+	if (state->n_parents > 0 || (!filter->uuid && !filter->parent))
 		return 0;
-	for (size_t i = 0; i < state->n_parents; i++)
-		if (snapshot_shows(filter, &state->parents[i]))
-			return 0;
 	for (size_t i = 0; i < state->vfs.n; i++)
 		if (snapshot_shows_vf(filter, &state->vfs.v[i]))
 			return 0;
@@ -393,23 +403,18 @@ int snapshot_require(const struct env *env, const struct snapshot *state,
 			 filter->parent ? filter->parent : "");
 }
 
-int snapshot_verdict(const struct snapshot *state, const struct filter *filter, bool strict,
-		     struct error *err)
+int snapshot_verdict(const struct snapshot *state, bool strict, struct error *err)
 {
 	bool wrong = false, unknown = false;
 
-	for (size_t i = 0; i < state->n_parents; i++) {
-		const struct snapshot_parent *parent = &state->parents[i];
+	for (size_t i = 0; i < state->n_parents; i++)
+		for (size_t j = 0; j < state->parents[i].n_devices; j++) {
+			const struct snapshot_device *dev = &state->parents[i].devices[j];
 
-		for (size_t j = 0; j < parent->n_devices && snapshot_shows(filter, parent); j++) {
-			const struct snapshot_device *dev = &parent->devices[j];
-
-			if (dev->state == MDEV_UNKNOWN)
-				unknown = true;
-			else if (strict && snapshot_is_wrong(dev))
-				wrong = true;
+			unknown = unknown || dev->state == MDEV_UNKNOWN;
+			wrong = wrong ||
+				(strict && dev->state != MDEV_UNKNOWN && snapshot_is_wrong(dev));
 		}
-	}
 	if (!wrong && !unknown && !state->unseen)
 		return 0;
 	if (state->unseen)

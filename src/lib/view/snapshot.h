@@ -77,30 +77,29 @@ enum {
 	SNAPSHOT_NODES = 1u << 3, /* names of VFIO devices, but not the processes that use them */
 };
 
-/* Reads the snapshot. uuid NULL = all devices; otherwise, only those with this UUID, on any parent.
- */
-void snapshot_read(const struct env *env, const char *uuid, unsigned what, struct snapshot *ret);
+/* Reads the snapshot of the devices and parents that the filter selects; its parent can also be a
+ * card. With a UUID, these are the parents that have the device. `devices` contains those of other
+ * parents as well. */
+void snapshot_read(const struct env *env, const struct filter *filter, unsigned what,
+		   struct snapshot *ret);
 void snapshot_free(struct snapshot *state);
 #define _cleanup_snapshot_ __attribute__((cleanup(snapshot_free)))
 
 /* Whether a device has, or may have (MDEV_UNKNOWN), a problem. */
 bool snapshot_is_wrong(const struct snapshot_device *dev);
 
-/* Whether the filter, whose parent can also be a card, selects a parent: with a UUID, only if it
- * has devices. The same for a function of the NVIDIA driver without mediated devices. */
-bool snapshot_shows(const struct filter *filter, const struct snapshot_parent *parent);
+/* Whether the filter selects this function: vfs are always those of all cards. */
 bool snapshot_shows_vf(const struct filter *filter, const struct parent_vf *vf);
 
-/* Checks that the filter matches something. Errors: STATUS_NOT_FOUND; STATUS_FAILED if this cannot
- * be determined. */
+/* Checks that the filter of the snapshot has matched something. Errors: STATUS_NOT_FOUND;
+ * STATUS_FAILED if this cannot be determined. */
 int snapshot_require(const struct env *env, const struct snapshot *state,
 		     const struct filter *filter, struct error *err);
 
-/* Checks the devices that match. Returns 0, or -1 with STATUS_FAILED if there is unreadable
+/* Checks the devices of the parents. Returns 0, or -1 with STATUS_FAILED if there is unreadable
  * information; without a text if a device shows the reason. strict (for monitoring): STATUS_DIFFERS
  * if there is a problem. */
-int snapshot_verdict(const struct snapshot *state, const struct filter *filter, bool strict,
-		     struct error *err);
+int snapshot_verdict(const struct snapshot *state, bool strict, struct error *err);
 
 /* Returns the parent with this name; NULL = not present and without devices. */
 const struct snapshot_parent *snapshot_find_parent(const struct snapshot *state, const char *name);
