@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <signal.h>
+
 #include "op/op.h"
 #include "ui/cli.h"
 #include "ui/out.h"
@@ -25,13 +27,16 @@ static int run(const struct cli *cli, struct env *env, struct error *err)
 {
 	const struct start_request request = cli_start(cli, env);
 	char uuid[UUID_SIZE];
+	sigset_t old;
 
 	env_open_kmsg(env);
+	sigprocmask(SIG_BLOCK, NULL, &old);
 	int r = op_start(&request, uuid, err);
 	if (r == 0 && !request.uuid) { /* libvirt reads the UUID of the new device from stdout */
 		out_print("%s\n", uuid);
 		out_flush();
 	}
+	sigprocmask(SIG_SETMASK, &old, NULL);
 	return r;
 }
 

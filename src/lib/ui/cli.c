@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -422,13 +421,9 @@ int cli_main(const struct cli_spec *spec, int argc, char *argv[])
 	_cleanup_error_ struct error err = { 0 };
 	_cleanup_env_ struct env env = { .root = -1 };
 	struct cli cli;
-	sigset_t old;
 
 	cli_parse(spec, argc, argv, &cli);
-	sigprocmask(SIG_BLOCK, NULL, &old);
-	int r = env_open(&env, &err) < 0 ? -1 : spec->run(&cli, &env, &err);
-	sigprocmask(SIG_SETMASK, &old, NULL);
-	if (r < 0) {
+	if (env_open(&env, &err) < 0 || spec->run(&cli, &env, &err) < 0) {
 		out_flush();  /* the error follows the output, on a terminal */
 		if (err.text) /* otherwise, the output is sufficient */
 			log_error("%s", err.text);

@@ -72,7 +72,7 @@ struct cli_spec {
 	const struct cli_use *uses;
 	const struct cli_rule *rules; /* NULL = none */
 	/* Runs the program, after the command line has been checked and env has been opened.
-	 * Returns 0 or -1. Signals that it leaves blocked are unblocked again. */
+	 * Returns 0 or -1. */
 	int (*run)(const struct cli *cli, struct env *env, struct error *err);
 };
 
