@@ -7,12 +7,14 @@
  * and an exec takes 670 us, which doubles its run time at 10 devices.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/suggest.h"
@@ -83,14 +85,9 @@ static int run(const struct command *command, int argc, char *argv[])
 	argv[0] = name;
 	if (strcmp(command->name, "list") == 0)
 		return cli_main(&program, argc, argv);
-	ssize_t n = readlink("/proc/self/exe", path, PATH_MAX - 1);
-	path[n < 0 ? 0 : n] = '\0';
-	char *slash = strrchr(path, '/');
-	if (!slash) { /* without /proc, use the installation directory */
+	if (file_read_link(AT_FDCWD, "/proc/self/exe", path) < 0) /* there is no /proc */
 		snprintf(path, sizeof(path), "%s", SBINDIR "/");
-		slash = strrchr(path, '/');
-	}
-	snprintf(slash + 1, NAME_MAX, "%s", command->program);
+	snprintf(strrchr(path, '/') + 1, NAME_MAX, "%s", command->program);
 	execv(path, argv);
 	log_error("Unable to run %s: %s", path, error_words(errno));
 	return STATUS_FAILED;
@@ -129,10 +126,8 @@ int main(int argc, char *argv[])
 		print_help(stderr);
 		return STATUS_USAGE;
 	}
-	if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
-		print_help(stdout);
-		return (int)out_done();
-	}
+	if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
+		return help(NULL);
 	if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0 ||
 	    strcmp(name, "version") == 0) {
 		puts("mdevctl " VERSION);

@@ -110,16 +110,14 @@ static bool is_used(const struct cli_spec *spec, unsigned option)
 	return option == CLI_HELP;
 }
 
-/* Returns the bit of an option that this program takes; 0 if there is none with this name. */
-static unsigned find(const struct cli_spec *spec, const char *name, size_t n, char letter)
+/* Returns the bit of an option that this program takes; 0 if there is none with this name or, if it
+ * is NULL, this letter. */
+static unsigned find(const struct cli_spec *spec, const char *name, char letter)
 {
-	for (unsigned i = 0; i < CLI_OPTIONS; i++) {
-		bool match = letter ? options[i].letter == letter
-				    : strlen(options[i].name) == n &&
-					      strncmp(options[i].name, name, n) == 0;
-		if (match && is_used(spec, 1u << i))
+	for (unsigned i = 0; i < CLI_OPTIONS; i++)
+		if ((name ? strcmp(options[i].name, name) == 0 : options[i].letter == letter) &&
+		    is_used(spec, 1u << i))
 			return 1u << i;
-	}
 	return 0;
 }
 
@@ -173,16 +171,17 @@ __attribute__((noreturn)) static void unknown_option(const struct parser *p, con
 static void parse_long(struct parser *p, const char *word)
 {
 	size_t n = strcspn(word, "=");
-	unsigned option = find(p->spec, word, n, 0);
+	_cleanup_free_ char *name = mem_text_n(word, n);
+	unsigned option = find(p->spec, name, 0);
 	const char *attached = word[n] ? word + n + 1 : NULL;
 
-	if (!option) {
-		_cleanup_free_ char *name = mem_text_n(word, n);
+	if (!option)
 		unknown_option(p, name);
-	}
-	if (!options[number(option)].argument && attached)
-		usage_error(p, "Option '--%.*s' does not take a value", (int)n, word);
-	take(p, option, options[number(option)].argument ? value_of(p, option, attached) : NULL);
+	if (options[number(option)].argument)
+		attached = value_of(p, option, attached);
+	else if (attached)
+		usage_error(p, "Option '--%s' does not take a value", name);
+	take(p, option, attached);
 }
 
 /* Parses combined short options: flags, optionally followed by one option whose value is the rest.
@@ -190,7 +189,7 @@ static void parse_long(struct parser *p, const char *word)
 static void parse_short(struct parser *p, const char *word)
 {
 	for (const char *c = word; *c; c++) {
-		unsigned option = find(p->spec, "", 0, *c);
+		unsigned option = find(p->spec, NULL, *c);
 		if (!option)
 			usage_error(p, "Unknown option '-%c'", *c);
 		if (!options[number(option)].argument) {
@@ -241,30 +240,18 @@ static void check_rule(const struct parser *p, const struct cli_rule *rule)
 	unsigned found = p->cli->given & rule->others;
 	bool several = found & (found - 1);
 
-	switch (rule->kind) {
-	case CLI_ANY_OF:
-		if (!found)
-			usage_error(p, "Option %s is required", others);
-		break;
-	case CLI_ONE_OF:
-		if (several || (!found && !*option)) {
-			_cleanup_free_ char *alone = list_options(p->spec, rule->option);
-			usage_error(p, "Exactly one of the options %s is required%s%s", others,
-				    *alone ? ", or " : "", alone);
-		}
-		break;
-	case CLI_NEEDS:
-		if (*option && !found)
-			usage_error(p, "Option %s requires %s", option, others);
-		break;
-	case CLI_EXCLUDES:
-		if (*option && found) {
-			_cleanup_free_ char *clash = list_options(p->spec, found);
-			usage_error(p, "Option %s cannot be used with %s", option, clash);
-		}
-		break;
-	case CLI_END:
-		break;
+	if (rule->kind == CLI_ANY_OF && !found)
+		usage_error(p, "Option %s is required", others);
+	if (rule->kind == CLI_ONE_OF && (several || (!found && !*option))) {
+		_cleanup_free_ char *alone = list_options(p->spec, rule->option);
+		usage_error(p, "Exactly one of the options %s is required%s%s", others,
+			    *alone ? ", or " : "", alone);
+	}
+	if (rule->kind == CLI_NEEDS && *option && !found)
+		usage_error(p, "Option %s requires %s", option, others);
+	if (rule->kind == CLI_EXCLUDES && *option && found) {
+		_cleanup_free_ char *clash = list_options(p->spec, found);
+		usage_error(p, "Option %s cannot be used with %s", option, clash);
 	}
 }
 
