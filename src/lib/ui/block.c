@@ -111,9 +111,11 @@ static void print_log(const struct history *history)
 	}
 }
 
+/* Prints the device on this parent, which is the only one in the snapshot. */
 static void print_device(const struct env *env, const struct snapshot_parent *parent,
-			 const struct snapshot_device *dev, const struct history *history)
+			 const struct history *history)
 {
+	const struct snapshot_device *dev = &parent->devices[0];
 	const struct mdev *definition = snapshot_definition(dev);
 	_cleanup_free_ char *user = status_user(dev->holder);
 	_cleanup_free_ char *running = dev->running ? type_words(parent, dev->running->type) : NULL;
@@ -138,18 +140,6 @@ static void print_device(const struct env *env, const struct snapshot_parent *pa
 /* Time limit for reading all logs, in seconds. */
 #define LOG_LIMIT 1
 
-static void print_devices(const struct env *env, const struct snapshot *state,
-			  const struct history *history)
-{
-	for (size_t i = 0; i < state->n_parents; i++) {
-		if (i > 0)
-			out_print("\n");
-		print_device(env, &state->parents[i], &state->parents[i].devices[0], history);
-	}
-	if (state->users_unseen)
-		status_warn_hidden();
-}
-
 int block_print(const struct env *env, const struct snapshot *state, const struct status_view *view,
 		struct error *err)
 {
@@ -159,10 +149,14 @@ int block_print(const struct env *env, const struct snapshot *state, const struc
 		return -1;
 	history_read(env, &view->filter, clock_in(LOG_LIMIT), &history);
 	if (view->filter.uuid) {
-		print_devices(env, state, &history);
+		for (size_t i = 0; i < state->n_parents; i++) {
+			out_print("%s", i > 0 ? "\n" : "");
+			print_device(env, &state->parents[i], &history);
+		}
+		if (state->users_unseen)
+			status_warn_hidden();
 	} else {
-		if (history.n > 0)
-			out_print("\n");
+		out_print("%s", history.n > 0 ? "\n" : "");
 		print_log(&history);
 	}
 	if (history.unseen)

@@ -190,17 +190,6 @@ static void change_json(struct json_writer *w, const struct plan_change *change)
 	json_close(w, '}');
 }
 
-static void problems_json(struct json_writer *w, const struct apply *apply)
-{
-	json_open(w, '[');
-	for (size_t i = 0; i < apply->problems.n; i++) {
-		json_open(w, '{');
-		status_members(w, &apply->problems.v[i]);
-		json_close(w, '}');
-	}
-	json_close(w, ']');
-}
-
 void print_apply_json(const struct apply *apply, const struct error *err)
 {
 	struct json_writer w = out_json();
@@ -219,7 +208,13 @@ void print_apply_json(const struct apply *apply, const struct error *err)
 		change_json(&w, apply->changes[i]);
 	json_close(&w, ']');
 	json_key(&w, "problems");
-	problems_json(&w, apply);
+	json_open(&w, '[');
+	for (size_t i = 0; i < apply->problems.n; i++) {
+		json_open(&w, '{');
+		status_members(&w, &apply->problems.v[i]);
+		json_close(&w, '}');
+	}
+	json_close(&w, ']');
 	json_close(&w, '}');
 	out_end_json();
 }

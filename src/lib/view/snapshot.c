@@ -87,36 +87,35 @@ static void set_state(struct snapshot_device *dev, enum mdev_state word, char *r
 	dev->reason = reason;
 }
 
-static void find_running_state(const struct env *env, struct snapshot_device *dev,
-			       const struct places *places)
+/* Determines the most severe state that applies to a device. One that is running on another parent
+ * is not missing here, since only one device with a UUID can be running; any problem is reported
+ * there. */
+static void find_state(const struct env *env, struct snapshot_device *dev,
+		       const struct places *places)
 {
-	const struct mdev *definition = snapshot_definition(dev);
-	int incomplete = places->marks ? mark_is_left(env, dev->uuid) : 0;
+	const struct mdev *definition = snapshot_definition(dev), *running = dev->running;
+	int incomplete = running && places->marks ? mark_is_left(env, dev->uuid) : 0;
 
-	if (incomplete > 0)
+	if (dev->definition && dev->definition->broken)
+		set_state(dev, dev->definition->unreadable ? MDEV_UNKNOWN : MDEV_BROKEN,
+			  mem_text_n(dev->definition->broken,
+				     strcspn(dev->definition->broken, "\n")));
+	else if (incomplete > 0)
 		set_state(dev, MDEV_INCOMPLETE,
 			  mem_text("its start was interrupted, attributes may be missing"));
 	else if (incomplete < 0)
 		set_state(dev, MDEV_UNKNOWN,
 			  mem_printf("Unable to tell whether its start was interrupted: %s",
 				     error_words(-incomplete)));
-	else if (definition && strcmp(definition->type, dev->running->type) != 0)
+	else if (running && definition && strcmp(definition->type, running->type) != 0)
 		set_state(dev, MDEV_DIFFERS, mem_printf("defined as %s", definition->type));
-	else if (dev->defined == ANSWER_UNKNOWN)
+	else if (running && dev->defined == ANSWER_UNKNOWN)
 		set_state(dev, MDEV_UNKNOWN, mem_text("definitions cannot be read"));
-	else if (!definition && places->defined)
+	else if (running && !definition && places->defined)
 		set_state(dev, MDEV_DIFFERS, mem_printf("defined on %s", places->defined->parent));
-	else
+	else if (running)
 		set_state(dev, MDEV_RUNNING, NULL);
-}
-
-/* A device that is running on another parent is not missing here, since only one device with a UUID
- * can be running; any problem is reported there. */
-static void find_stopped_state(struct snapshot_device *dev, const struct places *places)
-{
-	const struct mdev *definition = snapshot_definition(dev);
-
-	if (places->running)
+	else if (places->running)
 		set_state(dev, MDEV_STOPPED, mem_printf("running on %s", places->running->parent));
 	else if (dev->active == ANSWER_UNKNOWN)
 		set_state(dev, MDEV_UNKNOWN, mem_text("running devices cannot be read"));
@@ -124,21 +123,6 @@ static void find_stopped_state(struct snapshot_device *dev, const struct places 
 		set_state(dev, MDEV_MISSING, NULL); /* see apply_types() */
 	else
 		set_state(dev, MDEV_STOPPED, NULL);
-}
-
-/* Determines the most severe state that applies to a device. */
-static void find_state(const struct env *env, struct snapshot_device *dev,
-		       const struct places *places)
-{
-	const struct definition *definition = dev->definition;
-
-	if (definition && definition->broken)
-		set_state(dev, definition->unreadable ? MDEV_UNKNOWN : MDEV_BROKEN,
-			  mem_text_n(definition->broken, strcspn(definition->broken, "\n")));
-	else if (dev->running)
-		find_running_state(env, dev, places);
-	else
-		find_stopped_state(dev, places);
 }
 
 static int by_uuid(const void *left, const void *right)
@@ -173,19 +157,6 @@ static void find_states(const struct env *env, struct snapshot *state)
 	}
 }
 
-static void add_parent(const struct env *env, const char *name, bool present,
-		       struct snapshot *state)
-{
-	state->parents = mem_grow(state->parents, state->n_parents + 1, sizeof(*state->parents));
-	struct snapshot_parent *parent = &state->parents[state->n_parents++];
-	*parent = (struct snapshot_parent){ .name = name,
-					    .present = present,
-					    .driver = parent_driver(env, name),
-					    .card = present ? parent_card(env, name) : NULL };
-	if (!present && state->parents_known == ANSWER_YES)
-		parent->absent = reason_absent(env, name);
-}
-
 /* Collects all parents that are present or have devices, with their devices. */
 static void join_parents(const struct env *env, struct snapshot *state)
 {
@@ -197,17 +168,25 @@ static void join_parents(const struct env *env, struct snapshot *state)
 			    : i == state->present.n
 				    ? 1
 				    : strcmp(state->present.v[i]->d_name, state->devices[j].parent);
+		bool present = order <= 0;
 		const char *name =
-			order <= 0 ? state->present.v[i++]->d_name : state->devices[j].parent;
+			present ? state->present.v[i++]->d_name : state->devices[j].parent;
 
 		if (!name_valid(name))
 			continue;
-		add_parent(env, name, order <= 0, state);
-		struct snapshot_parent *parent = &state->parents[state->n_parents - 1];
-		parent->devices = &state->devices[j];
-		while (j < state->n_devices && strcmp(state->devices[j].parent, name) == 0)
-			j++;
-		parent->n_devices = (size_t)(&state->devices[j] - parent->devices);
+		state->parents =
+			mem_room(state->parents, state->n_parents, sizeof(*state->parents));
+		struct snapshot_parent *parent = &state->parents[state->n_parents++];
+		*parent = (struct snapshot_parent){ .name = name,
+						    .present = present,
+						    .driver = parent_driver(env, name),
+						    .card = present ? parent_card(env, name) : NULL,
+						    .has_types = ANSWER_UNKNOWN,
+						    .devices = &state->devices[j] };
+		if (!present && state->parents_known == ANSWER_YES)
+			parent->absent = reason_absent(env, name);
+		for (; j < state->n_devices && strcmp(state->devices[j].parent, name) == 0; j++)
+			parent->n_devices++;
 	}
 }
 
@@ -284,13 +263,6 @@ static void apply_types(const struct snapshot *state, const struct snapshot_pare
 	}
 }
 
-static void apply_all_types(struct snapshot *state)
-{
-	for (size_t i = 0; i < state->n_parents; i++)
-		for (size_t j = 0; j < state->parents[i].n_devices; j++)
-			apply_types(state, &state->parents[i], &state->parents[i].devices[j]);
-}
-
 /* Finds the processes that use running devices and functions, in one pass. */
 static void find_holders(const struct env *env, bool walk, struct snapshot *state)
 {
@@ -363,10 +335,9 @@ void snapshot_read(const struct env *env, const struct filter *filter, unsigned 
 		types = ret->devices[i].state == MDEV_MISSING || has_type_name(&ret->devices[i]);
 	if (ret->parents_known == ANSWER_YES && types)
 		find_types(env, ret);
-	else
-		for (size_t i = 0; i < ret->n_parents; i++)
-			ret->parents[i].has_types = ANSWER_UNKNOWN;
-	apply_all_types(ret);
+	for (size_t i = 0; i < ret->n_parents; i++)
+		for (size_t j = 0; j < ret->parents[i].n_devices; j++)
+			apply_types(ret, &ret->parents[i], &ret->parents[i].devices[j]);
 	if (what & SNAPSHOT_VFS)
 		parent_find_vfs(env, &ret->vfs);
 	if (what & (SNAPSHOT_HOLDERS | SNAPSHOT_NODES))
