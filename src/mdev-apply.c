@@ -5,14 +5,6 @@
 #include "ui/out.h"
 #include "ui/print.h"
 
-static const struct cli_use uses[] = {
-	{ CLI_DRY_RUN, "Print the changes without making them" },
-	{ CLI_PRUNE, "Remove sets that are not in the file" },
-	{ CLI_JSON, "Print a JSON object" },
-	{ CLI_WAIT, "Wait until devices are no longer in use (default: 30 s)" },
-	{ 0 },
-};
-
 static int run(const struct cli *cli, struct env *env, struct error *err)
 {
 	struct op op = cli_op(cli, env);
@@ -42,6 +34,11 @@ const struct cli_spec program = {
 	.summary = "Make the mediated devices of this host match a description.",
 	.usage = { "[OPTIONS] FILE" },
 	.operand = "FILE",
-	.uses = uses,
+	.uses = {
+		{ CLI_DRY_RUN, "Print the changes without making them" },
+		{ CLI_PRUNE, "Remove sets that are not in the file" },
+		{ CLI_JSON, "Print a JSON object" },
+		{ CLI_WAIT, "Wait until devices are no longer in use (default: 30 s)" },
+	},
 	.run = run,
 };

@@ -2,10 +2,6 @@
 #include "op/op.h"
 #include "ui/cli.h"
 
-static const struct cli_use uses[] = {
-	{ 0 },
-};
-
 static int run(const struct cli *cli, struct env *env, struct error *err)
 {
 	env_open_kmsg(env);
@@ -17,6 +13,5 @@ const struct cli_spec program = {
 	.summary = "Start all mediated devices of a parent that are defined as auto.",
 	.usage = { "PARENT" },
 	.operand = "PARENT",
-	.uses = uses,
 	.run = run,
 };

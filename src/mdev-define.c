@@ -5,23 +5,6 @@
 #include "ui/cli.h"
 #include "ui/out.h"
 
-static const struct cli_use uses[] = {
-	{ CLI_UUID, "Device UUID (generated and printed if omitted)" },
-	{ CLI_PARENT, "Parent device (default: that of the running device)" },
-	{ CLI_TYPE, "Device type (default: that of the running device)" },
-	{ CLI_AUTO, "Start the device whenever its parent appears" },
-	{ CLI_JSONFILE, "Read type, start mode and attributes from a file" },
-	{ CLI_START, "Start the device now; undefine it again on failure" },
-	{ CLI_FORCE, "Proceed even if a callout script refuses" },
-	{ 0 },
-};
-
-static const struct cli_rule rules[] = {
-	{ CLI_ANY_OF, 0, CLI_UUID | CLI_PARENT },
-	{ CLI_EXCLUDES, CLI_JSONFILE, CLI_TYPE | CLI_AUTO },
-	{ 0 },
-};
-
 static int run(const struct cli *cli, struct env *env, struct error *err)
 {
 	struct op op = cli_op(cli, env);
@@ -43,7 +26,18 @@ const struct cli_spec program = {
 	.summary = "Define a mediated device, or make a running device persistent.",
 	.usage = { "[--uuid=UUID] --parent=PARENT {--type=TYPE | --jsonfile=FILE} [OPTIONS]",
 		   "--uuid=UUID [OPTIONS]   (running device)" },
-	.uses = uses,
-	.rules = rules,
+	.uses = {
+		{ CLI_UUID, "Device UUID (generated and printed if omitted)" },
+		{ CLI_PARENT, "Parent device (default: that of the running device)" },
+		{ CLI_TYPE, "Device type (default: that of the running device)" },
+		{ CLI_AUTO, "Start the device whenever its parent appears" },
+		{ CLI_JSONFILE, "Read type, start mode and attributes from a file" },
+		{ CLI_START, "Start the device now; undefine it again on failure" },
+		{ CLI_FORCE, "Proceed even if a callout script refuses" },
+	},
+	.rules = {
+		{ CLI_ANY_OF, 0, CLI_UUID | CLI_PARENT },
+		{ CLI_EXCLUDES, CLI_JSONFILE, CLI_TYPE | CLI_AUTO },
+	},
 	.run = run,
 };

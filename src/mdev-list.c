@@ -3,16 +3,6 @@
 #include "ui/cli.h"
 #include "ui/print.h"
 
-static const struct cli_use uses[] = {
-	{ CLI_DEFINED, "List defined devices instead of running devices" },
-	{ CLI_DUMPJSON, "Print JSON; with --uuid, only the device definition" },
-	{ CLI_VERBOSE, "Print attributes as well" },
-	{ CLI_UUID, "List only this device" },
-	{ CLI_PARENT, "List only devices of this parent" },
-	{ CLI_VERSION, "Print the version and exit" },
-	{ 0 },
-};
-
 static int run(const struct cli *cli, struct env *env, struct error *err)
 {
 	_cleanup_listing_ struct listing list = { 0 };
@@ -35,6 +25,13 @@ const struct cli_spec program = {
 	.command = "list",
 	.summary = "List running or defined mediated devices.",
 	.usage = { "[OPTIONS]" },
-	.uses = uses,
+	.uses = {
+		{ CLI_DEFINED, "List defined devices instead of running devices" },
+		{ CLI_DUMPJSON, "Print JSON; with --uuid, only the device definition" },
+		{ CLI_VERBOSE, "Print attributes as well" },
+		{ CLI_UUID, "List only this device" },
+		{ CLI_PARENT, "List only devices of this parent" },
+		{ CLI_VERSION, "Print the version and exit" },
+	},
 	.run = run,
 };

@@ -2,38 +2,6 @@
 #include "op/op.h"
 #include "ui/cli.h"
 
-static const struct cli_use uses[] = {
-	{ CLI_UUID, "UUID of the device" },
-	{ CLI_ALL, "Modify all definitions (requires --auto or --manual)" },
-	{ CLI_PARENT, "Parent of the definition; with --all, also a card" },
-	{ CLI_TYPE, "New type of the device" },
-	{ CLI_ADDATTR, "Add an attribute, at --index or at the end" },
-	{ CLI_DELATTR, "Remove the attribute at --index or the last one" },
-	{ CLI_INDEX, "Index of the attribute, starting at 0" },
-	{ CLI_VALUE, "Value of the added attribute" },
-	{ CLI_AUTO, "Start the device whenever its parent appears" },
-	{ CLI_MANUAL, "Start the device only on request" },
-	{ CLI_JSONFILE, "Replace the definition with the contents of a file" },
-	{ CLI_LIVE, "Modify the running device (requires --jsonfile)" },
-	{ CLI_DEFINED, "Modify the definition (default without --live)" },
-	{ CLI_FORCE, "Proceed even if a callout script refuses" },
-	{ 0 },
-};
-
-/* --live with --auto, --manual or --delattr is rejected later, with the message of mdevctl. */
-static const struct cli_rule rules[] = {
-	{ CLI_ONE_OF, 0, CLI_UUID | CLI_ALL },
-	{ CLI_NEEDS, CLI_ALL, CLI_AUTO | CLI_MANUAL },
-	{ CLI_EXCLUDES, CLI_ALL, CLI_LIVE | CLI_TYPE },
-	{ CLI_ONE_OF, CLI_TYPE, CLI_AUTO | CLI_MANUAL | CLI_ADDATTR | CLI_DELATTR | CLI_JSONFILE },
-	{ CLI_NEEDS, CLI_ADDATTR, CLI_VALUE },
-	{ CLI_NEEDS, CLI_VALUE, CLI_ADDATTR },
-	{ CLI_EXCLUDES, CLI_INDEX | CLI_VALUE, CLI_AUTO | CLI_MANUAL | CLI_JSONFILE | CLI_LIVE },
-	{ CLI_EXCLUDES, CLI_TYPE, CLI_JSONFILE | CLI_LIVE },
-	{ CLI_NEEDS, CLI_INDEX, CLI_ADDATTR | CLI_DELATTR },
-	{ 0 },
-};
-
 static int run(const struct cli *cli, struct env *env, struct error *err)
 {
 	struct op op = cli_op(cli, env);
@@ -49,7 +17,35 @@ const struct cli_spec program = {
 		   "--type=TYPE} [OPTIONS]",
 		   "--uuid=UUID --parent=PARENT --jsonfile=FILE [OPTIONS]",
 		   "--all {--auto | --manual} [--parent=PARENT] [OPTIONS]" },
-	.uses = uses,
-	.rules = rules,
+	.uses = {
+		{ CLI_UUID, "UUID of the device" },
+		{ CLI_ALL, "Modify all definitions (requires --auto or --manual)" },
+		{ CLI_PARENT, "Parent of the definition; with --all, also a card" },
+		{ CLI_TYPE, "New type of the device" },
+		{ CLI_ADDATTR, "Add an attribute, at --index or at the end" },
+		{ CLI_DELATTR, "Remove the attribute at --index or the last one" },
+		{ CLI_INDEX, "Index of the attribute, starting at 0" },
+		{ CLI_VALUE, "Value of the added attribute" },
+		{ CLI_AUTO, "Start the device whenever its parent appears" },
+		{ CLI_MANUAL, "Start the device only on request" },
+		{ CLI_JSONFILE, "Replace the definition with the contents of a file" },
+		{ CLI_LIVE, "Modify the running device (requires --jsonfile)" },
+		{ CLI_DEFINED, "Modify the definition (default without --live)" },
+		{ CLI_FORCE, "Proceed even if a callout script refuses" },
+	},
+	/* --live with --auto, --manual or --delattr is rejected later, as mdevctl words it. */
+	.rules = {
+		{ CLI_ONE_OF, 0, CLI_UUID | CLI_ALL },
+		{ CLI_NEEDS, CLI_ALL, CLI_AUTO | CLI_MANUAL },
+		{ CLI_EXCLUDES, CLI_ALL, CLI_LIVE | CLI_TYPE },
+		{ CLI_ONE_OF, CLI_TYPE,
+		  CLI_AUTO | CLI_MANUAL | CLI_ADDATTR | CLI_DELATTR | CLI_JSONFILE },
+		{ CLI_NEEDS, CLI_ADDATTR, CLI_VALUE },
+		{ CLI_NEEDS, CLI_VALUE, CLI_ADDATTR },
+		{ CLI_EXCLUDES, CLI_INDEX | CLI_VALUE,
+		  CLI_AUTO | CLI_MANUAL | CLI_JSONFILE | CLI_LIVE },
+		{ CLI_EXCLUDES, CLI_TYPE, CLI_JSONFILE | CLI_LIVE },
+		{ CLI_NEEDS, CLI_INDEX, CLI_ADDATTR | CLI_DELATTR },
+	},
 	.run = run,
 };

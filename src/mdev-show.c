@@ -8,15 +8,6 @@
 #include "ui/cli.h"
 #include "view/snapshot.h"
 
-static const struct cli_use uses[] = {
-	{ CLI_UUID, "Show only this device" },
-	{ CLI_PARENT, "Show only this parent, or all parents on this card" },
-	{ CLI_ALL, "Also show types and parents without devices" },
-	{ CLI_JSON, "Print JSON" },
-	{ CLI_NOHEADINGS, "Do not print column headings" },
-	{ 0 },
-};
-
 static int run(const struct cli *cli, struct env *env, struct error *err)
 {
 	struct status_view view = { .filter = { cli_value(cli, CLI_UUID),
@@ -39,6 +30,12 @@ const struct cli_spec program = {
 	.command = "status",
 	.summary = "Show the state of a parent or a mediated device.",
 	.usage = { "[OPTIONS]" },
-	.uses = uses,
+	.uses = {
+		{ CLI_UUID, "Show only this device" },
+		{ CLI_PARENT, "Show only this parent, or all parents on this card" },
+		{ CLI_ALL, "Also show types and parents without devices" },
+		{ CLI_JSON, "Print JSON" },
+		{ CLI_NOHEADINGS, "Do not print column headings" },
+	},
 	.run = run,
 };

@@ -5,24 +5,6 @@
 #include "ui/cli.h"
 #include "ui/out.h"
 
-static const struct cli_use uses[] = {
-	{ CLI_UUID, "Device UUID (generated and printed if omitted)" },
-	{ CLI_PARENT, "Parent device" },
-	{ CLI_TYPE, "Type of a transient device" },
-	{ CLI_JSONFILE, "Read type and attributes from a JSON file" },
-	{ CLI_FORCE, "Proceed even if a callout script refuses" },
-	{ CLI_ENSURE, "Succeed if the device is already running" },
-	{ CLI_WAIT, "Wait for parent, type and instance (default: 30 s)" },
-	{ CLI_SETTLE, "Wait until udev has finished processing the device" },
-	{ 0 },
-};
-
-static const struct cli_rule rules[] = {
-	{ CLI_ANY_OF, 0, CLI_UUID | CLI_PARENT },
-	{ CLI_EXCLUDES, CLI_JSONFILE, CLI_TYPE },
-	{ 0 },
-};
-
 static int run(const struct cli *cli, struct env *env, struct error *err)
 {
 	const struct start_request request = cli_start(cli, env);
@@ -45,7 +27,19 @@ const struct cli_spec program = {
 	.summary = "Start a defined or a transient mediated device.",
 	.usage = { "--uuid=UUID [OPTIONS]   (defined device)",
 		   "[--uuid=UUID] --parent=PARENT {--type=TYPE | --jsonfile=FILE} [OPTIONS]" },
-	.uses = uses,
-	.rules = rules,
+	.uses = {
+		{ CLI_UUID, "Device UUID (generated and printed if omitted)" },
+		{ CLI_PARENT, "Parent device" },
+		{ CLI_TYPE, "Type of a transient device" },
+		{ CLI_JSONFILE, "Read type and attributes from a JSON file" },
+		{ CLI_FORCE, "Proceed even if a callout script refuses" },
+		{ CLI_ENSURE, "Succeed if the device is already running" },
+		{ CLI_WAIT, "Wait for parent, type and instance (default: 30 s)" },
+		{ CLI_SETTLE, "Wait until udev has finished processing the device" },
+	},
+	.rules = {
+		{ CLI_ANY_OF, 0, CLI_UUID | CLI_PARENT },
+		{ CLI_EXCLUDES, CLI_JSONFILE, CLI_TYPE },
+	},
 	.run = run,
 };

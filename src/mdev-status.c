@@ -7,16 +7,6 @@
 #include "ui/cli.h"
 #include "ui/status.h"
 
-static const struct cli_use uses[] = {
-	{ CLI_UUID, "Show only this device" },
-	{ CLI_PARENT, "Show only this parent, or all parents on this card" },
-	{ CLI_ALL, "Also show types and parents without devices" },
-	{ CLI_JSON, "Print JSON" },
-	{ CLI_CHECK, "Print only problems; exit status 10 if there are any" },
-	{ CLI_NOHEADINGS, "Do not print column headings" },
-	{ 0 },
-};
-
 static int run(const struct cli *cli, struct env *env, struct error *err)
 {
 	_cleanup_snapshot_ struct snapshot state = { 0 };
@@ -51,6 +41,13 @@ const struct cli_spec program = {
 	.command = "status",
 	.summary = "Show the state of parents and mediated devices.",
 	.usage = { "[OPTIONS]" },
-	.uses = uses,
+	.uses = {
+		{ CLI_UUID, "Show only this device" },
+		{ CLI_PARENT, "Show only this parent, or all parents on this card" },
+		{ CLI_ALL, "Also show types and parents without devices" },
+		{ CLI_JSON, "Print JSON" },
+		{ CLI_CHECK, "Print only problems; exit status 10 if there are any" },
+		{ CLI_NOHEADINGS, "Do not print column headings" },
+	},
 	.run = run,
 };

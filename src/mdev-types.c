@@ -6,12 +6,6 @@
 #include "ui/print.h"
 #include "view/reason.h"
 
-static const struct cli_use uses[] = {
-	{ CLI_PARENT, "List only the types of this parent" },
-	{ CLI_DUMPJSON, "Print JSON" },
-	{ 0 },
-};
-
 static int run(const struct cli *cli, struct env *env, struct error *err)
 {
 	_cleanup_types_ struct mdev_type_list list = { 0 };
@@ -33,6 +27,9 @@ const struct cli_spec program = {
 	.command = "types",
 	.summary = "List the types of mediated devices that parents support.",
 	.usage = { "[OPTIONS]" },
-	.uses = uses,
+	.uses = {
+		{ CLI_PARENT, "List only the types of this parent" },
+		{ CLI_DUMPJSON, "Print JSON" },
+	},
 	.run = run,
 };

@@ -2,19 +2,6 @@
 #include "op/op.h"
 #include "ui/cli.h"
 
-static const struct cli_use uses[] = {
-	{ CLI_UUID, "UUID of the device" },
-	{ CLI_ALL, "Remove all definitions" },
-	{ CLI_PARENT, "Only under this parent; with --all, also of a card" },
-	{ CLI_FORCE, "Proceed even if a callout script refuses" },
-	{ 0 },
-};
-
-static const struct cli_rule rules[] = {
-	{ CLI_ONE_OF, 0, CLI_UUID | CLI_ALL },
-	{ 0 },
-};
-
 static int run(const struct cli *cli, struct env *env, struct error *err)
 {
 	struct op op = cli_op(cli, env);
@@ -26,7 +13,14 @@ const struct cli_spec program = {
 	.command = "undefine",
 	.summary = "Remove definitions of mediated devices without stopping them.",
 	.usage = { "--uuid=UUID [OPTIONS]", "--all [--parent=PARENT] [OPTIONS]" },
-	.uses = uses,
-	.rules = rules,
+	.uses = {
+		{ CLI_UUID, "UUID of the device" },
+		{ CLI_ALL, "Remove all definitions" },
+		{ CLI_PARENT, "Only under this parent; with --all, also of a card" },
+		{ CLI_FORCE, "Proceed even if a callout script refuses" },
+	},
+	.rules = {
+		{ CLI_ONE_OF, 0, CLI_UUID | CLI_ALL },
+	},
 	.run = run,
 };

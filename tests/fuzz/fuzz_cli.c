@@ -36,6 +36,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define WORDS 64
 
+#define OTHER_USES                                                                                 \
+	{ CLI_UUID, "" }, { CLI_PARENT, "" }, { CLI_DEFINED, "" }, { CLI_DUMPJSON, "" },           \
+		{ CLI_VERBOSE, "" }, { CLI_ENSURE, "" }, { CLI_WAIT, "" }, { CLI_SETTLE, "" },     \
+		{ CLI_FORCE, "" },                                                                 \
+	{                                                                                          \
+		CLI_VERSION, ""                                                                    \
+	}
+
 static bool complained;
 
 static void leave(int status)
@@ -65,35 +73,28 @@ static void hear(const char *format, ...)
 	complained = true;
 }
 
-static const struct cli_use modify_uses[] = {
-	{ CLI_UUID, "" },    { CLI_PARENT, "" },   { CLI_TYPE, "" },  { CLI_AUTO, "" },
-	{ CLI_MANUAL, "" },  { CLI_ADDATTR, "" },  { CLI_VALUE, "" }, { CLI_INDEX, "" },
-	{ CLI_DELATTR, "" }, { CLI_JSONFILE, "" }, { CLI_LIVE, "" },  { 0 },
-};
-static const struct cli_rule modify_rules[] = {
-	{ CLI_ANY_OF, 0, CLI_UUID },
-	{ CLI_ONE_OF, 0, CLI_AUTO | CLI_MANUAL | CLI_ADDATTR | CLI_DELATTR | CLI_JSONFILE },
-	{ CLI_NEEDS, CLI_ADDATTR, CLI_VALUE },
-	{ CLI_EXCLUDES, CLI_INDEX | CLI_VALUE, CLI_AUTO | CLI_MANUAL | CLI_JSONFILE | CLI_LIVE },
-	{ 0 },
-};
-static const struct cli_use other_uses[] = {
-	{ CLI_UUID, "" },
-	{ CLI_PARENT, "" },
-	{ CLI_DEFINED, "" },
-	{ CLI_DUMPJSON, "" },
-	{ CLI_VERBOSE, "" },
-	{ CLI_ENSURE, "" },
-	{ CLI_WAIT, "" },
-	{ CLI_SETTLE, "" },
-	{ CLI_FORCE, "" },
-	{ CLI_VERSION, "" },
-	{ 0 },
-};
 static const struct cli_spec specs[] = {
-	{ .command = "modify", .summary = "", .uses = modify_uses, .rules = modify_rules },
-	{ .command = "list", .summary = "", .uses = other_uses },
-	{ .command = "autostart", .summary = "", .operand = "PARENT", .uses = other_uses },
+	{ .command = "modify",
+	  .summary = "",
+	  .uses = { { CLI_UUID, "" },
+		    { CLI_PARENT, "" },
+		    { CLI_TYPE, "" },
+		    { CLI_AUTO, "" },
+		    { CLI_MANUAL, "" },
+		    { CLI_ADDATTR, "" },
+		    { CLI_VALUE, "" },
+		    { CLI_INDEX, "" },
+		    { CLI_DELATTR, "" },
+		    { CLI_JSONFILE, "" },
+		    { CLI_LIVE, "" } },
+	  .rules = { { CLI_ANY_OF, 0, CLI_UUID },
+		     { CLI_ONE_OF, 0,
+		       CLI_AUTO | CLI_MANUAL | CLI_ADDATTR | CLI_DELATTR | CLI_JSONFILE },
+		     { CLI_NEEDS, CLI_ADDATTR, CLI_VALUE },
+		     { CLI_EXCLUDES, CLI_INDEX | CLI_VALUE,
+		       CLI_AUTO | CLI_MANUAL | CLI_JSONFILE | CLI_LIVE } } },
+	{ .command = "list", .summary = "", .uses = { OTHER_USES } },
+	{ .command = "autostart", .summary = "", .operand = "PARENT", .uses = { OTHER_USES } },
 };
 
 struct line {
@@ -117,7 +118,7 @@ static void *parse(void *argument)
 	assert(!type || name_valid(type));
 	assert(!attr || (attr_name_valid(attr) && cli_value(&cli, CLI_VALUE)));
 	assert(!spec->operand || name_valid(cli.operand));
-	assert(!spec->rules || uuid);
+	assert(!spec->rules[0].kind || uuid);
 	for (unsigned i = 0; i < CLI_OPTIONS; i++)
 		assert(!(cli.given & 1u << i) || is_used(spec, 1u << i));
 	return NULL;

@@ -345,7 +345,7 @@ void cli_parse(const struct cli_spec *spec, int argc, char *argv[], struct cli *
 	parse_words(&p);
 	if (spec->operand && !ret->operand)
 		usage_error(&p, "Argument %s is required", spec->operand);
-	for (const struct cli_rule *rule = spec->rules; rule && rule->kind; rule++)
+	for (const struct cli_rule *rule = spec->rules; rule->kind; rule++)
 		check_rule(&p, rule);
 	check_values(&p);
 }

@@ -44,7 +44,7 @@ enum {
 #define CLI_OPTIONS 27
 
 struct cli_use {
-	unsigned option;  /* one bit; 0 ends the list */
+	unsigned option;  /* one bit */
 	const char *help; /* its description in --help */
 };
 
@@ -65,12 +65,12 @@ struct cli_rule {
 struct cli;
 
 struct cli_spec {
-	const char *command;  /* "define": the program is mdev-define, or mdevctl define */
-	const char *summary;  /* one sentence */
-	const char *usage[3]; /* for --help: one to three usage lines */
-	const char *operand;  /* "PARENT" or "FILE": a required operand; NULL = none */
-	const struct cli_use *uses;
-	const struct cli_rule *rules; /* NULL = none */
+	const char *command;	   /* "define": the program is mdev-define, or mdevctl define */
+	const char *summary;	   /* one sentence */
+	const char *usage[3];	   /* for --help: one to three usage lines */
+	const char *operand;	   /* "PARENT" or "FILE": a required operand; NULL = none */
+	struct cli_use uses[16];   /* in the order of --help; an empty one ends the list */
+	struct cli_rule rules[12]; /* the same */
 	/* Runs the program, after the command line has been checked and env has been opened.
 	 * Returns 0 or -1. */
 	int (*run)(const struct cli *cli, struct env *env, struct error *err);
