@@ -80,9 +80,7 @@ enum status out_done(void)
 	/* A full disk is detected only here or when buffered text is written. */
 	int error = fflush(stdout) != 0 ? errno : 0;
 
-	if (!error && !ferror(stdout))
-		return STATUS_OK;
-	if (is_reader_gone())
+	if ((!error && !ferror(stdout)) || is_reader_gone())
 		return STATUS_OK;
 	/* The reason of an earlier failure is not known any more, but mostly it persists. */
 	if (!error && write(STDOUT_FILENO, "\n", 1) < 0)

@@ -192,20 +192,17 @@ int reason_set_of(const struct snapshot *state, const struct snapshot_parent *he
 
 char *reason_words(enum reason reason, const char *absent)
 {
-	switch (reason) {
-	case REASON_NONE:
-		return mem_text("not started");
-	case REASON_UNREADABLE:
-		return mem_text("types cannot be read");
-	case REASON_NO_PARENT:
+	static const char *const words[] = {
+		[REASON_NONE] = "not started",
+		[REASON_UNREADABLE] = "types cannot be read",
+		[REASON_UNREGISTERED] = "type not supported",
+		[REASON_NO_TYPE] = "type not supported",
+		[REASON_NO_INSTANCES] = "no available instances",
+	};
+
+	if (reason == REASON_NO_PARENT)
 		return mem_printf("parent %s", absent ? absent : "not present");
-	case REASON_UNREGISTERED:
-	case REASON_NO_TYPE:
-		return mem_text("type not supported");
-	case REASON_NO_INSTANCES:
-		return mem_text("no available instances");
-	}
-	return NULL;
+	return mem_text(words[reason]);
 }
 
 char *reason_absent(const struct env *env, const char *name)

@@ -13,13 +13,6 @@
 #include "view/reason.h"
 #include "view/snapshot.h"
 
-/* The locations of a UUID on all parents. */
-struct places {
-	const struct snapshot_device *running; /* NULL = not running */
-	const struct snapshot_device *defined; /* the first one; NULL = not defined */
-	bool marks; /* there are marks of starts in progress, for any UUID */
-};
-
 const char *snapshot_type(const struct snapshot_device *dev)
 {
 	const struct mdev *definition = snapshot_definition(dev);
@@ -89,12 +82,13 @@ static void set_state(struct snapshot_device *dev, enum mdev_state word, char *r
 
 /* Determines the most severe state that applies to a device. One that is running on another parent
  * is not missing here, since only one device with a UUID can be running; any problem is reported
- * there. */
-static void find_state(const struct env *env, struct snapshot_device *dev,
-		       const struct places *places)
+ * there. running_on and defined_on: the (first) parent on which the UUID is; NULL = none. marks:
+ * see mark_any(). */
+static void find_state(const struct env *env, struct snapshot_device *dev, const char *running_on,
+		       const char *defined_on, bool marks)
 {
 	const struct mdev *definition = snapshot_definition(dev), *running = dev->running;
-	int incomplete = running && places->marks ? mark_is_left(env, dev->uuid) : 0;
+	int incomplete = running && marks ? mark_is_left(env, dev->uuid) : 0;
 
 	if (dev->definition && dev->definition->broken)
 		set_state(dev, dev->definition->unreadable ? MDEV_UNKNOWN : MDEV_BROKEN,
@@ -111,12 +105,12 @@ static void find_state(const struct env *env, struct snapshot_device *dev,
 		set_state(dev, MDEV_DIFFERS, mem_printf("defined as %s", definition->type));
 	else if (running && dev->defined == ANSWER_UNKNOWN)
 		set_state(dev, MDEV_UNKNOWN, mem_text("definitions cannot be read"));
-	else if (running && !definition && places->defined)
-		set_state(dev, MDEV_DIFFERS, mem_printf("defined on %s", places->defined->parent));
+	else if (running && !definition && defined_on)
+		set_state(dev, MDEV_DIFFERS, mem_printf("defined on %s", defined_on));
 	else if (running)
 		set_state(dev, MDEV_RUNNING, NULL);
-	else if (places->running)
-		set_state(dev, MDEV_STOPPED, mem_printf("running on %s", places->running->parent));
+	else if (running_on)
+		set_state(dev, MDEV_STOPPED, mem_printf("running on %s", running_on));
 	else if (dev->active == ANSWER_UNKNOWN)
 		set_state(dev, MDEV_UNKNOWN, mem_text("running devices cannot be read"));
 	else if (definition && definition->autostart)
@@ -144,16 +138,16 @@ static void find_states(const struct env *env, struct snapshot *state)
 		all[i] = &state->devices[i];
 	qsort(all, n, sizeof(struct snapshot_device *), by_uuid);
 	for (size_t start = 0; start < n; start = end) {
-		struct places places = { .marks = marks };
+		const char *running = NULL, *defined = NULL;
 
 		for (end = start; end < n && strcmp(all[end]->uuid, all[start]->uuid) == 0; end++) {
 			if (all[end]->running)
-				places.running = all[end];
-			if (all[end]->definition && !places.defined)
-				places.defined = all[end];
+				running = all[end]->parent;
+			if (all[end]->definition && !defined)
+				defined = all[end]->parent;
 		}
 		for (size_t i = start; i < end; i++)
-			find_state(env, all[i], &places);
+			find_state(env, all[i], running, defined, marks);
 	}
 }
 
