@@ -5,7 +5,14 @@
 static int run(const struct cli *cli, struct env *env, struct error *err)
 {
 	struct op op = cli_op(cli, env);
-	struct modification how = cli_modification(cli);
+	const struct modification how = { .set_auto = cli->given & CLI_AUTO,
+					  .set_manual = cli->given & CLI_MANUAL,
+					  .addattr = cli_value(cli, CLI_ADDATTR),
+					  .delattr = cli->given & CLI_DELATTR,
+					  .value = cli_value(cli, CLI_VALUE),
+					  .index = cli->given & CLI_INDEX ? &cli->index : NULL,
+					  .live = cli->given & CLI_LIVE,
+					  .defined = cli->given & CLI_DEFINED };
 
 	return op.uuid ? op_modify(&op, &how, err) : op_modify_all(&op, &how, err);
 }

@@ -7,7 +7,15 @@
 
 static int run(const struct cli *cli, struct env *env, struct error *err)
 {
-	const struct start_request request = cli_start(cli, env);
+	const struct start_request request = { .env = env,
+					       .uuid = cli_value(cli, CLI_UUID),
+					       .parent = cli_value(cli, CLI_PARENT),
+					       .type = cli_value(cli, CLI_TYPE),
+					       .jsonfile = cli_value(cli, CLI_JSONFILE),
+					       .force = cli->given & CLI_FORCE,
+					       .ensure = cli->given & CLI_ENSURE,
+					       .settle = cli->given & CLI_SETTLE,
+					       .wait = cli->wait };
 	char uuid[UUID_SIZE];
 	sigset_t old;
 

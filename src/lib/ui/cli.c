@@ -367,42 +367,6 @@ struct op cli_op(const struct cli *cli, const struct env *env)
 			    .wait = cli->wait };
 }
 
-struct start_request cli_start(const struct cli *cli, const struct env *env)
-{
-	return (struct start_request){ .env = env,
-				       .uuid = cli_value(cli, CLI_UUID),
-				       .parent = cli_value(cli, CLI_PARENT),
-				       .type = cli_value(cli, CLI_TYPE),
-				       .jsonfile = cli_value(cli, CLI_JSONFILE),
-				       .force = cli->given & CLI_FORCE,
-				       .ensure = cli->given & CLI_ENSURE,
-				       .settle = cli->given & CLI_SETTLE,
-				       .wait = cli->wait };
-}
-
-struct stop_request cli_stop(const struct cli *cli, const struct env *env)
-{
-	return (struct stop_request){ .env = env,
-				      .uuid = cli_value(cli, CLI_UUID),
-				      .parent = cli_value(cli, CLI_PARENT),
-				      .force = cli->given & CLI_FORCE,
-				      .ensure = cli->given & CLI_ENSURE,
-				      .only_settled = cli->given & CLI_SETTLE,
-				      .wait = cli->wait };
-}
-
-struct modification cli_modification(const struct cli *cli)
-{
-	return (struct modification){ .set_auto = cli->given & CLI_AUTO,
-				      .set_manual = cli->given & CLI_MANUAL,
-				      .addattr = cli_value(cli, CLI_ADDATTR),
-				      .delattr = cli->given & CLI_DELATTR,
-				      .value = cli_value(cli, CLI_VALUE),
-				      .index = cli->given & CLI_INDEX ? &cli->index : NULL,
-				      .live = cli->given & CLI_LIVE,
-				      .defined = cli->given & CLI_DEFINED };
-}
-
 int cli_main(const struct cli_spec *spec, int argc, char *argv[])
 {
 	_cleanup_error_ struct error err = { 0 };

@@ -100,8 +100,5 @@ void cli_parse(const struct cli_spec *spec, int argc, char *argv[], struct cli *
 /* Returns the value of an option; NULL if it was not given. That of --uuid is canonical. */
 const char *cli_value(const struct cli *cli, unsigned option);
 
-/* Converts the command line for operations; the result borrows from cli and env. */
+/* Converts the options that several programs take; the result borrows from cli and env. */
 struct op cli_op(const struct cli *cli, const struct env *env);
-struct start_request cli_start(const struct cli *cli, const struct env *env);
-struct stop_request cli_stop(const struct cli *cli, const struct env *env);
-struct modification cli_modification(const struct cli *cli);
