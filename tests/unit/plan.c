@@ -61,6 +61,13 @@ static int by_parent_and_uuid(const void *left, const void *right)
 	return order ? order : strcmp(a->uuid, b->uuid);
 }
 
+static int by_uuid(const void *left, const void *right)
+{
+	const struct snapshot_device *const *a = left, *const *b = right;
+
+	return strcmp((*a)->uuid, (*b)->uuid);
+}
+
 /* Applies the plan to the state. */
 static void carry_out(const struct plan *plan, struct snapshot *state)
 {
@@ -89,6 +96,10 @@ static void carry_out(const struct plan *plan, struct snapshot *state)
 	}
 	state->n_devices = list->n;
 	qsort(state->devices, state->n_devices, sizeof(*state->devices), by_parent_and_uuid);
+	state->by_uuid = mem_zero(state->n_devices, sizeof(*state->by_uuid));
+	for (size_t i = 0; i < state->n_devices; i++)
+		state->by_uuid[i] = &state->devices[i];
+	qsort(state->by_uuid, state->n_devices, sizeof(*state->by_uuid), by_uuid);
 }
 
 static double now(void)

@@ -17,7 +17,7 @@
 /* A UUID of the host or of the file. */
 struct device {
 	char uuid[UUID_SIZE];
-	const struct snapshot_device *const *at; /* borrowed: where it is; sorted by parent */
+	struct snapshot_device *const *at; /* borrowed: where it is; sorted by parent */
 	size_t n;
 	const struct snapshot_device *running; /* one of them; NULL = none */
 	const struct fact *fact;	       /* borrowed; NULL = none */
@@ -49,9 +49,8 @@ struct work {
 	const struct desired *desired;
 	struct plan plan;
 	struct capacity_list capacities;
-	const struct mdev_list *full;		/* borrowed from the facts */
-	const struct snapshot_device **by_uuid; /* owned */
-	struct device *devices;			/* owned; sorted by UUID */
+	const struct mdev_list *full; /* borrowed from the facts */
+	struct device *devices;	      /* owned; sorted by UUID */
 	size_t n_devices;
 	struct device **in_sets;   /* owned: devices of sets, sorted by set and index */
 	struct host_set *sets;	   /* owned; one per set of the file */
@@ -121,14 +120,6 @@ static int check_readable(const struct snapshot_device *dev, struct error *err)
 				  : 0;
 }
 
-static int by_uuid_and_parent(const void *left, const void *right)
-{
-	const struct snapshot_device *const *a = left, *const *b = right;
-	int order = strcmp((*a)->uuid, (*b)->uuid);
-
-	return order ? order : strcmp((*a)->parent, (*b)->parent);
-}
-
 static int by_uuid(const void *left, const void *right)
 {
 	const struct device *a = left, *b = right;
@@ -160,19 +151,14 @@ static struct device *add_device(struct work *w, const char *uuid)
 
 static void add_host_devices(struct work *w)
 {
-	size_t n = w->state->n_devices;
 	struct device *device = NULL;
 
-	w->by_uuid = mem_grow(NULL, n + 1, sizeof(*w->by_uuid));
-	for (size_t i = 0; i < n; i++)
-		w->by_uuid[i] = &w->state->devices[i];
-	qsort(w->by_uuid, n, sizeof(*w->by_uuid), by_uuid_and_parent);
-	for (size_t i = 0; i < n; i++) {
-		const struct snapshot_device *dev = w->by_uuid[i];
+	for (size_t i = 0; i < w->state->n_devices; i++) {
+		const struct snapshot_device *dev = w->state->by_uuid[i];
 
 		if (!device || strcmp(device->uuid, dev->uuid) != 0) {
 			device = add_device(w, dev->uuid);
-			device->at = &w->by_uuid[i];
+			device->at = &w->state->by_uuid[i];
 		}
 		device->n++;
 		if (dev->running)
@@ -1187,7 +1173,6 @@ static void close_work(struct work *w)
 		free(w->sets[i].candidates.v);
 	free(w->sets);
 	free(w->by_name);
-	free(w->by_uuid);
 	free(w->devices);
 	free(w->in_sets);
 	capacity_close(&w->capacities);

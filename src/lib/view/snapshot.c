@@ -131,9 +131,9 @@ static void find_states(const struct env *env, struct snapshot *state)
 {
 	size_t n = state->n_devices, end;
 	bool marks = mark_any(env);
-	_cleanup_free_ struct snapshot_device **all =
-		mem_grow(NULL, n + 1, sizeof(struct snapshot_device *));
+	struct snapshot_device **all = mem_grow(NULL, n + 1, sizeof(struct snapshot_device *));
 
+	state->by_uuid = all;
 	for (size_t i = 0; i < n; i++)
 		all[i] = &state->devices[i];
 	qsort(all, n, sizeof(struct snapshot_device *), by_uuid);
@@ -414,6 +414,7 @@ void snapshot_free(struct snapshot *state)
 	holder_free_all(state->holders, state->n_holders);
 	free(state->holders);
 	free(state->devices);
+	free(state->by_uuid);
 	free(state->parents);
 	free(state->unseen);
 	parent_free_vfs(&state->vfs);

@@ -52,9 +52,10 @@ struct snapshot {
 	enum answer parents_known;	 /* UNKNOWN: /sys/class/mdev_bus cannot be read */
 	struct snapshot_device *devices; /* owned; sorted by parent, then UUID */
 	size_t n_devices;
-	struct parent_vf_list vfs;	 /* of the NVIDIA driver without mediated devices */
-	const struct holder *vf_holders; /* borrowed: users of vfs, in the same order */
-	bool users_unseen;		 /* whether a device is in use could not be determined */
+	struct snapshot_device **by_uuid; /* owned; the same devices, sorted by UUID, then parent */
+	struct parent_vf_list vfs;	  /* of the NVIDIA driver without mediated devices */
+	const struct holder *vf_holders;  /* borrowed: users of vfs, in the same order */
+	bool users_unseen;		  /* whether a device is in use could not be determined */
 	char *unseen; /* owned: what could not be read, as one sentence; NULL = nothing */
 
 	/* The owners of the borrowed data above. */
