@@ -196,8 +196,8 @@ sound() {
 	local seed=${SEED:-$((SRANDOM % 1000000000))} rounds n
 	export LD_PRELOAD=$BUILD/fakekernel.so
 	MISHAPS=$BATS_TEST_TMPDIR/mishaps OUT=$BATS_TEST_TMPDIR/out
-	for n in $(seq "$(rounds 15)"); do
-		echo "SEED=$((seed + n))"
+	for n in $(seq 0 $(($(rounds 15) - 1))); do
+		echo "SEED=$((seed + n)) repeats this host, and those after it"
 		random_apply $((seed + n))
 	done
 }

@@ -220,7 +220,7 @@ described() {
 # In each round, six programs start, stop or ensure the device; two of them are killed if they are still
 # running then.
 @test "programs that race and are killed leave no incomplete device that counts as complete" {
-	local rounds=15 round n pids pid status killed=0 incomplete=0 dies after seed
+	local rounds=15 round n pids pid status killed=0 incomplete=0 dies after command seed
 	local commands=("mdev-start -u $U1" "mdev-stop -u $U1" "mdev-start --ensure -u $U1"
 		"mdev-autostart matrix")
 	[[ -z ${FAULTS:-} ]] || rounds=300
@@ -233,8 +233,9 @@ described() {
 			dies=()
 			printf -v after 0.%03d $((1 + RANDOM % 25))
 			((n % 3 > 0)) || dies=(timeout --foreground -s KILL "$after")
+			command=${commands[RANDOM % 4]}
 			# shellcheck disable=SC2086 # a command's words
-			preloaded "${dies[@]}" ${commands[RANDOM % 4]} >/dev/null 2>&1 3>&- &
+			preloaded "${dies[@]}" $command >/dev/null 2>&1 3>&- &
 			pids+=($!)
 		done
 		for pid in "${pids[@]}"; do

@@ -58,6 +58,13 @@ setup() {
 	same ""
 }
 
+# bash gives a subshell other random numbers than those of the seed.
+@test "lint: tests do not choose at random in subshells" {
+	mapfile -t files < <(grep -rlw --exclude-dir=lint RANDOM tests)
+	output=$(grep -nE '\bRANDOM.*[^&>]& *$|[$<]\([^(].*\bRANDOM' "${files[@]}") || true
+	same ""
+}
+
 @test "lint: cppcheck reports nothing" {
 	local options=(
 		--quiet --error-exitcode=1 --std=c11

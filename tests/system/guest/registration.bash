@@ -37,25 +37,30 @@ check "the driver removed its devices when it unregistered" "" "$(devices)"
 echo 1 >$sys/registered
 check_soon "registered again: all auto devices are running" "$good" outcome
 
-storm() # SECONDS of the longest pause
+storm() # MILLISECONDS of the longest pause, less than 1000
 {
+	local pause
+
 	for _ in {1..10}; do
 		echo 0 >$sys/registered
 		echo 1 >$sys/registered
-		sleep "$(awk -v max="$1" -v seed="$RANDOM" 'BEGIN { srand(seed); print rand() * max }')"
+		printf -v pause '0.%03d' $((RANDOM % ($1 + 1)))
+		sleep "$pause"
 	done
 }
+echo "seed $seed" | tee "$report"
+RANDOM=$seed
 storm 0
 check_soon "ten fast re-registrations: all auto devices are running" "$good" outcome
-storm 0.4
+storm 400
 check_soon "ten re-registrations with pauses: all auto devices are running" "$good" outcome
 echo 150 >$sys/delay
-storm 0.6
+storm 600
 check_soon "ten re-registrations of a slow driver: all auto devices are running" "$good" outcome
 for u in $all; do
 	systemctl start --no-block "mdev@$u"
 done
-storm 0.3
+storm 300
 echo 0 >$sys/delay
 check_soon "ten re-registrations with units for the devices: all are running" "$all" devices "$parent"
 settle
