@@ -88,6 +88,17 @@ a post start success"
 	done
 }
 
+# In libvirtd's domain (virtd_t) of SELinux's reference policy, for example.
+@test "callouts run where no process may have a process group of its own" {
+	script "$CALLOUTS" a
+	run -0 strace -f -qqq -E LD_PRELOAD="$PRELOAD" -o "$BATS_TEST_TMPDIR/strace" -e trace=setpgid,setsid \
+		-e inject=setpgid:error=EACCES "$BUILD/mdevctl" start -u "$U1" -p mtty -t mtty-1
+	same ""
+	called "a get capabilities
+a pre start
+a post start success"
+}
+
 @test "a callout that never ends is ended" {
 	script "$CALLOUTS" a '[[ $event != pre ]] || { echo >>"$ROOT/late"; exec sleep 1000; }'
 	FAKEKERNEL_LATE=$ROOT/late fails 9 "Error: Timed out after 60 s waiting for callout script \"$CALLOUTS/a\"" \

@@ -118,7 +118,8 @@ static int close_on_exec(void)
 	return r;
 }
 
-/* The program gets its own process group, so that the time limit also terminates its children.
+/* The program gets its own session, so that the time limit also terminates its children. (A process
+ * group would do, but SELinux's reference policy denies setpgid() to libvirtd and what it runs.)
  * Returns 0 or a positive errno, like posix_spawn(), including errors of exec. */
 static int start(struct process *process, const char *const argv[])
 {
@@ -133,9 +134,8 @@ static int start(struct process *process, const char *const argv[])
 	(void)posix_spawnattr_init(&attributes);
 	(void)posix_spawnattr_setsigmask(&attributes, &none);
 	(void)posix_spawnattr_setsigdefault(&attributes, &all);
-	(void)posix_spawnattr_setpgroup(&attributes, 0);
 	(void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
-							    POSIX_SPAWN_SETPGROUP);
+							    POSIX_SPAWN_SETSID);
 	(void)posix_spawn_file_actions_init(&files);
 	/* The order matters: the end for stdin may be fd 1 or 2 if we were started with them
 	 * closed. */

@@ -19,7 +19,7 @@ struct spawn_result {
 };
 
 /* argv is terminated by NULL, and argv[0] is a path. If input is NULL, stdin is empty. The program
- * runs in its own process group with default signal dispositions, inherits our working directory
+ * runs in its own session with default signal dispositions, inherits our working directory
  * and environment, and has no other open fds. If interruptible, a blocked termination signal that
  * becomes pending is forwarded to the process group, and remains pending.
  * Returns 0; ENOENT if the program or its interpreter does not exist, or ENOEXEC if the file is not
