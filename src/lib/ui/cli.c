@@ -121,11 +121,12 @@ static unsigned find(const struct cli_spec *spec, const char *name, char letter)
 	return 0;
 }
 
-/* Handles an option. --help and --version act immediately, before any errors in the rest of the
- * line. */
-static void take(const struct parser *p, unsigned option, const char *value)
+/* Handles an option, whose value is the attached text, or else the next argument unless that is an
+ * option. --help and --version act immediately, before any errors in the rest of the line. */
+static void take(struct parser *p, unsigned option, const char *attached)
 {
-	const char *name = options[number(option)].name;
+	const struct cli_option *o = &options[number(option)];
+	const char *next = p->argv[1];
 
 	if (option == CLI_HELP)
 		print_help(p);
@@ -133,26 +134,17 @@ static void take(const struct parser *p, unsigned option, const char *value)
 		out_print("%s " VERSION "\n", p->name);
 	if (option == CLI_HELP || option == CLI_VERSION)
 		exit((int)out_done());
+	if (o->argument && !o->optional && !attached) {
+		if (!next || (next[0] == '-' && next[1]))
+			usage_error(p, "Option '--%s' requires a value (--%s=%s)", o->name, o->name,
+				    o->argument);
+		attached = next;
+		p->argv++;
+	}
 	if (p->cli->given & option)
-		usage_error(p, "Option '--%s' cannot be used multiple times", name);
+		usage_error(p, "Option '--%s' cannot be used multiple times", o->name);
 	p->cli->given |= option;
-	p->cli->values[number(option)] = value;
-}
-
-/* Returns the value of an option: the attached text, or the next argument unless it is an option.
- */
-static const char *value_of(struct parser *p, unsigned option, const char *attached)
-{
-	const struct cli_option *o = &options[number(option)];
-
-	if (attached || o->optional)
-		return attached;
-	const char *next = p->argv[1];
-	if (!next || (next[0] == '-' && next[1]))
-		usage_error(p, "Option '--%s' requires a value (--%s=%s)", o->name, o->name,
-			    o->argument);
-	p->argv++;
-	return next;
+	p->cli->values[number(option)] = attached;
 }
 
 __attribute__((noreturn)) static void unknown_option(const struct parser *p, const char *name)
@@ -177,9 +169,7 @@ static void parse_long(struct parser *p, const char *word)
 
 	if (!option)
 		unknown_option(p, name);
-	if (options[number(option)].argument)
-		attached = value_of(p, option, attached);
-	else if (attached)
+	if (attached && !options[number(option)].argument)
 		usage_error(p, "Option '--%s' does not take a value", name);
 	take(p, option, attached);
 }
@@ -192,13 +182,10 @@ static void parse_short(struct parser *p, const char *word)
 		unsigned option = find(p->spec, NULL, *c);
 		if (!option)
 			usage_error(p, "Unknown option '-%c'", *c);
-		if (!options[number(option)].argument) {
-			take(p, option, NULL);
-			continue;
-		}
-		const char *attached = c[1] == '=' ? c + 2 : c[1] ? c + 1 : NULL;
-		take(p, option, value_of(p, option, attached));
-		return;
+		bool valued = options[number(option)].argument;
+		take(p, option, valued && c[1] ? c + 1 + (c[1] == '=') : NULL);
+		if (valued)
+			return;
 	}
 }
 
