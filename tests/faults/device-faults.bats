@@ -156,7 +156,9 @@ stop_failed() {
 	if ((status == 0)); then
 		[[ $(device) == none ]]
 	else
-		((status < 10)) && [[ $(device) == complete && $(grep -c ^Error: "$ERR") == 1 ]]
+		((status < 10)) && [[ $(grep -c ^Error: "$ERR") == 1 ]] || return 1
+		# or it was removed, which could not be checked
+		[[ $(device) == complete || $(device) == none && $(<"$ERR") == *"Error removing device"* ]]
 	fi
 }
 

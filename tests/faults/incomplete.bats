@@ -145,6 +145,20 @@ post start success $json
 		mdevctl start -u "$U1"
 }
 
+@test "a removal is an error if it cannot be determined whether the device is gone" {
+	mdevctl start -u "$U1"
+	FAKEKERNEL_FAIL=remove=NOTHING fails 1 "Error: Error removing device $U1: Input/output error" \
+		strace -qq -o /dev/null -P "sys/bus/mdev/devices/$U1" -e inject=%stat,%lstat,%fstat:error=EIO \
+		mdev-stop -u "$U1"
+	complete
+	mdevctl stop -u "$U1"
+	FAKEKERNEL_FAIL=assign_domain=EINVAL,remove=NOTHING fails 1 \
+		"Error: Failed to write 6 to attribute assign_domain: Invalid argument; and the device could not be removed again: Input/output error" \
+		strace -qq -o /dev/null -P "sys/bus/mdev/devices/$U1" -e inject=%stat,%lstat,%fstat:error=EIO \
+		mdev-start -u "$U1"
+	[[ -e $DEVICES/$U1 && -e $MARKS/$U1 ]]
+}
+
 @test "a driver that accepts a creation but does nothing is an error, and no UUID is printed" {
 	FAKEKERNEL_FAIL=create=NOTHING fails 3 \
 		"Error: Device $U2 was accepted by the kernel but does not exist: its driver did nothing, or it was removed immediately" \

@@ -21,36 +21,22 @@
 
 #define DEVICES "sys/bus/mdev/devices"
 
-/* Copies the nth component from the end (1 = last) of a link target. Returns false if there is
- * none. */
-static bool component(const char *path, unsigned nth, char ret[NAME_MAX + 1])
+/* Reads the nth component from the end (1 = last) of the target of a link, interned. Returns 1, 0
+ * if there is no such link, or -errno. */
+static int read_link(int dirfd, const char *path, unsigned nth, const char **ret)
 {
-	const char *end = path + strlen(path), *start;
-
-	for (;; end = start - 1) {
-		for (start = end; start > path && start[-1] != '/';)
-			start--;
-		if (--nth == 0 || start == path)
-			break;
-	}
-	size_t n = (size_t)(end - start);
-	if (nth > 0 || n == 0 || n > NAME_MAX)
-		return false;
-	memcpy(ret, start, n);
-	ret[n] = '\0';
-	return name_valid(ret);
-}
-
-/* Reads the nth component from the end of the target of a link. Returns 1, 0 if there is no such
- * link, or -errno. */
-static int read_link(int dirfd, const char *path, unsigned nth, char ret[NAME_MAX + 1])
-{
-	char target[PATH_MAX];
+	char target[PATH_MAX], *slash;
 	int r = file_read_link(dirfd, path, target);
 
 	if (r < 0)
 		return file_is_missing(-r) || r == -EINVAL ? 0 : r;
-	return component(target, nth, ret);
+	for (; nth > 1 && (slash = strrchr(target, '/')); nth--)
+		*slash = '\0';
+	const char *name = text_base_name(target);
+	if (nth > 1 || !name_valid(name))
+		return 0;
+	*ret = mem_intern(name);
+	return 1;
 }
 
 /* Two links contain all information: UUID -> .../PARENT/UUID and UUID/mdev_type ->
@@ -58,22 +44,19 @@ static int read_link(int dirfd, const char *path, unsigned nth, char ret[NAME_MA
  * value as for read_link(). */
 static int read_device(int dirfd, const char *dir, const char *uuid, struct mdev *ret)
 {
-	char parent[NAME_MAX + 1], type[NAME_MAX + 1];
+	struct mdev dev = { 0 };
 	char path[sizeof(DEVICES "/") + UUID_SIZE + sizeof("/mdev_type")];
 
 	char *end = mempcpy(mempcpy(path, dir, strlen(dir)), uuid, UUID_SIZE);
-	int r = read_link(dirfd, path, 2, parent);
+	int r = read_link(dirfd, path, 2, &dev.parent);
 	if (r <= 0)
 		return r;
 	memcpy(end - 1, "/mdev_type", sizeof("/mdev_type"));
-	r = read_link(dirfd, path, 1, type);
+	r = read_link(dirfd, path, 1, &dev.type);
 	if (r <= 0)
 		return r;
-	*ret = (struct mdev){
-		.parent = mem_intern(parent),
-		.type = mem_intern(type),
-	};
-	memcpy(ret->uuid, uuid, UUID_SIZE);
+	memcpy(dev.uuid, uuid, UUID_SIZE);
+	*ret = dev;
 	return 1;
 }
 
@@ -270,28 +253,6 @@ static int not_created(const struct mdev *dev, int error, struct error *err)
 			 dev->uuid, dev->type, dev->parent, error_words(error));
 }
 
-static int vanished(const struct mdev *dev, struct error *err)
-{
-	return error_set(err, STATUS_NOT_FOUND, "Device %s was removed while it was being started",
-			 dev->uuid);
-}
-
-/* Writes the attributes in order. Returns 0 or -errno; *ret_written is the number of attributes
- * written. */
-static int write_attributes(int fd, const struct mdev *dev, size_t *ret_written)
-{
-	int r = 0;
-
-	for (*ret_written = 0; *ret_written < dev->n_attrs; ++*ret_written) {
-		const struct attr *attr = &dev->attrs[*ret_written];
-
-		r = file_write_attr(fd, attr->name, attr->value);
-		if (r < 0)
-			break;
-	}
-	return r;
-}
-
 static int refused(const struct attr *attr, int error, struct error *err)
 {
 	if (error == ENOENT || error == EXDEV || error == ELOOP || error == ENOTDIR ||
@@ -337,16 +298,19 @@ static bool has_link(const struct env *env, const char *uuid)
 	return readlinkat(env->root, path, &target, sizeof(target)) > 0;
 }
 
-/* Whether the link in DEVICES still leads to this directory: some drivers accept the removal and do
- * nothing. */
-static bool is_there(const struct env *env, const char *uuid, int fd)
+/* Checks that the link in DEVICES no longer leads to this directory: some drivers accept the
+ * removal and do nothing. Returns 0, -EEXIST, or -errno if this cannot be determined. */
+static int check_gone(const struct env *env, const char *uuid, int fd)
 {
 	char path[DEVICE_PATH_SIZE];
 	struct stat opened, named;
 
 	snprintf(path, sizeof(path), DEVICES "/%s", uuid);
-	return fstatat(env->root, path, &named, 0) == 0 && fstat(fd, &opened) == 0 &&
-	       file_is_same(&opened, &named);
+	if (fstatat(env->root, path, &named, 0) < 0)
+		return is_gone(errno) ? 0 : -errno;
+	if (fstat(fd, &opened) < 0)
+		return -errno;
+	return file_is_same(&opened, &named) ? -EEXIST : 0;
 }
 
 /* Removes exactly the device whose directory is open: another program may have created one with the
@@ -357,7 +321,7 @@ static int remove_device(const struct env *env, const char *uuid, int fd)
 
 	if (r == -ENOMEM) /* see open_device() */
 		r = file_write_attr(fd, "remove", "1");
-	return r == 0 && is_there(env, uuid, fd) ? -EEXIST : r;
+	return r < 0 ? r : check_gone(env, uuid, fd);
 }
 
 static const char *removal_words(int error)
@@ -366,65 +330,50 @@ static const char *removal_words(int error)
 			       : error_words(error);
 }
 
-/* The result of configuring a new device. */
-struct outcome {
-	int opened;		/* 0 or -errno: opening its directory */
-	int attr;		/* 0 or -errno: writing its attributes */
-	size_t written;		/* number of attributes that were written */
-	bool vanished;		/* it disappeared while they were being written */
-	int removed;		/* 0 or -errno: removing it after a failure */
-	char reason[KMSG_SIZE]; /* kernel message about an attribute */
-};
-
-/* Writes the attributes of a new device, and removes it on failure. Without attributes, its link is
- * sufficient: following it takes several times as long. */
-static struct outcome configure(const struct env *env, const struct mdev *dev)
+/* Writes the attributes of a new device in order. On failure, the device is removed, and the mark
+ * is closed before the error is set, for which there may be no memory. */
+static int configure(const struct env *env, const struct mdev *dev, struct mark *mark,
+		     struct error *err)
 {
-	struct outcome outcome = { 0 };
+	const struct attr *attr = dev->attrs, *end = attr + dev->n_attrs;
+	char reason[KMSG_SIZE] = "";
+	bool vanished = false;
 
-	if (dev->n_attrs == 0 && has_link(env, dev->uuid))
-		return outcome;
 	_cleanup_close_ int fd = open_device(env, dev->uuid);
-	if (fd < 0) {
-		outcome.opened = fd;
-		outcome.removed = is_gone(-fd) ? 0 : fd;
-		return outcome;
-	}
+	int r = fd < 0 ? fd : 0, removed = r;
 	kmsg_mark(env->kmsg);
-	outcome.attr = write_attributes(fd, dev, &outcome.written);
-	if (outcome.attr == 0)
-		return outcome;
-	kmsg_last(env->kmsg, dev->uuid, dev->parent, outcome.reason); /* not of the removal */
-	outcome.vanished =
-		is_gone(-outcome.attr) && faccessat(fd, "remove", F_OK, 0) < 0 && is_gone(errno);
-	int r = outcome.vanished ? 0 : remove_device(env, dev->uuid, fd);
-	outcome.removed = is_gone(-r) ? 0 : r;
-	return outcome;
-}
-
-/* Returns 0 if the device is complete. */
-static int report(const struct mdev *dev, const struct outcome *outcome, struct error *err)
-{
-	for (size_t i = 0; i < dev->n_attrs && i < outcome->written + (outcome->attr < 0); i++)
-		log_debug("Writing '%s' to attribute %s", dev->attrs[i].value, dev->attrs[i].name);
-	if (outcome->opened == 0 && outcome->attr == 0)
+	for (; r == 0 && attr < end; attr += r == 0) {
+		log_debug("Writing '%s' to attribute %s", attr->value, attr->name);
+		r = file_write_attr(fd, attr->name, attr->value);
+	}
+	if (r == 0)
 		return 0;
-	if (outcome->vanished)
-		vanished(dev, err);
-	else if (is_gone(-outcome->opened))
+	if (fd >= 0) {
+		kmsg_last(env->kmsg, dev->uuid, dev->parent, reason); /* not of the removal */
+		vanished = is_gone(-r) && faccessat(fd, "remove", F_OK, 0) < 0 && is_gone(errno);
+		removed = vanished ? 0 : remove_device(env, dev->uuid, fd);
+	}
+	bool left = removed < 0 && !is_gone(-removed);
+	if (!left)
+		mark_clear(mark);
+	mark_close(mark);
+	if (vanished)
+		error_set(err, STATUS_NOT_FOUND, "Device %s was removed while it was being started",
+			  dev->uuid);
+	else if (fd >= 0)
+		refused(attr, -r, err);
+	else if (left)
+		error_set(err, STATUS_FAILED, "Unable to open device %s: %s", dev->uuid,
+			  error_words(-fd));
+	else
 		error_set(err, STATUS_NOT_FOUND,
 			  "Device %s was accepted by the kernel but does not exist: its driver did "
 			  "nothing, or it was removed immediately",
 			  dev->uuid);
-	else if (outcome->opened < 0)
-		error_set(err, STATUS_FAILED, "Unable to open device %s: %s", dev->uuid,
-			  error_words(-outcome->opened));
-	else
-		refused(&dev->attrs[outcome->written], -outcome->attr, err);
-	quote_kernel(outcome->reason, err);
-	if (outcome->removed < 0)
+	quote_kernel(reason, err);
+	if (left)
 		error_append(err, "; and the device could not be removed again: %s",
-			     removal_words(-outcome->removed));
+			     removal_words(-removed));
 	return -1;
 }
 
@@ -469,12 +418,11 @@ static int create_and_configure(const struct env *env, const struct mdev *dev, s
 		quote_kernel(reason, err);
 		return r;
 	}
-	const struct outcome outcome = configure(env, dev);
-	if (outcome.removed == 0) /* complete or removed */
-		mark_clear(mark);
-	mark_close(mark); /* before other operations run out of memory */
-	mem_close(&fd);
-	return report(dev, &outcome, err);
+	/* Without attributes, its link is sufficient: following it takes several times as long. */
+	if (!(dev->n_attrs == 0 && has_link(env, dev->uuid)) && configure(env, dev, mark, err) < 0)
+		return -1;
+	mark_clear(mark);
+	return 0;
 }
 
 int active_put(const struct env *env, const struct mdev *dev, struct error *err)
