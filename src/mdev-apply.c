@@ -16,7 +16,7 @@ static int run(const struct cli *cli, struct env *env, struct error *err)
 		out_by_line();
 	env_open_kmsg(env);
 	int r = apply_open(&op, cli->operand, cli->given & CLI_PRUNE, cli->given & CLI_DRY_RUN,
-			   &apply, err);
+			   cli->wait, &apply, err);
 	while (r == 0 && (change = apply_next(&apply))) {
 		if (!json && change->error.status == STATUS_OK)
 			print_change(change);

@@ -12,7 +12,7 @@ static int run(const struct cli *cli, struct env *env, struct error *err)
 	sigset_t old;
 
 	sigprocmask(SIG_BLOCK, NULL, &old);
-	int r = op_define(&op, cli->given & CLI_START, uuid, err);
+	int r = op_define(&op, cli->given & CLI_AUTO, cli->given & CLI_START, uuid, err);
 	if (r == 0 && !op.uuid) { /* libvirt reads the UUID of the new device from stdout */
 		out_print("%s\n", uuid);
 		out_flush();

@@ -7,12 +7,7 @@
 
 static int run(const struct cli *cli, struct env *env, struct error *err)
 {
-	const struct start_request request = { .env = env,
-					       .uuid = cli_value(cli, CLI_UUID),
-					       .parent = cli_value(cli, CLI_PARENT),
-					       .type = cli_value(cli, CLI_TYPE),
-					       .jsonfile = cli_value(cli, CLI_JSONFILE),
-					       .force = cli->given & CLI_FORCE,
+	const struct start_request request = { .op = cli_op(cli, env),
 					       .ensure = cli->given & CLI_ENSURE,
 					       .settle = cli->given & CLI_SETTLE,
 					       .wait = cli->wait };
@@ -22,7 +17,7 @@ static int run(const struct cli *cli, struct env *env, struct error *err)
 	env_open_kmsg(env);
 	sigprocmask(SIG_BLOCK, NULL, &old);
 	int r = op_start(&request, uuid, err);
-	if (r == 0 && !request.uuid) { /* libvirt reads the UUID of the new device from stdout */
+	if (r == 0 && !request.op.uuid) { /* libvirt reads the UUID of the new device from stdout */
 		out_print("%s\n", uuid);
 		out_flush();
 	}

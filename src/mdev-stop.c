@@ -4,15 +4,12 @@
 
 static int run(const struct cli *cli, struct env *env, struct error *err)
 {
-	const struct stop_request request = { .env = env,
-					      .uuid = cli_value(cli, CLI_UUID),
-					      .parent = cli_value(cli, CLI_PARENT),
-					      .force = cli->given & CLI_FORCE,
+	const struct stop_request request = { .op = cli_op(cli, env),
 					      .ensure = cli->given & CLI_ENSURE,
 					      .only_settled = cli->given & CLI_SETTLE,
 					      .wait = cli->wait };
 
-	return request.uuid ? op_stop(&request, err) : op_stop_all(&request, err);
+	return request.op.uuid ? op_stop(&request, err) : op_stop_all(&request, err);
 }
 
 const struct cli_spec program = {

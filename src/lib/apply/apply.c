@@ -182,10 +182,10 @@ static int open_run(struct apply *apply, const char *file, bool prune, struct er
 	return 0;
 }
 
-int apply_open(const struct op *op, const char *file, bool prune, bool dry_run, struct apply *ret,
-	       struct error *err)
+int apply_open(const struct op *op, const char *file, bool prune, bool dry_run, unsigned wait,
+	       struct apply *ret, struct error *err)
 {
-	*ret = (struct apply){ .dry_run = dry_run, .env = op->env, .wait = op->wait, .lock = -1 };
+	*ret = (struct apply){ .dry_run = dry_run, .env = op->env, .wait = wait, .lock = -1 };
 	pipeline_open(&ret->pipeline, op->env, op->force);
 	if (open_run(ret, file, prune, err) == 0)
 		return 0;
@@ -218,11 +218,9 @@ static int run_change(struct apply *apply, struct plan_change *change, struct er
 	_cleanup_free_ char *was = change->broken ? mem_text("")
 				   : new	  ? NULL
 						  : json_definition_text(&change->before);
-	const struct change request = { .action = change->action,
-					.dev = &change->dev,
-					.was = was,
-					.unless = *change->set ? UNLESS_DEFINED_ELSEWHERE
-							       : UNLESS_NAMED };
+	const struct change request = {
+		.action = change->action, .dev = &change->dev, .was = was, .alone = *change->set
+	};
 
 	return pipeline_run(&apply->pipeline, &request, err);
 }
@@ -293,7 +291,8 @@ static bool is_still_defined(const struct apply *apply, const struct mdev *dev)
 {
 	_cleanup_definition_ struct definition now = { 0 };
 
-	return defined_get(apply->env, dev, &now) > 0 && !now.broken && mdev_is_same(&now.dev, dev);
+	return defined_get(apply->env, dev, NULL, &now) > 0 && !now.broken &&
+	       mdev_is_same(&now.dev, dev);
 }
 
 /* Whether a start has failed because there is no instance. Drivers return different errors. */

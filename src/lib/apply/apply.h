@@ -47,12 +47,12 @@ struct apply {
 };
 
 /* Reads the file, takes the lock unless this is a dry run, and plans the changes. From then on,
- * termination signals take effect between two changes, as an error. op: env, force, wait (seconds,
- * for all devices that should be stopped). prune: remove sets that the file does not name.
+ * termination signals take effect between two changes, as an error. wait: seconds for all
+ * devices that should be stopped. prune: remove sets that the file does not name.
  * On errors, nothing is changed: STATUS_INVALID (the file), STATUS_NOT_FOUND (a parent, a type),
  * STATUS_FAILED, STATUS_TIMED_OUT (another run). */
-int apply_open(const struct op *op, const char *file, bool prune, bool dry_run, struct apply *ret,
-	       struct error *err);
+int apply_open(const struct op *op, const char *file, bool prune, bool dry_run, unsigned wait,
+	       struct apply *ret, struct error *err);
 
 /* Makes the next change. NULL = no more changes. Borrowed until apply_close(). */
 const struct plan_change *apply_next(struct apply *apply);

@@ -157,11 +157,9 @@ char *json_unknown_string(const struct mdev *dev, const char *name)
 /* What can be read from a stored definition, so that it can be removed, must not be given. */
 static int check_attrs(const struct mdev *dev, const char *where, struct error *err)
 {
-	const char *bad = mdev_bad_attr(dev);
+	int r = mdev_check_attrs(dev, err);
 
-	return bad ? error_set(err, STATUS_INVALID,
-			       "Invalid %s: '%s' is not an attribute that can be set", where, bad)
-		   : 0;
+	return r < 0 ? error_set(err, err->status, "Invalid %s: %s", where, err->text) : 0;
 }
 
 static int read_start(const cJSON *start, const char *where, bool strict, bool *ret,

@@ -46,12 +46,14 @@ void mdev_remove_attr(struct mdev *dev, size_t index)
 		(dev->n_attrs - index) * sizeof(*dev->attrs));
 }
 
-const char *mdev_bad_attr(const struct mdev *dev)
+int mdev_check_attrs(const struct mdev *dev, struct error *err)
 {
 	for (size_t i = 0; i < dev->n_attrs; i++)
 		if (!attr_name_settable(dev->attrs[i].name))
-			return dev->attrs[i].name;
-	return NULL;
+			return error_set(err, STATUS_INVALID,
+					 "'%s' is not an attribute that can be set",
+					 dev->attrs[i].name);
+	return 0;
 }
 
 const char *mdev_state_name(enum mdev_state state)

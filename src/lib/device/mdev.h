@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/error.h"
+
 /*
  * A mediated device, as described by a definition, a sysfs directory or the command line. A device
  * can be copied by value, except for its attributes and unknown members, which it owns. The names
@@ -37,9 +39,8 @@ void mdev_free(struct mdev *dev);
 void mdev_insert_attr(struct mdev *dev, size_t index, const char *name, const char *value);
 void mdev_remove_attr(struct mdev *dev, size_t index);
 void mdev_clear_attrs(struct mdev *dev);
-/* Returns the first attribute that cannot be set, of a definition that others wrote; NULL = none.
- */
-const char *mdev_bad_attr(const struct mdev *dev);
+/* Fails if an attribute cannot be set, of a definition that others wrote (STATUS_INVALID). */
+int mdev_check_attrs(const struct mdev *dev, struct error *err);
 
 /* The combined state of the definition and the running device, in order of severity. */
 enum mdev_state {

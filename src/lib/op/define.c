@@ -21,16 +21,14 @@ static int define_from_file(const struct op *op, struct mdev *dev, struct error 
 	op_set_device(dev, NULL, op->parent, NULL);
 	if (op_read_jsonfile(op->jsonfile, "file", dev, err) < 0)
 		return -1;
-	int exists = defined_exists(op->env, dev, err);
-	if (exists < 0)
-		return -1;
-	if (exists)
-		return error_set(err, STATUS_EXISTS,
-				 "Cowardly refusing to overwrite existing config for %s/%s",
-				 dev->parent, dev->uuid);
-	return 0;
+	int r = defined_check_new(op->env, dev, NULL, err);
+	return r <= 0 ? r
+		      : error_set(err, STATUS_EXISTS,
+				  "Cowardly refusing to overwrite existing config for %s/%s",
+				  dev->parent, dev->uuid);
 }
 
+/* *ret_running: it is a running device that is defined, with its attributes */
 static int define_from_options(const struct op *op, struct mdev *dev, bool *ret_running,
 			       struct error *err)
 {
@@ -41,9 +39,8 @@ static int define_from_options(const struct op *op, struct mdev *dev, bool *ret_
 		return -1;
 	*ret_running = active && (op->parent || !op->type);
 	if (*ret_running) /* values that are not given are those of the running device */
-		*dev = running;
+		op_set_device(dev, NULL, running.parent, running.type);
 	op_set_device(dev, NULL, op->parent, op->type);
-	dev->autostart = op->autostart;
 	if (!dev->parent && op->uuid && !op->type && !active)
 		return error_set(err, STATUS_FAILED,
 				 "No parent specified, and device %s is not running", op->uuid);
@@ -53,7 +50,7 @@ static int define_from_options(const struct op *op, struct mdev *dev, bool *ret_
 		return error_set(err, STATUS_FAILED, "No type specified");
 	if (op->type && reason_resolve_type(op->env, dev->parent, &dev->type, err) < 0)
 		return -1;
-	return defined_check_new(op->env, dev, err) == 0 ? 0 : -1;
+	return defined_check_new(op->env, dev, NULL, err) == 0 ? 0 : -1;
 }
 
 static int define(struct pipeline *pipeline, struct mdev *dev, bool running, struct error *err)
@@ -97,11 +94,12 @@ static int define_and_start(struct pipeline *pipeline, struct mdev *dev, bool ru
 	return -1;
 }
 
-int op_define(const struct op *op, bool start, char ret_uuid[UUID_SIZE], struct error *err)
+int op_define(const struct op *op, bool autostart, bool start, char ret_uuid[UUID_SIZE],
+	      struct error *err)
 {
-	_cleanup_mdev_ struct mdev dev = { 0 };
+	_cleanup_mdev_ struct mdev dev = { .autostart = autostart };
 	_cleanup_pipeline_ struct pipeline pipeline;
-	bool running = false; /* it is a running device that is defined, with its attributes */
+	bool running = false;
 	sigset_t old;
 
 	pipeline_open(&pipeline, op->env, op->force);

@@ -46,7 +46,7 @@ static int join_definition(const struct env *env, struct defined_others *others,
 {
 	_cleanup_definition_ struct definition definition = { 0 };
 
-	int r = defined_look_up(env, dev, others, &definition);
+	int r = defined_get(env, dev, others, &definition);
 	if (r < 0 && r != -EACCES)
 		text_append(unseen, "; ", "Unable to read /etc/mdevctl.d/%s: %s", dev->parent,
 			    error_words(-r));

@@ -20,15 +20,14 @@ struct op {
 	const char *parent;
 	const char *type;
 	const char *jsonfile;
-	bool autostart;
-	bool force;    /* proceed even if a pre callout refuses */
-	unsigned wait; /* apply: seconds to wait until devices are not in use */
+	bool force; /* proceed even if a pre callout refuses */
 };
 
 /* Defines a new device, or makes a running one persistent. With start, starts it as well; if that
  * fails, the definition is removed again. ret_uuid is always set. Termination signals remain
  * blocked, so that the caller can print the UUID first. */
-int op_define(const struct op *op, bool start, char ret_uuid[UUID_SIZE], struct error *err);
+int op_define(const struct op *op, bool autostart, bool start, char ret_uuid[UUID_SIZE],
+	      struct error *err);
 
 /* Removes the definitions of the UUID, under all parents or one. Without a UUID, removes all
  * definitions, those on op->parent or the functions of this card if it is given. Continues after a
@@ -52,16 +51,11 @@ int op_modify(const struct op *op, const struct modification *how, struct error 
 /* The same for all definitions, selected as by op_undefine(); how is set_auto or set_manual. */
 int op_modify_all(const struct op *op, const struct modification *how, struct error *err);
 
-/* A start of a device; NULL = not given. */
+/* A start of a device. Its parent is that of a transient device, or chooses a definition. */
 struct start_request {
-	const struct env *env;
-	const char *uuid;     /* borrowed, as are the next four; canonical */
-	const char *parent;   /* of a transient device, or to choose a definition */
-	const char *type;     /* of a transient device */
-	const char *jsonfile; /* the same, with attributes */
-	bool force;	      /* proceed even if a pre callout refuses */
-	bool ensure;	      /* succeed without calling scripts if the device is already running */
-	bool settle;	      /* wait until udev has finished processing the device */
+	struct op op;
+	bool ensure;   /* succeed without calling scripts if the device is already running */
+	bool settle;   /* wait until udev has finished processing the device */
 	unsigned wait; /* seconds to wait for parent, type and instance, and for udev; 0 = only for
 			  udev, for its usual time */
 };
@@ -70,16 +64,14 @@ struct start_request {
  * and signals remain blocked, as with op_define(). */
 int op_start(const struct start_request *request, char ret_uuid[UUID_SIZE], struct error *err);
 
-/* A stop of one running device, or of all. */
+/* A stop of one running device, or of all. With force, also if it is unknown whether it is in use.
+ */
 struct stop_request {
-	const struct env *env;
-	const char *uuid;   /* borrowed, canonical; NULL = all running devices */
-	const char *parent; /* borrowed; only on this parent; for all, also the name of its card;
-			       NULL = any */
-	bool force;	    /* proceed even if a pre callout refuses, or the use is unknown */
-	bool ensure;	    /* succeed without calling scripts if the device is not running */
-	bool only_settled;  /* a device that udev is still processing is treated as not running */
-	unsigned wait;	    /* seconds to wait until the device is not in use */
+	struct op op;	   /* uuid NULL = all running devices, parent NULL = on any; for all, it can
+			      also be the name of a card */
+	bool ensure;	   /* succeed without calling scripts if the device is not running */
+	bool only_settled; /* a device that udev is still processing is treated as not running */
+	unsigned wait;	   /* seconds to wait until the device is not in use */
 };
 
 int op_stop(const struct stop_request *request, struct error *err);

@@ -27,20 +27,17 @@ void pipeline_close(struct pipeline *pipeline)
 }
 
 /* Another process may have defined the device in the meantime. Returns 0, 1 or -1. */
-static int check_new(const struct env *env, const struct change *change, struct error *err)
+static int check_new(struct pipeline *pipeline, const struct change *change, struct error *err)
 {
 	_cleanup_definitions_ struct definition_list found = { 0 };
 
-	if (change->unless == UNLESS_DEFINED)
-		return defined_check_new(env, change->dev, err);
-	if (change->unless == UNLESS_NAMED) /* see defined_put() */
-		return 0;
-	defined_find_elsewhere(env, change->dev, &found);
+	if (!change->alone)
+		return defined_check_new(pipeline->env, change->dev, &pipeline->others, err);
+	defined_find_elsewhere(pipeline->env, change->dev, &found);
 	if (found.unseen)
 		return error_set(err, STATUS_FAILED, "%s", found.unseen);
-	if (found.n ==
-	    0) /* other names of the file are not looked for: see defined_find_elsewhere */
-		return 0;
+	if (found.n == 0)
+		return 0; /* that of this parent is found when it is written: see defined_put() */
 	error_set(err, STATUS_EXISTS, "Device %s was defined on %s by another process",
 		  change->dev->uuid, found.v[0].dev.parent);
 	return 1;
@@ -72,7 +69,7 @@ static int change_definition(struct pipeline *pipeline, const struct change *cha
 		return defined_drop(env, dev, &pipeline->others, err);
 	if (change->action == ACTION_MODIFY)
 		return defined_put(env, dev, false, &pipeline->others, err);
-	int r = check_new(env, change, err);
+	int r = check_new(pipeline, change, err);
 	return r != 0 ? r : defined_put(env, dev, true, &pipeline->others, err);
 }
 

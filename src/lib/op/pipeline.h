@@ -32,14 +32,6 @@ void pipeline_open(struct pipeline *pipeline, const struct env *env, bool force)
 void pipeline_close(struct pipeline *pipeline);
 #define _cleanup_pipeline_ __attribute__((cleanup(pipeline_close)))
 
-/* What must not exist if a device is to be defined. */
-enum unless {
-	UNLESS_DEFINED, /* a file that defines it on this parent, whatever its name */
-	UNLESS_NAMED,	/* the file with its canonical name: the caller has read the others, of
-			   which there may be many */
-	UNLESS_DEFINED_ELSEWHERE, /* the same, or its definition on another parent */
-};
-
 /* A change of a device. */
 struct change {
 	enum action action;
@@ -47,7 +39,7 @@ struct change {
 	bool running;	  /* define: the device is running, and its script sets the attributes */
 	const char *was;  /* borrowed: modify, undefine: only if the definition still has this text
 			     (see defined_is()); NULL = whatever it is */
-	enum unless unless; /* define */
+	bool alone;	  /* define: only if it is not defined on another parent */
 };
 
 /* Makes a change and logs the result to the journal. Returns 0 or -1, or 1 if a definition is not

@@ -19,20 +19,20 @@
  * incomplete cannot be completed, as only its definition would say with what. */
 static int load_running(const struct start_request *request, struct mdev *ret, struct error *err)
 {
-	int r = active_get(request->env, request->uuid, ret, err);
+	int r = active_get(request->op.env, request->op.uuid, ret, err);
 
-	if (r <= 0 || (request->parent && strcmp(request->parent, ret->parent) != 0))
+	if (r <= 0 || (request->op.parent && strcmp(request->op.parent, ret->parent) != 0))
 		return r < 0 ? r : 0;
-	r = active_runs(request->env, ret, err);
+	r = active_runs(request->op.env, ret, err);
 	if (r != 0)
 		return r;
-	r = active_get(request->env, request->uuid, ret, err);
+	r = active_get(request->op.env, request->op.uuid, ret, err);
 	if (r <= 0) /* it has been removed in the meantime */
 		return r;
 	return error_set(err, STATUS_EXISTS,
 			 "Device %s is running, but its start was interrupted and it is "
 			 "incomplete; it is not defined, so stop it and start it again",
-			 request->uuid);
+			 request->op.uuid);
 }
 
 /* Loads a defined device, which is moved from its definition. A type that is given must be that of
@@ -45,9 +45,9 @@ static int load_defined(const struct start_request *request, struct definition *
 	op_set_device(ret, NULL, dev->parent, NULL);
 	if (definition_check(definition, err) < 0)
 		return -1;
-	if (request->type) {
-		op_set_device(ret, NULL, NULL, request->type);
-		if (reason_resolve_type(request->env, dev->parent, &ret->type, err) < 0)
+	if (request->op.type) {
+		op_set_device(ret, NULL, NULL, request->op.type);
+		if (reason_resolve_type(request->op.env, dev->parent, &ret->type, err) < 0)
 			return -1;
 		if (strcmp(ret->type, dev->type) != 0)
 			return error_set(err, STATUS_EXISTS,
@@ -62,43 +62,43 @@ static int load_defined(const struct start_request *request, struct definition *
 /* Loads a transient device from the arguments. */
 static int load_transient(const struct start_request *request, struct mdev *ret, struct error *err)
 {
-	if (request->type && !request->parent)
+	if (request->op.type && !request->op.parent)
 		return error_set(err, STATUS_FAILED, "can't provide type without parent");
-	if ((!request->type || !request->parent) && request->uuid)
+	if ((!request->op.type || !request->op.parent) && request->op.uuid)
 		return error_set(err, STATUS_NOT_FOUND,
 				 "Device is insufficiently specified: %s is not defined%s%s, "
 				 "so parent and type are required",
-				 request->uuid, request->parent ? " on " : "",
-				 request->parent ? request->parent : "");
-	if (!request->type || !request->parent)
+				 request->op.uuid, request->op.parent ? " on " : "",
+				 request->op.parent ? request->op.parent : "");
+	if (!request->op.type || !request->op.parent)
 		return error_set(err, STATUS_FAILED,
 				 "Device is insufficiently specified: parent and type are "
 				 "required");
-	op_set_device(ret, NULL, request->parent, request->type);
-	return reason_resolve_type(request->env, ret->parent, &ret->type, err);
+	op_set_device(ret, NULL, request->op.parent, request->op.type);
+	return reason_resolve_type(request->op.env, ret->parent, &ret->type, err);
 }
 
 /* Loads the device to start: its definition, or for a transient device, the arguments. */
 static int load_start(const struct start_request *request, struct mdev *ret, struct error *err)
 {
 	_cleanup_definitions_ struct definition_list found = { 0 };
-	struct filter filter = { request->uuid, request->parent };
+	struct filter filter = { request->op.uuid, request->op.parent };
 
-	if (request->uuid)
-		defined_find(request->env, &filter, &found);
+	if (request->op.uuid)
+		defined_find(request->op.env, &filter, &found);
 	if (found.n > 1)
 		return error_set(
 			err, STATUS_FAILED,
 			"Multiple definitions found for device %s. Please specify a parent.",
-			request->uuid);
+			request->op.uuid);
 	if (found.n == 0 && found.unseen)
 		return error_set(err, STATUS_FAILED, "%s", found.unseen);
 	if (found.unseen)
 		log_warning("%s", found.unseen);
 	if (found.n == 1)
 		return load_defined(request, &found.v[0], ret, err);
-	if (request->ensure && request->uuid &&
-	    !request->type) { /* running is all that is asked for */
+	if (request->ensure && request->op.uuid &&
+	    !request->op.type) { /* running is all that is asked for */
 		int r = load_running(request, ret, err);
 		if (r != 0)
 			return r < 0 ? r : 0;
@@ -111,7 +111,7 @@ static bool is_absent(const struct start_request *request, const struct mdev *de
 	_cleanup_error_ struct error why = { 0 };
 	struct mdev running;
 
-	return active_get(request->env, dev->uuid, &running, &why) == 0;
+	return active_get(request->op.env, dev->uuid, &running, &why) == 0;
 }
 
 /* Waits until the device can be created. Errors that waiting cannot change are left to the start.
@@ -121,7 +121,7 @@ static int wait_for_parent(const struct start_request *request, struct settle *s
 {
 	for (;;) {
 		_cleanup_error_ struct error why = { 0 };
-		enum reason reason = reason_find(request->env, dev->parent, dev->type);
+		enum reason reason = reason_find(request->op.env, dev->parent, dev->type);
 
 		if (reason == REASON_NONE || !is_absent(request, dev))
 			return 0;
@@ -129,7 +129,7 @@ static int wait_for_parent(const struct start_request *request, struct settle *s
 			continue;
 		if (signal_pending_termination())
 			return error_interrupted(err);
-		reason_set(request->env, reason, dev->parent, dev->type, &why);
+		reason_set(request->op.env, reason, dev->parent, dev->type, &why);
 		return error_set(err, STATUS_TIMED_OUT, "%s (waited %u s)", why.text,
 				 request->wait);
 	}
@@ -156,11 +156,11 @@ static int wait_for_udev(const struct start_request *request, const struct mdev 
 	_cleanup_settle_ struct settle settle;
 	unsigned limit = request->wait ? request->wait : SETTLE_LIMIT;
 
-	settle_open(&settle, request->env, limit);
-	while (!settle_is_done(&settle, request->env, dev->uuid, since))
+	settle_open(&settle, request->op.env, limit);
+	while (!settle_is_done(&settle, request->op.env, dev->uuid, since))
 		if (!settle_next(&settle))
 			return not_settled(dev, limit, err);
-	int r = active_runs(request->env, dev, err);
+	int r = active_runs(request->op.env, dev, err);
 	if (r == 0)
 		return error_set(err, STATUS_NOT_FOUND,
 				 "Device %s was removed while it was being started", dev->uuid);
@@ -173,18 +173,18 @@ static int start(const struct start_request *request, struct pipeline *pipeline,
 	const struct change change = { .action = ACTION_START, .dev = dev };
 	uint64_t since = 0;
 
-	int r = request->ensure ? active_runs(request->env, dev, err) : 0;
+	int r = request->ensure ? active_runs(request->op.env, dev, err) : 0;
 	if (r < 0)
-		return pipeline_failed(request->env, ACTION_START, dev, err);
+		return pipeline_failed(request->op.env, ACTION_START, dev, err);
 	if (r == 0) {
 		since = clock_now();
-		reason_check_name(request->env, dev);
+		reason_check_name(request->op.env, dev);
 		if ((request->ensure ? pipeline_start(pipeline, dev, err)
 				     : pipeline_run(pipeline, &change, err)) < 0)
 			return -1;
 	}
 	if (request->settle && wait_for_udev(request, dev, since, err) < 0)
-		return pipeline_failed(request->env, ACTION_START, dev, err);
+		return pipeline_failed(request->op.env, ACTION_START, dev, err);
 	return 0;
 }
 
@@ -207,12 +207,12 @@ static int start_with_wait(const struct start_request *request, struct pipeline 
 {
 	_cleanup_settle_ struct settle settle;
 
-	settle_open(&settle, request->env, request->wait);
+	settle_open(&settle, request->op.env, request->wait);
 	for (;;) {
 		uint64_t next = clock_in(TRY_AGAIN);
 
 		if (wait_for_parent(request, &settle, dev, err) < 0)
-			return pipeline_failed(request->env, ACTION_START, dev, err);
+			return pipeline_failed(request->op.env, ACTION_START, dev, err);
 		if (start(request, pipeline, dev, err) == 0)
 			return 0;
 		if (!may_change(request, dev, err->status))
@@ -228,13 +228,13 @@ static int start_with_wait(const struct start_request *request, struct pipeline 
 /* Loads the device to start into dev, of which only the UUID is set. */
 static int load(const struct start_request *request, struct mdev *dev, struct error *err)
 {
-	if (!request->jsonfile)
+	if (!request->op.jsonfile)
 		return load_start(request, dev, err);
-	if (!request->parent)
+	if (!request->op.parent)
 		return error_set(err, STATUS_FAILED,
 				 "Parent device required to start device via json file");
-	op_set_device(dev, NULL, request->parent, NULL);
-	return op_read_jsonfile(request->jsonfile, "jsonfile", dev, err);
+	op_set_device(dev, NULL, request->op.parent, NULL);
+	return op_read_jsonfile(request->op.jsonfile, "jsonfile", dev, err);
 }
 
 int op_start(const struct start_request *request, char ret_uuid[UUID_SIZE], struct error *err)
@@ -243,11 +243,11 @@ int op_start(const struct start_request *request, char ret_uuid[UUID_SIZE], stru
 	_cleanup_pipeline_ struct pipeline pipeline;
 	sigset_t old;
 
-	pipeline_open(&pipeline, request->env, request->force);
-	uuid_choose(request->uuid, ret_uuid);
+	pipeline_open(&pipeline, request->op.env, request->op.force);
+	uuid_choose(request->op.uuid, ret_uuid);
 	op_set_device(&dev, ret_uuid, NULL, NULL);
 	if (load(request, &dev, err) < 0)
-		return pipeline_failed(request->env, ACTION_START, &dev, err);
+		return pipeline_failed(request->op.env, ACTION_START, &dev, err);
 	signal_block(&old); /* not before: standard input may be a terminal */
 	if (request->wait)
 		return start_with_wait(request, &pipeline, &dev, err);

@@ -20,11 +20,11 @@ static int wait_for_holder(const struct stop_request *request, struct pipeline *
 	enum answer in_use;
 
 	if (request->wait)
-		settle_open(&settle, request->env, request->wait);
+		settle_open(&settle, request->op.env, request->wait);
 	do {
 		free(use);
 		in_use = pipeline_find_user(pipeline, dev->uuid, settle.deadline, &use);
-		if (in_use == ANSWER_NO || (in_use == ANSWER_UNKNOWN && request->force))
+		if (in_use == ANSWER_NO || (in_use == ANSWER_UNKNOWN && request->op.force))
 			return 0;
 	} while (request->wait && settle_next(&settle));
 	if (!request->wait)
@@ -55,7 +55,7 @@ static int stop_running(const struct stop_request *request, struct pipeline *pip
 	const struct change change = { .action = ACTION_STOP, .dev = dev };
 
 	if (wait_for_holder(request, pipeline, dev, err) < 0)
-		return pipeline_failed(request->env, ACTION_STOP, dev, err);
+		return pipeline_failed(request->op.env, ACTION_STOP, dev, err);
 	return pipeline_run(pipeline, &change, err);
 }
 
@@ -64,16 +64,18 @@ int op_stop(const struct stop_request *request, struct error *err)
 	_cleanup_pipeline_ struct pipeline pipeline;
 	struct mdev dev = { 0 };
 
-	pipeline_open(&pipeline, request->env, request->force);
-	int r = active_get(request->env, request->uuid, &dev, err);
+	pipeline_open(&pipeline, request->op.env, request->op.force);
+	int r = active_get(request->op.env, request->op.uuid, &dev, err);
 	if (r < 0)
-		return pipeline_failed(request->env, ACTION_STOP, &dev, err);
-	bool active = r > 0 && (!request->parent || strcmp(request->parent, dev.parent) == 0) &&
-		      !(request->only_settled && is_new(request->env, request->uuid));
+		return pipeline_failed(request->op.env, ACTION_STOP, &dev, err);
+	bool active = r > 0 &&
+		      (!request->op.parent || strcmp(request->op.parent, dev.parent) == 0) &&
+		      !(request->only_settled && is_new(request->op.env, request->op.uuid));
 	if (!active && !request->ensure) {
-		op_set_device(&dev, request->uuid, request->parent, NULL);
-		error_set(err, STATUS_NOT_FOUND, "Device %s is not an active mdev", request->uuid);
-		return pipeline_failed(request->env, ACTION_STOP, &dev, err);
+		op_set_device(&dev, request->op.uuid, request->op.parent, NULL);
+		error_set(err, STATUS_NOT_FOUND, "Device %s is not an active mdev",
+			  request->op.uuid);
+		return pipeline_failed(request->op.env, ACTION_STOP, &dev, err);
 	}
 	if (!active || stop_running(request, &pipeline, &dev, err) == 0)
 		return 0;
@@ -83,38 +85,30 @@ int op_stop(const struct stop_request *request, struct error *err)
 	return 0;
 }
 
-/* Removes the devices from the list that are neither on this parent nor on a function of this card.
- */
-static void select_parent(const struct env *env, const char *parent, struct mdev_list *list)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < list->n; i++)
-		if (!parent || parent_is(env, list->v[i].parent, parent))
-			list->v[n++] = list->v[i];
-	list->n = n;
-}
-
 int op_stop_all(const struct stop_request *request, struct error *err)
 {
 	_cleanup_list_ struct mdev_list running = { 0 };
 	_cleanup_pipeline_ struct pipeline pipeline;
 	_cleanup_holder_pass_ struct holder_pass pass;
 	enum status status = STATUS_OK;
-	size_t failed = 0;
+	const char *parent = request->op.parent;
+	size_t n = 0, failed = 0;
 
-	active_find(request->env, &(struct filter){ 0 }, &running);
-	select_parent(request->env, request->parent, &running);
-	pipeline_open(&pipeline, request->env, request->force);
-	holder_pass_open(&pass, request->env, &running);
+	active_find(request->op.env, &(struct filter){ 0 }, &running);
+	for (size_t i = 0; i < running.n; i++)
+		if (!parent || parent_is(request->op.env, running.v[i].parent, parent))
+			running.v[n++] = running.v[i];
+	running.n = n;
+	pipeline_open(&pipeline, request->op.env, request->op.force);
+	holder_pass_open(&pass, request->op.env, &running);
 	pipeline.pass = &pass;
-	for (size_t i = 0; i < running.n; i++) {
+	for (size_t i = 0; i < n; i++) {
 		_cleanup_error_ struct error why = { 0 };
 		struct mdev *dev = &running.v[i], now;
 
-		int r = active_get(request->env, dev->uuid, &now, &why);
+		int r = active_get(request->op.env, dev->uuid, &now, &why);
 		if (r < 0)
-			(void)pipeline_failed(request->env, ACTION_STOP, dev, &why);
+			(void)pipeline_failed(request->op.env, ACTION_STOP, dev, &why);
 		else if (r == 0 || strcmp(now.parent, dev->parent) != 0 ||
 			 stop_running(request, &pipeline, dev, &why) == 0 ||
 			 why.status == STATUS_NOT_FOUND) /* it may have gone with its guest */
@@ -126,7 +120,6 @@ int op_stop_all(const struct stop_request *request, struct error *err)
 	if (running.unseen) /* there may be more devices */
 		return error_set(err, STATUS_FAILED, "%s", running.unseen);
 	if (failed > 0)
-		return error_set(err, status, "%zu of %zu devices could not be stopped", failed,
-				 running.n);
+		return error_set(err, status, "%zu of %zu devices could not be stopped", failed, n);
 	return 0;
 }

@@ -5,19 +5,6 @@
 #include "op/pipeline.h"
 #include "set/defined.h"
 
-/* Removes a definition, and warns on failure. Returns its status. */
-static enum status undefine(struct pipeline *pipeline, struct mdev *dev)
-{
-	_cleanup_error_ struct error why = { 0 };
-	const struct change change = { .action = ACTION_UNDEFINE, .dev = dev };
-
-	if (pipeline_run(pipeline, &change, &why) == 0)
-		return STATUS_OK;
-	log_warning("Undefine of %s on parent %s failed with error: %s", dev->uuid, dev->parent,
-		    why.text);
-	return why.status;
-}
-
 int op_undefine(const struct op *op, struct error *err)
 {
 	_cleanup_definitions_ struct definition_list found = { 0 };
@@ -29,14 +16,19 @@ int op_undefine(const struct op *op, struct error *err)
 	pipeline_open(&pipeline, op->env, op->force);
 	defined_find(op->env, &filter, &found);
 	for (size_t i = 0; i < found.n; i++) {
+		_cleanup_error_ struct error why = { 0 };
 		struct mdev *dev = &found.v[i].dev;
+		const struct change change = { .action = ACTION_UNDEFINE, .dev = dev };
 
 		if (op->parent && !parent_is(op->env, dev->parent, op->parent))
 			continue;
-		enum status status = undefine(&pipeline, dev);
-		first = first ? first : status;
-		failed += status != STATUS_OK;
 		n++;
+		if (pipeline_run(&pipeline, &change, &why) == 0)
+			continue;
+		log_warning("Undefine of %s on parent %s failed with error: %s", dev->uuid,
+			    dev->parent, why.text);
+		first = first ? first : why.status;
+		failed++;
 	}
 	if (failed > 0 && op->uuid)
 		return error_set(err, first, "Undefine failed");

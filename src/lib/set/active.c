@@ -428,12 +428,10 @@ static int create_and_configure(const struct env *env, const struct mdev *dev, s
 int active_put(const struct env *env, const struct mdev *dev, struct error *err)
 {
 	_cleanup_mark_ struct mark mark = MARK_NONE;
-	const char *bad = mdev_bad_attr(dev);
 	struct mdev running;
 
-	if (bad)
-		return error_set(err, STATUS_INVALID, "'%s' is not an attribute that can be set",
-				 bad);
+	if (mdev_check_attrs(dev, err) < 0)
+		return -1;
 	if (mark_take(env, dev->uuid, &mark, err) < 0)
 		return -1;
 	if (mark.set && read_device(env->root, DEVICES "/", dev->uuid, &running) == 0)

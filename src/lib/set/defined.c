@@ -175,74 +175,59 @@ static int list_others(const struct env *env, const char *parent, struct defined
 	return 0;
 }
 
-/* Returns the first of these files, in bytewise order, that defines a device. NULL = there is none.
- */
-static const char *find_other(const struct file_names *others, const char *wanted)
+/* Finds the first file of a device, in bytewise order, that has another name than its canonical
+ * UUID. others: NULL = the directory is listed anew. Returns 1 and its path, which the caller owns,
+ * 0 if there is none, or -errno. */
+static int find_other(const struct env *env, const struct mdev *dev, struct defined_others *others,
+		      char **ret_path)
 {
+	_cleanup_others_ struct defined_others own = { 0 };
 	const char *found = NULL;
 	char uuid[UUID_SIZE];
 
-	for (int i = 0; i < others->n; i++) {
-		const char *name = others->v[i]->d_name;
+	others = others ? others : &own;
+	int r = list_others(env, dev->parent, others);
+	for (int i = 0; i < others->files.n; i++) {
+		const char *name = others->files.v[i]->d_name;
 
-		if (uuid_read(name, uuid) && strcmp(uuid, wanted) == 0 &&
+		if (uuid_read(name, uuid) && strcmp(uuid, dev->uuid) == 0 &&
 		    (!found || strcmp(name, found) < 0))
 			found = name;
 	}
-	return found;
+	if (r < 0 || !found)
+		return r;
+	*ret_path = path_of_file(dev->parent, found);
+	return 1;
 }
 
-int defined_look_up(const struct env *env, const struct mdev *dev, struct defined_others *others,
-		    struct definition *ret)
+int defined_get(const struct env *env, const struct mdev *dev, struct defined_others *others,
+		struct definition *ret)
 {
-	int r = open_canonical(env, dev, ret);
+	_cleanup_free_ char *path = NULL;
 
+	int r = open_canonical(env, dev, ret);
 	if (r == 0)
-		r = list_others(env, dev->parent, others);
-	const char *file = r == 0 ? find_other(&others->files, dev->uuid) : NULL;
-	if (!file)
+		r = find_other(env, dev, others, &path);
+	if (!path)
 		return r;
-	_cleanup_free_ char *path = path_of_file(dev->parent, file);
 	*ret = of_device(dev->parent, dev->uuid);
 	return load(env->root, path, ret);
 }
 
-int defined_get(const struct env *env, const struct mdev *dev, struct definition *ret)
+/* Finds the file that defines a device; as for find_other(). */
+static int find_file(const struct env *env, const struct mdev *dev, struct defined_others *others,
+		     char **ret_path)
 {
-	_cleanup_others_ struct defined_others others = { 0 };
-
-	return defined_look_up(env, dev, &others, ret);
-}
-
-/* Finds the file that defines a device. Returns 1 and its path, which the caller owns, 0 if there
- * is none, or -errno. */
-static int find_file(const struct env *env, const struct mdev *dev, char **ret_path)
-{
-	_cleanup_others_ struct defined_others others = { 0 };
 	_cleanup_free_ char *path = path_of_file(dev->parent, dev->uuid);
-	const char *file = dev->uuid;
 
 	int r = exists(env->root, path);
-	if (r == 0) {
-		r = list_others(env, dev->parent, &others);
-		file = find_other(&others.files, dev->uuid);
+	if (r == 0)
+		return find_other(env, dev, others, ret_path);
+	if (r > 0) {
+		*ret_path = path;
+		path = NULL;
 	}
-	if (r < 0)
-		return r;
-	if (!file)
-		return 0;
-	*ret_path = path_of_file(dev->parent, file);
-	return 1;
-}
-
-int defined_exists(const struct env *env, const struct mdev *dev, struct error *err)
-{
-	_cleanup_free_ char *path = NULL;
-
-	int r = find_file(env, dev, &path);
-	return r < 0 ? error_set(err, STATUS_FAILED, "Unable to read /" DIR_PATH "/%s: %s",
-				 dev->parent, error_words(-r))
-		     : r;
+	return r;
 }
 
 static int already_defined(const struct mdev *dev, struct error *err)
@@ -251,18 +236,23 @@ static int already_defined(const struct mdev *dev, struct error *err)
 	return 1;
 }
 
-int defined_check_new(const struct env *env, const struct mdev *dev, struct error *err)
+int defined_check_new(const struct env *env, const struct mdev *dev, struct defined_others *others,
+		      struct error *err)
 {
-	int r = defined_exists(env, dev, err);
+	_cleanup_free_ char *path = NULL;
 
-	return r > 0 ? already_defined(dev, err) : r;
+	int r = find_file(env, dev, others, &path);
+	if (r < 0)
+		return error_set(err, STATUS_FAILED, "Unable to read /" DIR_PATH "/%s: %s",
+				 dev->parent, error_words(-r));
+	return r > 0 ? already_defined(dev, err) : 0;
 }
 
 bool defined_is(const struct env *env, const struct mdev *dev, const char *text)
 {
 	_cleanup_definition_ struct definition there = { 0 };
 
-	if (defined_get(env, dev, &there) <= 0)
+	if (defined_get(env, dev, NULL, &there) <= 0)
 		return false;
 	if (there.broken)
 		return !*text;
@@ -373,7 +363,7 @@ static void find_in_parent(const struct env *env, const char *parent, const char
 	}
 	const struct definition wanted = of_device(mem_intern(parent), uuid);
 	int r = canonical ? open_canonical(env, &wanted.dev, &found)
-			  : defined_get(env, &wanted.dev, &found);
+			  : defined_get(env, &wanted.dev, NULL, &found);
 	if (r > 0)
 		add(ret, &found);
 	if (r < 0)
@@ -485,7 +475,7 @@ int defined_check_link(const struct env *env, const struct mdev *dev, struct err
 	_cleanup_free_ char *path = NULL;
 	char target[PATH_MAX];
 
-	int r = find_file(env, dev, &path);
+	int r = find_file(env, dev, NULL, &path);
 	/* Not a link; other errors are reported when the file is written. */
 	if (r <= 0 || file_read_link(env->root, path, target) < 0)
 		return 0;
@@ -527,7 +517,7 @@ static int write_file(const struct env *env, const struct mdev *dev, bool new,
 
 	if (new)
 		return file_replace(env->root, temporary, path, text, true);
-	int r = find_file(env, dev, &old);
+	int r = find_file(env, dev, NULL, &old);
 	if (r < 0)
 		return r;
 	if (r > 0 && strcmp(old, path) != 0 && renameat(env->root, old, env->root, path) < 0)
@@ -545,10 +535,8 @@ int defined_put(const struct env *env, const struct mdev *dev, bool new,
 			    *path = path_of_file(dev->parent, dev->uuid),
 			    *dir = path_of_parent(dev->parent);
 
-	const char *bad = mdev_bad_attr(dev);
-	if (bad)
-		return error_set(err, STATUS_INVALID, "'%s' is not an attribute that can be set",
-				 bad);
+	if (mdev_check_attrs(dev, err) < 0)
+		return -1;
 	if (strlen(text) > FILE_LIMIT) /* it would be too large to be read */
 		return error_set(err, STATUS_INVALID,
 				 "The definition of %s on %s would be too large", dev->uuid,

@@ -50,11 +50,6 @@ void defined_find_elsewhere(const struct env *env, const struct mdev *dev,
 /* Whether devices have been defined on a parent with this valid name: its directory exists. */
 bool defined_has_parent(const struct env *env, const char *parent);
 
-/* Reads the definition of dev->parent and dev->uuid. Returns 1 if there is a file (if it is
- * invalid, ret->broken is the reason), 0 if there is none, and -errno if this cannot be determined.
- */
-int defined_get(const struct env *env, const struct mdev *dev, struct definition *ret);
-
 /* The files of a parent that have other names than the canonical UUID. For callers that look at
  * many devices, the directory is listed once per parent in a row. */
 struct defined_others {
@@ -64,17 +59,16 @@ struct defined_others {
 void defined_free_others(struct defined_others *others);
 #define _cleanup_others_ __attribute__((cleanup(defined_free_others)))
 
-/* The same as defined_get(), for many devices: nearly all definitions have the canonical name,
- * which is tried first. */
-int defined_look_up(const struct env *env, const struct mdev *dev, struct defined_others *others,
-		    struct definition *ret);
+/* Reads the definition of dev->parent and dev->uuid: nearly all have the canonical name, which is
+ * tried first. others NULL = for one device only. Returns 1 if there is a file (if it is invalid,
+ * ret->broken is the reason), 0 if there is none, and -errno if this cannot be determined. */
+int defined_get(const struct env *env, const struct mdev *dev, struct defined_others *others,
+		struct definition *ret);
 
-/* Whether a file that defines this device exists, whatever its contents: 1 or 0. */
-int defined_exists(const struct env *env, const struct mdev *dev, struct error *err);
-
-/* Returns 0 if there is no such file, 1 if there is one (err is set, to STATUS_EXISTS), or -1 if
- * this cannot be determined. */
-int defined_check_new(const struct env *env, const struct mdev *dev, struct error *err);
+/* Returns 0 if no file defines this device, whatever its contents, 1 if there is one (err is set,
+ * to STATUS_EXISTS), or -1 if this cannot be determined. others: as for defined_get(). */
+int defined_check_new(const struct env *env, const struct mdev *dev, struct defined_others *others,
+		      struct error *err);
 
 /* Whether the definition of dev->parent and dev->uuid has exactly this text, except for white
  * space. "" stands for an invalid definition. */

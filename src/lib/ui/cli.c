@@ -349,9 +349,7 @@ struct op cli_op(const struct cli *cli, const struct env *env)
 			    .parent = cli_value(cli, CLI_PARENT),
 			    .type = cli_value(cli, CLI_TYPE),
 			    .jsonfile = cli_value(cli, CLI_JSONFILE),
-			    .autostart = cli->given & CLI_AUTO,
-			    .force = cli->given & CLI_FORCE,
-			    .wait = cli->wait };
+			    .force = cli->given & CLI_FORCE };
 }
 
 int cli_main(const struct cli_spec *spec, int argc, char *argv[])
