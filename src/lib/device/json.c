@@ -107,40 +107,35 @@ static const char *member_end(const char *p)
 	}
 }
 
-static bool is_kept(const cJSON *item, const char *except)
-{
-	return strcmp(item->string, "mdev_type") != 0 && strcmp(item->string, "start") != 0 &&
-	       strcmp(item->string, "attrs") != 0 && (!except || strcmp(item->string, except) != 0);
-}
-
 /* Returns the unknown members of a valid object other than `except` (NULL = all of them), copied
  * literally from its text: parsing and writing them would change numbers that a double cannot
  * represent. Owned by the caller; NULL if there are none. */
 static char *unknown_members(const char *text, const cJSON *object, const char *except)
 {
-	const char *p = strchr(text, '{') + 1;
-	const cJSON *item = object->child;
-	char *all;
+	const char *p = strchr(text, '{') + 1, *end;
+	const cJSON *item;
+	FILE *file = NULL;
+	char *all = NULL;
 	size_t len;
 
-	while (item && !is_kept(item, except))
-		item = item->next;
-	if (!item) /* the common case: creating a stream would take longer than parsing the
-		      definition */
-		return NULL;
-	FILE *file = mem_stream(&all, &len);
-	cJSON_ArrayForEach (item, object) {
+	for (item = object->child; item; item = item->next, p = end + 1) {
 		p += strspn(p, " \t\r\n");
-		const char *end = member_end(p);
+		end = member_end(p);
+		if (strcmp(item->string, "mdev_type") == 0 || strcmp(item->string, "start") == 0 ||
+		    strcmp(item->string, "attrs") == 0 ||
+		    (except && strcmp(item->string, except) == 0))
+			continue;
 		size_t n = (size_t)(end - p);
-
 		while (strchr(" \t\r\n", p[n - 1]))
 			n--;
-		if (is_kept(item, except))
-			fprintf(file, "%s%.*s", ftell(file) > 0 ? ",\n  " : "", (int)n, p);
-		p = end + 1;
+		if (file)
+			fputs(",\n  ", file);
+		else
+			file = mem_stream(&all, &len);
+		fwrite(p, 1, n, file);
 	}
-	mem_stream_end(file, &all);
+	if (file)
+		mem_stream_end(file, &all);
 	return all;
 }
 
@@ -323,13 +318,12 @@ const char *json_twice(const struct json_value *object)
 	const cJSON *item;
 	size_t n = 0;
 
-	cJSON_ArrayForEach (item, tree_of(object))
-		n++;
-	names = mem_grow(NULL, n + 1, sizeof(*names));
-	n = 0;
-	cJSON_ArrayForEach (item, tree_of(object))
+	cJSON_ArrayForEach (item, tree_of(object)) {
+		names = mem_room(names, n, sizeof(*names));
 		names[n++] = item->string;
-	qsort(names, n, sizeof(*names), by_text);
+	}
+	if (n > 1)
+		qsort(names, n, sizeof(*names), by_text);
 	for (size_t i = 1; i < n; i++)
 		if (strcmp(names[i], names[i - 1]) == 0)
 			return names[i];
@@ -379,13 +373,11 @@ static bool read_names(const cJSON *array, const char *const names[], unsigned *
 
 	if (!cJSON_IsArray(array))
 		return false;
-	cJSON_ArrayForEach (item, array)
-		if (!cJSON_IsString(item))
-			return false;
-	*ret = 0;
 	cJSON_ArrayForEach (item, array) {
 		size_t i = 0;
 
+		if (!cJSON_IsString(item))
+			return false;
 		while (names[i] && strcmp(names[i], item->valuestring) != 0)
 			i++;
 		if (names[i])
@@ -406,11 +398,8 @@ bool json_read_supports(const char *text, size_t len, const char *const actions[
 		len--;
 	_cleanup_tree_ cJSON *tree = parse(text, len, "the answer", &err);
 	const cJSON *supports = cJSON_IsObject(tree) ? member(tree, "supports") : NULL;
-	if (!cJSON_IsObject(supports))
-		return false;
-	if (!is_whole(member(supports, "version"), UINT_MAX))
-		return false;
-	if (!read_names(member(supports, "actions"), actions, &found.actions,
+	if (!cJSON_IsObject(supports) || !is_whole(member(supports, "version"), UINT_MAX) ||
+	    !read_names(member(supports, "actions"), actions, &found.actions,
 			&found.unknown_actions) ||
 	    !read_names(member(supports, "events"), events, &found.events, &found.unknown_events)) {
 		json_supports_free(&found);
@@ -553,25 +542,20 @@ void json_set_unknown_string(struct mdev *dev, const char *name, const char *val
 {
 	_cleanup_free_ char *text = mem_printf("{%s}", dev->unknown ? dev->unknown : "");
 	_cleanup_tree_ cJSON *tree = cJSON_Parse(text);
-	_cleanup_free_ char *others = unknown_members(text, tree, name);
-	char *all;
+	char *member;
 	size_t len;
 
 	free(dev->unknown);
-	dev->unknown = NULL;
-	if (!others && !value)
+	dev->unknown = unknown_members(text, tree, name);
+	if (!value)
 		return;
-	FILE *file = mem_stream(&all, &len);
-	if (others)
-		fputs(others, file);
-	if (value) {
-		fputs(others ? ",\n  " : "", file);
-		quote(file, name);
-		fputs(": ", file);
-		quote(file, value);
-	}
-	mem_stream_end(file, &all);
-	dev->unknown = all;
+	FILE *file = mem_stream(&member, &len);
+	quote(file, name);
+	fputs(": ", file);
+	quote(file, value);
+	mem_stream_end(file, &member);
+	text_append(&dev->unknown, ",\n  ", "%s", member);
+	free(member);
 }
 
 void json_definition(struct json_writer *w, const struct mdev *dev)

@@ -142,16 +142,15 @@ void mdev_list_free(struct mdev_list *list)
 	*list = (struct mdev_list){ 0 };
 }
 
-static bool is_hyphen_at(size_t i)
+bool uuid_read(const char *text, char ret[UUID_SIZE])
 {
-	return i == 8 || i == 13 || i == 18 || i == 23;
-}
-
-/* Converts the other forms to the form with 36 characters. */
-static bool hyphenate(const char *text, char ret[UUID_SIZE])
-{
+	char uuid[UUID_SIZE];
 	size_t n = strlen(text);
 
+	if (uuid_is_canonical(text)) {	       /* the common case */
+		memmove(ret, text, UUID_SIZE); /* may be the same */
+		return true;
+	}
 	if (strncmp(text, "urn:uuid:", 9) == 0) {
 		text += 9;
 		n -= 9;
@@ -161,27 +160,12 @@ static bool hyphenate(const char *text, char ret[UUID_SIZE])
 	}
 	if (n != 32 && n != UUID_SIZE - 1)
 		return false;
-	for (size_t i = 0; i < UUID_SIZE - 1; i++)
-		if (n == 32 && is_hyphen_at(i))
-			ret[i] = '-';
-		else
-			ret[i] = *text++;
-	ret[UUID_SIZE - 1] = '\0';
-	return true;
-}
+	for (size_t i = 0; i < UUID_SIZE - 1; i++) {
+		bool hyphen = n == 32 && (i == 8 || i == 13 || i == 18 || i == 23);
 
-bool uuid_read(const char *text, char ret[UUID_SIZE])
-{
-	char uuid[UUID_SIZE];
-
-	if (uuid_is_canonical(text)) {	       /* the common case */
-		memmove(ret, text, UUID_SIZE); /* may be the same */
-		return true;
+		uuid[i] = hyphen ? '-' : (char)tolower((unsigned char)*text++);
 	}
-	if (!hyphenate(text, uuid))
-		return false;
-	for (char *p = uuid; *p; p++)
-		*p = (char)tolower((unsigned char)*p);
+	uuid[UUID_SIZE - 1] = '\0';
 	if (!uuid_is_canonical(uuid))
 		return false;
 	memcpy(ret, uuid, UUID_SIZE);
