@@ -256,7 +256,8 @@ static void wait_for_any(struct pollfd *fds, nfds_t n, int timeout)
 	if (errno != EINTR)
 		(void)nanosleep(&pause, NULL);
 	for (nfds_t i = 0; i < n; i++)
-		fds[i].revents = fds[i].fd < 0 ? 0 : fds[i].events;
+		if (fds[i].fd >= 0)
+			fds[i].revents = fds[i].events;
 }
 
 /* Serves the pipes until the program itself has ended, even if other processes keep them open. */
