@@ -4,7 +4,6 @@
 
 static int run(const struct cli *cli, struct env *env, struct error *err)
 {
-	env_open_kmsg(env);
 	return op_autostart(env, cli->operand, err);
 }
 

@@ -14,7 +14,6 @@ static int run(const struct cli *cli, struct env *env, struct error *err)
 	char uuid[UUID_SIZE];
 	sigset_t old;
 
-	env_open_kmsg(env);
 	sigprocmask(SIG_BLOCK, NULL, &old);
 	int r = op_start(&request, uuid, err);
 	if (r == 0 && !request.op.uuid) { /* libvirt reads the UUID of the new device from stdout */

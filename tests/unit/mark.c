@@ -26,7 +26,7 @@ static void expect(bool fact, const char *what)
 #define UUID "0123abcd-4567-4890-abcd-ef0123456789"
 #define FILE_NAME "run/mdevctl/" UUID
 
-static struct env env = { .kmsg = -1, .root_path = "", .lock_limit = 1 };
+static struct env env = { .root_path = "", .lock_limit = 1 };
 
 static bool exists(void)
 {

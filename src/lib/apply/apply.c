@@ -171,7 +171,7 @@ static int open_run(struct apply *apply, const char *file, bool prune, struct er
 	if (read_file(apply, file, prune, err) < 0)
 		return -1;
 	signal_block(&old); /* until the end: one that was received is reported as an error */
-	if (!apply->dry_run && lock_apply(apply->env, &apply->lock, err) < 0)
+	if (!apply->dry_run && lock_take(apply->env, LOCK_APPLY, &apply->lock, err) < 0)
 		return -1;
 	if (apply->wait)
 		settle_open(&apply->settle, apply->env, apply->wait);

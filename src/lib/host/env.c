@@ -11,7 +11,6 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "host/env.h"
-#include "host/kmsg.h"
 
 /* An invalid value is ignored with a warning: it must not prevent a device from being started. */
 static unsigned seconds(const char *name, unsigned standard)
@@ -52,7 +51,6 @@ int env_open(struct env *ret, struct error *err)
 		return error_set(err, STATUS_FAILED, "Unable to open MDEVCTL_ENV_ROOT '%s': %s",
 				 root, error_words(errno));
 	*ret = (struct env){ .root = fd,
-			     .kmsg = -1,
 			     .root_path = strcmp(root, "/") == 0 ? "" : root,
 			     .callout_limit = seconds("MDEVCTL_CALLOUT_TIMEOUT", 120),
 			     .notifier_limit = seconds("MDEVCTL_NOTIFIER_TIMEOUT", 10),
@@ -60,17 +58,9 @@ int env_open(struct env *ret, struct error *err)
 	return 0;
 }
 
-void env_open_kmsg(struct env *env)
-{
-	env->kmsg = kmsg_open(env->root);
-}
-
 void env_close(struct env *env)
 {
-	if (env->root < 0) /* not opened */
-		return;
 	mem_close(&env->root);
-	mem_close(&env->kmsg);
 }
 
 /* Whether a UID that sudo or pkexec has set, if any, is that of root or of the owner. */

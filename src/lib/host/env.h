@@ -14,7 +14,6 @@ struct env {
 	int root;	       /* owned: O_PATH fd of the root directory */
 	const char *root_path; /* borrowed: "" or $MDEVCTL_ENV_ROOT, for exec and for paths returned
 				  by the kernel */
-	int kmsg;	       /* owned: the kernel log; -1 = not opened */
 	unsigned callout_limit;	 /* time limit of callouts in seconds: $MDEVCTL_CALLOUT_TIMEOUT,
 				    default 120 */
 	unsigned notifier_limit; /* time limit of notifiers in seconds: $MDEVCTL_NOTIFIER_TIMEOUT,
@@ -24,9 +23,6 @@ struct env {
 };
 
 int env_open(struct env *ret, struct error *err);
-/* For programs that create devices: opens the kernel log, which contains the driver's reason if it
- * rejects a device. */
-void env_open_kmsg(struct env *env);
 void env_close(struct env *env);
 #define _cleanup_env_ __attribute__((cleanup(env_close)))
 

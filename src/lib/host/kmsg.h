@@ -8,7 +8,8 @@
  * only returns an error number (kernel documentation, ABI/testing/dev-kmsg).
  */
 
-/* Opens the kernel log. Returns the fd (owned by the caller), or -1 if it is not accessible. */
+/* Opens the kernel log. Returns the fd (owned by the caller), or -1 if it is not accessible: for
+ * the other functions, nothing has been logged then. */
 int kmsg_open(int root);
 
 /* Skips all messages that have been logged so far. */

@@ -7,14 +7,9 @@
 #include "base/log.h"
 #include "host/lock.h"
 
-#define CONFIGURATION "etc/mdevctl.d"
-/* All readers ignore hidden files in this directory: mdevctl, libvirt, ap-check. */
-#define DEFINITIONS_LOCK CONFIGURATION "/.lock"
-#define APPLY_LOCK CONFIGURATION "/.apply.lock"
-
-static int take(const struct env *env, const char *path, int *ret_fd, struct error *err)
+int lock_take(const struct env *env, const char *path, int *ret_fd, struct error *err)
 {
-	(void)mkdirat(env->root, CONFIGURATION, 0755); /* on errors, opening the file fails */
+	(void)mkdirat(env->root, "etc/mdevctl.d", 0755); /* on errors, opening the file fails */
 	int r = file_open_locked(env->root, path, O_CREAT, env->lock_limit);
 	if (r == -ETIMEDOUT)
 		return error_set(err, STATUS_TIMED_OUT,
@@ -30,14 +25,4 @@ static int take(const struct env *env, const char *path, int *ret_fd, struct err
 		log_debug("Proceeding without a lock on /%s: %s", path, error_words(-r));
 	*ret_fd = r < 0 ? -1 : r;
 	return 0;
-}
-
-int lock_definitions(const struct env *env, int *ret_fd, struct error *err)
-{
-	return take(env, DEFINITIONS_LOCK, ret_fd, err);
-}
-
-int lock_apply(const struct env *env, int *ret_fd, struct error *err)
-{
-	return take(env, APPLY_LOCK, ret_fd, err);
 }

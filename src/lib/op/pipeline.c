@@ -52,7 +52,7 @@ static int change_definition(struct pipeline *pipeline, const struct change *cha
 	const struct mdev *dev = change->dev;
 	_cleanup_close_ int fd = -1;
 
-	if (lock_definitions(env, &fd, err) < 0)
+	if (lock_take(env, LOCK_DEFINITIONS, &fd, err) < 0)
 		return -1;
 	/* Once for thousands of definitions on a parent: the directory is listed. */
 	if (fd >= 0 && (!pipeline->cleaned || strcmp(pipeline->cleaned, dev->parent) != 0)) {

@@ -171,7 +171,7 @@ static void add_dir(const char *dir, struct scripts *ret)
 			log_debug("Ignoring %s: not a script", path);
 			continue;
 		}
-		ret->v = mem_grow(ret->v, ret->n + 1, sizeof(ret->v[0]));
+		ret->v = mem_room(ret->v, ret->n, sizeof(ret->v[0]));
 		ret->v[ret->n++] = path;
 		path = NULL;
 	}

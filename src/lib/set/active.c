@@ -332,7 +332,7 @@ static const char *removal_words(int error)
 
 /* Writes the attributes of a new device in order. On failure, the device is removed, and the mark
  * is closed before the error is set, for which there may be no memory. */
-static int configure(const struct env *env, const struct mdev *dev, struct mark *mark,
+static int configure(const struct env *env, const struct mdev *dev, struct mark *mark, int kmsg,
 		     struct error *err)
 {
 	const struct attr *attr = dev->attrs, *end = attr + dev->n_attrs;
@@ -341,7 +341,7 @@ static int configure(const struct env *env, const struct mdev *dev, struct mark 
 
 	_cleanup_close_ int fd = open_device(env, dev->uuid);
 	int r = fd < 0 ? fd : 0, removed = r;
-	kmsg_mark(env->kmsg);
+	kmsg_mark(kmsg);
 	for (; r == 0 && attr < end; attr += r == 0) {
 		log_debug("Writing '%s' to attribute %s", attr->value, attr->name);
 		r = file_write_attr(fd, attr->name, attr->value);
@@ -349,7 +349,7 @@ static int configure(const struct env *env, const struct mdev *dev, struct mark 
 	if (r == 0)
 		return 0;
 	if (fd >= 0) {
-		kmsg_last(env->kmsg, dev->uuid, dev->parent, reason); /* not of the removal */
+		kmsg_last(kmsg, dev->uuid, dev->parent, reason); /* not of the removal */
 		vanished = is_gone(-r) && faccessat(fd, "remove", F_OK, 0) < 0 && is_gone(errno);
 		removed = vanished ? 0 : remove_device(env, dev->uuid, fd);
 	}
@@ -404,14 +404,15 @@ static int create_and_configure(const struct env *env, const struct mdev *dev, s
 		return not_created(dev, -fd, err);
 	if (mark_set(mark, err) < 0)
 		return -1;
-	kmsg_mark(env->kmsg);
+	_cleanup_close_ int kmsg = kmsg_open(env->root);
+	kmsg_mark(kmsg);
 	r = file_write_value(fd, dev->uuid);
 	mem_close(&type_fd); /* configure() may need its file descriptor */
 	if (r < 0) {
 		char reason[KMSG_SIZE];
 
 		mark_clear(mark);
-		kmsg_last(env->kmsg, dev->uuid, dev->parent, reason);
+		kmsg_last(kmsg, dev->uuid, dev->parent, reason);
 		r = not_created(dev, -r, err);
 		if (r > 0)
 			error_set(err, STATUS_FAILED, "%s", "");
@@ -419,7 +420,8 @@ static int create_and_configure(const struct env *env, const struct mdev *dev, s
 		return r;
 	}
 	/* Without attributes, its link is sufficient: following it takes several times as long. */
-	if (!(dev->n_attrs == 0 && has_link(env, dev->uuid)) && configure(env, dev, mark, err) < 0)
+	if (!(dev->n_attrs == 0 && has_link(env, dev->uuid)) &&
+	    configure(env, dev, mark, kmsg, err) < 0)
 		return -1;
 	mark_clear(mark);
 	return 0;
