@@ -506,9 +506,10 @@ char *holder_words(const struct holder *holder)
 /* Whether a process has the group open: only one can (vfio_group_fops_open() in the kernel,
  * whatever the mode). It is opened read-only, like by libvirt, whose security policies allow no
  * more, and closed at once: a guest that starts now must find it free. */
-static enum answer is_open(const char *group)
+static enum answer is_open(const struct env *env, const char *group)
 {
-	int fd = open(group, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	_cleanup_free_ char *path = mem_printf("%s%s", env->root_path, group);
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 
 	if (fd < 0)
 		return errno == EBUSY ? ANSWER_YES : ANSWER_UNKNOWN;
@@ -518,17 +519,16 @@ static enum answer is_open(const char *group)
 
 /* Whether the group that a process has open is attached to a container or an iommufd. The device of
  * an unattached group cannot be opened. */
-static enum answer is_attached(unsigned pid, int fd, const char *group)
+static enum answer is_attached(unsigned pid, int fd, const struct stat *group)
 {
 	struct vfio_group_status status = { .argsz = sizeof(status) };
-	struct stat node, same;
+	struct stat same;
 
 	_cleanup_close_ int process = (int)syscall(SYS_pidfd_open, pid, 0);
 	if (process < 0)
 		return ANSWER_UNKNOWN;
 	_cleanup_close_ int copy = (int)syscall(SYS_pidfd_getfd, process, fd, 0);
-	if (copy < 0 || file_status(copy, "", &same) < 0 ||
-	    file_status(AT_FDCWD, group, &node) < 0 || !file_is_same(&same, &node) ||
+	if (copy < 0 || file_status(copy, "", &same) < 0 || !file_is_same(&same, group) ||
 	    ioctl(copy, VFIO_GROUP_GET_STATUS, &status) < 0)
 		return ANSWER_UNKNOWN;
 	return (status.flags & VFIO_GROUP_FLAGS_CONTAINER_SET) ? ANSWER_YES : ANSWER_NO;
@@ -536,27 +536,24 @@ static enum answer is_attached(unsigned pid, int fd, const char *group)
 
 /* Whether another process has the group open, or a caller has, and it is attached. Without
  * permission to ask, it is not if the callers have nothing open that it could be attached to. */
-static enum answer is_used(struct walk *walk, const struct holder *holder, const char *group)
+static enum answer is_used(struct walk *walk, const struct holder *holder)
 {
-	enum answer open = is_open(group);
+	enum answer open = is_open(walk->env, holder->group);
 
 	if (open == ANSWER_NO)
 		return ANSWER_NO;
 	visit_callers(walk);
 	if (!holder->pid || has_user(walk, holder))
 		return open;
-	enum answer attached = is_attached(holder->pid, holder->group_fd, group);
+	/* The first node is that of the group, which was found to be open. */
+	enum answer attached = is_attached(holder->pid, holder->group_fd, &walk->nodes[0].status);
 	return attached == ANSWER_UNKNOWN && !walk->container ? ANSWER_NO : attached;
 }
 
 static enum answer find(struct walk *walk, struct holder *holder, char **ret_words)
 {
-	enum answer used = ANSWER_UNKNOWN;
-	_cleanup_free_ char *group =
-		mem_printf("%s%s", walk->env->root_path, holder->group ? holder->group : "");
+	enum answer used = holder->group ? is_used(walk, holder) : ANSWER_UNKNOWN;
 
-	if (holder->group)
-		used = is_used(walk, holder, group);
 	if ((!holder->group || used == ANSWER_NO) && !holder->node && !walk->unseen)
 		return ANSWER_NO;
 	bool caller = holder->pid && !has_user(walk, holder); /* has the group open */
@@ -567,8 +564,8 @@ static enum answer find(struct walk *walk, struct holder *holder, char **ret_wor
 	else if (used != ANSWER_NO && (caller || used == ANSWER_YES) && walk->unknown)
 		*ret_words = mem_printf("is in use by %s", walk->unknown);
 	else if (used == ANSWER_YES)
-		*ret_words = mem_printf("is in use by a process that is not visible (%s is busy)",
-					group);
+		*ret_words = mem_printf("is in use by a process that is not visible (%s%s is busy)",
+					walk->env->root_path, holder->group);
 	if (*ret_words)
 		return ANSWER_YES;
 	bool unused = used == ANSWER_NO || holder->pid; /* only a caller has the group open */
@@ -618,15 +615,6 @@ void holder_pass_close(struct holder_pass *pass)
 	free(pass->holders);
 }
 
-/* Returns the device; NULL = it is not in the pass. */
-static const struct holder *look_up(const struct holder_pass *pass, const char *uuid)
-{
-	for (size_t i = 0; i < pass->n; i++)
-		if (strcmp(text_base_name(pass->holders[i].path), uuid) == 0)
-			return &pass->holders[i];
-	return NULL;
-}
-
 enum answer holder_pass_find(struct holder_pass *pass, const char *uuid, uint64_t deadline,
 			     char **ret_words)
 {
@@ -635,11 +623,12 @@ enum answer holder_pass_find(struct holder_pass *pass, const char *uuid, uint64_
 		holder_find_all(pass->env, pass->holders, pass->n, true);
 		pass->until = clock_in(PASS_VALID);
 	}
-	const struct holder *holder = look_up(pass, uuid);
-	_cleanup_free_ char *group =
-		holder && holder->group ? mem_printf("%s%s", pass->env->root_path, holder->group)
-					: NULL;
-	if (!holder || holder->in_use != ANSWER_NO || (group && is_open(group) != ANSWER_NO))
+	const struct holder *holder = NULL;
+	for (size_t i = 0; i < pass->n && !holder; i++)
+		if (strcmp(text_base_name(pass->holders[i].path), uuid) == 0)
+			holder = &pass->holders[i];
+	if (!holder || holder->in_use != ANSWER_NO ||
+	    (holder->group && is_open(pass->env, holder->group) != ANSWER_NO))
 		return holder_find(pass->env, uuid, deadline, ret_words);
 	*ret_words = NULL;
 	return ANSWER_NO;

@@ -67,28 +67,21 @@ static void show_output(const struct callout *callout, const char *path, bool ta
 		all->output[OUTPUT_LIMIT] = '\0';
 }
 
-static const char *kind(const struct callout *callout)
+/* Whether the event is not sent or was not answered because of a termination signal. Scripts must
+ * always receive the end of a change, as they may hold a lock, and notifications. */
+static bool is_interrupted(const struct callout *callout, struct error *err)
 {
-	return callout->event == EVENT_NOTIFY ? "notifier" : "callout";
-}
+	bool must = callout->state != CALLOUT_NONE || callout->event == EVENT_NOTIFY;
+	int sig = must ? 0 : signal_pending_termination();
 
-/* Events that scripts must always receive: the end of a change, as they may hold a lock, and
- * notifications. All others are terminated by a termination signal. */
-static bool ends_with_signal(const struct callout *callout)
-{
-	return callout->state == CALLOUT_NONE && callout->event != EVENT_NOTIFY;
-}
-
-static int interrupted(struct error *err)
-{
-	int sig = signal_pending_termination();
-
-	return error_set(err, STATUS_FAILED, "Interrupted by signal %d (%s)", sig, strsignal(sig));
+	if (sig)
+		error_set(err, STATUS_FAILED, "Interrupted by signal %d (%s)", sig, strsignal(sig));
+	return sig;
 }
 
 /* A file that is not a program, or whose interpreter does not exist, is skipped. A script that we
  * may not execute, or for which resources are lacking, may have refused. */
-static int not_run(const struct callout *callout, const char *path, int error, struct error *err)
+static int not_run(const char *kind, const char *path, int error, struct error *err)
 {
 	const char *why = error == ENOENT    ? "its interpreter does not exist"
 			  : error == -EACCES ? "Permission denied, or its file system is mounted "
@@ -96,35 +89,16 @@ static int not_run(const struct callout *callout, const char *path, int error, s
 					     : strerror(abs(error));
 
 	if (error < 0)
-		return error_set(err, STATUS_FAILED, "Unable to run %s script \"%s\": %s",
-				 kind(callout), path, why);
-	log_warning("Unable to run %s script \"%s\": %s", kind(callout), path, why);
+		return error_set(err, STATUS_FAILED, "Unable to run %s script \"%s\": %s", kind,
+				 path, why);
+	log_warning("Unable to run %s script \"%s\": %s", kind, path, why);
 	return NO_ANSWER;
-}
-
-/* Whether the script that was run handles the event: either it is the only one that is called, or
- * no other is called after it. */
-static bool is_taken(const struct callout *callout)
-{
-	const struct spawn_result *result = &callout->result;
-
-	if (callout->event == EVENT_NOTIFY)
-		return false;
-	return callout->script || result->timed_out ||
-	       (WIFEXITED(result->wait_status) && WEXITSTATUS(result->wait_status) != NOT_MINE);
 }
 
 /* An unusable definition, which can be removed, has no type. */
 static const char *type_of(const struct mdev *dev)
 {
 	return dev->type ? dev->type : "";
-}
-
-static const char *input_of(const struct callout *callout)
-{
-	if (callout->event == EVENT_NOTIFY)
-		return NULL;
-	return callout->action == ACTION_CAPABILITIES ? provides : callout->input;
 }
 
 /* Runs a script. Returns its exit code, NO_ANSWER if there is none (with a warning), or -1. */
@@ -139,27 +113,34 @@ static int run(struct callout *callout, const char *path, struct error *err)
 	const char *type = type_of(callout->dev);
 	const char *const argv[] = { path, "-t",  type, "-e", event, "-a",   action,
 				     "-s", state, "-u", uuid, "-p",  parent, NULL };
+	const char *kind = notify ? "notifier" : "callout";
+	const char *input = callout->action == ACTION_CAPABILITIES ? provides : callout->input;
 	unsigned limit = notify ? env->notifier_limit : env->callout_limit;
 
 	spawn_result_free(&callout->result);
-	if (ends_with_signal(callout) && signal_pending_termination())
-		return interrupted(err);
+	if (is_interrupted(callout, err))
+		return -1;
 	log_debug("%s %s: running %s", event, action, path);
-	int r = spawn_run(argv, input_of(callout), limit, notify || callout->state == CALLOUT_NONE,
-			  &callout->result);
+	int r = spawn_run(argv, notify ? NULL : input, limit,
+			  notify || callout->state == CALLOUT_NONE, &callout->result);
 	if (r != 0)
-		return not_run(callout, path, r, err);
+		return not_run(kind, path, r, err);
+	bool ended = WIFEXITED(result->wait_status);
+	int code = WEXITSTATUS(result->wait_status);
+	/* It handles the event if it is the only one that is called, or no other is after it. */
 	if (callout->action != ACTION_CAPABILITIES) /* see negotiate() */
-		show_output(callout, path, is_taken(callout));
+		show_output(callout, path,
+			    !notify && (callout->script || result->timed_out ||
+					(ended && code != NOT_MINE)));
 	if (result->timed_out)
 		return error_set(err, STATUS_TIMED_OUT,
-				 "Timed out after %u s waiting for %s script \"%s\"", limit,
-				 kind(callout), path);
-	if (WIFEXITED(result->wait_status))
-		return WEXITSTATUS(result->wait_status);
-	if (ends_with_signal(callout) && signal_pending_termination())
-		return interrupted(err);
-	log_warning("%s script \"%s\" was terminated by a signal (%s)", kind(callout), path,
+				 "Timed out after %u s waiting for %s script \"%s\"", limit, kind,
+				 path);
+	if (ended)
+		return code;
+	if (is_interrupted(callout, err))
+		return -1;
+	log_warning("%s script \"%s\" was terminated by a signal (%s)", kind, path,
 		    strsignal(WTERMSIG(result->wait_status)));
 	return NO_ANSWER;
 }

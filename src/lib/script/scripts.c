@@ -119,12 +119,6 @@ static int check_path(const char *path, char **ret_why)
 	return r < 0 ? r : follow(&at, path, &links, ret_why);
 }
 
-/* Whether an error means that there is no such file; otherwise there may be one. */
-static bool is_missing(int error)
-{
-	return error == ENOENT || error == ENOTDIR || error == ELOOP;
-}
-
 /* Returns whether this is a script to be run, or -errno if that cannot be determined. Symbolic
  * links are followed, as administrators use them to install scripts. Whether we may execute it is
  * seen when it is run: one that we may not cannot be asked, which does not mean that it accepts. */
@@ -133,13 +127,13 @@ static int is_script(const char *path)
 	_cleanup_free_ char *why = NULL;
 	struct stat st;
 
-	if (stat(path, &st) < 0)
-		return is_missing(errno) ? 0 : -errno;
-	if (!S_ISREG(st.st_mode) || !(st.st_mode & (S_IXUSR | S_IXGRP | S_IXOTH)))
+	int r = stat(path, &st) < 0 ? -errno : 0;
+	if (r == 0 && (!S_ISREG(st.st_mode) || !(st.st_mode & (S_IXUSR | S_IXGRP | S_IXOTH))))
 		return 0;
-	int r = check_path(path, &why);
+	if (r == 0)
+		r = check_path(path, &why);
 	if (r < 0)
-		return is_missing(-r) ? 0 : r;
+		return file_is_missing(-r) || r == -ELOOP ? 0 : r;
 	if (why)
 		log_warning("Ignoring script %s: %s", path, why);
 	return !why;
