@@ -3,7 +3,8 @@
 #
 # A guest with a kernel of its own (see inner.c) uses a device. libvirt starts it, QEMU emulates its processor.
 # As long as it has the device, everything that would remove the device refuses and names the guest. At boot,
-# the device is there before libvirt, and libvirt before the guest; at shutdown it is the other way round.
+# the device is there before libvirt, and libvirt before the guest; at shutdown it is the other way round. The tasks
+# of mdev-howto(7) that concern guests are performed: a card is taken out, and a driver is upgraded.
 set -eu
 . "${0%/*}/lib.bash"
 
@@ -16,9 +17,10 @@ virsh() # COMMAND...
 	command virsh -q -c qemu:///system "$@"
 }
 
-describe() # COUNT
+describe() # COUNT [START]
 {
-	echo '{ "card": { "mdev_type": "mtty-2", "start": "manual", "parents": ["mtty"], "count": '"$1"' } }' >$file
+	echo '{ "card": { "mdev_type": "Dual port serial", "start": "'"${2:-manual}"'", "parents": ["mtty"], "count": '"$1"' } }' \
+		>$file
 }
 
 hostdev_xml()
@@ -120,6 +122,8 @@ case $boot in
 	check "in JSON, too" 'true "inner"' "$(status_json "$u" in_use) $(status_json "$u" guest)"
 	refused="Device $u is in use by inner (PID $pid)"
 	check_refused "stop names the guest" "6 Error: $refused" mdevctl stop -u "$u"
+	check_refused "so does stop --all of the card" "6 Warning: Stop of $u on mtty failed: $refused
+Error: 1 of 1 devices could not be stopped" mdevctl stop --all --parent=mtty
 	check_refused "nodedev-destroy refuses" "1 error: *in use*" virsh nodedev-destroy "mdev_${u//-/_}_mtty"
 	describe 0
 	check_refused "apply names the guest" "6 *Device $u (card/0) is in use by inner (PID $pid)*" \
@@ -158,10 +162,53 @@ case $boot in
 	patience=$slow check_soon "the guest is off" "shut off" virsh domstate inner
 
 	check_soon "the unit has become inactive" "inactive dead" unit_state mdev@"$u".service
+	virsh autostart --disable inner
+
+	# mdev-howto(7): running without a card for some time
+	describe 1 auto
+	check_cmd "the device is started with its card from now on" mdevctl apply $file
+	check_cmd "it is stopped to take the card out" mdevctl stop --all --parent=mtty
+	rmmod mtty
+	check "apply says what waits for the card" \
+		"Warning: 1 of 1 devices of set 'card' waits for parent mtty, which is not present" \
+		"$(mdevctl apply $file 2>&1)"
+	check "status, too" "missing $u mtty mtty-2: parent not present" "$(mdevctl status --check)"
+	check_like "the guest cannot be started, and libvirt says why" "*$u*not found*" "$(virsh start inner 2>&1)"
+	modprobe mtty
+	check_soon "the device is started when the card is back" "" mdevctl status --check
+	check_cmd "and the guest can be started" virsh start inner
+	check_guest "it uses the card" 1 "the card returns: over the card"
+
+	# mdev-howto(7): upgrading a driver that changes its types, which a mount over their names simulates
+	refused="Device $u is in use by inner (PID $(pidof qemu-system-x86_64))"
+	check_refused "stop --all names the guest before an upgrade" "6 Warning: *: $refused*" mdevctl stop --all
+	virsh destroy inner
+	check_cmd "it can be stopped when the guest is off" mdevctl stop --all --wait=$slow
+	check_cmd "and is not started by the new driver" mdevctl modify --manual --all
+	rmmod mtty
+	modprobe mtty
+	types=/sys/class/mdev_bus/mtty/mdev_supported_types
+	echo "Dual port serial" >/run/name-1
+	echo "Quad port serial" >/run/name-2
+	mount --bind /run/name-1 $types/mtty-1/name
+	mount --bind /run/name-2 $types/mtty-2/name
+	settle
+	check "no device was started with a wrong type" "" "$(devices)"
+	check "status says what has changed" \
+		"differs $u mtty mtty-2: mtty-2 was 'Dual port serial' and is now 'Quad port serial'" \
+		"$(mdevctl status --check)"
+	check "apply starts the device with its type" "modify   $u mtty mtty-1 card/0
+start    $u mtty mtty-1 card/0" "$(mdevctl apply $file)"
+	check_cmd "the guest is started again" virsh start inner
+	check_guest "it uses the card of this type" 1 "the card returns: over the card"
+	virsh destroy inner
+	umount $types/mtty-1/name $types/mtty-2/name
+	mdevctl stop --all --wait=$slow
+	describe 1
+	check_cmd "apply mends the type if the driver is the old one again" mdevctl apply $file
 	check_cmd "the unit is started for the shutdown" systemctl start mdev@"$u"
 	check_cmd "and the guest" virsh start inner
 	check_guest "it uses the card" 1 "the card returns: over the card"
-	virsh autostart --disable inner
 	systemctl disable libvirtd libvirtd.socket apparmor
 	check "no unit failed" "" "$(failed_units)"
 	reboot_with ""
