@@ -125,6 +125,11 @@ void mdev_list_sort(struct mdev_list *list)
 		qsort(list->v, list->n, sizeof(*list->v), compare);
 }
 
+const struct mdev *mdev_list_find(const struct mdev_list *list, const struct mdev *dev)
+{
+	return list->n == 0 ? NULL : bsearch(dev, list->v, list->n, sizeof(*list->v), compare);
+}
+
 bool mdev_list_has_type(const struct mdev_list *list, const char *parent, const char *type)
 {
 	for (size_t i = 0; i < list->n; i++)

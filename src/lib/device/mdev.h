@@ -79,6 +79,8 @@ struct mdev_list {
 struct mdev *mdev_list_add(struct mdev_list *list);
 /* Sorts in the order of mdev_compare(). */
 void mdev_list_sort(struct mdev_list *list);
+/* Returns the device of a sorted list with the same parent and UUID; NULL = there is none. */
+const struct mdev *mdev_list_find(const struct mdev_list *list, const struct mdev *dev);
 /* Whether the list has a device of this type on this parent. */
 bool mdev_list_has_type(const struct mdev_list *list, const char *parent, const char *type);
 void mdev_list_free(struct mdev_list *list);

@@ -108,23 +108,6 @@ int list_active(const struct env *env, const struct filter *filter, bool attribu
 	return r;
 }
 
-/* Finds the devices that are running as they are defined. Both lists have the same order, so all
- * pairs are found in one pass. */
-static void join_state(struct listing *listing)
-{
-	const struct mdev_list *running = &listing->running;
-	size_t j = 0;
-
-	for (size_t i = 0; i < listing->n; i++) {
-		const struct mdev *dev = listing->v[i].dev;
-		int order = 1;
-
-		while (j < running->n && (order = mdev_compare(&running->v[j], dev)) < 0)
-			j++;
-		listing->v[i].in_both = order == 0 && strcmp(running->v[j].type, dev->type) == 0;
-	}
-}
-
 int list_defined(const struct env *env, const struct filter *filter, bool state,
 		 struct listing *ret, struct error *err)
 {
@@ -144,7 +127,12 @@ int list_defined(const struct env *env, const struct filter *filter, bool state,
 		active_find(env, filter, &ret->running);
 		if (ret->running.unseen)
 			log_warning("%s", ret->running.unseen);
-		join_state(ret);
+		for (size_t i = 0; i < ret->n; i++) {
+			const struct mdev *dev = ret->v[i].dev,
+					  *now = mdev_list_find(&ret->running, dev);
+
+			ret->v[i].in_both = now && strcmp(now->type, dev->type) == 0;
+		}
 	}
 	hint_parent(env, filter, ret->n);
 	return r;

@@ -54,11 +54,8 @@ static int change_definition(struct pipeline *pipeline, const struct change *cha
 
 	if (lock_take(env, LOCK_DEFINITIONS, &fd, err) < 0)
 		return -1;
-	/* Once for thousands of definitions on a parent: the directory is listed. */
-	if (fd >= 0 && (!pipeline->cleaned || strcmp(pipeline->cleaned, dev->parent) != 0)) {
-		defined_clean(env, dev->parent);
-		pipeline->cleaned = dev->parent;
-	}
+	if (fd >= 0)
+		defined_clean(env, dev->parent, &pipeline->others);
 	if (change->was && !defined_is(env, dev, change->was)) {
 		error_set(err, STATUS_EXISTS,
 			  "The definition of %s on %s was changed by another process", dev->uuid,

@@ -19,11 +19,10 @@
 
 /* What the changes of a program have in common. */
 struct pipeline {
-	const struct env *env;	  /* borrowed */
-	bool force;		  /* proceed even if a pre callout refuses, or if it is unknown
-				     whether a device to be stopped is in use */
-	struct callouts callouts; /* owned */
-	const char *cleaned;	  /* interned: the parent whose temporary files were removed last */
+	const struct env *env;	      /* borrowed */
+	bool force;		      /* proceed even if a pre callout refuses, or if it is unknown
+					 whether a device to be stopped is in use */
+	struct callouts callouts;     /* owned */
 	struct defined_others others; /* owned: of the parent whose definitions were changed last */
 	struct holder_pass *pass; /* borrowed: users of the devices that are stopped; NULL = they
 				     are looked for one by one */

@@ -150,8 +150,10 @@ void defined_free_others(struct defined_others *others)
 	others->parent = NULL;
 }
 
-/* Lists the files of a parent, unless this was done last. Returns 0 or -errno. */
-static int list_others(const struct env *env, const char *parent, struct defined_others *others)
+/* Lists the files of a parent, unless this was done last. clean: removes temporary files. Returns 0
+ * or -errno. */
+static int list_others(const struct env *env, const char *parent, bool clean,
+		       struct defined_others *others)
 {
 	_cleanup_free_ char *path = path_of_parent(parent);
 	struct file_names *files = &others->files;
@@ -161,7 +163,8 @@ static int list_others(const struct env *env, const char *parent, struct defined
 	if (others->parent && strcmp(others->parent, parent) == 0)
 		return 0;
 	defined_free_others(others);
-	int r = file_scan_unsorted(env->root, path, files);
+	_cleanup_close_ int fd = file_open_dir(env->root, path);
+	int r = file_scan_unsorted(fd, NULL, files);
 	if (r < 0 && !file_is_missing(-r)) /* a directory that was removed has no files */
 		return r;
 	for (int i = 0; i < files->n; i++) {
@@ -169,10 +172,17 @@ static int list_others(const struct env *env, const char *parent, struct defined
 
 		if (!uuid_is_canonical(name) && uuid_read(name, uuid))
 			files->v[kept++] = files->v[i];
+		else if (clean && strncmp(name, TEMPORARY_PREFIX, strlen(TEMPORARY_PREFIX)) == 0)
+			(void)unlinkat(fd, name, 0); /* the next writer tries again */
 	}
 	files->n = kept;
 	others->parent = mem_intern(parent);
 	return 0;
+}
+
+void defined_clean(const struct env *env, const char *parent, struct defined_others *others)
+{
+	(void)list_others(env, parent, true, others); /* errors are those of the next function */
 }
 
 /* Finds the first file of a device, in bytewise order, that has another name than its canonical
@@ -186,7 +196,7 @@ static int find_other(const struct env *env, const struct mdev *dev, struct defi
 	char uuid[UUID_SIZE];
 
 	others = others ? others : &own;
-	int r = list_others(env, dev->parent, others);
+	int r = list_others(env, dev->parent, false, others);
 	for (int i = 0; i < others->files.n; i++) {
 		const char *name = others->files.v[i]->d_name;
 
@@ -446,19 +456,6 @@ void defined_find_elsewhere(const struct env *env, const struct mdev *dev,
 	find(env, &filter, dev->parent, ret);
 }
 
-void defined_clean(const struct env *env, const char *parent)
-{
-	_cleanup_free_ char *path = path_of_parent(parent);
-	_cleanup_names_ struct file_names names = { 0 };
-
-	_cleanup_close_ int fd = file_open_dir(env->root, path);
-	if (file_scan_unsorted(fd, NULL, &names) < 0)
-		return;
-	for (int i = 0; i < names.n; i++)
-		if (strncmp(names.v[i]->d_name, TEMPORARY_PREFIX, strlen(TEMPORARY_PREFIX)) == 0)
-			(void)unlinkat(fd, names.v[i]->d_name, 0); /* the next writer tries again */
-}
-
 /* The change has been made. That it may be lost on power failure is worth a warning, but not an
  * error. */
 static void sync_dir(const struct env *env, const char *dir)
@@ -491,7 +488,7 @@ static int remove_others(const struct env *env, const struct mdev *dev,
 	char uuid[UUID_SIZE];
 	int removed = 0;
 
-	int r = list_others(env, dev->parent, others);
+	int r = list_others(env, dev->parent, false, others);
 	for (int i = 0; r == 0 && i < others->files.n; i++) {
 		const char *name = others->files.v[i]->d_name;
 

@@ -89,5 +89,6 @@ int defined_put(const struct env *env, const struct mdev *dev, bool new,
 int defined_drop(const struct env *env, const struct mdev *dev, struct defined_others *others,
 		 struct error *err);
 
-/* Removes temporary files of writers that were killed. The caller holds the lock. */
-void defined_clean(const struct env *env, const char *parent);
+/* Removes temporary files of writers that were killed, when others are listed: the functions above
+ * do not list them again. The caller holds the lock. */
+void defined_clean(const struct env *env, const char *parent, struct defined_others *others);
