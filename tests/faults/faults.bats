@@ -209,6 +209,30 @@ using="^(mkdirat|openat|read|write|getdents64|newfstatat|flock|fsync|renameat|re
 		inject openat "$n" error=EMFILE "${modify[@]}"
 }
 
+# at PATH ERRNO COMMAND...: the path, relative to the root, cannot be opened.
+at() {
+	local path=$1 errno=$2
+	shift 2
+	strace -E "LD_PRELOAD=$BUILD/fakekernel.so" -qq -o /dev/null -P "$path" -e "inject=openat:error=$errno" "$@"
+}
+
+@test "a type that cannot be opened is not taken for one that does not exist" {
+	local type=sys/class/mdev_bus/mtty/mdev_supported_types/mtty-1
+	fails 1 "Error: Failed to create mdev $U2, type mtty-1 on mtty: Too many open files" \
+		at $type EMFILE mdev-start -u "$U2" -p mtty -t mtty-1
+	fails 1 "Error: Failed to create mdev $U2, type mtty-1 on mtty: Input/output error" \
+		at $type EIO mdev-start -u "$U2" -p mtty -t mtty-1
+	fails 3 "Error: Parent mtty is not currently registered for mdev support" \
+		at $type ENOENT mdev-start -u "$U2" -p mtty -t mtty-1
+}
+
+@test "a definition that cannot be read is not taken for a changed one" {
+	local failed="Failed to create mdev $U2, type mtty-1 on mtty: Input/output error; and the definition of $U2"
+	FAKEKERNEL_FAIL=create=EIO \
+		fails 1 "Error: $failed could not be removed again: Unable to read /etc/mdevctl.d/mtty/$U2: Input/output error" \
+		at "etc/mdevctl.d/mtty/$U2" EIO mdev-define --start -u "$U2" -p mtty -t mtty-1
+}
+
 @test "forty concurrent writers of a definition lose no change, and readers never see partial changes" {
 	local i writers=()
 	(

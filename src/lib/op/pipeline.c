@@ -56,7 +56,10 @@ static int change_definition(struct pipeline *pipeline, const struct change *cha
 		return -1;
 	if (fd >= 0)
 		defined_clean(env, dev->parent, &pipeline->others);
-	if (change->was && !defined_is(env, dev, change->was)) {
+	int r = change->was ? defined_is(env, dev, change->was, err) : 1;
+	if (r < 0)
+		return -1;
+	if (r == 0) {
 		error_set(err, STATUS_EXISTS,
 			  "The definition of %s on %s was changed by another process", dev->uuid,
 			  dev->parent);
@@ -66,7 +69,7 @@ static int change_definition(struct pipeline *pipeline, const struct change *cha
 		return defined_drop(env, dev, &pipeline->others, err);
 	if (change->action == ACTION_MODIFY)
 		return defined_put(env, dev, false, &pipeline->others, err);
-	int r = check_new(pipeline, change, err);
+	r = check_new(pipeline, change, err);
 	return r != 0 ? r : defined_put(env, dev, true, &pipeline->others, err);
 }
 

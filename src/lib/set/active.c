@@ -222,7 +222,7 @@ static int check(const struct env *env, const struct mdev *dev, int type_fd, int
 	if (r != 0)
 		return r < 0 ? r : already_active(dev, &running, err);
 	/* A type is usable when its files exist: the kernel creates the directory first. */
-	if (type_fd < 0 || create_fd == -ENOENT)
+	if (create_fd < 0 && file_is_missing(-create_fd))
 		return ACTIVE_NO_TYPE;
 	/* If the driver does not provide the number, only `create` shows it. */
 	if (file_read_attr(type_fd, "available_instances", available, sizeof(available)) < 0)

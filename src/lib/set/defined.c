@@ -246,26 +246,32 @@ static int already_defined(const struct mdev *dev, struct error *err)
 	return 1;
 }
 
+static int cannot_read(const struct mdev *dev, int r, struct error *err)
+{
+	return error_set(err, STATUS_FAILED, "Unable to read /" DIR_PATH "/%s: %s", dev->parent,
+			 error_words(-r));
+}
+
 int defined_check_new(const struct env *env, const struct mdev *dev, struct defined_others *others,
 		      struct error *err)
 {
 	_cleanup_free_ char *path = NULL;
 
 	int r = find_file(env, dev, others, &path);
-	if (r < 0)
-		return error_set(err, STATUS_FAILED, "Unable to read /" DIR_PATH "/%s: %s",
-				 dev->parent, error_words(-r));
-	return r > 0 ? already_defined(dev, err) : 0;
+	return r > 0 ? already_defined(dev, err) : r < 0 ? cannot_read(dev, r, err) : 0;
 }
 
-bool defined_is(const struct env *env, const struct mdev *dev, const char *text)
+int defined_is(const struct env *env, const struct mdev *dev, const char *text, struct error *err)
 {
 	_cleanup_definition_ struct definition there = { 0 };
 
-	if (defined_get(env, dev, NULL, &there) <= 0)
-		return false;
-	if (there.broken)
-		return !*text;
+	int r = defined_get(env, dev, NULL, &there);
+	if (r < 0)
+		return cannot_read(dev, r, err);
+	if (there.unreadable)
+		return definition_check(&there, err);
+	if (r == 0 || there.broken)
+		return r > 0 && !*text;
 	_cleanup_free_ char *now = json_definition_text(&there.dev);
 	return strcmp(now, text) == 0;
 }

@@ -71,8 +71,8 @@ int defined_check_new(const struct env *env, const struct mdev *dev, struct defi
 		      struct error *err);
 
 /* Whether the definition of dev->parent and dev->uuid has exactly this text, except for white
- * space. "" stands for an invalid definition. */
-bool defined_is(const struct env *env, const struct mdev *dev, const char *text);
+ * space: 1 or 0. "" stands for an invalid definition. */
+int defined_is(const struct env *env, const struct mdev *dev, const char *text, struct error *err);
 
 /* Fails if the definition is a symbolic link, and reports its target: replacing it would disconnect
  * it from the tool that maintains the target. */
