@@ -125,14 +125,15 @@ void candidates_count(struct candidate *candidate)
 }
 
 /* Whether a is better than b: `fill` starts with the parents that are present; otherwise, the card
- * with the fewest devices is the best. A crowded one has no room, so they share what is too much.
- */
-static bool is_better(bool fill, const struct candidate *a, const struct candidate *b, bool crowded)
+ * with the fewest devices is the best. Full ones share what is too much. */
+static bool is_better(bool fill, const struct candidate *a, const struct candidate *b)
 {
 	size_t a_rank = fill ? !a->at->parent : a->at->card->on_card;
 	size_t b_rank = fill ? !b->at->parent : b->at->card->on_card;
 
-	return a_rank != b_rank ? a_rank < b_rank : crowded && a->devices < b->devices;
+	if (a->full != b->full)
+		return b->full;
+	return a_rank != b_rank ? a_rank < b_rank : a->full && a->devices < b->devices;
 }
 
 struct candidate *candidates_choose(struct candidates *candidates, bool limited)
@@ -145,15 +146,10 @@ struct candidate *candidates_choose(struct candidates *candidates, bool limited)
 		if (!candidate->full && candidate->at->parent)
 			candidate->full =
 				!fits(candidate->at, candidate->type, candidate->at->reserved);
-		if (!candidate->full &&
-		    (!best || is_better(candidates->fill, candidate, best, false)))
+		if (!best || is_better(candidates->fill, candidate, best))
 			best = candidate;
 	}
-	bool crowded = !best && !limited;
-	for (size_t i = 0; crowded && i < candidates->n; i++)
-		if (!best || is_better(candidates->fill, &candidates->v[i], best, true))
-			best = &candidates->v[i];
-	if (!best)
+	if (!best || (best->full && limited))
 		return NULL;
 	capacity_reserve(best->at, best->type, true);
 	candidates_count(best);

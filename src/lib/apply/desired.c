@@ -310,12 +310,12 @@ int desired_read(const char *text, size_t len, const char *where, bool prune, st
 	return 0;
 }
 
-bool desired_has(const struct desired *desired, const char *name)
+const struct set *desired_find(const struct desired *desired, const char *name)
 {
 	for (size_t i = 0; i < desired->n_sets; i++)
 		if (strcmp(desired->sets[i].name, name) == 0)
-			return true;
-	return false;
+			return &desired->sets[i];
+	return NULL;
 }
 
 void desired_remove(struct desired *desired, const char *name)

@@ -44,8 +44,8 @@ struct desired {
  * the definition, and the key. */
 int desired_read(const char *text, size_t len, const char *where, bool prune, struct desired *ret,
 		 struct error *err);
-/* Whether there is a set with this name. */
-bool desired_has(const struct desired *desired, const char *name);
+/* Returns the set with this name; NULL = none. */
+const struct set *desired_find(const struct desired *desired, const char *name);
 /* Adds a set with this valid name and 0 devices: it is removed. */
 void desired_remove(struct desired *desired, const char *name);
 void desired_free(struct desired *desired);

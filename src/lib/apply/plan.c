@@ -52,9 +52,8 @@ struct work {
 	const struct mdev_list *full; /* borrowed from the facts */
 	struct device *devices;	      /* owned; sorted by UUID */
 	size_t n_devices;
-	struct device **in_sets;   /* owned: devices of sets, sorted by set and index */
-	struct host_set *sets;	   /* owned; one per set of the file */
-	struct host_set **by_name; /* owned; sorted */
+	struct device **in_sets; /* owned: devices of sets, sorted by set and index */
+	struct host_set *sets;	 /* owned; one per set of the file */
 };
 
 void plan_change_free(struct plan_change *change)
@@ -490,23 +489,6 @@ static int find_candidates(const struct work *w, struct host_set *hs, struct err
 	return 0;
 }
 
-static int by_set_name(const void *left, const void *right)
-{
-	const struct host_set *const *a = left, *const *b = right;
-
-	return strcmp((*a)->set->name, (*b)->set->name);
-}
-
-static struct host_set *find_set(const struct work *w, const char *name)
-{
-	struct set set;
-	struct host_set wanted = { .set = &set }, *key = &wanted, **found;
-
-	memcpy(set.name, name, strlen(name) + 1);
-	found = bsearch(&key, w->by_name, w->desired->n_sets, sizeof(key), by_set_name);
-	return found ? *found : NULL;
-}
-
 /* Finds the other devices of sets by their labels. *ret_all: there are none that belong to a set,
  * but have no label that says to which. */
 static int find_labelled(struct work *w, bool *ret_all, struct error *err)
@@ -525,10 +507,12 @@ static int find_labelled(struct work *w, bool *ret_all, struct error *err)
 				return -1;
 		for (size_t j = 0; j < device->n && !label; j++)
 			label = snapshot_set(device->at[j]);
-		if (label && set_read_label(label, name, &device->index))
-			device->set = find_set(w, name);
-		else
+		if (!label || !set_read_label(label, name, &device->index)) {
 			*ret_all = false;
+			continue;
+		}
+		const struct set *set = desired_find(w->desired, name);
+		device->set = set ? &w->sets[set - w->desired->sets] : NULL;
 	}
 	return 0;
 }
@@ -784,11 +768,31 @@ static int put(struct work *w, struct device *device, const struct candidate *ca
 	return 0;
 }
 
+static int no_candidates(const struct work *w, const struct host_set *hs, struct error *err)
+{
+	const struct set *set = hs->set;
+
+	/* What is said about the first parent that matches shows what was probably meant. */
+	for (size_t i = 0; i < w->capacities.n; i++)
+		if (w->capacities.v[i].parent && set_matches(set, w->capacities.v[i].name))
+			return no_type(w, set, &w->capacities.v[i], err);
+	if (hs->title)
+		return error_set(err, STATUS_NOT_FOUND,
+				 "Set '%s': no present parent in 'parents' supports type '%s'; a "
+				 "human-readable name is looked up only on present parents",
+				 set->name, set->device.type);
+	return error_set(err, STATUS_NOT_FOUND,
+			 "Set '%s': no parent that matches 'parents' supports type %s", set->name,
+			 set->device.type);
+}
+
 /* Creates as many devices as fit, with the lowest indexes that are available. */
 static int put_more(struct work *w, struct host_set *hs, struct error *err)
 {
 	size_t n = 0;
 
+	if (hs->candidates.n == 0 && hs->n_devices == 0)
+		return no_candidates(w, hs, err);
 	for (unsigned i = 0; i < SET_LIMIT; i++) {
 		struct device device = { .set = hs, .index = i };
 
@@ -843,29 +847,6 @@ static void note_missing(struct work *w, const struct host_set *hs, size_t missi
 	w->plan.missing += missing;
 }
 
-static int no_candidates(const struct work *w, const struct host_set *hs, struct error *err)
-{
-	const struct set *set = hs->set;
-
-	/* What is said about the first parent that matches shows what was probably meant. */
-	for (size_t i = 0; i < w->capacities.n; i++)
-		if (w->capacities.v[i].parent && set_matches(set, w->capacities.v[i].name))
-			return no_type(w, set, &w->capacities.v[i], err);
-	if (hs->title)
-		return error_set(err, STATUS_NOT_FOUND,
-				 "Set '%s': no present parent in 'parents' supports type '%s'; a "
-				 "human-readable name is looked up only on present parents",
-				 set->name, set->device.type);
-	return error_set(err, STATUS_NOT_FOUND,
-			 "Set '%s': no parent that matches 'parents' supports type %s", set->name,
-			 set->device.type);
-}
-
-static bool is_unplaced(const struct device *device)
-{
-	return !device->parent && !device->in_use;
-}
-
 /* Finds a parent for the devices that have none. */
 static int put_unplaced(struct work *w, struct host_set *hs, struct error *err)
 {
@@ -875,8 +856,10 @@ static int put_unplaced(struct work *w, struct host_set *hs, struct error *err)
 	for (size_t i = 0; i < hs->n_devices; i++) {
 		struct device *device = hs->devices[i];
 
-		if (!is_unplaced(device))
+		if (device->parent || device->in_use)
 			continue;
+		if (hs->candidates.n == 0)
+			return no_candidates(w, hs, err);
 		const struct candidate *candidate =
 			candidates_choose(&hs->candidates, set->device.autostart || set->max);
 		if (candidate) {
@@ -950,14 +933,9 @@ static void note_max(struct work *w, const struct host_set *hs, bool none)
 static int put_set(struct work *w, struct host_set *hs, struct error *err)
 {
 	size_t before = w->plan.wanted;
-	bool needed = hs->set->max && hs->n_devices == 0;
 
 	if (hs->set->count == 0)
 		return 0;
-	for (size_t i = 0; i < hs->n_devices; i++)
-		needed = needed || is_unplaced(hs->devices[i]);
-	if (hs->candidates.n == 0 && needed)
-		return no_candidates(w, hs, err);
 	candidates_begin(&hs->candidates);
 	for (size_t i = 0; i < hs->n_devices; i++)
 		if (hs->devices[i]->parent && hs->devices[i]->parent->candidate)
@@ -1122,7 +1100,7 @@ static void prune(const struct snapshot *state, struct desired *desired)
 		char name[SET_NAME_LIMIT + 1];
 		unsigned index;
 
-		if (label && set_read_label(label, name, &index) && !desired_has(desired, name))
+		if (label && set_read_label(label, name, &index) && !desired_find(desired, name))
 			desired_remove(desired, name);
 	}
 	if (desired->n_sets > n)
@@ -1158,12 +1136,8 @@ static void open_work(struct work *w, const struct facts *facts)
 
 	capacity_open(w->state, w->desired, &w->capacities);
 	w->sets = mem_zero(n + 1, sizeof(*w->sets));
-	w->by_name = mem_zero(n + 1, sizeof(*w->by_name));
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n; i++)
 		w->sets[i].set = &w->desired->sets[i];
-		w->by_name[i] = &w->sets[i];
-	}
-	qsort(w->by_name, n, sizeof(*w->by_name), by_set_name);
 	find_devices(w, facts);
 }
 
@@ -1172,7 +1146,6 @@ static void close_work(struct work *w)
 	for (size_t i = 0; i < w->desired->n_sets; i++)
 		free(w->sets[i].candidates.v);
 	free(w->sets);
-	free(w->by_name);
 	free(w->devices);
 	free(w->in_sets);
 	capacity_close(&w->capacities);
