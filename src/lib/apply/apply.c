@@ -193,26 +193,19 @@ int apply_open(const struct op *op, const char *file, bool prune, bool dry_run, 
 	return -1;
 }
 
-static bool fail(struct apply *apply, struct plan_change *change, const struct error *err)
-{
-	error_set(&change->error, err->status, "%s", err->text);
-	facts_set(&apply->facts, change->dev.uuid, FACT_FAILED, apply->round);
-	log_warning("Unable to %s %s on %s: %s", action_name(change->action), change->dev.uuid,
-		    change->dev.parent, err->text);
-	return true;
-}
+/* What has become of a change. */
+enum outcome {
+	MADE,
+	NOT_NEEDED, /* another process has made it */
+	CHANGED,    /* another process has changed the device */
+	REFUSED, /* by a script, perhaps because of an attribute of another device that has yet to
+		    be changed */
+	IN_USE,
+	FULL, /* its type has no instance, contrary to sysfs */
+	FAILED,
+};
 
-/* Another process has changed the device: its other changes wait for the next plan. */
-static bool retry(struct apply *apply, struct plan_change *change, const struct error *err)
-{
-	if (apply->repeated == REPEATED)
-		return fail(apply, change, err);
-	facts_set(&apply->facts, change->dev.uuid, FACT_CHANGED, apply->round);
-	apply->raced = true;
-	return false;
-}
-
-static int run_change(struct apply *apply, struct plan_change *change, struct error *err)
+static enum outcome run_change(struct apply *apply, struct plan_change *change, struct error *why)
 {
 	bool new = change->action == ACTION_DEFINE;
 	_cleanup_free_ char *was = change->broken ? mem_text("")
@@ -222,68 +215,47 @@ static int run_change(struct apply *apply, struct plan_change *change, struct er
 		.action = change->action, .dev = &change->dev, .was = was, .alone = *change->set
 	};
 
-	return pipeline_run(&apply->pipeline, &request, err);
+	int r = pipeline_run(&apply->pipeline, &request, why);
+	if (r < 0 && why->status == STATUS_REFUSED && change->action == ACTION_MODIFY)
+		return REFUSED;
+	return r == 0 ? MADE : r > 0 ? CHANGED : FAILED;
 }
 
-static bool write_definition(struct apply *apply, struct plan_change *change)
+static enum outcome undefine(struct apply *apply, struct plan_change *change, struct error *why)
 {
-	const struct fact *fact = facts_find(&apply->facts, change->dev.uuid);
-	bool again = fact && fact->kind == FACT_REFUSED;
-	_cleanup_error_ struct error why = { 0 };
-
-	int r = run_change(apply, change, &why);
-	if (r == 0)
-		return true;
-	if (r > 0)
-		return retry(apply, change, &why);
-	if (why.status != STATUS_REFUSED || change->action != ACTION_MODIFY || again)
-		return fail(apply, change, &why);
-	/* Possibly because of an attribute of another device that has yet to be changed. */
-	facts_set(&apply->facts, change->dev.uuid, FACT_REFUSED, apply->round);
-	apply->learned = true;
-	return false;
-}
-
-static bool remove_definition(struct apply *apply, struct plan_change *change)
-{
-	_cleanup_error_ struct error why = { 0 };
+	_cleanup_error_ struct error ignored = { 0 };
+	enum outcome outcome = run_change(apply, change, why);
 	struct mdev running;
 
-	int r = run_change(apply, change, &why);
-	if (r > 0 || (r < 0 && why.status == STATUS_NOT_FOUND))
-		return retry(apply, change, &why);
-	if (r < 0)
-		return fail(apply, change, &why);
+	if (outcome == FAILED && why->status == STATUS_NOT_FOUND)
+		return CHANGED;
 	/* The autostart of udev may have started it. */
-	if (active_get(apply->env, change->dev.uuid, &running, &why) > 0 &&
+	if (outcome == MADE && active_get(apply->env, change->dev.uuid, &running, &ignored) > 0 &&
 	    strcmp(running.parent, change->dev.parent) == 0)
 		apply->raced = true;
-	return true;
+	return outcome;
 }
 
-static bool stop(struct apply *apply, struct plan_change *change)
+static enum outcome stop(struct apply *apply, struct plan_change *change, struct error *why)
 {
-	_cleanup_error_ struct error why = { 0 };
 	struct mdev running;
 	char *use;
 
-	int r = active_get(apply->env, change->dev.uuid, &running, &why);
+	int r = active_get(apply->env, change->dev.uuid, &running, why);
 	if (r <= 0)
-		return r < 0 && fail(apply, change, &why);
+		return r < 0 ? FAILED : NOT_NEEDED;
 	if (strcmp(running.parent, change->dev.parent) != 0) {
-		error_set(&why, STATUS_EXISTS, "Device %s was started on %s by another process",
+		error_set(why, STATUS_EXISTS, "Device %s was started on %s by another process",
 			  running.uuid, running.parent);
-		return retry(apply, change, &why);
+		return CHANGED;
 	}
 	enum answer in_use = pipeline_find_user(&apply->pipeline, change->dev.uuid, 0, &use);
 	if (use) {
 		set_in_use(apply, change->dev.uuid, in_use, use);
-		apply->learned = true;
-		return false;
+		return IN_USE;
 	}
-	if (run_change(apply, change, &why) == 0)
-		return true;
-	return why.status != STATUS_NOT_FOUND && fail(apply, change, &why);
+	enum outcome outcome = run_change(apply, change, why);
+	return outcome == FAILED && why->status == STATUS_NOT_FOUND ? NOT_NEEDED : outcome;
 }
 
 /* Whether the definition is still the one that is to be started. */
@@ -295,61 +267,93 @@ static bool is_still_defined(const struct apply *apply, const struct mdev *dev)
 	       mdev_is_same(&now.dev, dev);
 }
 
-/* Whether a start has failed because there is no instance. Drivers return different errors. */
-static bool is_full(const struct apply *apply, const struct mdev *dev, enum status status)
+static enum outcome start(struct apply *apply, struct plan_change *change, struct error *why)
 {
-	return status == STATUS_NO_INSTANCES ||
-	       (status == STATUS_FAILED &&
-		reason_find(apply->env, dev->parent, dev->type) == REASON_NO_INSTANCES);
-}
-
-static bool start(struct apply *apply, struct plan_change *change)
-{
-	_cleanup_error_ struct error why = { 0 };
 	struct mdev *dev = &change->dev;
 
-	int r = active_runs(apply->env, dev, &why);
+	int r = active_runs(apply->env, dev, why);
 	if (r != 0) /* the autostart of udev may have been faster */
-		return r < 0 && fail(apply, change, &why);
+		return r < 0 ? FAILED : NOT_NEEDED;
 	if (!is_still_defined(apply, dev)) {
-		error_set(&why, STATUS_EXISTS,
+		error_set(why, STATUS_EXISTS,
 			  "The definition of %s on %s was changed by another process", dev->uuid,
 			  dev->parent);
-		return retry(apply, change, &why);
+		return CHANGED;
 	}
-	if (pipeline_start(&apply->pipeline, dev, &why) == 0)
-		return true;
-	if (why.status == STATUS_EXISTS || why.status == STATUS_NOT_FOUND)
-		return retry(apply, change, &why);
-	if (!*change->set || !is_full(apply, dev, why.status) ||
-	    mdev_list_has_type(&apply->facts.full, dev->parent, dev->type))
-		return fail(apply, change, &why);
-	op_set_device(mdev_list_add(&apply->facts.full), NULL, dev->parent, dev->type);
-	apply->learned = true;
-	return false;
+	if (pipeline_start(&apply->pipeline, dev, why) == 0)
+		return MADE;
+	if (why->status == STATUS_EXISTS || why->status == STATUS_NOT_FOUND)
+		return CHANGED;
+	/* Without an instance, drivers return different errors. */
+	if (*change->set &&
+	    (why->status == STATUS_NO_INSTANCES ||
+	     (why->status == STATUS_FAILED &&
+	      reason_find(apply->env, dev->parent, dev->type) == REASON_NO_INSTANCES)))
+		return FULL;
+	return FAILED;
+}
+
+static enum outcome try_change(struct apply *apply, struct plan_change *change, struct error *why)
+{
+	switch (change->action) {
+	case ACTION_UNDEFINE:
+		return undefine(apply, change, why);
+	case ACTION_STOP:
+		return stop(apply, change, why);
+	case ACTION_START:
+		return start(apply, change, why);
+	default:
+		return run_change(apply, change, why);
+	}
+}
+
+static bool is_known_full(const struct apply *apply, const struct mdev *dev)
+{
+	return mdev_list_has_type(&apply->facts.full, dev->parent, dev->type);
+}
+
+/* Records what the next plan needs to know to do without the change, or to make it again. Returns
+ * false if it has failed for good. */
+static bool add_fact(struct apply *apply, const struct mdev *dev, enum outcome outcome)
+{
+	const struct fact *fact = facts_find(&apply->facts, dev->uuid);
+
+	if (outcome == FAILED || (outcome == CHANGED && apply->repeated == REPEATED) ||
+	    (outcome == REFUSED && fact && fact->kind == FACT_REFUSED) ||
+	    (outcome == FULL && is_known_full(apply, dev)))
+		return false;
+	if (outcome == CHANGED)
+		apply->raced = true;
+	else
+		apply->learned = true;
+	if (outcome == FULL)
+		op_set_device(mdev_list_add(&apply->facts.full), NULL, dev->parent, dev->type);
+	else if (outcome != IN_USE) /* set by stop() */
+		facts_set(&apply->facts, dev->uuid,
+			  outcome == REFUSED ? FACT_REFUSED : FACT_CHANGED, apply->round);
+	return true;
 }
 
 /* Makes a change. Returns whether there is something to report: it was made, or it failed. */
 static bool make_change(struct apply *apply, struct plan_change *change)
 {
 	const struct fact *fact = facts_find(&apply->facts, change->dev.uuid);
+	_cleanup_error_ struct error why = { 0 };
 
-	if (fact && fact->round == apply->round) /* this plan does not know it */
+	if ((fact && fact->round == apply->round) || /* this plan does not know it */
+	    (change->takes_instance && is_known_full(apply, &change->dev)))
 		return false;
-	if (change->takes_instance &&
-	    mdev_list_has_type(&apply->facts.full, change->dev.parent, change->dev.type))
+	enum outcome outcome = try_change(apply, change, &why);
+	if (outcome == MADE || outcome == NOT_NEEDED)
+		return outcome == MADE;
+	if (add_fact(apply, &change->dev, outcome))
 		return false;
-	switch (change->action) {
-	case ACTION_DEFINE:
-	case ACTION_MODIFY:
-		return write_definition(apply, change);
-	case ACTION_UNDEFINE:
-		return remove_definition(apply, change);
-	case ACTION_STOP:
-		return stop(apply, change);
-	default:
-		return start(apply, change);
-	}
+	log_warning("Unable to %s %s on %s: %s", action_name(change->action), change->dev.uuid,
+		    change->dev.parent, why.text);
+	facts_set(&apply->facts, change->dev.uuid, FACT_FAILED, apply->round);
+	change->error = why;
+	why = (struct error){ 0 };
+	return true;
 }
 
 static bool is_interrupted(struct apply *apply)
@@ -420,12 +424,10 @@ static bool next_round(struct apply *apply)
 /* Moves a change of the plan to those that have been made. */
 static const struct plan_change *add_change(struct apply *apply, struct plan_change *from)
 {
-	struct plan_change *change = mem_grow(NULL, 1, sizeof(*change));
-
+	apply->changes = mem_room(apply->changes, apply->n_changes, sizeof(*apply->changes));
+	struct plan_change *change = &apply->changes[apply->n_changes++];
 	*change = *from;
 	*from = (struct plan_change){ 0 };
-	apply->changes = mem_grow(apply->changes, apply->n_changes + 1, sizeof(change));
-	apply->changes[apply->n_changes++] = change;
 	apply->changed = apply->changed || change->error.status == STATUS_OK;
 	if (change->note && change->error.status == STATUS_OK)
 		report(apply, STATUS_OK, change->note);
@@ -442,13 +444,11 @@ const struct plan_change *apply_next(struct apply *apply)
 			continue;
 		}
 		struct plan_change *change = &plan->changes[apply->at++];
-		apply->n_planned = plan->n_changes - apply->at;
 		if (!apply->dry_run && is_interrupted(apply))
 			apply->ended = true;
 		else if (apply->dry_run || make_change(apply, change))
 			return add_change(apply, change);
 	}
-	apply->n_planned = 0;
 	for (size_t i = 0; i < plan->problems.n && !apply->error.text; i++)
 		report(apply, plan->problems.v[i].status, plan->problems.v[i].text);
 	return NULL;
@@ -459,27 +459,28 @@ static bool is_failure(enum status status)
 	return status != STATUS_OK && status != STATUS_NO_INSTANCES && status != STATUS_IN_USE;
 }
 
-/* Counts failures, and sets *ret to the status of the first one; 5 and 6 only if there is no other.
- */
+/* Sets *ret to the status of the first failure; 5 and 6 only if there is no other. */
+static void add_status(enum status *ret, enum status status)
+{
+	if (*ret == STATUS_OK || (is_failure(status) && !is_failure(*ret)))
+		*ret = status;
+}
+
+/* Counts what has failed. What the plan cannot do is counted by the plan. */
 static size_t count_failures(const struct apply *apply, enum status *ret)
 {
+	const struct problem_list *problems = &apply->plan.problems;
 	size_t n = 0;
 
 	for (size_t i = 0; i < apply->n_changes; i++) {
-		enum status status = apply->changes[i]->error.status;
-
-		if (status != STATUS_OK && !is_failure(*ret) &&
-		    (is_failure(status) || *ret == STATUS_OK))
-			*ret = status;
-		n += status != STATUS_OK;
+		add_status(ret, apply->changes[i].error.status);
+		n += apply->changes[i].error.status != STATUS_OK;
 	}
-	for (size_t i = 0; i < apply->plan.problems.n; i++) {
-		enum status status = apply->plan.problems.v[i].status;
-
-		if (is_failure(status) && !is_failure(*ret))
-			*ret = status;
-		n += is_failure(status);
-	}
+	for (size_t i = 0; i < problems->n; i++)
+		if (is_failure(problems->v[i].status)) {
+			add_status(ret, problems->v[i].status);
+			n++;
+		}
 	return n;
 }
 
@@ -494,9 +495,11 @@ int apply_result(const struct apply *apply, struct error *err)
 		return error_set(err, apply->error.status, "%s", apply->error.text);
 	if (failures > 0)
 		text_append(&text, "; ", "%zu change%s failed", failures, failures == 1 ? "" : "s");
-	if (plan->missing > 0)
+	if (plan->missing > 0) {
 		text_append(&text, "; ", "%zu of %zu devices are missing", plan->missing,
 			    plan->wanted);
+		add_status(&status, STATUS_NO_INSTANCES);
+	}
 	if (plan->in_use > 0)
 		text_append(&text, "; ", "%zu device%s to be stopped %s in use", plan->in_use,
 			    plan->in_use == 1 ? "" : "s", plan->in_use == 1 ? "is" : "are");
@@ -504,10 +507,8 @@ int apply_result(const struct apply *apply, struct error *err)
 		text_append(&text, "; ", "%zu device%s to be stopped may be in use%s",
 			    plan->maybe_in_use, plan->maybe_in_use == 1 ? "" : "s",
 			    geteuid() == 0 ? "" : " (must be root)");
-	if (failures == 0 && plan->missing > 0)
-		status = STATUS_NO_INSTANCES;
-	else if (failures == 0 && text)
-		status = STATUS_IN_USE;
+	if (plan->in_use + plan->maybe_in_use > 0)
+		add_status(&status, STATUS_IN_USE);
 	if (status != STATUS_OK)
 		return error_set(err, status, "%s", text);
 	if (!apply->dry_run || apply->n_changes == 0)
@@ -518,10 +519,8 @@ int apply_result(const struct apply *apply, struct error *err)
 
 void apply_close(struct apply *apply)
 {
-	for (size_t i = 0; i < apply->n_changes; i++) {
-		plan_change_free(apply->changes[i]);
-		free(apply->changes[i]);
-	}
+	for (size_t i = 0; i < apply->n_changes; i++)
+		plan_change_free(&apply->changes[i]);
 	free(apply->changes);
 	plan_free_problems(&apply->problems);
 	plan_free(&apply->plan);

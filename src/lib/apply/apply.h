@@ -20,9 +20,10 @@
  */
 struct apply {
 	bool dry_run;
-	struct plan_change **changes; /* owned, including each change: those made or tried so far */
+	struct plan_change *changes; /* owned: those made or tried so far */
 	size_t n_changes;
-	size_t n_planned;	      /* changes of this round that have not been made yet */
+	struct plan plan;	      /* of this round */
+	size_t at;		      /* in it: the next change */
 	struct problem_list problems; /* of the plan and of changes */
 
 	/* Private. */
@@ -34,8 +35,6 @@ struct apply {
 	struct settle settle;
 	struct desired desired;
 	struct snapshot state;
-	struct plan plan;
-	size_t at; /* index in the plan */
 	struct facts facts;
 	unsigned round;
 	unsigned repeated; /* rounds without a new fact */
@@ -54,7 +53,7 @@ struct apply {
 int apply_open(const struct op *op, const char *file, bool prune, bool dry_run, unsigned wait,
 	       struct apply *ret, struct error *err);
 
-/* Makes the next change. NULL = no more changes. Borrowed until apply_close(). */
+/* Makes the next change. NULL = no more changes. Borrowed until the next call. */
 const struct plan_change *apply_next(struct apply *apply);
 
 /* Returns the result: the status of the first failure, or else STATUS_NO_INSTANCES or

@@ -656,7 +656,8 @@ static void leave_parents(struct work *w, struct host_set *hs)
 /* Whether the plan leaves a device where it is. */
 static bool remains(const struct device *device, const struct snapshot_device *there)
 {
-	return !device->set || device->in_use || there == device->home;
+	return !device->set || device->in_use || is_kind(device->fact, FACT_FAILED) ||
+	       there == device->home;
 }
 
 /* Devices that are defined but not running will need an instance later. */

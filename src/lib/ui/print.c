@@ -143,12 +143,12 @@ void print_change(const struct plan_change *change)
 
 void print_progress(const struct apply *apply)
 {
-	size_t all = apply->n_changes + apply->n_planned;
+	size_t planned = apply->plan.n_changes - apply->at;
 
 	if (apply->dry_run || !isatty(STDERR_FILENO) || isatty(STDOUT_FILENO))
 		return;
-	fprintf(stderr, "\r%zu of %zu changes%s", apply->n_changes, all,
-		apply->n_planned > 0 ? "" : "\r\033[K");
+	fprintf(stderr, "\r%zu of %zu changes%s", apply->n_changes, apply->n_changes + planned,
+		planned > 0 ? "" : "\r\033[K");
 }
 
 /* dev NULL, or without a type: there is no definition. */
@@ -196,7 +196,7 @@ void print_apply_json(const struct apply *apply, const struct error *err)
 	bool changed = false;
 
 	for (size_t i = 0; i < apply->n_changes; i++)
-		changed = changed || apply->changes[i]->error.status == STATUS_OK;
+		changed = changed || apply->changes[i].error.status == STATUS_OK;
 	json_open(&w, '{');
 	out_json_number(&w, "version", true, 1);
 	json_key(&w, "changed");
@@ -205,7 +205,7 @@ void print_apply_json(const struct apply *apply, const struct error *err)
 	json_key(&w, "changes");
 	json_open(&w, '[');
 	for (size_t i = 0; i < apply->n_changes; i++)
-		change_json(&w, apply->changes[i]);
+		change_json(&w, &apply->changes[i]);
 	json_close(&w, ']');
 	json_key(&w, "problems");
 	json_open(&w, '[');
