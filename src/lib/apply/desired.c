@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <fnmatch.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,12 +11,23 @@
 #include "device/json.h"
 #include "device/uuid.h"
 #include "apply/desired.h"
-#include "set/defined.h"
 
 static const char *const set_keys[] = { "mdev_type", "start",  "attrs", "parents",
 					"count",     "spread", NULL };
 static const char *const definition_keys[] = { "mdev_type", "start",	    "attrs",
 					       JSON_SET,    JSON_TYPE_NAME, NULL };
+
+/* Sets the error for a part of the file. Returns -1. */
+__attribute__((format(printf, 3, 4))) static int invalid(struct error *err, const char *where,
+							 const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	_cleanup_free_ char *text = mem_vprintf(format, args);
+	va_end(args);
+	return error_set(err, STATUS_INVALID, "Invalid %s: %s", where, text);
+}
 
 static bool is_key(const char *name, const char *const keys[])
 {
@@ -24,26 +36,29 @@ static bool is_key(const char *name, const char *const keys[])
 	return *keys;
 }
 
+static int check_twice(const struct json_value *object, const char *noun, const char *where,
+		       struct error *err)
+{
+	const char *twice = json_twice(object);
+
+	return twice ? invalid(err, where, "%s '%s' is given twice", noun, twice) : 0;
+}
+
 /* Checks that all members have one of these keys, and no two the same. */
 static int check_keys(const struct json_value *object, const char *const keys[], const char *where,
 		      struct error *err)
 {
-	const char *twice = json_twice(object);
-
-	if (twice)
-		return error_set(err, STATUS_INVALID, "Invalid %s: key '%s' is given twice", where,
-				 twice);
+	if (check_twice(object, "key", where, err) < 0)
+		return -1;
 	for (const struct json_value *item = json_first(object); item; item = json_next(item)) {
-		const char *name = json_name(item);
-		struct suggestion suggestion = { .word = name };
+		struct suggestion suggestion = { .word = json_name(item) };
 
-		if (is_key(name, keys))
+		if (is_key(json_name(item), keys))
 			continue;
 		for (size_t i = 0; keys[i]; i++)
 			suggest_try(&suggestion, keys[i]);
 		_cleanup_free_ char *question = suggest_question(&suggestion);
-		return error_set(err, STATUS_INVALID, "Invalid %s: unknown key '%s'%s", where, name,
-				 question);
+		return invalid(err, where, "unknown key '%s'%s", json_name(item), question);
 	}
 	return 0;
 }
@@ -60,29 +75,23 @@ static const struct json_value *find(const struct json_value *object, const char
 static int read_parents(const struct json_value *array, const char *where, struct set *set,
 			struct error *err)
 {
+	const struct json_value *item = array && json_is_array(array) ? json_first(array) : NULL;
+
 	if (!array)
-		return error_set(err, STATUS_INVALID, "Invalid %s: 'parents' is missing", where);
-	if (!json_is_array(array) || !json_first(array))
-		return error_set(err, STATUS_INVALID,
-				 "Invalid %s: 'parents' must be a list of names or patterns",
-				 where);
-	for (const struct json_value *item = json_first(array); item; item = json_next(item)) {
+		return invalid(err, where, "'parents' is missing");
+	if (!item)
+		return invalid(err, where, "'parents' must be a list of names or patterns");
+	for (; item; item = json_next(item)) {
 		const char *parent = json_text(item);
 
 		if (!parent)
-			return error_set(
-				err, STATUS_INVALID,
-				"Invalid %s: 'parents' must be a list of names or patterns", where);
+			return invalid(err, where, "'parents' must be a list of names or patterns");
 		if (!parent_name_valid(parent))
-			return error_set(err, STATUS_INVALID,
-					 "Invalid %s: invalid parent name '%s' in 'parents'", where,
-					 parent);
+			return invalid(err, where, "invalid parent name '%s' in 'parents'", parent);
 		for (size_t i = 0; i < set->n_parents; i++)
 			if (strcmp(set->parents[i], parent) == 0)
-				return error_set(err, STATUS_INVALID,
-						 "Invalid %s: 'parents' has '%s' twice", where,
-						 parent);
-		set->parents = mem_grow(set->parents, set->n_parents + 1, sizeof(*set->parents));
+				return invalid(err, where, "'parents' has '%s' twice", parent);
+		set->parents = mem_room(set->parents, set->n_parents, sizeof(*set->parents));
 		set->parents[set->n_parents++] = mem_text(parent);
 	}
 	return 0;
@@ -93,15 +102,12 @@ static int read_count(const struct json_value *count, const char *where, struct 
 {
 	const char *text = count ? json_text(count) : NULL;
 
-	set->count = 1;
+	set->count = count ? SET_LIMIT : 1;
 	set->max = text && strcmp(text, "max") == 0;
-	if (set->max)
-		set->count = SET_LIMIT;
-	else if (count && !json_whole(count, SET_LIMIT, &set->count))
-		return error_set(err, STATUS_INVALID,
-				 "Invalid %s: 'count' must be a whole number from 0 to %u, or "
-				 "\"max\"",
-				 where, SET_LIMIT);
+	if (count && !set->max && !json_whole(count, SET_LIMIT, &set->count))
+		return invalid(err, where,
+			       "'count' must be a whole number from 0 to %u, or \"max\"",
+			       SET_LIMIT);
 	return 0;
 }
 
@@ -112,8 +118,7 @@ static int read_spread(const struct json_value *spread, const char *where, struc
 
 	set->fill = text && strcmp(text, "fill") == 0;
 	if (!set->fill && (!text || strcmp(text, "cards") != 0))
-		return error_set(err, STATUS_INVALID,
-				 "Invalid %s: 'spread' must be \"cards\" or \"fill\"", where);
+		return invalid(err, where, "'spread' must be \"cards\" or \"fill\"");
 	return 0;
 }
 
@@ -133,18 +138,17 @@ static int read_set(const struct json_value *object, const char *file, struct se
 	_cleanup_free_ char *where = mem_printf("%s: set '%s'", file, name);
 
 	if (name_length(name) == 0 || name[name_length(name)])
-		return error_set(err, STATUS_INVALID,
-				 "Invalid %s: the name of a set is 1 to %d letters, digits, '.', "
-				 "'_' or '-'",
-				 where, SET_NAME_LIMIT);
+		return invalid(err, where,
+			       "the name of a set is 1 to %d letters, digits, '.', '_' or '-'",
+			       SET_NAME_LIMIT);
 	if (!json_is_object(object))
-		return error_set(err, STATUS_INVALID, "Invalid %s: not an object", where);
+		return invalid(err, where, "not an object");
 	memcpy(set->name, name, strlen(name) + 1);
 	if (check_keys(object, set_keys, where, err) < 0 ||
 	    read_count(find(object, "count"), where, set, err) < 0)
 		return -1;
 	/* A set with 0 devices requires no other keys, but those given must be valid. */
-	bool gone = set->count == 0 && !set->max;
+	bool gone = set->count == 0;
 	if ((!gone || find(object, "mdev_type") || find(object, "start") ||
 	     find(object, "attrs")) &&
 	    json_take_definition(object, where, true, &set->device, err) < 0)
@@ -157,7 +161,7 @@ static int read_set(const struct json_value *object, const char *file, struct se
 
 static struct set *add_set(struct desired *desired)
 {
-	desired->sets = mem_grow(desired->sets, desired->n_sets + 1, sizeof(*desired->sets));
+	desired->sets = mem_room(desired->sets, desired->n_sets, sizeof(*desired->sets));
 	struct set *set = &desired->sets[desired->n_sets++];
 	*set = (struct set){ 0 };
 	return set;
@@ -166,19 +170,14 @@ static struct set *add_set(struct desired *desired)
 static int read_sets(const struct json_value *object, const char *file, struct desired *ret,
 		     struct error *err)
 {
-	const char *twice = json_twice(object);
-
-	if (twice)
-		return error_set(err, STATUS_INVALID, "Invalid %s: set '%s' is given twice", file,
-				 twice);
+	if (check_twice(object, "set", file, err) < 0)
+		return -1;
 	for (const struct json_value *item = json_first(object); item; item = json_next(item)) {
 		/* The output of list --dumpjson with one --uuid. */
 		if (is_key(json_name(item), definition_keys) && !json_is_object(item))
-			return error_set(
-				err, STATUS_INVALID,
-				"Invalid %s: this is the definition of one device, which is "
-				"for 'mdevctl define --jsonfile'",
-				file);
+			return invalid(err, file,
+				       "this is the definition of one device, which is for "
+				       "'mdevctl define --jsonfile'");
 		if (read_set(item, file, add_set(ret), err) < 0)
 			return -1;
 	}
@@ -190,24 +189,23 @@ static int read_sets(const struct json_value *object, const char *file, struct d
 static int read_set_members(const struct json_value *definition, const char *where,
 			    struct mdev *dev, struct error *err)
 {
-	const struct json_value *label = find(definition, JSON_SET);
-	const struct json_value *type_name = find(definition, JSON_TYPE_NAME);
+	static const char *const names[] = { JSON_SET, JSON_TYPE_NAME };
+	const char *texts[2] = { NULL, NULL };
 	char name[SET_NAME_LIMIT + 1], uuid[UUID_SIZE];
 	unsigned index;
 
-	if (label && !json_text(label))
-		return error_set(err, STATUS_INVALID, "Invalid %s: '" JSON_SET "' must be a string",
-				 where);
-	if (type_name && !json_text(type_name))
-		return error_set(err, STATUS_INVALID,
-				 "Invalid %s: '" JSON_TYPE_NAME "' must be a string", where);
-	if (!label || !set_read_label(json_text(label), name, &index))
+	for (size_t i = 0; i < 2; i++) {
+		const struct json_value *value = find(definition, names[i]);
+
+		texts[i] = value ? json_text(value) : NULL;
+		if (value && !texts[i])
+			return invalid(err, where, "'%s' must be a string", names[i]);
+	}
+	if (!texts[0] || !set_read_label(texts[0], name, &index))
 		return 0;
-	uuid_of_name(json_text(label), uuid);
-	if (strcmp(uuid, dev->uuid) != 0)
-		return 0;
-	json_set_unknown_string(dev, JSON_SET, json_text(label));
-	json_set_unknown_string(dev, JSON_TYPE_NAME, type_name ? json_text(type_name) : NULL);
+	uuid_of_name(texts[0], uuid);
+	for (size_t i = 0; i < 2 && strcmp(uuid, dev->uuid) == 0; i++)
+		json_set_unknown_string(dev, names[i], texts[i]);
 	return 0;
 }
 
@@ -218,18 +216,16 @@ static int read_device(const struct json_value *object, const char *file, const 
 	const struct json_value *definition = json_is_object(object) ? json_first(object) : NULL;
 
 	if (!definition || json_next(definition))
-		return error_set(err, STATUS_INVALID,
-				 "Invalid %s: devices of parent '%s' must be objects of one UUID "
-				 "each",
-				 file, parent);
+		return invalid(err, file, "devices of parent '%s' must be objects of one UUID each",
+			       parent);
 	const char *uuid = json_name(definition);
 	_cleanup_free_ char *where = mem_printf("%s: device '%s' of '%s'", file, uuid, parent);
 	struct mdev *dev = mdev_list_add(ret);
 
 	if (!uuid_read(uuid, dev->uuid))
-		return error_set(err, STATUS_INVALID, "Invalid %s: not a UUID", where);
+		return invalid(err, where, "not a UUID");
 	if (!json_is_object(definition))
-		return error_set(err, STATUS_INVALID, "Invalid %s: not an object", where);
+		return invalid(err, where, "not an object");
 	dev->parent = mem_intern(parent);
 	if (check_keys(definition, definition_keys, where, err) < 0 ||
 	    json_take_definition(definition, where, false, dev, err) < 0)
@@ -241,24 +237,17 @@ static int read_device(const struct json_value *object, const char *file, const 
 static int read_devices(const struct json_value *object, const char *file, struct mdev_list *ret,
 			struct error *err)
 {
-	const char *twice;
-
 	if (!json_is_object(object))
-		return error_set(err, STATUS_INVALID, "Invalid %s: not a list of parents", file);
-	twice = json_twice(object);
-	if (twice)
-		return error_set(err, STATUS_INVALID, "Invalid %s: parent '%s' is given twice",
-				 file, twice);
+		return invalid(err, file, "not a list of parents");
+	if (check_twice(object, "parent", file, err) < 0)
+		return -1;
 	for (const struct json_value *item = json_first(object); item; item = json_next(item)) {
 		const char *parent = json_name(item);
 
 		if (!parent_name_valid(parent))
-			return error_set(err, STATUS_INVALID,
-					 "Invalid %s: invalid parent name '%s'", file, parent);
+			return invalid(err, file, "invalid parent name '%s'", parent);
 		if (!json_is_array(item))
-			return error_set(err, STATUS_INVALID,
-					 "Invalid %s: parent '%s' is not a list of devices", file,
-					 parent);
+			return invalid(err, file, "parent '%s' is not a list of devices", parent);
 		for (const struct json_value *dev = json_first(item); dev; dev = json_next(dev))
 			if (read_device(dev, file, parent, ret, err) < 0)
 				return -1;
@@ -274,11 +263,9 @@ static int read_definitions(const struct json_value *array, const char *file, st
 			return -1;
 	mdev_list_sort(ret);
 	for (size_t i = 1; i < ret->n; i++)
-		if (strcmp(ret->v[i].parent, ret->v[i - 1].parent) == 0 &&
-		    strcmp(ret->v[i].uuid, ret->v[i - 1].uuid) == 0)
-			return error_set(err, STATUS_INVALID,
-					 "Invalid %s: device '%s' of '%s' is given twice", file,
-					 ret->v[i].uuid, ret->v[i].parent);
+		if (mdev_compare(&ret->v[i], &ret->v[i - 1]) == 0)
+			return invalid(err, file, "device '%s' of '%s' is given twice",
+				       ret->v[i].uuid, ret->v[i].parent);
 	return 0;
 }
 
@@ -293,16 +280,12 @@ int desired_read(const char *text, size_t len, const char *where, bool prune, st
 		return -1;
 	if (json_is_object(value))
 		r = read_sets(value, where, &desired, err);
-	else if (json_is_array(value) && prune)
-		r = error_set(err, STATUS_INVALID,
-			      "Invalid %s: --prune is for sets, and this is a list of definitions",
-			      where);
-	else if (json_is_array(value))
-		r = read_definitions(value, where, &desired.definitions, err);
+	else if (!json_is_array(value))
+		r = invalid(err, where, "neither an object of sets nor a list of definitions");
+	else if (prune)
+		r = invalid(err, where, "--prune is for sets, and this is a list of definitions");
 	else
-		r = error_set(err, STATUS_INVALID,
-			      "Invalid %s: neither an object of sets nor a list of definitions",
-			      where);
+		r = read_definitions(value, where, &desired.definitions, err);
 	if (r < 0)
 		return -1;
 	*ret = desired;
@@ -323,18 +306,16 @@ void desired_remove(struct desired *desired, const char *name)
 	memcpy(add_set(desired)->name, name, strlen(name) + 1);
 }
 
-static void free_set(struct set *set)
-{
-	for (size_t i = 0; i < set->n_parents; i++)
-		free(set->parents[i]);
-	free(set->parents);
-	mdev_free(&set->device);
-}
-
 void desired_free(struct desired *desired)
 {
-	for (size_t i = 0; i < desired->n_sets; i++)
-		free_set(&desired->sets[i]);
+	for (size_t i = 0; i < desired->n_sets; i++) {
+		struct set *set = &desired->sets[i];
+
+		for (size_t j = 0; j < set->n_parents; j++)
+			free(set->parents[j]);
+		free(set->parents);
+		mdev_free(&set->device);
+	}
 	free(desired->sets);
 	mdev_list_free(&desired->definitions);
 	*desired = (struct desired){ 0 };
