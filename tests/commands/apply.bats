@@ -865,7 +865,7 @@ nothing_done() {
 (Single port serial), mtty-2 (Dual port serial)"
 	sets "$(set_of b 1)" "$(set_of a 1 '"pci*", "0000:*"')"
 	nothing_done 3 "Set 'a': no parent that matches 'parents' supports type mtty-1"
-	sets "$(set_of b 1)" "$(set_of a 1 '"later"' "Quad port serial")"
+	sets "$(set_of b 1)" "$(set_of a 1 '"later*"' "Quad port serial")"
 	nothing_done 3 "Set 'a': no present parent in 'parents' supports type 'Quad port serial'; \
 a human-readable name is looked up only on present parents"
 	add_type mtty mtty-4 6 vfio-pci "Dual port serial"
@@ -924,6 +924,21 @@ present. Did you mean '0000:41:00.4'?\"}]]"
 	ln -s ../../drivers/vfio-pci "$SYS/bus/pci/devices/0000:91:00.0/driver"
 	sets "$(set_of a 2 '"0000:91:00.0", "0000:81:00.4"' "GRID 2C" manual)"
 	applies "" "$(unused a 0000:91:00.0 "bound to vfio-pci")"
+}
+
+@test "a set given by the name of its type waits for parents given by name if none of them is present" {
+	make_cards
+	sets "$(set_of a 2 '"later", "41:00.4"' "GRID 2C")" "$(set_of b 1)"
+	local why="$(unused a later)
+$(unused a 41:00.4). Did you mean '0000:41:00.4'?"
+	applies "define   $B0 mtty mtty-1 b/0
+start    $B0 mtty mtty-1 b/0" "$why"
+	applies "" "$why"
+	sets "$(set_of a '"max"' '"later"' "GRID 2C")"
+	applies "" "$(unused a later)"
+	add_type later nvidia-800 1 vfio-pci "GRID 2C"
+	applies "define   $A0 later nvidia-800 a/0
+start    $A0 later nvidia-800 a/0"
 }
 
 @test "a parent that is not present, where devices of a set given by the name of its type remain, is named once" {

@@ -105,7 +105,7 @@ says() {
 }
 
 @test "ansible: a failure is reported with the message of mdevctl" {
-	run -2 play "${SET/mtty/nothing}"
+	run -2 play "${SET/mtty/nothing*}"
 	recap one 0 1
 	[[ $output == *"Set 'a': no present parent in 'parents' supports type 'Single port serial'"* ]]
 	run -2 play "${SET/count: 1/count: 100}"

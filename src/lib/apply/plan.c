@@ -769,10 +769,17 @@ static int put(struct work *w, struct device *device, const struct candidate *ca
 	return 0;
 }
 
-static int no_candidates(const struct work *w, const struct host_set *hs, struct error *err)
+/* Checks that there is a parent for a device of the set, or may be: one that is given by name and
+ * is not present is waited for. */
+static int check_candidates(const struct work *w, const struct host_set *hs, struct error *err)
 {
 	const struct set *set = hs->set;
 
+	if (hs->candidates.n > 0)
+		return 0;
+	for (size_t i = 0; i < set->n_parents; i++)
+		if (!set_is_pattern(set->parents[i]))
+			return 0;
 	/* What is said about the first parent that matches shows what was probably meant. */
 	for (size_t i = 0; i < w->capacities.n; i++)
 		if (w->capacities.v[i].parent && set_matches(set, w->capacities.v[i].name))
@@ -792,8 +799,8 @@ static int put_more(struct work *w, struct host_set *hs, struct error *err)
 {
 	size_t n = 0;
 
-	if (hs->candidates.n == 0 && hs->n_devices == 0)
-		return no_candidates(w, hs, err);
+	if (hs->n_devices == 0 && check_candidates(w, hs, err) < 0)
+		return -1;
 	for (unsigned i = 0; i < SET_LIMIT; i++) {
 		struct device device = { .set = hs, .index = i };
 
@@ -859,8 +866,8 @@ static int put_unplaced(struct work *w, struct host_set *hs, struct error *err)
 
 		if (device->parent || device->in_use)
 			continue;
-		if (hs->candidates.n == 0)
-			return no_candidates(w, hs, err);
+		if (check_candidates(w, hs, err) < 0)
+			return -1;
 		const struct candidate *candidate =
 			candidates_choose(&hs->candidates, set->device.autostart || set->max);
 		if (candidate) {
@@ -872,7 +879,7 @@ static int put_unplaced(struct work *w, struct host_set *hs, struct error *err)
 			device->parent = capacity_find(&w->capacities, device->home->parent);
 			place(w, device, device->home, false, false);
 		}
-		missing += !is_kind(device->fact, FACT_FAILED);
+		missing += hs->candidates.n > 0 && !is_kind(device->fact, FACT_FAILED);
 	}
 	if (set->max) {
 		w->plan.wanted += hs->n_devices - missing;
