@@ -55,17 +55,6 @@ static void set_in_use(struct apply *apply, const char *uuid, enum answer in_use
 	}
 }
 
-/* One pass finds the users of all devices that the plan stops. */
-static void open_users(struct apply *apply)
-{
-	_cleanup_list_ struct mdev_list running = { 0 };
-
-	active_find(apply->env, &(struct filter){ 0 }, &running);
-	holder_pass_close(&apply->users);
-	holder_pass_open(&apply->users, apply->env, &running);
-	apply->pipeline.pass = &apply->users;
-}
-
 /* Finds out which of the devices that the plan stops are in use. A dry run does not open device
  * nodes: only one process can, and a guest may be starting; so what it does not know is a doubt,
  * but no fact. Returns whether there is a new fact. */
@@ -122,6 +111,9 @@ static int read_and_plan(struct apply *apply, unsigned what, struct error *err)
 	plan_free(&apply->plan);
 	snapshot_free(&apply->state);
 	snapshot_read(apply->env, &(struct filter){ 0 }, what, &apply->state);
+	holder_pass_close(&apply->users);
+	holder_pass_open(&apply->users, apply->env, &apply->state.running);
+	apply->pipeline.pass = &apply->users;
 	return plan_make(apply->env, &apply->state, &apply->desired, &apply->facts, &apply->plan,
 			 err);
 }
@@ -142,8 +134,6 @@ static int make_plan(struct apply *apply, struct error *err)
 	if (apply->dry_run && stops_any(&apply->plan) &&
 	    read_and_plan(apply, SNAPSHOT_TYPES | SNAPSHOT_HOLDERS, err) < 0)
 		return -1;
-	if (!apply->dry_run && stops_any(&apply->plan))
-		open_users(apply);
 	while (find_in_use(apply)) {
 		plan_free(&apply->plan);
 		if (plan_make(apply->env, &apply->state, &apply->desired, &apply->facts,
