@@ -220,6 +220,7 @@ static struct plan_change *add_change(struct work *w, enum phase phase, enum act
 				      const struct device *device,
 				      const struct snapshot_device *there)
 {
+	const struct mdev *definition = there ? snapshot_definition(there) : NULL;
 	struct plan *plan = &w->plan;
 
 	plan->changes = mem_room(plan->changes, plan->n_changes, sizeof(*plan->changes));
@@ -231,11 +232,12 @@ static struct plan_change *add_change(struct work *w, enum phase phase, enum act
 	if (!there)
 		return change;
 	change->dev.parent = mem_intern(there->parent);
-	change->dev.type = mem_intern(snapshot_type(there));
-	change->broken = there->definition && there->definition->broken;
-	if (snapshot_definition(there)) {
+	change->dev.type = mem_intern(
+		definition && action == ACTION_UNDEFINE ? definition->type : snapshot_type(there));
+	change->broken = there->definition && !definition;
+	if (definition) {
 		memcpy(change->before.uuid, device->uuid, UUID_SIZE);
-		mdev_copy_definition(&change->before, snapshot_definition(there));
+		mdev_copy_definition(&change->before, definition);
 	}
 	return change;
 }
@@ -277,10 +279,15 @@ static bool is_same(const struct mdev *a, const struct mdev *b)
 	       strcmp(a->unknown ? a->unknown : "", b->unknown ? b->unknown : "") == 0;
 }
 
-static void set_definition(struct plan_change *change, const struct mdev *wanted)
+/* Adds a change with the whole definition of a device. */
+static struct plan_change *create(struct work *w, enum action action, const struct device *device,
+				  const struct mdev *wanted)
 {
+	struct plan_change *change = add_change(w, PHASE_CREATE, action, device, NULL);
+
 	change->dev.parent = wanted->parent;
 	mdev_copy_definition(&change->dev, wanted);
+	return change;
 }
 
 /* Replaces the definition of a device. A running device keeps what it was started with, except that
@@ -291,7 +298,7 @@ static void modify(struct work *w, const struct device *device, const struct mde
 	struct plan_change *change = add_change(w, PHASE_MODIFY, ACTION_MODIFY, device, there);
 	struct mdev same = *wanted;
 
-	set_definition(change, wanted);
+	mdev_copy_definition(&change->dev, wanted);
 	same.autostart = change->before.autostart;
 	if (!there->running || strcmp(there->running->type, wanted->type) != 0 ||
 	    (is_incomplete(there) && wanted->autostart) ||
@@ -317,27 +324,7 @@ static struct plan_change *define(struct work *w, const struct device *device,
 		modify(w, device, wanted, there);
 		return NULL;
 	}
-	struct plan_change *change = add_change(w, PHASE_CREATE, ACTION_DEFINE, device, NULL);
-	set_definition(change, wanted);
-	return change;
-}
-
-static struct plan_change *start(struct work *w, const struct device *device,
-				 const struct mdev *wanted)
-{
-	struct plan_change *change = add_change(w, PHASE_CREATE, ACTION_START, device, NULL);
-
-	set_definition(change, wanted);
-	return change;
-}
-
-static void undefine(struct work *w, enum phase phase, const struct device *device,
-		     const struct snapshot_device *there)
-{
-	struct plan_change *change = add_change(w, phase, ACTION_UNDEFINE, device, there);
-
-	if (snapshot_definition(there))
-		change->dev.type = change->before.type;
+	return create(w, ACTION_DEFINE, device, wanted);
 }
 
 /* A device that is running, and is not started again, may not be what its definition says. */
@@ -471,21 +458,12 @@ static int find_candidates(const struct work *w, struct host_set *hs, struct err
 		return 0;
 	hs->title = is_title(w, set->device.type);
 	hs->candidates.fill = set->fill;
-	for (size_t i = 0; i < set->n_parents; i++) {
-		const char *entry = set->parents[i];
-
-		if (!set_is_pattern(entry)) {
-			struct capacity *at = capacity_find(&w->capacities, entry);
-
-			if (add_candidate(w, hs, at, true, err) < 0)
-				return -1;
-			continue;
-		}
+	for (size_t i = 0; i < set->n_parents; i++)
 		for (size_t j = 0; j < w->capacities.n; j++)
-			if (set_entry_matches(entry, w->capacities.v[j].name) &&
-			    add_candidate(w, hs, &w->capacities.v[j], false, err) < 0)
+			if (set_entry_matches(set->parents[i], w->capacities.v[j].name) &&
+			    add_candidate(w, hs, &w->capacities.v[j],
+					  !set_is_pattern(set->parents[i]), err) < 0)
 				return -1;
-	}
 	return 0;
 }
 
@@ -570,8 +548,8 @@ static int find_sets(struct work *w, struct error *err)
 	return 0;
 }
 
-/* Returns the type that devices of the set have on the parent of this one; NULL = it cannot be
- * used. */
+/* Returns the type that devices of the set have on the parent of this one, which matches; NULL = it
+ * cannot be used. */
 static const char *type_at(const struct work *w, const struct host_set *hs,
 			   const struct snapshot_device *dev)
 {
@@ -581,19 +559,11 @@ static const char *type_at(const struct work *w, const struct host_set *hs,
 	for (size_t i = 0; at->parent && i < hs->candidates.n; i++)
 		if (hs->candidates.v[i].at == at)
 			return hs->candidates.v[i].type->name;
-	if (at->parent || !set_matches(hs->set, dev->parent))
+	if (at->parent)
 		return NULL;
 	if (!hs->title)
 		return hs->set->device.type;
 	return definition ? definition->type : NULL;
-}
-
-/* Whether the device can remain there: then this is its home. */
-static bool set_home(const struct work *w, struct device *device, const struct snapshot_device *dev)
-{
-	device->type = type_at(w, device->set, dev);
-	device->home = device->type ? dev : NULL;
-	return device->home;
 }
 
 /* The home of a device is the parent on which it is running, or else the first parent of the set on
@@ -602,15 +572,16 @@ static void find_home(const struct work *w, struct device *device)
 {
 	const struct set *set = device->set->set;
 
-	if (device->running) {
-		(void)set_home(w, device, device->running);
-		return;
-	}
-	for (size_t i = 0; i < set->n_parents; i++)
-		for (size_t j = 0; j < device->n; j++)
-			if (set_entry_matches(set->parents[i], device->at[j]->parent) &&
-			    set_home(w, device, device->at[j]))
-				return;
+	for (size_t i = 0; i < set->n_parents && !device->home; i++)
+		for (size_t j = 0; j < device->n && !device->home; j++) {
+			const struct snapshot_device *dev = device->at[j];
+
+			if ((device->running && dev != device->running) ||
+			    !set_entry_matches(set->parents[i], dev->parent))
+				continue;
+			device->type = type_at(w, device->set, dev);
+			device->home = device->type ? dev : NULL;
+		}
 }
 
 /* Stops a device. Returns false if it is in use and therefore remains. */
@@ -648,7 +619,7 @@ static void leave_parents(struct work *w, struct host_set *hs)
 			device->in_use = !stop(w, phase, device);
 		for (size_t j = 0; j < device->n && !device->in_use; j++)
 			if (device->at[j] != device->home && device->at[j]->definition)
-				undefine(w, phase, device, device->at[j]);
+				(void)add_change(w, phase, ACTION_UNDEFINE, device, device->at[j]);
 		hs->n_devices -= surplus;
 	}
 }
@@ -724,7 +695,7 @@ static void place(struct work *w, const struct device *device, const struct snap
 	if (new)
 		new->takes_instance = takes_instance && !there;
 	if (starts)
-		start(w, device, &wanted)->takes_instance = takes_instance;
+		create(w, ACTION_START, device, &wanted)->takes_instance = takes_instance;
 }
 
 /* Keeps a device where it is, unless it should be running, but its parent has no instance. */
@@ -757,7 +728,7 @@ static int put(struct work *w, struct device *device, const struct candidate *ca
 	if (device->home) {
 		struct capacity *from = capacity_find(&w->capacities, device->home->parent);
 
-		undefine(w, PHASE_LEAVE, device, device->home);
+		(void)add_change(w, PHASE_LEAVE, ACTION_UNDEFINE, device, device->home);
 		capacity_reserve(from, snapshot_find_type(from->parent, device->type), false);
 		device->home = NULL;
 	}
@@ -960,6 +931,8 @@ static int plan_sets(struct work *w, struct error *err)
 {
 	size_t n = w->desired->n_sets;
 
+	if (n == 0)
+		return 0;
 	for (size_t i = 0; i < n; i++)
 		if (find_candidates(w, &w->sets[i], err) < 0)
 			return -1;
@@ -1002,7 +975,7 @@ static void try_start(struct work *w, struct device *device, const struct mdev *
 
 	if (!at->parent || (!incomplete && !(type && capacity_start(at, type))))
 		return;
-	(void)start(w, device, wanted);
+	(void)create(w, ACTION_START, device, wanted);
 	device->starts = true;
 }
 
