@@ -127,7 +127,7 @@ only_in() {
 
 @test "layers: only out and table write to standard output, and only log to standard error" {
 	only_in 'stdout|puts|putchar(_unlocked)?' mdevctl.c ui/out.c
-	only_in 'scols_print_table|scols_line_set_data' ui/table.c
+	only_in 'scols_print_table|scols_line_(set|refer)_data' ui/table.c
 	run -1 grep -rnE '(^|[^a-z_])v?printf\(' lib --include='*.c'
 	# print shows progress, which consists of numbers.
 	only_in 'stderr|v?dprintf|perror|v?warnx?|v?errx' mdevctl.c ui/print.c

@@ -10,7 +10,7 @@
 #include "base/error.h"
 #include "base/mem.h"
 
-static void *check(void *memory)
+void *mem_check(void *memory)
 {
 	if (!memory) {
 		static const char text[] = "Error: Out of memory\n";
@@ -22,7 +22,7 @@ static void *check(void *memory)
 
 void *mem_grow(void *old, size_t count, size_t size)
 {
-	return check(reallocarray(old, count, size));
+	return mem_check(reallocarray(old, count, size));
 }
 
 void *mem_room(void *array, size_t n, size_t size)
@@ -32,7 +32,7 @@ void *mem_room(void *array, size_t n, size_t size)
 
 void *mem_zero(size_t count, size_t size)
 {
-	return check(calloc(count, size));
+	return mem_check(calloc(count, size));
 }
 
 char *mem_text(const char *text)
@@ -64,14 +64,14 @@ const char *mem_intern(const char *text)
 		return *found;
 	const char *copy = mem_text(text);
 	found = tsearch(copy, &texts, by_text);
-	return *(const char *const *)check((void *)found);
+	return *(const char *const *)mem_check((void *)found);
 }
 
 char *mem_vprintf(const char *format, va_list args)
 {
 	char *text;
 
-	return check(vasprintf(&text, format, args) < 0 ? NULL : text);
+	return mem_check(vasprintf(&text, format, args) < 0 ? NULL : text);
 }
 
 char *mem_printf(const char *format, ...)
@@ -85,7 +85,7 @@ char *mem_printf(const char *format, ...)
 
 FILE *mem_stream(char **ret_text, size_t *ret_len)
 {
-	return check(open_memstream(ret_text, ret_len));
+	return mem_check(open_memstream(ret_text, ret_len));
 }
 
 /* The text is NULL, without an error, if there is no memory to make it as long as it is (glibc). */
@@ -93,7 +93,7 @@ void mem_stream_end(FILE *stream, char *const *text)
 {
 	bool whole = !ferror(stream);
 
-	check(fclose(stream) == 0 && whole ? *text : NULL);
+	mem_check(fclose(stream) == 0 && whole ? *text : NULL);
 }
 
 void mem_free(void *pointer_to_pointer)

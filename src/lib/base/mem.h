@@ -34,6 +34,9 @@ const char *mem_intern(const char *text);
 FILE *mem_stream(char **ret_text, size_t *ret_len);
 void mem_stream_end(FILE *stream, char *const *text);
 
+/* Returns what a function of a library has allocated, if it is not NULL. */
+void *mem_check(void *memory);
+
 void mem_free(void *pointer_to_pointer);
 /* Closes *fd unless it is negative, and sets it to -1. Preserves errno. */
 void mem_close(int *fd);

@@ -12,25 +12,19 @@
 
 /* All options, in the order of their bits. */
 static const struct cli_option {
-	char letter;   /* 0 = long only */
-	bool optional; /* the value may be omitted, and must be attached with "=" */
+	char letter; /* 0 = long only */
 	const char *name;
-	const char *argument; /* NULL = takes no value */
+	const char *argument; /* "=UUID", or "[=SECONDS]" if it may be omitted; NULL = no value */
 } options[CLI_OPTIONS] = {
-	{ 'u', false, "uuid", "UUID" },	  { 'p', false, "parent", "PARENT" },
-	{ 't', false, "type", "TYPE" },	  { 'a', false, "auto", NULL },
-	{ 'm', false, "manual", NULL },	  { 0, false, "addattr", "ATTRIBUTE" },
-	{ 0, false, "delattr", NULL },	  { 'i', false, "index", "INDEX" },
-	{ 0, false, "value", "VALUE" },	  { 'l', false, "live", NULL },
-	{ 'd', false, "defined", NULL },  { 0, false, "jsonfile", "FILE" },
-	{ 'f', false, "force", NULL },	  { 0, false, "dumpjson", NULL },
-	{ 'v', false, "verbose", NULL },  { 0, false, "ensure", NULL },
-	{ 0, true, "wait", "SECONDS" },	  { 0, false, "settle", NULL },
-	{ 0, false, "dry-run", NULL },	  { 0, false, "json", NULL },
-	{ 'V', false, "version", NULL },  { 'h', false, "help", NULL },
-	{ 0, false, "all", NULL },	  { 0, false, "check", NULL },
-	{ 0, false, "noheadings", NULL }, { 0, false, "start", NULL },
-	{ 0, false, "prune", NULL },
+	{ 'u', "uuid", "=UUID" },  { 'p', "parent", "=PARENT" }, { 't', "type", "=TYPE" },
+	{ 'a', "auto", NULL },	   { 'm', "manual", NULL },	 { 0, "addattr", "=ATTRIBUTE" },
+	{ 0, "delattr", NULL },	   { 'i', "index", "=INDEX" },	 { 0, "value", "=VALUE" },
+	{ 'l', "live", NULL },	   { 'd', "defined", NULL },	 { 0, "jsonfile", "=FILE" },
+	{ 'f', "force", NULL },	   { 0, "dumpjson", NULL },	 { 'v', "verbose", NULL },
+	{ 0, "ensure", NULL },	   { 0, "wait", "[=SECONDS]" },	 { 0, "settle", NULL },
+	{ 0, "dry-run", NULL },	   { 0, "json", NULL },		 { 'V', "version", NULL },
+	{ 'h', "help", NULL },	   { 0, "all", NULL },		 { 0, "check", NULL },
+	{ 0, "noheadings", NULL }, { 0, "start", NULL },	 { 0, "prune", NULL },
 };
 
 #define WAIT_DEFAULT 30
@@ -78,11 +72,8 @@ static void print_use(const struct cli_use *use)
 	const struct cli_option *option = &options[number(use->option)];
 	char letter[] = { '-', option->letter, ',', '\0' };
 	_cleanup_free_ char *names =
-		mem_printf("%3s --%s%s%s%s", option->letter ? letter : "", option->name,
-			   option->optional   ? "[="
-			   : option->argument ? "="
-					      : "",
-			   option->argument ? option->argument : "", option->optional ? "]" : "");
+		mem_printf("%3s --%s%s", option->letter ? letter : "", option->name,
+			   option->argument ? option->argument : "");
 
 	out_print("  %-25s %s\n", names, use->help);
 }
@@ -134,9 +125,9 @@ static void take(struct parser *p, unsigned option, const char *attached)
 		out_print("%s " VERSION "\n", p->name);
 	if (option == CLI_HELP || option == CLI_VERSION)
 		exit((int)out_done());
-	if (o->argument && !o->optional && !attached) {
+	if (o->argument && *o->argument == '=' && !attached) {
 		if (!next || (next[0] == '-' && next[1]))
-			usage_error(p, "Option '--%s' requires a value (--%s=%s)", o->name, o->name,
+			usage_error(p, "Option '--%s' requires a value (--%s%s)", o->name, o->name,
 				    o->argument);
 		attached = next;
 		p->argv++;

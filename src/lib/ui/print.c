@@ -8,29 +8,26 @@
 #include "ui/out.h"
 #include "ui/print.h"
 
-static void print_device(const struct listed_device *listed, bool of_defined)
-{
-	const struct mdev *dev = listed->dev;
-	const char *state = of_defined ? " (active)\n" : " (defined)\n";
-	const char *const texts[] = {
-		dev->uuid,
-		" ",
-		dev->parent,
-		" ",
-		dev->type,
-		dev->autostart ? " auto" : " manual",
-		listed->in_both ? state : "\n",
-	};
-
-	out_names(texts, sizeof(texts) / sizeof(texts[0]));
-}
-
 void print_devices(const struct listing *listing, bool of_defined, bool verbose)
 {
+	const char *state = of_defined ? " (active)\n" : " (defined)\n";
+
 	for (size_t i = 0; i < listing->n; i++) {
-		print_device(&listing->v[i], of_defined);
+		const struct listed_device *listed = &listing->v[i];
+		const struct mdev *dev = listed->dev;
+		const char *const texts[] = {
+			dev->uuid,
+			" ",
+			dev->parent,
+			" ",
+			dev->type,
+			dev->autostart ? " auto" : " manual",
+			listed->in_both ? state : "\n",
+		};
+
+		out_names(texts, sizeof(texts) / sizeof(texts[0]));
 		if (verbose) {
-			_cleanup_free_ char *lines = json_attribute_lines(listing->v[i].dev);
+			_cleanup_free_ char *lines = json_attribute_lines(dev);
 			out_print("%s", lines);
 		}
 	}

@@ -28,8 +28,7 @@ void status_warn_hidden(void);
 /* Prints a tree with one line per parent, type and device (mdev-status(8)). */
 int status_print(const struct snapshot *state, const struct status_view *view, struct error *err);
 
-/* Prints one JSON object, in which all keys are always present. Like all JSON here, it is not
- * terminated by a newline. */
+/* Prints one JSON object, in which all keys are always present. */
 void status_print_json(const struct snapshot *state, const struct status_view *view);
 
 /* Prints one line for each device with a problem. */

@@ -266,7 +266,6 @@ static void find_holders(const struct env *env, bool walk, struct snapshot *stat
 	_cleanup_close_ int devices =
 		openat(env->root, "sys/bus/mdev/devices", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	state->holders = mem_zero(n + 1, sizeof(*state->holders));
-	state->n_holders = n;
 	for (size_t i = 0; i < n; i++)
 		state->holders[i] =
 			i < n_running ? (struct holder){ .dirfd = devices,
@@ -411,7 +410,8 @@ void snapshot_free(struct snapshot *state)
 		free(state->devices[i].reason);
 	for (size_t i = 0; i < state->n_parents; i++)
 		free(state->parents[i].absent);
-	holder_free_all(state->holders, state->n_holders);
+	if (state->holders)
+		holder_free_all(state->holders, state->running.n + state->vfs.n);
 	free(state->holders);
 	free(state->devices);
 	free(state->by_uuid);

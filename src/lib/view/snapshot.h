@@ -64,7 +64,6 @@ struct snapshot {
 	struct mdev_type_list types;
 	struct file_names present;
 	struct holder *holders; /* for running, then for vfs */
-	size_t n_holders;
 };
 
 /* What to read in addition to parents and devices. Unless types are requested, they are read only
