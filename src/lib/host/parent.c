@@ -14,12 +14,20 @@
 #define PCI "sys/bus/pci/devices"
 #define CHANNELS "sys/bus/css/devices"
 
-/* Returns the last component of the target of a link of this parent. */
-static const char *linked(const struct env *env, const char *device, const char *link)
+static bool exists(const struct env *env, const char *dir, const char *name)
 {
-	char path[PATH_MAX], target[PATH_MAX];
+	_cleanup_free_ char *path = mem_printf("%s/%s", dir, name);
 
-	snprintf(path, sizeof(path), "%s/%s", device, link);
+	return faccessat(env->root, path, F_OK, 0) == 0;
+}
+
+/* Returns the last component of the target of a link of this device. */
+static const char *linked(const struct env *env, const char *dir, const char *device,
+			  const char *link)
+{
+	_cleanup_free_ char *path = mem_printf("%s/%s/%s", dir, device, link);
+	char target[PATH_MAX];
+
 	if (file_read_link(env->root, path, target) < 0)
 		return NULL;
 	const char *name = text_base_name(target);
@@ -28,31 +36,27 @@ static const char *linked(const struct env *env, const char *device, const char 
 
 const char *parent_driver(const struct env *env, const char *parent)
 {
-	static const char *const places[] = { PARENT_CLASS, PCI, CHANNELS };
+	static const char *const dirs[] = { PARENT_CLASS, PCI, CHANNELS };
 	const char *driver = NULL;
 
-	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]) && !driver; i++) {
-		_cleanup_free_ char *device = mem_printf("%s/%s", places[i], parent);
-
-		driver = linked(env, device, "driver");
-	}
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]) && !driver; i++)
+		driver = linked(env, dirs[i], parent, "driver");
 	return driver;
-}
-
-bool parent_is_device(const struct env *env, const char *name)
-{
-	_cleanup_free_ char *pci = mem_printf(PCI "/%s", name);
-	_cleanup_free_ char *channel = mem_printf(CHANNELS "/%s", name);
-
-	return faccessat(env->root, pci, F_OK, 0) == 0 ||
-	       faccessat(env->root, channel, F_OK, 0) == 0;
 }
 
 const char *parent_card(const struct env *env, const char *parent)
 {
-	_cleanup_free_ char *device = mem_printf(PARENT_CLASS "/%s", parent);
+	return linked(env, PARENT_CLASS, parent, "physfn");
+}
 
-	return linked(env, device, "physfn");
+bool parent_present(const struct env *env, const char *parent)
+{
+	return exists(env, PARENT_CLASS, parent);
+}
+
+bool parent_is_device(const struct env *env, const char *name)
+{
+	return exists(env, PCI, name) || exists(env, CHANNELS, name);
 }
 
 bool parent_is(const struct env *env, const char *parent, const char *name)
@@ -73,8 +77,8 @@ static void add_vf(const struct env *env, const char *name, struct parent_vf_lis
 		return;
 	struct parent_vf vf = { .path = mem_printf(PCI "/%s", name) };
 	vf.name = text_base_name(vf.path);
-	vf.driver = linked(env, vf.path, "driver");
-	vf.card = linked(env, vf.path, "physfn");
+	vf.driver = linked(env, PCI, name, "driver");
+	vf.card = linked(env, PCI, name, "physfn");
 	if (r < 0 || !text_number(text, UINT_MAX, &vf.type))
 		vf.typed = ANSWER_UNKNOWN;
 	else
@@ -142,11 +146,4 @@ void parent_free_vfs(struct parent_vf_list *list)
 		free(list->v[i].path);
 	free(list->v);
 	*list = (struct parent_vf_list){ 0 };
-}
-
-bool parent_present(const struct env *env, const char *parent)
-{
-	_cleanup_free_ char *path = mem_printf(PARENT_CLASS "/%s", parent);
-
-	return faccessat(env->root, path, F_OK, 0) == 0;
 }
