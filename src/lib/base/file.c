@@ -165,8 +165,9 @@ int file_read(int dirfd, const char *path, char **ret_text, size_t *ret_len)
 		return errno == ENXIO ? -EINVAL : -errno; /* a socket */
 	_cleanup_free_ char *text = mem_grow(NULL, FIRST_ROOM, 1);
 	/* pread() takes nothing out of a FIFO, a socket or a terminal: it fails. A regular file
-	 * gives all it has, and most definitions are short: then nothing else has to be asked, and
-	 * list asks thousands. */
+	 * gives all it has, and most definitions are short: then nothing else has to be asked. With
+	 * fstat() and read(), list -d takes 1.00, 1.07 and 1.18 times as long for 10, 100 and 1,000
+	 * definitions. */
 	ssize_t n = pread(fd, text, FIRST_ROOM - 1, 0);
 	int error = errno;
 	if (n > 0 && n < FIRST_ROOM - 1) {

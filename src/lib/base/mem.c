@@ -37,17 +37,12 @@ void *mem_zero(size_t count, size_t size)
 
 char *mem_text(const char *text)
 {
-	return mem_text_n(text, strlen(text));
+	return mem_check(strdup(text));
 }
 
 char *mem_text_n(const char *text, size_t n)
 {
-	size_t length = strnlen(text, n);
-	char *copy = mem_grow(NULL, length + 1, 1);
-
-	memcpy(copy, text, length);
-	copy[length] = '\0';
-	return copy;
+	return mem_check(strndup(text, n));
 }
 
 static int by_text(const void *left, const void *right)

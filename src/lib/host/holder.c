@@ -173,33 +173,23 @@ static char *name_process(const char *name, unsigned pid)
 	return name ? mem_printf("%s (PID %u)", name, pid) : mem_printf("process %u", pid);
 }
 
-/* Copies an option of QEMU, in which commas are doubled. Returns the text that follows it, or NULL
- * at the end. */
-static const char *copy_option(const char *text, char ret[NAME_MAX + 1])
+/* Returns the name of the guest in the argument of -name, which this overwrites: NAME,... or
+ * ...,guest=NAME,... A comma in a value is doubled. */
+static char *parse_guest(char *text)
 {
-	size_t n = 0;
+	for (bool first = true; *text; first = false) {
+		char *option = text, *end = text;
 
-	for (; *text && (*text != ',' || *++text == ','); text++)
-		if (n < NAME_MAX)
-			ret[n++] = *text;
-	ret[n] = '\0';
-	return *text ? text : NULL;
-}
-
-/* Returns the name of the guest in the argument of -name: NAME,... or ...,guest=NAME,... */
-static char *parse_guest(const char *text)
-{
-	char option[NAME_MAX + 1] = "";
-
-	for (bool first = true; text; first = false) {
-		text = copy_option(text, option);
+		for (; *text && (*text != ',' || *++text == ','); text++)
+			*end++ = *text;
+		*end = '\0';
 		bool named = strncmp(option, "guest=", 6) == 0;
-		char *name = named ? option + 6 : option;
-
+		const char *name = named ? option + 6 : option;
 		if (!*name || !(named || (first && !strchr(option, '='))))
 			continue;
-		text_clean(name);
-		return mem_text(name);
+		char *guest = mem_text_n(name, NAME_MAX);
+		text_clean(guest);
+		return guest;
 	}
 	return NULL;
 }
@@ -215,7 +205,7 @@ static char *read_guest(int dir)
 	const char *program = text_base_name(text);
 	if (strncmp(program, "qemu", 4) != 0 && strcmp(program, "kvm") != 0)
 		return NULL;
-	for (const char *p = text; p + strlen(p) + 1 < text + len; p += strlen(p) + 1)
+	for (char *p = text; p + strlen(p) + 1 < text + len; p += strlen(p) + 1)
 		if (strcmp(p, "-name") == 0 || strcmp(p, "--name") == 0)
 			return parse_guest(p + strlen(p) + 1);
 	return NULL;
