@@ -393,23 +393,16 @@ int file_replace(int dirfd, const char *temporary, const char *path, const char 
 	return r;
 }
 
-static int try_lock(int fd, const off_t *byte)
-{
-	struct flock range = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1 };
-
-	if (!byte)
-		return flock(fd, LOCK_EX | LOCK_NB);
-	range.l_start = *byte;
-	return fcntl(fd, F_OFD_SETLK, &range);
-}
-
-/* Neither kind of lock has a time limit of its own. */
+/* Locks the file, or one byte of it. Neither kind of lock has a time limit of its own. */
 static int wait_for_lock(int fd, const off_t *byte, unsigned seconds)
 {
 	static const struct timespec pause = { .tv_nsec = 5 * 1000 * 1000 };
+	struct flock range = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1 };
 	uint64_t deadline = clock_in(seconds);
 
-	while (try_lock(fd, byte) < 0) {
+	if (byte)
+		range.l_start = *byte;
+	while ((byte ? fcntl(fd, F_OFD_SETLK, &range) : flock(fd, LOCK_EX | LOCK_NB)) < 0) {
 		if (errno != EWOULDBLOCK && errno != EINTR)
 			return -errno;
 		if (signal_pending_termination())

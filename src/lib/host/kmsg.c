@@ -61,14 +61,9 @@ static bool names(const char *text, const char *uuid)
 	return is_word(text, uuid) || (space && is_word(space + 1, uuid));
 }
 
-/* Whether the kernel reports that a driver has rejected a device, after the driver itself has
- * logged why: the error number is known (drivers/base/dd.c). */
-static bool is_probe(const char *text)
-{
-	return strstr(text, ": probe with driver ");
-}
-
-/* The kernel returns one record per read, a regular file many. */
+/* The kernel returns one record per read, a regular file many. That a driver has rejected a device
+ * (drivers/base/dd.c) follows the reason that the driver has logged, and adds only the error
+ * number, which is known. */
 static void find_last(char *records, const char *uuid, const char *parent, char last[KMSG_SIZE])
 {
 	const char *text = NULL;
@@ -79,7 +74,7 @@ static void find_last(char *records, const char *uuid, const char *parent, char 
 
 		if (!more)
 			text = kmsg_text(line);
-		if (text && !is_probe(text) &&
+		if (text && !strstr(text, ": probe with driver ") &&
 		    (more ? is_device(line, uuid) || is_device(line, parent) : names(text, uuid)))
 			snprintf(last, KMSG_SIZE, "%s", text);
 	}

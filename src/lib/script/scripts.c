@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,16 +22,12 @@
 
 static bool is_leftover(const char *name)
 {
-	static const char *const ends[] = { "~", ".bak", ".orig", ".rpmsave", ".rpmnew" };
-	size_t n = strlen(name);
+	static const char *const patterns[] = { ".*",	     "*~",	 "*.bak",   "*.orig",
+						"*.rpmsave", "*.rpmnew", "*.dpkg-*" };
 
-	if (*name == '.' || strstr(name, ".dpkg-"))
-		return true;
-	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
-		size_t end = strlen(ends[i]);
-		if (n >= end && strcmp(name + n - end, ends[i]) == 0)
+	for (size_t i = 0; i < sizeof(patterns) / sizeof(patterns[0]); i++)
+		if (fnmatch(patterns[i], name, 0) == 0)
 			return true;
-	}
 	return false;
 }
 
@@ -66,7 +63,6 @@ static int follow(char **at, const char *path, unsigned *links, char **ret_why)
 {
 	char target[PATH_MAX];
 	struct stat st;
-	ssize_t n;
 	int r = 0;
 
 	if (*path == '/')
@@ -90,14 +86,11 @@ static int follow(char **at, const char *path, unsigned *links, char **ret_why)
 			free(*at);
 			*at = next;
 			next = NULL;
-		} else if ((n = readlink(next, target, sizeof(target) - 1)) < 0) {
-			r = -errno;
-		} else if (++*links > LINKS) {
-			r = -ELOOP;
-		} else {
-			target[n] = '\0';
-			r = follow(at, target, links, ret_why);
+			continue;
 		}
+		r = ++*links > LINKS ? -ELOOP : file_read_link(AT_FDCWD, next, target);
+		if (r == 0)
+			r = follow(at, target, links, ret_why);
 	}
 	return r;
 }
