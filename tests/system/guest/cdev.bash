@@ -9,6 +9,7 @@ set -eu
 
 u1=11111111-1111-4111-8111-111111111111
 u2=22222222-2222-4222-8222-222222222222
+slow=300 # seconds for what the guest does: its machine is emulated by an emulated machine
 load_vfio cdev
 check_cmd "start --settle returns" timeout "$patience" mdevctl start --settle -u $u1 -p mtty -t mtty-1
 mdevctl start --settle -u $u2 -p mtty -t mtty-1
@@ -38,14 +39,22 @@ stop_status()
 	echo "$status $output"
 }
 
-# QEMU opens the node and an iommufd before its guest runs.
-qemu-system-x86_64 -S -name inner -machine pc -m 16 -nodefaults -display none -object iommufd,id=iommufd \
-	-device vfio-pci,sysfsdev=/sys/bus/mdev/devices/$u1,iommufd=iommufd &
-guest=$!
-check_soon "status names a guest that uses an iommufd" "running - inner ($guest)" status_row $u1
-check "stop refuses, and names the guest" "6 Error: Device $u1 is in use by inner (PID $guest)" \
+# A guest (see inner.c) uses the card through the node and an iommufd. libvirt (12.8) passes only PCI devices in this way.
+console=/run/console
+coproc guest {
+	exec qemu-system-x86_64 -name inner -machine pc -m 16 -nodefaults -display none -kernel /boot/inner \
+		-serial file:$console -monitor stdio -object iommufd,id=iommufd \
+		-device vfio-pci,sysfsdev=/sys/bus/mdev/devices/$u1,iommufd=iommufd
+}
+# shellcheck disable=SC2154 # coproc sets it
+pid=$guest_PID
+check_soon "status names a guest that uses an iommufd" "running - inner ($pid)" status_row $u1
+check "stop refuses, and names the guest" "6 Error: Device $u1 is in use by inner (PID $pid)" \
 	"$(stop_status)"
-kill $guest
-wait $guest || true
-check_soon "nobody uses it" "running -" status_row $u1
-check_cmd "stop succeeds if nobody uses it" mdevctl stop -u $u1
+patience=$slow check_soon "the guest writes to the card and reads it back" "guest: the card returns: over the card" \
+	sh -c "tr -d '\r' <$console | grep 'the card returns'"
+mdevctl stop -u $u1 --wait=$slow &
+waiting=$!
+echo system_powerdown >&"${guest[1]}"
+wait $waiting && status=0 || status=$?
+check "stop --wait removes the device when the guest has powered off" "0 $u2" "$status $(devices)"
