@@ -119,19 +119,15 @@ static int check_readable(const struct snapshot_device *dev, struct error *err)
 				  : 0;
 }
 
+/* Compares two devices, or a UUID with one, which begins with it. */
 static int by_uuid(const void *left, const void *right)
 {
-	const struct device *a = left, *b = right;
-
-	return strcmp(a->uuid, b->uuid);
+	return strcmp(left, right);
 }
 
 static struct device *find_device(const struct work *w, const char *uuid)
 {
-	struct device wanted;
-
-	memcpy(wanted.uuid, uuid, UUID_SIZE);
-	return bsearch(&wanted, w->devices, w->n_devices, sizeof(wanted), by_uuid);
+	return bsearch(uuid, w->devices, w->n_devices, sizeof(*w->devices), by_uuid);
 }
 
 /* The devices that are known to be wanted: "max" is not known yet. */
@@ -793,24 +789,24 @@ static int put_more(struct work *w, struct host_set *hs, struct error *err)
 /* Returns a description of other devices on the parents of the set; NULL = there are none. */
 static char *list_others(const struct work *w, const struct host_set *hs)
 {
-	_cleanup_free_ size_t *counts = mem_zero(w->desired->n_sets + 1, sizeof(size_t));
-	size_t others = 0;
+	size_t n = w->desired->n_sets;
+	_cleanup_free_ size_t *counts = mem_zero(n + 1, sizeof(size_t)); /* the last: of others */
 	char *text = NULL;
 
 	for (size_t i = 0; i < w->n_devices; i++) {
 		const struct device *device = &w->devices[i];
-		size_t *count = device->set ? &counts[device->set - w->sets] : &others;
+		size_t *count = &counts[device->set ? (size_t)(device->set - w->sets) : n];
 
 		for (size_t j = 0; j < device->n && device->set != hs; j++)
 			*count += remains(device, device->at[j]) &&
 				  capacity_find(&w->capacities, device->at[j]->parent)->candidate;
 	}
-	for (size_t i = 0; i < w->desired->n_sets; i++)
+	for (size_t i = 0; i < n; i++)
 		if (counts[i] > 0)
 			text_append(&text, ", ", "%zu of set '%s'", counts[i],
 				    w->desired->sets[i].name);
-	if (others > 0)
-		text_append(&text, ", ", "%zu not in any set of this file", others);
+	if (counts[n] > 0)
+		text_append(&text, ", ", "%zu not in any set of this file", counts[n]);
 	return text;
 }
 
