@@ -55,47 +55,25 @@ static void set_in_use(struct apply *apply, const char *uuid, enum answer in_use
 	}
 }
 
-/* Finds out which of the devices that the plan stops are in use. A dry run does not open device
- * nodes: only one process can, and a guest may be starting; so what it does not know is a doubt,
- * but no fact. Returns whether there is a new fact. */
+/* Finds out which of the devices that the plan stops are in use. Returns whether there is a new
+ * fact. */
 static bool find_in_use(struct apply *apply)
 {
 	bool found = false;
 
 	for (size_t i = 0; i < apply->plan.n_changes; i++) {
 		const struct plan_change *change = &apply->plan.changes[i];
-		enum answer in_use = ANSWER_YES;
-		char *use = NULL;
+		char *use;
 
 		if (change->action != ACTION_STOP)
 			continue;
-		if (!apply->dry_run)
-			in_use = pipeline_find_user(&apply->pipeline, change->dev.uuid, 0, &use);
-		else if (change->holder)
-			use = holder_words(change->holder);
+		enum answer in_use =
+			pipeline_find_user(&apply->pipeline, change->dev.uuid, 0, &use);
 		if (use)
 			set_in_use(apply, change->dev.uuid, in_use, use);
 		found = found || use;
 	}
 	return found;
-}
-
-/* A dry run cannot always tell whether the real run will find a device in use. */
-static void report_doubts(struct apply *apply)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < apply->plan.n_changes; i++) {
-		const struct holder *holder = apply->plan.changes[i].holder;
-
-		n += holder && holder->in_use == ANSWER_UNKNOWN;
-	}
-	if (n == 0)
-		return;
-	_cleanup_free_ char *text =
-		mem_printf("%zu device%s to be stopped may be in use%s", n, n == 1 ? "" : "s",
-			   geteuid() == 0 ? "" : " (must be root)");
-	report(apply, STATUS_OK, text);
 }
 
 static bool stops_any(const struct plan *plan)
@@ -131,9 +109,12 @@ static int make_plan(struct apply *apply, struct error *err)
 	}
 	if (read_and_plan(apply, SNAPSHOT_TYPES, err) < 0)
 		return -1;
-	if (apply->dry_run && stops_any(&apply->plan) &&
-	    read_and_plan(apply, SNAPSHOT_TYPES | SNAPSHOT_HOLDERS, err) < 0)
-		return -1;
+	/* A dry run does not open device nodes, as a guest may be starting: only one process can.
+	 */
+	if (apply->dry_run)
+		return stops_any(&apply->plan)
+			       ? read_and_plan(apply, SNAPSHOT_TYPES | SNAPSHOT_HOLDERS, err)
+			       : 0;
 	while (find_in_use(apply)) {
 		plan_free(&apply->plan);
 		if (plan_make(apply->env, &apply->state, &apply->desired, &apply->facts,
@@ -154,22 +135,23 @@ static int begin_round(struct apply *apply, struct error *err)
 	return 0;
 }
 
-static int open_run(struct apply *apply, const char *file, bool prune, struct error *err)
+static int begin(struct apply *apply, struct error *err)
 {
 	sigset_t old;
 
-	if (read_file(apply, file, prune, err) < 0)
-		return -1;
 	signal_block(&old); /* until the end: one that was received is reported as an error */
 	if (!apply->dry_run && lock_take(apply->env, LOCK_APPLY, &apply->lock, err) < 0)
 		return -1;
 	if (apply->wait)
 		settle_open(&apply->settle, apply->env, apply->wait);
-	if (begin_round(apply, err) < 0)
-		return -1;
-	if (apply->dry_run)
-		report_doubts(apply);
-	return 0;
+	return begin_round(apply, err);
+}
+
+/* Returns "N devices to be stopped may be in use". Owned by the caller. */
+static char *doubt(size_t n)
+{
+	return mem_printf("%zu device%s to be stopped may be in use%s", n, n == 1 ? "" : "s",
+			  geteuid() == 0 ? "" : " (must be root)");
 }
 
 int apply_open(const struct op *op, const char *file, bool prune, bool dry_run, unsigned wait,
@@ -177,10 +159,14 @@ int apply_open(const struct op *op, const char *file, bool prune, bool dry_run, 
 {
 	*ret = (struct apply){ .dry_run = dry_run, .env = op->env, .wait = wait, .lock = -1 };
 	pipeline_open(&ret->pipeline, op->env, op->force);
-	if (open_run(ret, file, prune, err) == 0)
-		return 0;
-	ret->ended = true;
-	return -1;
+	if (read_file(ret, file, prune, err) < 0 || begin(ret, err) < 0) {
+		ret->ended = true;
+		return -1;
+	}
+	_cleanup_free_ char *text = doubt(ret->plan.doubtful);
+	if (ret->plan.doubtful > 0)
+		report(ret, STATUS_OK, text);
+	return 0;
 }
 
 /* What has become of a change. */
@@ -493,10 +479,9 @@ int apply_result(const struct apply *apply, struct error *err)
 	if (plan->in_use > 0)
 		text_append(&text, "; ", "%zu device%s to be stopped %s in use", plan->in_use,
 			    plan->in_use == 1 ? "" : "s", plan->in_use == 1 ? "is" : "are");
+	_cleanup_free_ char *maybe = doubt(plan->maybe_in_use);
 	if (plan->maybe_in_use > 0)
-		text_append(&text, "; ", "%zu device%s to be stopped may be in use%s",
-			    plan->maybe_in_use, plan->maybe_in_use == 1 ? "" : "s",
-			    geteuid() == 0 ? "" : " (must be root)");
+		text_append(&text, "; ", "%s", maybe);
 	if (plan->in_use + plan->maybe_in_use > 0)
 		add_status(&status, STATUS_IN_USE);
 	if (status != STATUS_OK)

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "device/json.h"
 #include "device/uuid.h"
+#include "host/holder.h"
 #include "apply/capacity.h"
 #include "apply/plan.h"
 #include "set/types.h"
@@ -580,22 +581,26 @@ static void find_home(const struct work *w, struct device *device)
 		}
 }
 
-/* Stops a device. Returns false if it is in use and therefore remains. */
+/* Stops a device. Returns false if it is in use and therefore remains: because that is a fact, or
+ * for a dry run, because the snapshot shows it. */
 static bool stop(struct work *w, enum phase phase, const struct device *device)
 {
-	const struct fact *fact = device->fact;
+	const struct holder *holder = device->running->holder;
+	const struct fact *fact = is_kind(device->fact, FACT_IN_USE) ? device->fact : NULL;
+	_cleanup_free_ char *words = holder ? holder_words(holder) : NULL;
+	const char *use = fact ? fact->use : words;
 
-	if (is_kind(fact, FACT_IN_USE)) {
-		if (fact->use)
-			plan_add_problem(&w->plan.problems, STATUS_IN_USE, "Device %s (%s/%u) %s",
-					 device->uuid, device->set->set->name, device->index,
-					 fact->use);
-		w->plan.in_use += fact->in_use == ANSWER_YES;
-		w->plan.maybe_in_use += fact->in_use != ANSWER_YES;
+	if (use)
+		plan_add_problem(&w->plan.problems, STATUS_IN_USE, "Device %s (%s/%u) %s",
+				 device->uuid, device->set->set->name, device->index, use);
+	if (fact || words) {
+		bool known = !fact || fact->in_use == ANSWER_YES;
+		w->plan.in_use += known;
+		w->plan.maybe_in_use += !known;
 		return false;
 	}
-	add_change(w, phase, ACTION_STOP, device, device->running)->holder =
-		device->running->holder;
+	w->plan.doubtful += holder && holder->in_use == ANSWER_UNKNOWN;
+	(void)add_change(w, phase, ACTION_STOP, device, device->running);
 	capacity_find(&w->capacities, device->running->parent)->freed++;
 	return true;
 }

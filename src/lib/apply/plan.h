@@ -27,11 +27,10 @@ enum phase {
 struct plan_change {
 	enum action action;
 	enum phase phase;
-	struct mdev dev;    /* owned: its names; to define, modify and start it, all of it */
-	struct mdev before; /* owned: its definition; without a type: none, or an invalid one */
-	const struct holder *holder;  /* borrowed from the snapshot: of a device that is stopped */
-	bool broken;		      /* there is an invalid definition */
-	bool takes_instance;	      /* it cannot be made if its parent turns out to be full */
+	struct mdev dev;     /* owned: its names; to define, modify and start it, all of it */
+	struct mdev before;  /* owned: its definition; without a type: none, or an invalid one */
+	bool broken;	     /* there is an invalid definition */
+	bool takes_instance; /* it cannot be made if its parent turns out to be full */
 	char set[SET_NAME_LIMIT + 1]; /* "" = not of a set */
 	unsigned index;		      /* in the set */
 	char *note;	    /* owned: what is to be said when it has been made; NULL = nothing */
@@ -57,6 +56,7 @@ struct plan {
 	size_t missing;	     /* of these, those without an instance */
 	size_t in_use;	     /* devices that should be stopped, but are in use */
 	size_t maybe_in_use; /* likewise, but that cannot be determined */
+	size_t doubtful;     /* devices that it stops, of which a dry run cannot determine that */
 };
 
 /* Makes a plan. With prune, sets that are found on the host are added to the file. env is read only
