@@ -17,37 +17,37 @@
 
 /* Loads a running device that is not defined. Returns 1, 0 if it is not running, or -1: what is
  * incomplete cannot be completed, as only its definition would say with what. */
-static int load_running(const struct start_request *request, struct mdev *ret, struct error *err)
+static int load_running(const struct op *op, struct mdev *ret, struct error *err)
 {
-	int r = active_get(request->op.env, request->op.uuid, ret, err);
+	int r = active_get(op->env, op->uuid, ret, err);
 
-	if (r <= 0 || (request->op.parent && strcmp(request->op.parent, ret->parent) != 0))
+	if (r <= 0 || (op->parent && strcmp(op->parent, ret->parent) != 0))
 		return r < 0 ? r : 0;
-	r = active_runs(request->op.env, ret, err);
+	r = active_runs(op->env, ret, err);
 	if (r != 0)
 		return r;
-	r = active_get(request->op.env, request->op.uuid, ret, err);
+	r = active_get(op->env, op->uuid, ret, err);
 	if (r <= 0) /* it has been removed in the meantime */
 		return r;
 	return error_set(err, STATUS_EXISTS,
 			 "Device %s is running, but its start was interrupted and it is "
 			 "incomplete; it is not defined, so stop it and start it again",
-			 request->op.uuid);
+			 op->uuid);
 }
 
 /* Loads a defined device, which is moved from its definition. A type that is given must be that of
  * the definition. */
-static int load_defined(const struct start_request *request, struct definition *definition,
-			struct mdev *ret, struct error *err)
+static int load_defined(const struct op *op, struct definition *definition, struct mdev *ret,
+			struct error *err)
 {
 	struct mdev *dev = &definition->dev;
 
 	op_set_device(ret, NULL, dev->parent, NULL);
 	if (definition_check(definition, err) < 0)
 		return -1;
-	if (request->op.type) {
-		op_set_device(ret, NULL, NULL, request->op.type);
-		if (reason_resolve_type(request->op.env, dev->parent, &ret->type, err) < 0)
+	if (op->type) {
+		op_set_device(ret, NULL, NULL, op->type);
+		if (reason_resolve_type(op->env, dev->parent, &ret->type, err) < 0)
 			return -1;
 		if (strcmp(ret->type, dev->type) != 0)
 			return error_set(err, STATUS_EXISTS,
@@ -60,50 +60,49 @@ static int load_defined(const struct start_request *request, struct definition *
 }
 
 /* Loads a transient device from the arguments. */
-static int load_transient(const struct start_request *request, struct mdev *ret, struct error *err)
+static int load_transient(const struct op *op, struct mdev *ret, struct error *err)
 {
-	if (request->op.type && !request->op.parent)
+	if (op->type && !op->parent)
 		return error_set(err, STATUS_FAILED, "can't provide type without parent");
-	if ((!request->op.type || !request->op.parent) && request->op.uuid)
+	if ((!op->type || !op->parent) && op->uuid)
 		return error_set(err, STATUS_NOT_FOUND,
 				 "Device is insufficiently specified: %s is not defined%s%s, "
 				 "so parent and type are required",
-				 request->op.uuid, request->op.parent ? " on " : "",
-				 request->op.parent ? request->op.parent : "");
-	if (!request->op.type || !request->op.parent)
+				 op->uuid, op->parent ? " on " : "", op->parent ? op->parent : "");
+	if (!op->type || !op->parent)
 		return error_set(err, STATUS_FAILED,
 				 "Device is insufficiently specified: parent and type are "
 				 "required");
-	op_set_device(ret, NULL, request->op.parent, request->op.type);
-	return reason_resolve_type(request->op.env, ret->parent, &ret->type, err);
+	op_set_device(ret, NULL, op->parent, op->type);
+	return reason_resolve_type(op->env, ret->parent, &ret->type, err);
 }
 
 /* Loads the device to start: its definition, or for a transient device, the arguments. */
 static int load_start(const struct start_request *request, struct mdev *ret, struct error *err)
 {
+	const struct op *op = &request->op;
 	_cleanup_definitions_ struct definition_list found = { 0 };
-	struct filter filter = { request->op.uuid, request->op.parent };
+	struct filter filter = { op->uuid, op->parent };
 
-	if (request->op.uuid)
-		defined_find(request->op.env, &filter, &found);
+	if (op->uuid)
+		defined_find(op->env, &filter, &found);
 	if (found.n > 1)
 		return error_set(
 			err, STATUS_FAILED,
 			"Multiple definitions found for device %s. Please specify a parent.",
-			request->op.uuid);
+			op->uuid);
 	if (found.n == 0 && found.unseen)
 		return error_set(err, STATUS_FAILED, "%s", found.unseen);
 	if (found.unseen)
 		log_warning("%s", found.unseen);
 	if (found.n == 1)
-		return load_defined(request, &found.v[0], ret, err);
-	if (request->ensure && request->op.uuid &&
-	    !request->op.type) { /* running is all that is asked for */
-		int r = load_running(request, ret, err);
+		return load_defined(op, &found.v[0], ret, err);
+	if (request->ensure && op->uuid && !op->type) { /* running is all that is asked for */
+		int r = load_running(op, ret, err);
 		if (r != 0)
 			return r < 0 ? r : 0;
 	}
-	return load_transient(request, ret, err);
+	return load_transient(op, ret, err);
 }
 
 static bool is_absent(const struct start_request *request, const struct mdev *dev)
