@@ -542,20 +542,20 @@ void json_set_unknown_string(struct mdev *dev, const char *name, const char *val
 {
 	_cleanup_free_ char *text = mem_printf("{%s}", dev->unknown ? dev->unknown : "");
 	_cleanup_tree_ cJSON *tree = cJSON_Parse(text);
-	char *member;
+	char *added;
 	size_t len;
 
 	free(dev->unknown);
 	dev->unknown = unknown_members(text, tree, name);
 	if (!value)
 		return;
-	FILE *file = mem_stream(&member, &len);
+	FILE *file = mem_stream(&added, &len);
 	quote(file, name);
 	fputs(": ", file);
 	quote(file, value);
-	mem_stream_end(file, &member);
-	text_append(&dev->unknown, ",\n  ", "%s", member);
-	free(member);
+	mem_stream_end(file, &added);
+	text_append(&dev->unknown, ",\n  ", "%s", added);
+	free(added);
 }
 
 void json_definition(struct json_writer *w, const struct mdev *dev)

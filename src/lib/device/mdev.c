@@ -168,7 +168,7 @@ bool uuid_read(const char *text, char ret[UUID_SIZE])
 	for (size_t i = 0; i < UUID_SIZE - 1; i++) {
 		bool hyphen = n == 32 && (i == 8 || i == 13 || i == 18 || i == 23);
 
-		uuid[i] = hyphen ? '-' : (char)tolower((unsigned char)*text++);
+		uuid[i] = (char)(hyphen ? '-' : tolower((unsigned char)*text++));
 	}
 	uuid[UUID_SIZE - 1] = '\0';
 	if (!uuid_is_canonical(uuid))

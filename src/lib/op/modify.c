@@ -100,6 +100,11 @@ static void hint_newline(const struct modification *how)
 			 how->value);
 }
 
+static bool has_type(const struct mdev *dev, const char *type)
+{
+	return dev->type && type && strcmp(dev->type, type) == 0;
+}
+
 /* Replaces the name of the type that mdevctl apply has recorded, if any, by that of the new type.
  * That of another type is removed if the name of the new one is not known. */
 static void rename_type(const struct env *env, const char *old, struct mdev *dev)
@@ -111,7 +116,7 @@ static void rename_type(const struct env *env, const char *old, struct mdev *dev
 		return;
 	types_find(env, dev->parent, &types);
 	const struct mdev_type *type = types_find_name(types.v, types.n, dev->type);
-	if ((type && type->title) || strcmp(dev->type, old) != 0)
+	if ((type && type->title) || !has_type(dev, old))
 		json_set_unknown_string(dev, JSON_TYPE_NAME, type ? type->title : NULL);
 }
 
@@ -203,7 +208,7 @@ static int check_live(const struct op *op, const struct modification *how,
 		return 0;
 	if (load_definition(op, &definition, err) < 0)
 		return -1;
-	if (strcmp(definition.type, running->type) != 0)
+	if (!has_type(&definition, running->type))
 		return error_set(err, STATUS_FAILED,
 				 "'type' of active and defined mdev does not match");
 	return 0;

@@ -204,8 +204,10 @@ static int find_other(const struct env *env, const struct mdev *dev, struct defi
 		    (!found || strcmp(name, found) < 0))
 			found = name;
 	}
-	if (r < 0 || !found)
+	if (r < 0)
 		return r;
+	if (!found)
+		return 0;
 	*ret_path = path_of_file(dev->parent, found);
 	return 1;
 }
