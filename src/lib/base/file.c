@@ -31,47 +31,33 @@
  * Half of it is enough to find that there are no more. */
 #define SCAN_ROOM ((size_t)32 * 1024)
 
-/* Reads all entries as the kernel lays them out (getdents64(2)), which is how the C library
- * declares struct dirent. With readdir(), list takes 1.01 to 1.05 times as long at 10, 100 and
- * 1,000 devices, and then exceeds the limit of `make bench`. Returns their size in bytes, or
- * -errno. */
-static ssize_t read_entries(int fd, char **ret)
-{
-	_cleanup_free_ char *buf = NULL;
-	size_t len = 0, room = 0;
-
-	for (;;) {
-		if (room - len < SCAN_ROOM / 2) {
-			room = 2 * room + SCAN_ROOM;
-			buf = mem_grow(buf, room, 1);
-		}
-		long n = syscall(SYS_getdents64, fd, buf + len, room - len);
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			break;
-		len += (size_t)n;
-	}
-	*ret = buf;
-	buf = NULL;
-	return (ssize_t)len;
-}
-
 static int by_bytes(const void *a, const void *b)
 {
 	return strcmp((*(struct dirent *const *)a)->d_name, (*(struct dirent *const *)b)->d_name);
 }
 
+/* Reads the entries as the kernel lays them out (getdents64(2)), which is how the C library
+ * declares struct dirent. With readdir(), list takes 1.01 to 1.05 times as long at 10, 100 and
+ * 1,000 devices, and then exceeds the limit of `make bench`. */
 int file_scan_unsorted(int dirfd, const char *path, struct file_names *ret)
 {
-	struct file_names names = { 0 };
+	_cleanup_names_ struct file_names names = { 0 };
+	size_t len = 0, room = 0;
 
 	_cleanup_close_ int opened = path ? file_open_dir(dirfd, path) : -1;
 	int fd = path ? opened : dirfd;
-	ssize_t len = fd < 0 ? fd : read_entries(fd, &names.entries);
-	if (!names.entries)
-		return (int)len;
-	for (ssize_t at = 0; at < len;) {
+	if (fd < 0)
+		return fd;
+	for (long n = 1; n > 0; len += (size_t)n) {
+		if (room - len < SCAN_ROOM / 2) {
+			room = 2 * room + SCAN_ROOM;
+			names.entries = mem_grow(names.entries, room, 1);
+		}
+		n = syscall(SYS_getdents64, fd, names.entries + len, room - len);
+		if (n < 0)
+			return -errno;
+	}
+	for (size_t at = 0; at < len;) {
 		struct dirent *entry = (struct dirent *)(void *)(names.entries + at);
 
 		at += entry->d_reclen;
@@ -81,6 +67,7 @@ int file_scan_unsorted(int dirfd, const char *path, struct file_names *ret)
 		names.v[names.n++] = entry;
 	}
 	*ret = names;
+	names = (struct file_names){ 0 };
 	return 0;
 }
 

@@ -104,11 +104,9 @@ static enum log_level hint_level(void)
 LOG_FUNCTION(log_hint, hint_level(), "\033[1m", "Hint")
 LOG_FUNCTION(log_debug, LOG_LEVEL_DEBUG, "\033[2m", "Debug")
 
-void log_script(const char *name, const char *text)
+void log_script(const char *text)
 {
-	size_t n = strlen(text);
-	_cleanup_free_ char *line =
-		mem_printf("%s: %s%s", name, text, n > 0 && text[n - 1] == '\n' ? "" : "\n");
+	_cleanup_free_ char *line = mem_text(text);
 
 	text_clean(line);
 	put(line);

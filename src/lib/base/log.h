@@ -30,6 +30,6 @@ void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
  * MDEVCTL_LOG=info. */
 void log_hint(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Prints the stderr output of a callout script, prefixed with "name: ". It is always shown, but
+/* Prints stderr output of a callout script, which ends with a newline. It is always shown, but
  * control characters are replaced. */
-void log_script(const char *name, const char *text);
+void log_script(const char *text);

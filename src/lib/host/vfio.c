@@ -9,11 +9,6 @@
 #include "base/text.h"
 #include "host/vfio.h"
 
-static int set_name(const char *name, char ret[NAME_MAX + 1])
-{
-	return snprintf(ret, NAME_MAX + 1, "%s", name) <= NAME_MAX ? 1 : -ENAMETOOLONG;
-}
-
 int vfio_group(int dirfd, const char *device, char ret[NAME_MAX + 1])
 {
 	_cleanup_free_ char *path = mem_printf("%s/iommu_group", device);
@@ -22,7 +17,9 @@ int vfio_group(int dirfd, const char *device, char ret[NAME_MAX + 1])
 	int r = file_read_link(dirfd, path, target);
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
-	return set_name(text_base_name(target), ret);
+	return snprintf(ret, NAME_MAX + 1, "%s", text_base_name(target)) <= NAME_MAX
+		       ? 1
+		       : -ENAMETOOLONG;
 }
 
 int vfio_device(int dirfd, const char *device, char ret[NAME_MAX + 1])
@@ -36,5 +33,6 @@ int vfio_device(int dirfd, const char *device, char ret[NAME_MAX + 1])
 	_cleanup_free_ char *number = mem_printf("%s/%s/dev", path, names.v[0]->d_name);
 	if (faccessat(dirfd, number, F_OK, 0) < 0)
 		return errno == ENOENT ? 0 : -errno;
-	return set_name(names.v[0]->d_name, ret);
+	snprintf(ret, NAME_MAX + 1, "%s", names.v[0]->d_name);
+	return 1;
 }

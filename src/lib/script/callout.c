@@ -59,10 +59,11 @@ static void show_output(const struct callout *callout, const char *path, bool ta
 		log_debug("%s: %s", name, text);
 		return;
 	}
+	_cleanup_free_ char *line =
+		mem_printf("%s: %s%s", name, text, text[strlen(text) - 1] == '\n' ? "" : "\n");
 	if (all->print)
-		log_script(name, text);
-	text_append(&all->output, "", "%s: %s%s", name, text,
-		    text[strlen(text) - 1] == '\n' ? "" : "\n");
+		log_script(line);
+	text_append(&all->output, "", "%s", line);
 	if (strlen(all->output) > OUTPUT_LIMIT)
 		all->output[OUTPUT_LIMIT] = '\0';
 }
