@@ -48,7 +48,6 @@ int definition_check(const struct definition *definition, struct error *err)
 void definition_free(struct definition *definition)
 {
 	mdev_free(&definition->dev);
-	free(definition->file);
 	free(definition->broken);
 	*definition = (struct definition){ 0 };
 }
@@ -120,8 +119,6 @@ static int load(int dirfd, const char *path, struct definition *ret)
 		return found;
 	if (r < 0 || !plain_read(text, len, &ret->dev))
 		load_text(r, text, len, name, ret);
-	if (strcmp(name, ret->dev.uuid) != 0)
-		ret->file = mem_text(name);
 	return 1;
 }
 
@@ -308,34 +305,23 @@ static bool is_definition(const char *parent, const struct dirent *file, char re
 	return false;
 }
 
+/* A file that defines a device of a parent. */
+struct named {
+	char uuid[UUID_SIZE];
+	const char *name; /* borrowed */
+};
+
 /* Sorts by UUID; of several files with one UUID, the one that is used comes first. */
 static int by_uuid(const void *left, const void *right)
 {
-	const struct definition *a = left, *b = right;
-	int order = strcmp(a->dev.uuid, b->dev.uuid);
+	const struct named *a = left, *b = right;
+	int order = strcmp(a->uuid, b->uuid);
 
-	return order ? order : strcmp(a->file ? a->file : "", b->file ? b->file : "");
-}
-
-/* Sorts the definitions of a parent, whose file names may differ from their UUID, and removes
- * duplicates of a UUID. */
-static void put_in_order(struct definition_list *list, size_t first)
-{
-	size_t kept = first;
-
-	qsort(&list->v[first], list->n - first, sizeof(*list->v), by_uuid);
-	for (size_t i = first; i < list->n; i++) {
-		struct definition *one = &list->v[i];
-
-		if (kept > first && strcmp(list->v[kept - 1].dev.uuid, one->dev.uuid) == 0) {
-			log_warning("Ignoring /" DIR_PATH "/%s/%s: another file defines %s",
-				    one->dev.parent, one->file, one->dev.uuid);
-			definition_free(one);
-		} else {
-			list->v[kept++] = *one;
-		}
-	}
-	list->n = kept;
+	if (order)
+		return order;
+	if (uuid_is_canonical(a->name) || uuid_is_canonical(b->name))
+		return uuid_is_canonical(a->name) ? -1 : 1;
+	return strcmp(a->name, b->name);
 }
 
 /* Reads all definitions in the directory of a parent, which is interned. */
@@ -343,29 +329,39 @@ static void scan_dir(const struct env *env, const char *parent, struct definitio
 {
 	_cleanup_free_ char *path = path_of_parent(parent);
 	_cleanup_names_ struct file_names names = { 0 };
-	size_t first = ret->n;
-	bool renamed = false;
-	char uuid[UUID_SIZE];
+	size_t n = 0;
 
 	_cleanup_close_ int fd = file_open_dir(env->root, path);
 	int r = file_scan(fd, NULL, &names);
 	if (r < 0 && !file_is_missing(-r)) /* removed, or not a directory: not a parent */
 		add_unseen(ret, path, r);
-	for (int i = 0; i < names.n; i++) {
-		if (!is_definition(parent, names.v[i], uuid))
+	_cleanup_free_ struct named *files = mem_grow(NULL, (size_t)names.n + 1, sizeof(*files));
+	bool renamed = false;
+	for (int i = 0; i < names.n; i++)
+		if (is_definition(parent, names.v[i], files[n].uuid)) {
+			files[n].name = names.v[i]->d_name;
+			renamed = renamed || !uuid_is_canonical(files[n].name);
+			n++;
+		}
+	if (renamed) /* otherwise, they are sorted */
+		qsort(files, n, sizeof(*files), by_uuid);
+	for (size_t i = 0; i < n; i++) {
+		const struct named *file = &files[i];
+		struct definition one = of_device(parent, file->uuid);
+
+		if (i > 0 && strcmp(file->uuid, files[i - 1].uuid) == 0) {
+			log_warning("Ignoring /" DIR_PATH "/%s/%s: another file defines %s", parent,
+				    file->name, file->uuid);
 			continue;
-		struct definition one = of_device(parent, uuid);
-		int found = load(fd, names.v[i]->d_name, &one);
+		}
+		int found = load(fd, file->name, &one);
 		if (found > 0) { /* not removed since the scan */
 			add(ret, &one);
-			renamed = renamed || one.file;
 		} else if (found < 0) {
-			_cleanup_free_ char *file = path_of_file(parent, names.v[i]->d_name);
-			add_unseen(ret, file, found);
+			_cleanup_free_ char *where = path_of_file(parent, file->name);
+			add_unseen(ret, where, found);
 		}
 	}
-	if (renamed)
-		put_in_order(ret, first);
 }
 
 /* With canonical, only the canonical name of the UUID is looked for. */

@@ -17,7 +17,6 @@
 /* A device that is defined, and what is true of its file only. */
 struct definition {
 	struct mdev dev; /* owned; if it is broken, only its UUID and parent are set */
-	char *file;	 /* owned: name of the file, if it is not the canonical UUID */
 	char *broken;	 /* owned: why the definition is unusable; NULL = it is usable */
 	bool unreadable; /* broken because it cannot be read: its contents are unknown */
 };
