@@ -368,6 +368,15 @@ undefine $A1 mtty mtty-1 a/1
 	same "stop     $B0 mtty mtty-1 b/0
 undefine $B0 mtty mtty-1 b/0"
 	[[ -e $DEVICES/$U2 ]]
+	# Several sets are removed in the order of their names, each once.
+	sets "$(set_of b 1)" "$(set_of a 2 '"mtty"' mtty-1 manual)"
+	mdevctl apply "$F"
+	echo '{}' >"$F"
+	run -0 mdevctl apply --prune "$F"
+	same "undefine $A1 mtty mtty-1 a/1
+undefine $A0 mtty mtty-1 a/0
+stop     $B0 mtty mtty-1 b/0
+undefine $B0 mtty mtty-1 b/0"
 }
 
 @test "apply --prune rejects a list of definitions, and ends if a definition that may be of a set is unreadable" {

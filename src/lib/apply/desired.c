@@ -288,17 +288,41 @@ int desired_read(const char *text, size_t len, const char *where, bool prune, st
 		r = read_definitions(value, where, &desired.definitions, err);
 	if (r < 0)
 		return -1;
+	desired_sort(&desired);
 	*ret = desired;
 	desired = (struct desired){ 0 };
 	return 0;
 }
 
+static int by_name(const void *left, const void *right)
+{
+	const struct set *const *a = left, *const *b = right;
+
+	return strcmp((*a)->name, (*b)->name);
+}
+
+void desired_sort(struct desired *desired)
+{
+	size_t n = desired->n_by_name = desired->n_sets;
+
+	desired->by_name = mem_grow(desired->by_name, n + 1, sizeof(*desired->by_name));
+	for (size_t i = 0; i < n; i++)
+		desired->by_name[i] = &desired->sets[i];
+	qsort(desired->by_name, n, sizeof(*desired->by_name), by_name);
+}
+
+static int by_key(const void *name, const void *set)
+{
+	return strcmp(name, (*(const struct set *const *)set)->name);
+}
+
 const struct set *desired_find(const struct desired *desired, const char *name)
 {
-	for (size_t i = 0; i < desired->n_sets; i++)
-		if (strcmp(desired->sets[i].name, name) == 0)
-			return &desired->sets[i];
-	return NULL;
+	size_t n = desired->n_by_name;
+	struct set **found =
+		n > 0 ? bsearch(name, desired->by_name, n, sizeof(*found), by_key) : NULL;
+
+	return found ? *found : NULL;
 }
 
 void desired_remove(struct desired *desired, const char *name)
@@ -317,6 +341,7 @@ void desired_free(struct desired *desired)
 		mdev_free(&set->device);
 	}
 	free(desired->sets);
+	free(desired->by_name);
 	mdev_list_free(&desired->definitions);
 	*desired = (struct desired){ 0 };
 }

@@ -35,6 +35,8 @@ struct set {
 struct desired {
 	struct set *sets; /* owned: in the order of the file */
 	size_t n_sets;
+	struct set **by_name; /* owned: those of desired_sort() */
+	size_t n_by_name;
 	bool prune;		      /* it names all sets of the host: others are removed */
 	struct mdev_list definitions; /* owned: sorted; for a file with definitions */
 };
@@ -48,6 +50,8 @@ int desired_read(const char *text, size_t len, const char *where, bool prune, st
 const struct set *desired_find(const struct desired *desired, const char *name);
 /* Adds a set with this valid name and 0 devices: it is removed. */
 void desired_remove(struct desired *desired, const char *name);
+/* Must be called before desired_find() when sets have been added. */
+void desired_sort(struct desired *desired);
 void desired_free(struct desired *desired);
 #define _cleanup_desired_ __attribute__((cleanup(desired_free)))
 

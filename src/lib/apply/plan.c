@@ -1075,7 +1075,7 @@ static int by_name(const void *left, const void *right)
 /* Adds the sets of this host that the file does not name: it does not want them. */
 static void prune(const struct snapshot *state, struct desired *desired)
 {
-	size_t n = desired->n_sets;
+	_cleanup_desired_ struct desired added = { 0 };
 
 	for (size_t i = 0; i < state->n_devices; i++) {
 		_cleanup_free_ char *label = snapshot_set(&state->devices[i]);
@@ -1083,10 +1083,14 @@ static void prune(const struct snapshot *state, struct desired *desired)
 		unsigned index;
 
 		if (label && set_read_label(label, name, &index) && !desired_find(desired, name))
-			desired_remove(desired, name);
+			desired_remove(&added, name);
 	}
-	if (desired->n_sets > n)
-		qsort(&desired->sets[n], desired->n_sets - n, sizeof(struct set), by_name);
+	if (added.n_sets > 0)
+		qsort(added.sets, added.n_sets, sizeof(*added.sets), by_name);
+	for (size_t i = 0; i < added.n_sets; i++)
+		if (i == 0 || by_name(&added.sets[i - 1], &added.sets[i]) != 0)
+			desired_remove(desired, added.sets[i].name);
+	desired_sort(desired);
 }
 
 /* Puts the changes in the order of their phases, and drops those of devices that have failed, which
