@@ -150,17 +150,25 @@ static int run_with_scripts(struct pipeline *pipeline, const struct change *chan
 	return r;
 }
 
-int pipeline_run(struct pipeline *pipeline, const struct change *change, struct error *err)
+/* Returns 0, 1 or -1, like pipeline_run(). */
+static int run_and_log(struct pipeline *pipeline, const struct change *change, struct error *err)
 {
-	sigset_t old;
-
-	signal_block(&old);
 	int r = run_with_scripts(pipeline, change, err);
+
 	if (r <= 0) { /* otherwise, the output of scripts is kept for the next try */
 		_cleanup_free_ char *output = callout_take_output(&pipeline->callouts);
 		journal_change(pipeline->env, change->dev, action_name(change->action),
 			       r < 0 ? err : NULL, output);
 	}
+	return r;
+}
+
+int pipeline_run(struct pipeline *pipeline, const struct change *change, struct error *err)
+{
+	sigset_t old;
+
+	signal_block(&old);
+	int r = run_and_log(pipeline, change, err);
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	return r;
 }
@@ -208,7 +216,7 @@ static int discard_and_start(struct pipeline *pipeline, struct mdev *dev, struct
 
 		if (discard(pipeline, dev, err) < 0)
 			return -1;
-		if (pipeline_run(pipeline, &change, err) == 0)
+		if (run_and_log(pipeline, &change, err) == 0)
 			return 0;
 		if (err->status != STATUS_EXISTS)
 			return -1;
