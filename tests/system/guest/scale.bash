@@ -11,6 +11,7 @@ limit=125
 rounds=15
 most=45
 modprobe mbochs
+settle # what is defined from here on is not started for the parent that has appeared
 create=/sys/class/mdev_bus/mbochs/mdev_supported_types/mbochs-small/create
 uuids=$(for i in {1..64}; do printf '%08d-0000-4000-8000-000000000000\n' "$i"; done)
 for u in $uuids; do

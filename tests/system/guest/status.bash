@@ -12,6 +12,7 @@ export LC_ALL=C
 
 modprobe mtty
 modprobe vfio_iommu_type1
+settle # what is defined from here on is not started for the parent that has appeared
 check "an idle parent is shown with its types folded" "mtty
 \`-2 types with 2 free" "$(mdevctl status --noheadings | sed 's/  *\([0-9]\) with free instances/ with \1 free/; s/ *$//')"
 mdevctl define -u $u1 -p mtty -t mtty-1 --auto
