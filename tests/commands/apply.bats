@@ -938,7 +938,8 @@ present. Did you mean '0000:41:00.4'?\"}]]"
 @test "a set given by the name of its type waits for parents given by name if none of them is present" {
 	make_cards
 	sets "$(set_of a 2 '"later", "41:00.4"' "GRID 2C")" "$(set_of b 1)"
-	local why="$(unused a later)
+	local why
+	why="$(unused a later)
 $(unused a 41:00.4). Did you mean '0000:41:00.4'?"
 	applies "define   $B0 mtty mtty-1 b/0
 start    $B0 mtty mtty-1 b/0" "$why"
