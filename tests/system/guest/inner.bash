@@ -219,8 +219,8 @@ start    $u mtty mtty-1 card/0" "$(mdevctl apply $file)"
 		"libvirt-guests mdev@ Done:" \
 		"$(journalctl -q -b -1 -o cat | sed -n -E '/^Stopped (.* - )?libvirt.guests/s/.*/libvirt-guests/p
 			s/^Stopping mdev@.*/mdev@/p; s/^Done: stop '"$u"'.*/Done:/p' | tail -n 3 | paste -sd' ')"
-	check_like "the guest powered off in time" "*Shutdown of guest inner complete*" \
-		"$(journalctl -q -b -1 -o cat -u libvirt-guests)"
+	# What libvirt-guests says depends on when libvirtd stops: systemd does not order the two.
+	check "the guest powered off" 1 "$(said "powers off")"
 	check_soon "the unit starts the device again" "$u" devices
 	;;
 esac
