@@ -385,6 +385,19 @@ static int left_incomplete(struct error *err)
 	return -1;
 }
 
+/* For all devices that this process starts: opening the log takes as long as several other calls.
+ */
+static int open_kmsg_once(const struct env *env)
+{
+	static int kmsg = -1;
+	static bool tried;
+
+	if (!tried)
+		kmsg = kmsg_open(env->root);
+	tried = true;
+	return kmsg;
+}
+
 /* The mark is locked. */
 static int create_and_configure(const struct env *env, const struct mdev *dev, struct mark *mark,
 				struct error *err)
@@ -404,7 +417,7 @@ static int create_and_configure(const struct env *env, const struct mdev *dev, s
 		return not_created(dev, -fd, err);
 	if (mark_set(mark, err) < 0)
 		return -1;
-	_cleanup_close_ int kmsg = kmsg_open(env->root);
+	int kmsg = open_kmsg_once(env);
 	kmsg_mark(kmsg);
 	r = file_write_value(fd, dev->uuid);
 	mem_close(&type_fd); /* configure() may need its file descriptor */
