@@ -274,6 +274,25 @@ Error: Undefine failed" mdevctl undefine -u "$U1"
 	exec {new}<&-
 }
 
+@test "a lock file that is moved away while a writer waits for it is taken anew" {
+	definition mtty "$U1" mtty-1
+	exec {old}>"$D/.lock"
+	flock "$old"
+	MDEVCTL_LOCK_TIMEOUT=3 mdevctl modify -u "$U1" -a {old}<&- 3>&- 2>"$BATS_TEST_TMPDIR/err" &
+	wait_for sleeps $! mdev-modify
+	mv "$D/.lock" "$D/.lock.old"
+	exec {new}>"$D/.lock" # by another writer
+	flock "$new"
+	exec {old}<&-
+	wait $! || status=$?
+	((status == 9))
+	same_file "$BATS_TEST_TMPDIR/err" "Error: Another process has held the lock on /etc/mdevctl.d/.lock for more than 3 s; use 'fuser -v /etc/mdevctl.d/.lock' to find it
+"
+	run -0 mdevctl list -d
+	same "$U1 mtty mtty-1 manual"
+	exec {new}<&-
+}
+
 @test "a script may call mdevctl after the change" {
 	# It does nothing when it is called for its own modify.
 	add_script notifiers list <<EOF

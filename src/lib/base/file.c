@@ -403,22 +403,22 @@ static int wait_for_lock(int fd, const off_t *byte, unsigned seconds)
 
 int file_open_locked(int dirfd, const char *path, int flags, unsigned seconds)
 {
-	struct stat status;
+	struct stat locked, named;
 
 	flags |= O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
 	for (;;) {
 		_cleanup_close_ int fd = openat(dirfd, path, flags, 0600);
-		if (fd < 0 || fstat(fd, &status) < 0)
+		if (fd < 0 || fstat(fd, &locked) < 0)
 			return -errno;
-		if (status.st_mode & 077)
+		if (locked.st_mode & 077)
 			(void)fchmod(fd, 0600); /* a copied file may have another mode */
 		int r = wait_for_lock(fd, NULL, seconds);
 		if (r < 0)
 			return r;
 		/* Whoever removes it does so once: then the next one is locked. */
-		if (fstat(fd, &status) < 0)
-			return -errno;
-		if (status.st_nlink == 0)
+		if (fstatat(dirfd, path, &named, AT_SYMLINK_NOFOLLOW) < 0
+			    ? errno == ENOENT
+			    : !file_is_same(&locked, &named))
 			continue;
 		r = fd;
 		fd = -1;
