@@ -98,6 +98,8 @@ case $boot in
 	mdevctl apply $file
 	u=$(mdevctl list -d | cut -d' ' -f1)
 	echo "$u" >/root/uuid
+	# QEMU writes the console itself: virtlogd, which would, may stop before the guest.
+	echo 'stdio_handler = "file"' >>/etc/libvirt/qemu.conf
 	systemctl enable mdev@"$u" apparmor libvirtd libvirt-guests
 	systemctl start apparmor libvirtd
 	guest_xml >/run/inner.xml
@@ -219,7 +221,7 @@ start    $u mtty mtty-1 card/0" "$(mdevctl apply $file)"
 		"libvirt-guests mdev@ Done:" \
 		"$(journalctl -q -b -1 -o cat | sed -n -E '/^Stopped (.* - )?libvirt.guests/s/.*/libvirt-guests/p
 			s/^Stopping mdev@.*/mdev@/p; s/^Done: stop '"$u"'.*/Done:/p' | tail -n 3 | paste -sd' ')"
-	# What libvirt-guests says depends on when libvirtd stops: systemd does not order the two.
+	# Not asked of libvirt-guests, which may say that libvirtd has stopped: systemd does not order the two.
 	check "the guest powered off" 1 "$(said "powers off")"
 	check_soon "the unit starts the device again" "$u" devices
 	;;
