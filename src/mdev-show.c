@@ -6,24 +6,19 @@
  */
 #include "ui/block.h"
 #include "ui/cli.h"
-#include "view/snapshot.h"
+#include "ui/status.h"
 
 static int run(const struct cli *cli, struct env *env, struct error *err)
 {
-	struct status_view view = { .filter = { cli_value(cli, CLI_UUID),
-						cli_value(cli, CLI_PARENT) },
-				    .all = cli->given & CLI_ALL,
-				    .headings = !(cli->given & CLI_NOHEADINGS) };
-	_cleanup_snapshot_ struct snapshot state = { 0 };
+	_cleanup_status_ struct status_report report = { 0 };
 
-	snapshot_read(env, &view.filter, SNAPSHOT_REPORT, &state);
-	if (snapshot_require(env, &state, &view.filter, err) < 0)
+	if (status_read(cli, env, &report, err) < 0)
 		return -1;
 	if (cli->given & CLI_JSON)
-		block_print_json(env, &state, &view);
-	else if (block_print(env, &state, &view, err) < 0)
+		block_print_json(env, &report);
+	else if (block_print(env, &report, err) < 0)
 		return -1;
-	return snapshot_verdict(&state, false, err);
+	return status_result(&report, err);
 }
 
 const struct cli_spec program = {

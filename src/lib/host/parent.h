@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "host/env.h"
+#include "host/holder.h"
 
 /*
  * Hardware that can be a parent of mediated devices, as described by sysfs: graphics cards and
@@ -41,7 +42,9 @@ struct parent_vf {
 struct parent_vf_list {
 	struct parent_vf *v; /* owned; sorted by name */
 	size_t n;
+	struct holder *holders; /* owned: their users, in the same order */
 };
+/* Finds all of them, and the processes that use them (holder_find_all()). */
 void parent_find_vfs(const struct env *env, struct parent_vf_list *ret);
 void parent_free_vfs(struct parent_vf_list *list);
 

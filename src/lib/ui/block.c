@@ -140,20 +140,20 @@ static void print_device(const struct env *env, const struct snapshot_parent *pa
 /* Time limit for reading all logs, in seconds. */
 #define LOG_LIMIT 1
 
-int block_print(const struct env *env, const struct snapshot *state, const struct status_view *view,
-		struct error *err)
+int block_print(const struct env *env, const struct status_report *report, struct error *err)
 {
+	const struct snapshot *state = &report->state;
 	_cleanup_history_ struct history history = { 0 };
 
-	if (!view->filter.uuid && status_print(state, view, err) < 0)
+	if (!report->filter.uuid && status_print(report, err) < 0)
 		return -1;
-	history_read(env, &view->filter, clock_in(LOG_LIMIT), &history);
-	if (view->filter.uuid) {
+	history_read(env, &report->filter, clock_in(LOG_LIMIT), &history);
+	if (report->filter.uuid) {
 		for (size_t i = 0; i < state->n_parents; i++) {
 			out_print("%s", i > 0 ? "\n" : "");
 			print_device(env, &state->parents[i], &history);
 		}
-		if (state->users_unseen)
+		if (state->holders && state->holders[0].in_use == ANSWER_UNKNOWN)
 			status_warn_hidden();
 	} else {
 		out_print("%s", history.n > 0 ? "\n" : "");
@@ -164,14 +164,12 @@ int block_print(const struct env *env, const struct snapshot *state, const struc
 	return 0;
 }
 
-void block_print_json(const struct env *env, const struct snapshot *state,
-		      const struct status_view *view)
+void block_print_json(const struct env *env, struct status_report *report)
 {
+	const struct snapshot *state = &report->state;
 	uint64_t deadline = clock_in(LOG_LIMIT);
 	_cleanup_free_ struct history *logs = mem_zero(state->n_devices + 1, sizeof(*logs));
-	struct status_view with_logs = *view;
 
-	with_logs.logs = logs;
 	for (size_t i = 0; i < state->n_parents; i++)
 		for (size_t j = 0; j < state->parents[i].n_devices; j++) {
 			const struct snapshot_device *dev = &state->parents[i].devices[j];
@@ -180,9 +178,11 @@ void block_print_json(const struct env *env, const struct snapshot *state,
 
 			history_read(env, &filter, deadline, log);
 			if (log->unseen)
-				with_logs.logs_unseen = log->unseen;
+				report->logs_unseen = log->unseen;
 		}
-	status_print_json(state, &with_logs);
+	report->logs = logs;
+	status_print_json(report);
+	report->logs = NULL;
 	for (size_t i = 0; i < state->n_devices; i++)
 		history_free(&logs[i]);
 }

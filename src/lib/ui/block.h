@@ -10,9 +10,7 @@
  * why it does not work: a device as lines of subjects, like `systemctl status UNIT`, and a parent
  * as its part of the tree. Reads the logs itself, for which this takes libsystemd.
  */
-int block_print(const struct env *env, const struct snapshot *state, const struct status_view *view,
-		struct error *err);
+int block_print(const struct env *env, const struct status_report *report, struct error *err);
 
 /* The same as JSON: that of status_print_json(), with the log of each device. */
-void block_print_json(const struct env *env, const struct snapshot *state,
-		      const struct status_view *view);
+void block_print_json(const struct env *env, struct status_report *report);

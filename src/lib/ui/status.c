@@ -11,6 +11,7 @@
 #include "ui/out.h"
 #include "ui/status.h"
 #include "ui/table.h"
+#include "view/reason.h"
 
 /* The columns of the tree. */
 static const char *const columns[] = { "NAME", "STATE", "START", "DETAILS", NULL };
@@ -21,12 +22,75 @@ static const char *const columns[] = { "NAME", "STATE", "START", "DETAILS", NULL
 
 /* The tree that is printed. */
 struct tree {
-	const struct snapshot *state;	/* borrowed */
-	const struct status_view *view; /* borrowed */
-	struct table *table;		/* borrowed */
-	bool fold;			/* combine what is alike and has no devices into one line */
-	bool hidden;			/* a device is shown whose user cannot be determined */
+	const struct status_report *report; /* borrowed */
+	struct table *table;		    /* borrowed */
+	bool fold;   /* combine what is alike and has no devices into one line */
+	bool hidden; /* a device is shown whose user cannot be determined */
 };
+
+static bool shows_vf(const struct status_report *report, const struct parent_vf *vf)
+{
+	return snapshot_selects(&report->filter, vf->name, vf->card);
+}
+
+int status_read(const struct cli *cli, const struct env *env, struct status_report *ret,
+		struct error *err)
+{
+	const struct filter filter = { cli_value(cli, CLI_UUID), cli_value(cli, CLI_PARENT) };
+	bool wrong = cli->given & CLI_CHECK;
+	unsigned json_parts = cli->given & CLI_JSON ? SNAPSHOT_NODES : 0;
+
+	*ret = (struct status_report){ .filter = filter,
+				       .all = cli->given & CLI_ALL,
+				       .headings = !(cli->given & CLI_NOHEADINGS),
+				       .wrong = wrong };
+	snapshot_read(env, &filter, wrong ? json_parts : SNAPSHOT_TYPES | SNAPSHOT_HOLDERS,
+		      &ret->state);
+	if (!wrong && !filter.uuid)
+		parent_find_vfs(env, &ret->vfs);
+	if (ret->state.n_parents > 0 || (!filter.uuid && !filter.parent))
+		return 0;
+	for (size_t i = 0; i < ret->vfs.n; i++)
+		if (shows_vf(ret, &ret->vfs.v[i]))
+			return 0;
+	if (ret->state.unseen)
+		return error_set(err, STATUS_FAILED, "%s", ret->state.unseen);
+	if (!filter.uuid) {
+		_cleanup_free_ char *why = reason_no_parent(env, filter.parent);
+		return error_set(err, STATUS_NOT_FOUND, "%s", why);
+	}
+	return error_set(err, STATUS_NOT_FOUND, "Device %s is neither defined nor running%s%s",
+			 filter.uuid, filter.parent ? " on " : "",
+			 filter.parent ? filter.parent : "");
+}
+
+void status_free(struct status_report *report)
+{
+	snapshot_free(&report->state);
+	parent_free_vfs(&report->vfs);
+}
+
+int status_result(const struct status_report *report, struct error *err)
+{
+	const struct snapshot *state = &report->state;
+	bool wrong = false, unknown = state->unseen;
+
+	for (size_t i = 0; i < state->n_parents; i++)
+		for (size_t j = 0; j < state->parents[i].n_devices; j++) {
+			const struct snapshot_device *dev = &state->parents[i].devices[j];
+
+			if (dev->state == MDEV_UNKNOWN)
+				unknown = true;
+			else if (report->wrong && snapshot_is_wrong(dev))
+				wrong = true;
+		}
+	if (!wrong && !unknown)
+		return 0;
+	if (state->unseen)
+		error_set(err, STATUS_FAILED, "%s", state->unseen);
+	err->status = wrong ? STATUS_DIFFERS : STATUS_FAILED;
+	return -1;
+}
 
 static struct table_row *add_row(struct tree *tree, struct table_row *above, const char *name,
 				 const char *details)
@@ -310,12 +374,13 @@ static size_t count_card(const struct snapshot_parent *const parents[], size_t n
 
 static void add_parents(struct tree *tree)
 {
-	size_t n = tree->state->n_parents, n_alone = 0, count;
+	const struct snapshot *state = &tree->report->state;
+	size_t n = state->n_parents, n_alone = 0, count;
 	_cleanup_free_ const struct snapshot_parent **parents =
 		mem_grow(NULL, n + 1, sizeof(struct snapshot_parent *));
 
 	for (size_t i = 0; i < n; i++)
-		parents[i] = &tree->state->parents[i];
+		parents[i] = &state->parents[i];
 	qsort(parents, n, sizeof(struct snapshot_parent *), by_card);
 	for (size_t i = 0; i < n; i += count) {
 		count = count_card(&parents[i], n - i);
@@ -329,7 +394,8 @@ static void add_parents(struct tree *tree)
 
 static void add_vf(struct tree *tree, struct table_row *above, size_t i)
 {
-	const struct parent_vf *vf = &tree->state->vfs.v[i];
+	const struct parent_vf_list *vfs = &tree->report->vfs;
+	const struct parent_vf *vf = &vfs->v[i];
 	_cleanup_free_ char *details = NULL;
 
 	if (vf->typed == ANSWER_NO)
@@ -341,14 +407,14 @@ static void add_vf(struct tree *tree, struct table_row *above, size_t i)
 	else
 		text_append(&details, ", ", "vGPU type %u", vf->type);
 	if (vf->typed != ANSWER_NO)
-		append_user(tree, &tree->state->vf_holders[i], &details);
+		append_user(tree, &vfs->holders[i], &details);
 	add_row(tree, above, vf->name, details);
 }
 
 /* Shows the n functions of a card, starting at index i. */
 static void add_vf_card(struct tree *tree, size_t i, size_t n)
 {
-	const struct parent_vf *vfs = tree->state->vfs.v;
+	const struct parent_vf *vfs = tree->report->vfs.v;
 	_cleanup_free_ char *details = NULL;
 	size_t idle = 0;
 
@@ -361,7 +427,7 @@ static void add_vf_card(struct tree *tree, size_t i, size_t n)
 	for (size_t j = i; j < i + n; j++)
 		idle += vfs[j].typed == ANSWER_NO;
 	for (size_t j = i; j < i + n; j++)
-		if (snapshot_shows_vf(&tree->view->filter, &vfs[j]) &&
+		if (shows_vf(tree->report, &vfs[j]) &&
 		    (!tree->fold || idle <= ALIKE || vfs[j].typed != ANSWER_NO))
 			add_vf(tree, row, j);
 	if (tree->fold && idle > ALIKE)
@@ -370,7 +436,7 @@ static void add_vf_card(struct tree *tree, size_t i, size_t n)
 
 static void add_vfs(struct tree *tree)
 {
-	const struct parent_vf_list *vfs = &tree->state->vfs;
+	const struct parent_vf_list *vfs = &tree->report->vfs;
 	size_t n;
 
 	for (size_t i = 0; i < vfs->n; i += n) {
@@ -380,7 +446,7 @@ static void add_vfs(struct tree *tree)
 		for (n = 0; n == 0 || (i + n < vfs->n && card && vfs->v[i + n].card &&
 				       strcmp(vfs->v[i + n].card, card) == 0);
 		     n++)
-			shown |= snapshot_shows_vf(&tree->view->filter, &vfs->v[i + n]);
+			shown |= shows_vf(tree->report, &vfs->v[i + n]);
 		if (shown)
 			add_vf_card(tree, i, n);
 	}
@@ -391,13 +457,12 @@ void status_warn_hidden(void)
 	log_warning("Unable to determine whether devices marked '?' are in use%s", must_be_root());
 }
 
-int status_print(const struct snapshot *state, const struct status_view *view, struct error *err)
+int status_print(const struct status_report *report, struct error *err)
 {
-	_cleanup_table_ struct table *table = table_new(columns, view->headings);
-	struct tree tree = { .state = state,
-			     .view = view,
+	_cleanup_table_ struct table *table = table_new(columns, report->headings);
+	struct tree tree = { .report = report,
 			     .table = table,
-			     .fold = !view->all && !view->filter.parent };
+			     .fold = !report->all && !report->filter.parent };
 
 	add_parents(&tree);
 	add_vfs(&tree);
@@ -408,8 +473,10 @@ int status_print(const struct snapshot *state, const struct status_view *view, s
 	return 0;
 }
 
-void status_print_wrong(const struct snapshot *state)
+void status_print_wrong(const struct status_report *report)
 {
+	const struct snapshot *state = &report->state;
+
 	for (size_t i = 0; i < state->n_parents; i++)
 		for (size_t j = 0; j < state->parents[i].n_devices; j++) {
 			const struct snapshot_device *dev = &state->parents[i].devices[j];
@@ -495,11 +562,11 @@ static void device_json(struct json_writer *w, const struct snapshot_device *dev
 	json_close(w, '}');
 }
 
-static void types_json(struct json_writer *w, const struct status_view *view,
+static void types_json(struct json_writer *w, const struct status_report *report,
 		       const struct snapshot_parent *parent)
 {
 	json_key(w, "types");
-	if (view->wrong || parent->has_types == ANSWER_UNKNOWN) {
+	if (report->wrong || parent->has_types == ANSWER_UNKNOWN) {
 		json_null(w);
 		return;
 	}
@@ -518,9 +585,11 @@ static void types_json(struct json_writer *w, const struct status_view *view,
 	json_close(w, ']');
 }
 
-static void parent_json(struct json_writer *w, const struct snapshot *state,
-			const struct status_view *view, const struct snapshot_parent *parent)
+static void parent_json(struct json_writer *w, const struct status_report *report,
+			const struct snapshot_parent *parent)
 {
+	const struct snapshot *state = &report->state;
+
 	json_open(w, '{');
 	out_json_text(w, "parent", parent->name);
 	answer_json(w, "present",
@@ -529,14 +598,15 @@ static void parent_json(struct json_writer *w, const struct snapshot *state,
 							 : ANSWER_UNKNOWN);
 	out_json_text(w, "driver", parent->driver);
 	out_json_text(w, "card", parent->card);
-	types_json(w, view, parent);
+	types_json(w, report, parent);
 	json_key(w, "devices");
 	json_open(w, '[');
 	for (size_t i = 0; i < parent->n_devices; i++)
-		if (!view->wrong || snapshot_is_wrong(&parent->devices[i]))
+		if (!report->wrong || snapshot_is_wrong(&parent->devices[i]))
 			device_json(w, &parent->devices[i],
-				    view->logs ? &view->logs[&parent->devices[i] - state->devices]
-					       : NULL);
+				    report->logs
+					    ? &report->logs[&parent->devices[i] - state->devices]
+					    : NULL);
 	json_close(w, ']');
 	json_close(w, '}');
 }
@@ -561,8 +631,26 @@ static void vf_json(struct json_writer *w, const struct parent_vf *vf, const str
 	json_close(w, '}');
 }
 
-void status_print_json(const struct snapshot *state, const struct status_view *view)
+/* Whether it could not be determined whether a device is in use. */
+static bool is_user_unseen(const struct status_report *report)
 {
+	const struct parent_vf_list *vfs = &report->vfs;
+
+	for (size_t i = 0; i < report->state.n_devices; i++) {
+		const struct holder *holder = report->state.devices[i].holder;
+
+		if (holder && holder->in_use == ANSWER_UNKNOWN && !report->wrong)
+			return true;
+	}
+	for (size_t i = 0; i < vfs->n; i++)
+		if (vfs->holders[i].in_use == ANSWER_UNKNOWN)
+			return true;
+	return false;
+}
+
+void status_print_json(const struct status_report *report)
+{
+	const struct snapshot *state = &report->state;
 	struct json_writer w = out_json();
 
 	json_open(&w, '{');
@@ -570,21 +658,21 @@ void status_print_json(const struct snapshot *state, const struct status_view *v
 	json_key(&w, "parents");
 	json_open(&w, '[');
 	for (size_t i = 0; i < state->n_parents; i++)
-		if (!view->wrong || has_wrong(&state->parents[i]))
-			parent_json(&w, state, view, &state->parents[i]);
+		if (!report->wrong || has_wrong(&state->parents[i]))
+			parent_json(&w, report, &state->parents[i]);
 	json_close(&w, ']');
 	json_key(&w, "vfs");
 	json_open(&w, '[');
-	for (size_t i = 0; i < state->vfs.n; i++)
-		if (snapshot_shows_vf(&view->filter, &state->vfs.v[i]))
-			vf_json(&w, &state->vfs.v[i], &state->vf_holders[i]);
+	for (size_t i = 0; i < report->vfs.n; i++)
+		if (shows_vf(report, &report->vfs.v[i]))
+			vf_json(&w, &report->vfs.v[i], &report->vfs.holders[i]);
 	json_close(&w, ']');
 	_cleanup_free_ char *unseen = state->unseen ? mem_text(state->unseen) : NULL;
-	if (state->users_unseen)
+	if (is_user_unseen(report))
 		text_append(&unseen, "; ", "Unable to determine whether all devices are in use%s",
 			    must_be_root());
-	if (view->logs_unseen)
-		text_append(&unseen, "; ", "%s", view->logs_unseen);
+	if (report->logs_unseen)
+		text_append(&unseen, "; ", "%s", report->logs_unseen);
 	out_json_text(&w, "unseen", unseen);
 	json_close(&w, '}');
 	out_end_json();

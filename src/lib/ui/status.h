@@ -3,20 +3,35 @@
 
 #include "base/error.h"
 #include "host/history.h"
+#include "host/parent.h"
+#include "ui/cli.h"
 #include "view/snapshot.h"
 
 /*
- * Prints a snapshot for `status`: as a tree for users, as JSON for programs, or only problems for
- * monitoring.
+ * What mdev-status and mdev-show report: read once, and printed as a tree for users, as JSON for
+ * programs, or only the problems for monitoring.
  */
-struct status_view {
+struct status_report {
 	struct filter filter; /* its parent can be a card */
 	bool all;	      /* include types and parents without devices */
 	bool headings;
-	bool wrong;		    /* only devices with a problem */
+	bool wrong; /* only devices with a problem */
+	struct snapshot state;
+	struct parent_vf_list vfs;  /* those of all cards; not read with `wrong` or for a device */
 	const struct history *logs; /* borrowed: of each device of the snapshot; NULL = not read */
 	const char *logs_unseen;    /* static: see struct history; NULL = nothing */
 };
+
+/* Reads what the options ask for. Errors: STATUS_NOT_FOUND if there is no such device or parent;
+ * STATUS_FAILED if this cannot be determined. */
+int status_read(const struct cli *cli, const struct env *env, struct status_report *ret,
+		struct error *err);
+void status_free(struct status_report *report);
+#define _cleanup_status_ __attribute__((cleanup(status_free)))
+
+/* Returns 0, or -1 with STATUS_FAILED if there is unreadable information; without a text if a
+ * device shows the reason. With `wrong`, STATUS_DIFFERS if a device has a problem. */
+int status_result(const struct status_report *report, struct error *err);
 
 /* Returns "GUEST (PID)", "COMMAND (PID)", or "?" if the user is not known (owned by the caller);
  * NULL = none. */
@@ -26,10 +41,10 @@ char *status_user(const struct holder *holder);
 void status_warn_hidden(void);
 
 /* Prints a tree with one line per parent, type and device (mdev-status(8)). */
-int status_print(const struct snapshot *state, const struct status_view *view, struct error *err);
+int status_print(const struct status_report *report, struct error *err);
 
 /* Prints one JSON object, in which all keys are always present. */
-void status_print_json(const struct snapshot *state, const struct status_view *view);
+void status_print_json(const struct status_report *report);
 
 /* Prints one line for each device with a problem. */
-void status_print_wrong(const struct snapshot *state);
+void status_print_wrong(const struct status_report *report);

@@ -9,6 +9,7 @@
 #include "device/json.h"
 #include "device/uuid.h"
 #include "host/mark.h"
+#include "host/parent.h"
 #include "set/active.h"
 #include "view/reason.h"
 #include "view/snapshot.h"
@@ -257,33 +258,25 @@ static void apply_types(const struct snapshot *state, const struct snapshot_pare
 	}
 }
 
-/* Finds the processes that use running devices and functions, in one pass. */
+/* Finds the processes that use running devices, in one pass. */
 static void find_holders(const struct env *env, bool walk, struct snapshot *state)
 {
-	size_t n_running = state->running.n, n = n_running + state->vfs.n;
+	const struct mdev_list *running = &state->running;
 
 	/* Opened once, as each lookup of a full path in sysfs takes a contended lock. */
 	_cleanup_close_ int devices =
 		openat(env->root, "sys/bus/mdev/devices", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	state->holders = mem_zero(n + 1, sizeof(*state->holders));
-	for (size_t i = 0; i < n; i++)
-		state->holders[i] =
-			i < n_running ? (struct holder){ .dirfd = devices,
-							 .path = state->running.v[i].uuid }
-				      : (struct holder){ .dirfd = env->root,
-							 .path = state->vfs.v[i - n_running].path };
-	holder_find_all(env, state->holders, n, walk);
-	for (size_t i = 0; i < n && walk; i++)
-		state->users_unseen |= state->holders[i].in_use == ANSWER_UNKNOWN;
-	state->vf_holders = &state->holders[n_running];
+	state->holders = mem_zero(running->n + 1, sizeof(*state->holders));
+	for (size_t i = 0; i < running->n; i++)
+		state->holders[i] = (struct holder){ .dirfd = devices, .path = running->v[i].uuid };
+	holder_find_all(env, state->holders, running->n, walk);
 	for (size_t i = 0; i < state->n_devices; i++)
 		if (state->devices[i].running)
 			state->devices[i].holder =
-				&state->holders[state->devices[i].running - state->running.v];
+				&state->holders[state->devices[i].running - running->v];
 }
 
-/* Whether the filter selects this parent, or the card that it is a function of. */
-static bool names(const struct filter *filter, const char *parent, const char *card)
+bool snapshot_selects(const struct filter *filter, const char *parent, const char *card)
 {
 	return !filter->parent || strcmp(parent, filter->parent) == 0 ||
 	       (card && strcmp(card, filter->parent) == 0);
@@ -297,7 +290,7 @@ static void select_parents(const struct filter *filter, struct snapshot *state)
 	for (size_t i = 0; i < state->n_parents; i++) {
 		struct snapshot_parent *parent = &state->parents[i];
 
-		if (names(filter, parent->name, parent->card) &&
+		if (snapshot_selects(filter, parent->name, parent->card) &&
 		    (!filter->uuid || parent->n_devices > 0))
 			state->parents[n++] = *parent;
 		else
@@ -331,8 +324,6 @@ void snapshot_read(const struct env *env, const struct filter *filter, unsigned 
 	for (size_t i = 0; i < ret->n_parents; i++)
 		for (size_t j = 0; j < ret->parents[i].n_devices; j++)
 			apply_types(ret, &ret->parents[i], &ret->parents[i].devices[j]);
-	if (what & SNAPSHOT_VFS)
-		parent_find_vfs(env, &ret->vfs);
 	if (what & (SNAPSHOT_HOLDERS | SNAPSHOT_NODES))
 		find_holders(env, what & SNAPSHOT_HOLDERS, ret);
 	select_parents(filter, ret);
@@ -341,50 +332,6 @@ void snapshot_read(const struct env *env, const struct filter *filter, unsigned 
 bool snapshot_is_wrong(const struct snapshot_device *dev)
 {
 	return dev->state != MDEV_RUNNING && dev->state != MDEV_STOPPED;
-}
-
-bool snapshot_shows_vf(const struct filter *filter, const struct parent_vf *vf)
-{
-	return !filter->uuid && names(filter, vf->name, vf->card);
-}
-
-int snapshot_require(const struct env *env, const struct snapshot *state,
-		     const struct filter *filter, struct error *err)
-{
-	if (state->n_parents > 0 || (!filter->uuid && !filter->parent))
-		return 0;
-	for (size_t i = 0; i < state->vfs.n; i++)
-		if (snapshot_shows_vf(filter, &state->vfs.v[i]))
-			return 0;
-	if (state->unseen)
-		return error_set(err, STATUS_FAILED, "%s", state->unseen);
-	if (!filter->uuid) {
-		_cleanup_free_ char *why = reason_no_parent(env, filter->parent);
-		return error_set(err, STATUS_NOT_FOUND, "%s", why);
-	}
-	return error_set(err, STATUS_NOT_FOUND, "Device %s is neither defined nor running%s%s",
-			 filter->uuid, filter->parent ? " on " : "",
-			 filter->parent ? filter->parent : "");
-}
-
-int snapshot_verdict(const struct snapshot *state, bool strict, struct error *err)
-{
-	bool wrong = false, unknown = false;
-
-	for (size_t i = 0; i < state->n_parents; i++)
-		for (size_t j = 0; j < state->parents[i].n_devices; j++) {
-			const struct snapshot_device *dev = &state->parents[i].devices[j];
-
-			unknown = unknown || dev->state == MDEV_UNKNOWN;
-			wrong = wrong ||
-				(strict && dev->state != MDEV_UNKNOWN && snapshot_is_wrong(dev));
-		}
-	if (!wrong && !unknown && !state->unseen)
-		return 0;
-	if (state->unseen)
-		error_set(err, STATUS_FAILED, "%s", state->unseen);
-	err->status = wrong ? STATUS_DIFFERS : STATUS_FAILED;
-	return -1;
 }
 
 static int by_name(const void *name, const void *parent)
@@ -411,13 +358,12 @@ void snapshot_free(struct snapshot *state)
 	for (size_t i = 0; i < state->n_parents; i++)
 		free(state->parents[i].absent);
 	if (state->holders)
-		holder_free_all(state->holders, state->running.n + state->vfs.n);
+		holder_free_all(state->holders, state->running.n);
 	free(state->holders);
 	free(state->devices);
 	free(state->by_uuid);
 	free(state->parents);
 	free(state->unseen);
-	parent_free_vfs(&state->vfs);
 	definition_free_all(&state->definitions);
 	mdev_list_free(&state->running);
 	types_free(&state->types);

@@ -6,7 +6,6 @@
 #include "device/mdev.h"
 #include "host/env.h"
 #include "host/holder.h"
-#include "host/parent.h"
 #include "set/defined.h"
 #include "set/types.h"
 
@@ -53,9 +52,6 @@ struct snapshot {
 	struct snapshot_device *devices; /* owned; sorted by parent, then UUID */
 	size_t n_devices;
 	struct snapshot_device **by_uuid; /* owned; the same devices, sorted by UUID, then parent */
-	struct parent_vf_list vfs;	  /* of the NVIDIA driver without mediated devices */
-	const struct holder *vf_holders;  /* borrowed: users of vfs, in the same order */
-	bool users_unseen;		  /* whether a device is in use could not be determined */
 	char *unseen; /* owned: what could not be read, as one sentence; NULL = nothing */
 
 	/* The owners of the borrowed data above. */
@@ -63,7 +59,7 @@ struct snapshot {
 	struct mdev_list running;
 	struct mdev_type_list types;
 	struct file_names present;
-	struct holder *holders; /* for running, then for vfs */
+	struct holder *holders; /* for running, in the same order; NULL = not requested */
 };
 
 /* What to read in addition to parents and devices. Unless types are requested, they are read only
@@ -72,9 +68,7 @@ struct snapshot {
 enum {
 	SNAPSHOT_TYPES = 1u << 0,
 	SNAPSHOT_HOLDERS = 1u << 1, /* processes that use devices */
-	SNAPSHOT_VFS = 1u << 2,
-	SNAPSHOT_REPORT = SNAPSHOT_TYPES | SNAPSHOT_HOLDERS | SNAPSHOT_VFS,
-	SNAPSHOT_NODES = 1u << 3, /* names of VFIO devices, but not the processes that use them */
+	SNAPSHOT_NODES = 1u << 2,   /* names of VFIO devices, but not the processes that use them */
 };
 
 /* Reads the snapshot of the devices and parents that the filter selects; its parent can also be a
@@ -88,18 +82,8 @@ void snapshot_free(struct snapshot *state);
 /* Whether a device has, or may have (MDEV_UNKNOWN), a problem. */
 bool snapshot_is_wrong(const struct snapshot_device *dev);
 
-/* Whether the filter selects this function: vfs are always those of all cards. */
-bool snapshot_shows_vf(const struct filter *filter, const struct parent_vf *vf);
-
-/* Checks that the filter of the snapshot has matched something. Errors: STATUS_NOT_FOUND;
- * STATUS_FAILED if this cannot be determined. */
-int snapshot_require(const struct env *env, const struct snapshot *state,
-		     const struct filter *filter, struct error *err);
-
-/* Checks the devices of the parents. Returns 0, or -1 with STATUS_FAILED if there is unreadable
- * information; without a text if a device shows the reason. strict (for monitoring): STATUS_DIFFERS
- * if there is a problem. */
-int snapshot_verdict(const struct snapshot *state, bool strict, struct error *err);
+/* Whether the filter selects a parent with this name, or the card that it is a function of. */
+bool snapshot_selects(const struct filter *filter, const char *parent, const char *card);
 
 /* Returns the parent with this name; NULL = not present and without devices. */
 const struct snapshot_parent *snapshot_find_parent(const struct snapshot *state, const char *name);
