@@ -41,7 +41,7 @@ struct error {
 int error_set(struct error *err, enum status status, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* Appends to the text of err, which must be set. The status does not change. */
+/* Appends to the text of err, if any. The status does not change. */
 void error_append(struct error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Returns a description of an errno value. If the operation failed for lack of privileges, the text

@@ -12,10 +12,18 @@ int kmsg_open(int root)
 	return openat(root, "dev/kmsg", O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 }
 
-void kmsg_mark(int fd)
+/* Owned: -1 = it is not accessible. */
+static int marked = -1;
+
+void kmsg_mark(int root)
 {
-	if (fd >= 0)
-		(void)lseek(fd, 0, SEEK_END); /* if it is not seekable, all of it is read */
+	static bool tried;
+
+	if (!tried)
+		marked = kmsg_open(root);
+	tried = true;
+	if (marked >= 0)
+		(void)lseek(marked, 0, SEEK_END); /* if it is not seekable, all of it is read */
 }
 
 bool kmsg_is_routine(const char *text)
@@ -92,11 +100,11 @@ bool kmsg_read(int fd, char ret[KMSG_RECORDS])
  * ends there: 10 ms. */
 #define KMSG_LIMIT 10000
 
-void kmsg_last(int fd, const char *uuid, const char *parent, char ret[KMSG_SIZE])
+void kmsg_last(const char *uuid, const char *parent, char ret[KMSG_SIZE])
 {
 	char records[KMSG_RECORDS];
 
 	*ret = '\0';
-	for (int left = KMSG_LIMIT; left > 0 && kmsg_read(fd, records); left--)
+	for (int left = KMSG_LIMIT; left > 0 && kmsg_read(marked, records); left--)
 		find_last(records, uuid, parent, ret);
 }

@@ -64,10 +64,9 @@ int active_get(const struct env *env, const char *uuid, struct mdev *ret, struct
 {
 	int r = read_device(env->root, DEVICES "/", uuid, ret);
 
-	if (r < 0)
-		error_set(err, STATUS_FAILED, "Unable to read /" DEVICES "/%s: %s", uuid,
-			  error_words(-r));
-	return r < 0 ? -1 : r;
+	return r < 0 ? error_set(err, STATUS_FAILED, "Unable to read /" DEVICES "/%s: %s", uuid,
+				 error_words(-r))
+		     : r;
 }
 
 /* Whether the device is running on this parent and with this type. Return value as for
@@ -96,11 +95,10 @@ static int open_type(const struct env *env, const struct mdev *dev)
 /* Opens the file that creates devices. Returns the fd, or -errno. */
 static int open_create(int type_fd)
 {
-	int fd = type_fd < 0
-			 ? type_fd
-			 : openat(type_fd, "create", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-
-	return fd < 0 && type_fd >= 0 ? -errno : fd;
+	if (type_fd < 0)
+		return type_fd;
+	int fd = openat(type_fd, "create", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
 }
 
 /* The byte of `create` that stands for a device: FNV-1a of its UUID, in 62 bits. */
@@ -135,15 +133,6 @@ static int lock_start(const struct env *env, const struct mdev *dev, int create_
 	return 0;
 }
 
-/* Waits until no program with another /run is starting the device. */
-static int wait_for_start(const struct env *env, const struct mdev *dev, struct error *err)
-{
-	_cleanup_close_ int type_fd = open_type(env, dev);
-	_cleanup_close_ int create_fd = open_create(type_fd);
-
-	return lock_start(env, dev, create_fd, err);
-}
-
 int active_runs(const struct env *env, const struct mdev *dev, struct error *err)
 {
 	_cleanup_mark_ struct mark mark = MARK_NONE;
@@ -151,8 +140,11 @@ int active_runs(const struct env *env, const struct mdev *dev, struct error *err
 	int r = is_running(env, dev, err);
 	if (r <= 0)
 		return r;
-	if (mark_find(env, dev->uuid, env->lock_limit, &mark, err) < 0 ||
-	    wait_for_start(env, dev, err) < 0)
+	if (mark_find(env, dev->uuid, env->lock_limit, &mark, err) < 0)
+		return -1;
+	_cleanup_close_ int type_fd = open_type(env, dev);
+	_cleanup_close_ int create_fd = open_create(type_fd);
+	if (lock_start(env, dev, create_fd, err) < 0) /* by a program with another /run */
 		return -1;
 	/* A rejected attribute may have removed it. */
 	return mark.set ? 0 : is_running(env, dev, err);
@@ -332,7 +324,7 @@ static const char *removal_words(int error)
 
 /* Writes the attributes of a new device in order. On failure, the device is removed, and the mark
  * is closed before the error is set, for which there may be no memory. */
-static int configure(const struct env *env, const struct mdev *dev, struct mark *mark, int kmsg,
+static int configure(const struct env *env, const struct mdev *dev, struct mark *mark,
 		     struct error *err)
 {
 	const struct attr *attr = dev->attrs, *end = attr + dev->n_attrs;
@@ -341,7 +333,7 @@ static int configure(const struct env *env, const struct mdev *dev, struct mark 
 
 	_cleanup_close_ int fd = open_device(env, dev->uuid);
 	int r = fd < 0 ? fd : 0, removed = r;
-	kmsg_mark(kmsg);
+	kmsg_mark(env->root);
 	for (; r == 0 && attr < end; attr += r == 0) {
 		log_debug("Writing '%s' to attribute %s", attr->value, attr->name);
 		r = file_write_attr(fd, attr->name, attr->value);
@@ -349,7 +341,7 @@ static int configure(const struct env *env, const struct mdev *dev, struct mark 
 	if (r == 0)
 		return 0;
 	if (fd >= 0) {
-		kmsg_last(kmsg, dev->uuid, dev->parent, reason); /* not of the removal */
+		kmsg_last(dev->uuid, dev->parent, reason); /* not of the removal */
 		vanished = is_gone(-r) && faccessat(fd, "remove", F_OK, 0) < 0 && is_gone(errno);
 		removed = vanished ? 0 : remove_device(env, dev->uuid, fd);
 	}
@@ -377,27 +369,6 @@ static int configure(const struct env *env, const struct mdev *dev, struct mark 
 	return -1;
 }
 
-/* An incomplete device, left by a program that was killed, is removed only with --ensure. */
-static int left_incomplete(struct error *err)
-{
-	error_append(err, ", but its start was interrupted and it is incomplete: stop it, or start "
-			  "it with --ensure");
-	return -1;
-}
-
-/* For all devices that this process starts: opening the log takes as long as several other calls.
- */
-static int open_kmsg_once(const struct env *env)
-{
-	static int kmsg = -1;
-	static bool tried;
-
-	if (!tried)
-		kmsg = kmsg_open(env->root);
-	tried = true;
-	return kmsg;
-}
-
 /* The mark is locked. */
 static int create_and_configure(const struct env *env, const struct mdev *dev, struct mark *mark,
 				struct error *err)
@@ -408,33 +379,31 @@ static int create_and_configure(const struct env *env, const struct mdev *dev, s
 	if (lock_start(env, dev, fd, err) < 0)
 		return -1;
 	int r = check(env, dev, type_fd, fd, err);
-	if (r < 0)
-		return mark->set && err->status == STATUS_EXISTS ? left_incomplete(err) : -1;
-	if (r > 0)
+	/* Left by a program that was killed; only --ensure removes it. */
+	if (r < 0 && mark->set && err->status == STATUS_EXISTS)
+		error_append(err, ", but its start was interrupted and it is incomplete: stop it, "
+				  "or start it with --ensure");
+	if (r != 0)
 		return r;
 	log_debug("Writing %s to create of %s on %s", dev->uuid, dev->type, dev->parent);
 	if (fd < 0)
 		return not_created(dev, -fd, err);
 	if (mark_set(mark, err) < 0)
 		return -1;
-	int kmsg = open_kmsg_once(env);
-	kmsg_mark(kmsg);
+	kmsg_mark(env->root);
 	r = file_write_value(fd, dev->uuid);
 	mem_close(&type_fd); /* configure() may need its file descriptor */
 	if (r < 0) {
 		char reason[KMSG_SIZE];
 
 		mark_clear(mark);
-		kmsg_last(kmsg, dev->uuid, dev->parent, reason);
+		kmsg_last(dev->uuid, dev->parent, reason);
 		r = not_created(dev, -r, err);
-		if (r > 0)
-			error_set(err, STATUS_FAILED, "%s", "");
 		quote_kernel(reason, err);
 		return r;
 	}
 	/* Without attributes, its link is sufficient: following it takes several times as long. */
-	if (!(dev->n_attrs == 0 && has_link(env, dev->uuid)) &&
-	    configure(env, dev, mark, kmsg, err) < 0)
+	if (!(dev->n_attrs == 0 && has_link(env, dev->uuid)) && configure(env, dev, mark, err) < 0)
 		return -1;
 	mark_clear(mark);
 	return 0;
@@ -445,26 +414,11 @@ int active_put(const struct env *env, const struct mdev *dev, struct error *err)
 	_cleanup_mark_ struct mark mark = MARK_NONE;
 	struct mdev running;
 
-	if (mdev_check_attrs(dev, err) < 0)
-		return -1;
-	if (mark_take(env, dev->uuid, &mark, err) < 0)
+	if (mdev_check_attrs(dev, err) < 0 || mark_take(env, dev->uuid, &mark, err) < 0)
 		return -1;
 	if (mark.set && read_device(env->root, DEVICES "/", dev->uuid, &running) == 0)
 		mark_clear(&mark); /* the device has been removed since */
 	return create_and_configure(env, dev, &mark, err);
-}
-
-/* The device has been removed, including an incomplete one. */
-static void forget_start(const struct env *env, const char *uuid)
-{
-	_cleanup_error_ struct error err = { 0 };
-	_cleanup_mark_ struct mark mark = MARK_NONE;
-	struct mdev running;
-
-	/* A locked mark belongs to a new start and is not touched. */
-	if (mark_find(env, uuid, 0, &mark, &err) == 0 &&
-	    read_device(env->root, DEVICES "/", uuid, &running) == 0)
-		mark_clear(&mark);
 }
 
 /* Scripts take time: another program may have removed the device, and created one with the same
@@ -488,9 +442,15 @@ static int drop(const struct env *env, const struct mdev *dev, struct error *err
 
 int active_drop(const struct env *env, const struct mdev *dev, struct error *err)
 {
+	_cleanup_error_ struct error ignored = { 0 };
+	_cleanup_mark_ struct mark mark = MARK_NONE;
+	struct mdev running;
 	int r = drop(env, dev, err);
 
-	forget_start(env, dev->uuid);
+	/* It may have been incomplete. A locked mark belongs to a new start and is not touched. */
+	if (mark_find(env, dev->uuid, 0, &mark, &ignored) == 0 &&
+	    read_device(env->root, DEVICES "/", dev->uuid, &running) == 0)
+		mark_clear(&mark);
 	return r;
 }
 
