@@ -401,24 +401,25 @@ static int wait_for_lock(int fd, const off_t *byte, unsigned seconds)
 	return 0;
 }
 
-int file_open_locked(int dirfd, const char *path, int flags, unsigned seconds)
+int file_open_locked(int dirfd, const char *path, int flags, unsigned seconds, struct stat *ret)
 {
-	struct stat locked, named;
+	struct stat opened;
 
 	flags |= O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
 	for (;;) {
 		_cleanup_close_ int fd = openat(dirfd, path, flags, 0600);
-		if (fd < 0 || fstat(fd, &locked) < 0)
+		if (fd < 0 || fstat(fd, &opened) < 0)
 			return -errno;
-		if (locked.st_mode & 077)
+		if (opened.st_mode & 077)
 			(void)fchmod(fd, 0600); /* a copied file may have another mode */
 		int r = wait_for_lock(fd, NULL, seconds);
 		if (r < 0)
 			return r;
+		r = fstatat(dirfd, path, ret, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
+		if (r < 0 && r != -ENOENT)
+			return r;
 		/* Whoever removes it does so once: then the next one is locked. */
-		if (fstatat(dirfd, path, &named, AT_SYMLINK_NOFOLLOW) < 0
-			    ? errno == ENOENT
-			    : !file_is_same(&locked, &named))
+		if (r < 0 || !file_is_same(&opened, ret))
 			continue;
 		r = fd;
 		fd = -1;

@@ -77,10 +77,11 @@ int file_sync_dir(int dirfd, const char *path);
 
 /* Opens a file that only its owner can open, and takes an exclusive flock(2) lock on it; closing
  * the file releases it. A file that is removed or replaced meanwhile, possibly together with its
- * lock, is opened again. flags: O_CREAT or 0. Returns the fd, which the caller owns. -ETIMEDOUT:
- * another process held the lock for the whole time; -EINTR: a blocked termination signal became
- * pending; other values: it cannot be opened, or the file system does not support locks. */
-int file_open_locked(int dirfd, const char *path, int flags, unsigned seconds);
+ * lock, is opened again. flags: O_CREAT or 0. Returns the fd, which the caller owns, and the status
+ * of the locked file. -ETIMEDOUT: another process held the lock for the whole time; -EINTR: a
+ * blocked termination signal became pending; other values: it cannot be opened, or the file system
+ * does not support locks. */
+int file_open_locked(int dirfd, const char *path, int flags, unsigned seconds, struct stat *ret);
 /* Likewise takes a lock on one byte of a file that is open for writing, which need not exist, with
  * an open file description lock (fcntl_locking(2)). Returns 0 or -errno. */
 int file_lock_byte(int fd, off_t byte, unsigned seconds);

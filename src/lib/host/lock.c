@@ -9,8 +9,10 @@
 
 int lock_take(const struct env *env, const char *path, int *ret_fd, struct error *err)
 {
+	struct stat status;
+
 	(void)mkdirat(env->root, "etc/mdevctl.d", 0755); /* on errors, opening the file fails */
-	int r = file_open_locked(env->root, path, O_CREAT, env->lock_limit);
+	int r = file_open_locked(env->root, path, O_CREAT, env->lock_limit, &status);
 	if (r == -ETIMEDOUT)
 		return error_set(err, STATUS_TIMED_OUT,
 				 "Another process has held the lock on /%s for more than %u s; "

@@ -14,45 +14,22 @@
 
 #define MARKS "run/mdevctl"
 
-static void release(struct mark *mark)
-{
-	mem_close(&mark->fd);
-	*mark = MARK_NONE;
-}
-
-/* Opens and locks the mark. Returns 0 or -errno; on error, the caller releases it. */
-static int take(const struct env *env, const char *uuid, int flags, unsigned seconds,
-		struct mark *mark)
-{
-	struct stat status;
-
-	*mark = MARK_NONE;
-	mark->root = env->root;
-	snprintf(mark->path, sizeof(mark->path), MARKS "/%s", uuid);
-	mark->fd = file_open_locked(env->root, mark->path, flags, seconds);
-	if (mark->fd == -ENOENT && flags & O_CREAT)
-		mark->fd = mkdirat(env->root, MARKS, 0711) < 0 && errno != EEXIST
-				   ? -errno
-				   : file_open_locked(env->root, mark->path, flags, seconds);
-	if (mark->fd < 0)
-		return mark->fd;
-	if (fstat(mark->fd, &status) < 0)
-		return -errno;
-	mark->set = status.st_size > 0;
-	return 0;
-}
-
-/* The same for callers that can do without a mark: the reason is ret->error then. */
+/* Opens and locks the mark. */
 static int open_mark(const struct env *env, const char *uuid, int flags, unsigned seconds,
 		     struct mark *ret, struct error *err)
 {
-	int error = -take(env, uuid, flags, seconds, ret);
+	struct stat status;
 
-	if (error == 0)
-		return 0;
-	release(ret);
-	ret->error = error;
-	if (file_is_impossible(error))
+	*ret = (struct mark){ .root = env->root };
+	snprintf(ret->path, sizeof(ret->path), MARKS "/%s", uuid);
+	ret->fd = file_open_locked(env->root, ret->path, flags, seconds, &status);
+	if (ret->fd == -ENOENT && flags & O_CREAT)
+		ret->fd = mkdirat(env->root, MARKS, 0711) < 0 && errno != EEXIST
+				  ? -errno
+				  : file_open_locked(env->root, ret->path, flags, seconds, &status);
+	int error = ret->fd < 0 ? -ret->fd : 0;
+	ret->set = error == 0 && status.st_size > 0;
+	if (error == 0 || file_is_impossible(error))
 		return 0;
 	if (error == ETIMEDOUT)
 		return error_set(err, STATUS_TIMED_OUT,
@@ -91,7 +68,7 @@ static void warn_once(int error)
 int mark_set(struct mark *mark, struct error *err)
 {
 	if (mark->fd < 0) {
-		warn_once(mark->error);
+		warn_once(-mark->fd);
 		return 0;
 	}
 	/* Sets the size, not contents, which requires no memory if /run is full. */
@@ -112,7 +89,7 @@ void mark_close(struct mark *mark)
 	/* Still locked, so no other program can have taken it. */
 	if (mark->fd >= 0 && !mark->set && unlinkat(mark->root, mark->path, 0) < 0)
 		(void)!ftruncate(mark->fd, 0); /* an empty file has no meaning either */
-	release(mark);
+	mem_close(&mark->fd);
 }
 
 bool mark_any(const struct env *env)

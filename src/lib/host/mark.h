@@ -20,9 +20,8 @@
  */
 
 struct mark {
-	int root;  /* borrowed: that of env */
-	int fd;	   /* owned: holds the lock; -1 = no mark */
-	int error; /* errno: why there can be none; 0 = there is no reason */
+	int root; /* borrowed: that of env */
+	int fd;	  /* owned: holds the lock; -errno = there is no mark, and why */
 	bool set;
 	char path[sizeof("run/mdevctl/") + UUID_SIZE]; /* below root */
 };
@@ -33,7 +32,7 @@ struct mark {
  * STATUS_TIMED_OUT; STATUS_FAILED (also: a termination signal is pending). */
 int mark_take(const struct env *env, const char *uuid, struct mark *ret, struct error *err);
 
-/* Locks an existing mark; if there is none, ret->fd is -1. Waits for `seconds`. */
+/* Locks an existing mark; if there is none, ret->fd is negative. Waits for `seconds`. */
 int mark_find(const struct env *env, const char *uuid, unsigned seconds, struct mark *ret,
 	      struct error *err);
 
