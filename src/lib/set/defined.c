@@ -83,42 +83,28 @@ static int exists(int dirfd, const char *path)
 	return file_is_missing(errno) ? 0 : -errno;
 }
 
-/* Handles a definition that is not in plain form, or that could not be read (r < 0). */
-static void load_text(int r, const char *text, size_t len, const char *name, struct definition *ret)
+/* Reads a file in the directory of the parent into ret, whose UUID and parent are set. path is its
+ * name, or ends with it. Return value as for defined_get(). */
+static int load(int dirfd, const char *path, struct definition *ret)
 {
 	_cleanup_error_ struct error err = { 0 };
-	_cleanup_free_ char *where = mem_printf("/" DIR_PATH "/%s/%s", ret->dev.parent, name);
+	_cleanup_free_ char *text = NULL;
+	size_t len = 0;
 
+	int r = file_read(dirfd, path, &text, &len);
+	if (r == -EMFILE || r == -ENFILE || r == -ENOMEM) /* says nothing about the file */
+		return r;
+	int found = r < 0 ? exists(dirfd, path) : 1; /* it may be a dangling link */
+	if (found <= 0 || (r == 0 && plain_read(text, len, &ret->dev)))
+		return found;
+	_cleanup_free_ char *where =
+		mem_printf("/" DIR_PATH "/%s/%s", ret->dev.parent, text_base_name(path));
 	if (r < 0) {
 		ret->broken = mem_printf("Unable to read %s: %s", where, reason(r));
 		ret->unreadable = r != -EINVAL && r != -EFBIG && r != -ENOENT && r != -ELOOP;
 	} else if (json_read_definition(text, len, where, false, &ret->dev, &err) < 0) {
 		ret->broken = mem_text(err.text);
 	}
-}
-
-/* Whether an error says something about the reader, and nothing about the file. */
-static bool is_shortage(int error)
-{
-	return error == EMFILE || error == ENFILE || error == ENOMEM;
-}
-
-/* Reads a file in the directory of the parent into ret, whose UUID and parent are set. path is its
- * name, or ends with it. Return value as for defined_get(). */
-static int load(int dirfd, const char *path, struct definition *ret)
-{
-	const char *name = text_base_name(path);
-	_cleanup_free_ char *text = NULL;
-	size_t len = 0;
-
-	int r = file_read(dirfd, path, &text, &len);
-	if (r < 0 && is_shortage(-r))
-		return r;
-	int found = r < 0 ? exists(dirfd, path) : 1; /* it may be a dangling link */
-	if (found <= 0)
-		return found;
-	if (r < 0 || !plain_read(text, len, &ret->dev))
-		load_text(r, text, len, name, ret);
 	return 1;
 }
 
@@ -217,10 +203,7 @@ int defined_get(const struct env *env, const struct mdev *dev, struct defined_ot
 	int r = open_canonical(env, dev, ret);
 	if (r == 0)
 		r = find_other(env, dev, others, &path);
-	if (!path)
-		return r;
-	*ret = of_device(dev->parent, dev->uuid);
-	return load(env->root, path, ret);
+	return path ? load(env->root, path, ret) : r;
 }
 
 /* Finds the file that defines a device; as for find_other(). */
