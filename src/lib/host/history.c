@@ -83,26 +83,22 @@ static void add_records(char *records, const char *word, uint64_t boot, struct h
 	}
 }
 
-/* Messages that processes have written are left out. */
-static void read_kernel(int root, const char *word, uint64_t deadline, struct history *history)
+void history_read(const struct env *env, const struct filter *filter, uint64_t deadline,
+		  struct history *ret)
 {
 	char records[KMSG_RECORDS];
 	uint64_t boot = boot_time();
 
-	_cleanup_close_ int fd = kmsg_open(root);
-	if (fd < 0 && errno != ENOENT)
-		history->unseen = geteuid() == 0 ? "kernel messages cannot be read"
-						 : "kernel messages cannot be read (must be root)";
-	while (clock_now() < deadline && kmsg_read(fd, records))
-		add_records(records, word, boot, history);
-}
-
-void history_read(const struct env *env, const struct filter *filter, uint64_t deadline,
-		  struct history *ret)
-{
 	*ret = (struct history){ 0 };
-	if (!journal_read(env, filter, deadline, ret))
-		read_kernel(env->root, filter->uuid ? filter->uuid : filter->parent, deadline, ret);
+	if (journal_read(env, filter, deadline, ret))
+		return;
+	/* Messages that processes have written are left out: see kmsg_text(). */
+	_cleanup_close_ int fd = kmsg_open(env->root);
+	if (fd < 0 && errno != ENOENT)
+		ret->unseen = geteuid() == 0 ? "kernel messages cannot be read"
+					     : "kernel messages cannot be read (must be root)";
+	while (clock_now() < deadline && kmsg_read(fd, records))
+		add_records(records, filter->uuid ? filter->uuid : filter->parent, boot, ret);
 }
 
 void history_free(struct history *history)

@@ -92,11 +92,6 @@ void journal_status(const char *format, ...)
 /* Limits how many entries are read, which takes a few microseconds each. */
 #define ENTRIES_READ 100000
 
-static void close_journal(sd_journal **journal)
-{
-	sd_journal_close(*journal);
-}
-
 static void match(sd_journal *journal, const char *name, const char *value)
 {
 	_cleanup_free_ char *text = mem_printf("%s=%s", name, value);
@@ -193,7 +188,7 @@ static bool add_matching(sd_journal *journal, const char *word, uint64_t deadlin
 bool journal_read(const struct env *env, const struct filter *filter, uint64_t deadline,
 		  struct history *history)
 {
-	__attribute__((cleanup(close_journal))) sd_journal *journal = NULL;
+	__attribute__((cleanup(sd_journal_closep))) sd_journal *journal = NULL;
 	const char *name = filter->uuid ? filter->uuid : filter->parent;
 
 	int r = env_is_host(env)
