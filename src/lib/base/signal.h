@@ -14,8 +14,9 @@
 void signal_termination(sigset_t *ret);
 
 /* Blocks the termination signals. *ret_old is set to the previous mask, to be restored with
- * sigprocmask(). SIGPIPE and SIGXFSZ are answers to a write of our own, and no request to end:
- * SIGPIPE is blocked as well, SIGXFSZ ignored for good, so that the write fails and is reported. */
+ * sigprocmask(); NULL = it will not be. SIGPIPE and SIGXFSZ are answers to a write of our own, and
+ * no request to end: SIGPIPE is blocked as well, SIGXFSZ ignored for good, so that the write fails
+ * and is reported. */
 void signal_block(sigset_t *ret_old);
 
 /* Returns the termination signal that is blocked and pending in this process, or 0. */

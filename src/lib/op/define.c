@@ -100,7 +100,6 @@ int op_define(const struct op *op, bool autostart, bool start, char ret_uuid[UUI
 	_cleanup_mdev_ struct mdev dev = { .autostart = autostart };
 	_cleanup_pipeline_ struct pipeline pipeline;
 	bool running = false;
-	sigset_t old;
 
 	pipeline_open(&pipeline, op->env, op->force);
 	uuid_choose(op->uuid, ret_uuid);
@@ -112,7 +111,7 @@ int op_define(const struct op *op, bool autostart, bool start, char ret_uuid[UUI
 	_cleanup_free_ char *hint = start ? NULL : op_start_hint(op, &dev);
 	/* Not before: standard input may be a terminal. Or a signal between both changes would end
 	 * the program. */
-	signal_block(&old);
+	signal_block(NULL);
 	r = start ? define_and_start(&pipeline, &dev, running, err)
 		  : define(&pipeline, &dev, running, err);
 	if (r < 0 && start && signal_pending_termination()) /* main does not get to print it */

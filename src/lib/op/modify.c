@@ -100,34 +100,23 @@ static void hint_newline(const struct modification *how)
 			 how->value);
 }
 
-static bool has_type(const struct mdev *dev, const char *type)
-{
-	return dev->type && type && strcmp(dev->type, type) == 0;
-}
-
-/* Replaces the name of the type that mdevctl apply has recorded, if any, by that of the new type.
- * That of another type is removed if the name of the new one is not known. */
-static void rename_type(const struct env *env, const char *old, struct mdev *dev)
+/* Replaces the name of the type that mdevctl apply has recorded, if any, as well: that of another
+ * type is removed if the name of the new one is not known. */
+static int set_type(const struct op *op, struct mdev *dev, struct error *err)
 {
 	_cleanup_free_ char *recorded = json_unknown_string(dev, JSON_TYPE_NAME);
 	_cleanup_types_ struct mdev_type_list types = { 0 };
-
-	if (!recorded)
-		return;
-	types_find(env, dev->parent, &types);
-	const struct mdev_type *type = types_find_name(types.v, types.n, dev->type);
-	if ((type && type->title) || !has_type(dev, old))
-		json_set_unknown_string(dev, JSON_TYPE_NAME, type ? type->title : NULL);
-}
-
-static int set_type(const struct op *op, struct mdev *dev, struct error *err)
-{
 	const char *old = dev->type;
 
 	op_set_device(dev, NULL, NULL, op->type);
 	if (reason_resolve_type(op->env, dev->parent, &dev->type, err) < 0)
 		return -1;
-	rename_type(op->env, old, dev);
+	if (!recorded)
+		return 0;
+	types_find(op->env, dev->parent, &types);
+	const struct mdev_type *type = types_find_name(types.v, types.n, dev->type);
+	if ((type && type->title) || strcmp(old, dev->type) != 0)
+		json_set_unknown_string(dev, JSON_TYPE_NAME, type ? type->title : NULL);
 	return 0;
 }
 
@@ -184,18 +173,6 @@ static int replace_definition(const struct op *op, struct pipeline *pipeline, st
 	return 0;
 }
 
-static int find_running(const struct op *op, struct mdev *ret, struct error *err)
-{
-	_cleanup_free_ char *name = name_of(op);
-
-	int r = active_get(op->env, op->uuid, ret, err);
-	if (r < 0)
-		return r;
-	if (r == 0 || (op->parent && strcmp(ret->parent, op->parent) != 0))
-		return error_set(err, STATUS_NOT_FOUND, "Mediated device %s is not active", name);
-	return 0;
-}
-
 /* Checks that `new` can be applied to a running device: scripts can change only attributes. */
 static int check_live(const struct op *op, const struct modification *how,
 		      const struct mdev *running, const struct mdev *new, struct error *err)
@@ -208,7 +185,7 @@ static int check_live(const struct op *op, const struct modification *how,
 		return 0;
 	if (load_definition(op, &definition, err) < 0)
 		return -1;
-	if (!has_type(&definition, running->type))
+	if (strcmp(definition.type, running->type) != 0)
 		return error_set(err, STATUS_FAILED,
 				 "'type' of active and defined mdev does not match");
 	return 0;
@@ -239,19 +216,23 @@ static int modify_live(const struct op *op, struct pipeline *pipeline,
 		       const struct modification *how, struct error *err)
 {
 	_cleanup_mdev_ struct mdev new = { 0 };
+	_cleanup_free_ char *name = name_of(op);
 	struct mdev running;
 	struct op here = *op;
 	sigset_t old;
 
-	if (find_running(op, &running, err) < 0)
-		return -1;
+	int r = active_get(op->env, op->uuid, &running, err);
+	if (r < 0)
+		return r;
+	if (r == 0 || (op->parent && strcmp(running.parent, op->parent) != 0))
+		return error_set(err, STATUS_NOT_FOUND, "Mediated device %s is not active", name);
 	here.parent = running.parent;
 	op_set_device(&new, op->uuid, here.parent, NULL);
 	if (op_read_jsonfile(op->jsonfile, "file", &new, err) < 0 ||
 	    check_live(&here, how, &running, &new, err) < 0)
 		return -1;
 	signal_block(&old); /* or a signal between both changes would end the program */
-	int r = pipeline_live(pipeline, &new, err);
+	r = pipeline_live(pipeline, &new, err);
 	if (r == 0 && how->defined)
 		r = follow(&here, pipeline, &new, err);
 	if (r < 0 && signal_pending_termination()) /* main does not get to print it */

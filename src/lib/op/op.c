@@ -23,25 +23,17 @@ void op_set_device(struct mdev *dev, const char *uuid, const char *parent, const
 		dev->type = mem_intern(type);
 }
 
-/* Opens a file that was given on the command line. Standard input is used directly, as opening
- * /dev/stdin fails for a socket. */
-static int open_file(const char *path, bool standard)
-{
-	int fd = standard ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
-			  : open(path, O_RDONLY | O_NOCTTY | O_CLOEXEC);
-
-	return fd < 0 ? -errno : fd;
-}
-
 int op_read_file(const char *path, size_t limit, struct op_file *ret)
 {
 	bool standard = strcmp(path, "/dev/stdin") == 0 || strcmp(path, "-") == 0;
 	struct stat st;
 
 	*ret = (struct op_file){ .name = strcmp(path, "-") == 0 ? "standard input" : path };
-	_cleanup_close_ int fd = open_file(path, standard);
+	/* Opening /dev/stdin fails for a socket. */
+	_cleanup_close_ int fd = standard ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
+					  : open(path, O_RDONLY | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0)
-		return fd;
+		return -errno;
 	ret->hidden = !standard && (fstat(fd, &st) < 0 || !env_may_quote(st.st_uid));
 	return file_read_fd(fd, limit, &ret->text, &ret->len);
 }

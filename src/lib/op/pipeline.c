@@ -116,22 +116,13 @@ static int make_change(struct pipeline *pipeline, const struct change *change, s
 {
 	if (signal_pending_termination())
 		return error_interrupted(err);
-	switch (change->action) {
-	case ACTION_DEFINE:
-		if (change->running &&
-		    callout_attributes(&pipeline->callouts, change->dev, err) < 0)
-			return -1;
-		return change_definition(pipeline, change, err);
-	case ACTION_UNDEFINE:
-	case ACTION_MODIFY:
-		return change_definition(pipeline, change, err);
-	case ACTION_START:
+	if (change->action == ACTION_START)
 		return start(pipeline->env, change->dev, err);
-	case ACTION_STOP:
+	if (change->action == ACTION_STOP)
 		return stop(pipeline, change->dev, err);
-	default:
-		return error_set(err, STATUS_FAILED, "Invalid action");
-	}
+	if (change->running && callout_attributes(&pipeline->callouts, change->dev, err) < 0)
+		return -1;
+	return change_definition(pipeline, change, err);
 }
 
 static int run_with_scripts(struct pipeline *pipeline, const struct change *change,

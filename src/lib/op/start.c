@@ -77,13 +77,21 @@ static int load_transient(const struct op *op, struct mdev *ret, struct error *e
 	return reason_resolve_type(op->env, ret->parent, &ret->type, err);
 }
 
-/* Loads the device to start: its definition, or for a transient device, the arguments. */
+/* Loads the device to start, of which only the UUID is set: from a file, its definition, or for a
+ * transient device, the arguments. */
 static int load_start(const struct start_request *request, struct mdev *ret, struct error *err)
 {
 	const struct op *op = &request->op;
 	_cleanup_definitions_ struct definition_list found = { 0 };
 	struct filter filter = { op->uuid, op->parent };
 
+	if (op->jsonfile && !op->parent)
+		return error_set(err, STATUS_FAILED,
+				 "Parent device required to start device via json file");
+	if (op->jsonfile) {
+		op_set_device(ret, NULL, op->parent, NULL);
+		return op_read_jsonfile(op->jsonfile, "jsonfile", ret, err);
+	}
 	if (op->uuid)
 		defined_find(op->env, &filter, &found);
 	if (found.n > 1)
@@ -97,12 +105,9 @@ static int load_start(const struct start_request *request, struct mdev *ret, str
 		log_warning("%s", found.unseen);
 	if (found.n == 1)
 		return load_defined(op, &found.v[0], ret, err);
-	if (request->ensure && op->uuid && !op->type) { /* running is all that is asked for */
-		int r = load_running(op, ret, err);
-		if (r != 0)
-			return r < 0 ? r : 0;
-	}
-	return load_transient(op, ret, err);
+	/* With --ensure, running may be all that is asked for. */
+	int r = request->ensure && op->uuid && !op->type ? load_running(op, ret, err) : 0;
+	return r > 0 ? 0 : r < 0 ? r : load_transient(op, ret, err);
 }
 
 static bool is_absent(const struct start_request *request, const struct mdev *dev)
@@ -134,20 +139,6 @@ static int wait_for_parent(const struct start_request *request, struct settle *s
 	}
 }
 
-/* Reports why waiting for udev has ended early. After a signal, this is the only message that names
- * the device that was started. */
-static int not_settled(const struct mdev *dev, unsigned limit, struct error *err)
-{
-	if (!signal_pending_termination())
-		return error_set(err, STATUS_TIMED_OUT,
-				 "Udev did not finish processing device %s within %u s", dev->uuid,
-				 limit);
-	error_set(err, STATUS_FAILED, "Device %s is running, but waiting for udev was interrupted",
-		  dev->uuid);
-	log_warning("%s", err->text);
-	return -1;
-}
-
 /* Waits until udev has finished processing a running device; since: as for settle_is_done(). */
 static int wait_for_udev(const struct start_request *request, const struct mdev *dev,
 			 uint64_t since, struct error *err)
@@ -156,9 +147,18 @@ static int wait_for_udev(const struct start_request *request, const struct mdev 
 	unsigned limit = request->wait ? request->wait : SETTLE_LIMIT;
 
 	settle_open(&settle, request->op.env, limit);
-	while (!settle_is_done(&settle, request->op.env, dev->uuid, since))
-		if (!settle_next(&settle))
-			return not_settled(dev, limit, err);
+	while (!settle_is_done(&settle, request->op.env, dev->uuid, since)) {
+		if (settle_next(&settle))
+			continue;
+		if (!signal_pending_termination())
+			return error_set(err, STATUS_TIMED_OUT,
+					 "Udev did not finish processing device %s within %u s",
+					 dev->uuid, limit);
+		error_set(err, STATUS_FAILED,
+			  "Device %s is running, but waiting for udev was interrupted", dev->uuid);
+		log_warning("%s", err->text); /* the only message that names it after a signal */
+		return -1;
+	}
 	int r = active_runs(request->op.env, dev, err);
 	if (r == 0)
 		return error_set(err, STATUS_NOT_FOUND,
@@ -224,30 +224,17 @@ static int start_with_wait(const struct start_request *request, struct pipeline 
 	}
 }
 
-/* Loads the device to start into dev, of which only the UUID is set. */
-static int load(const struct start_request *request, struct mdev *dev, struct error *err)
-{
-	if (!request->op.jsonfile)
-		return load_start(request, dev, err);
-	if (!request->op.parent)
-		return error_set(err, STATUS_FAILED,
-				 "Parent device required to start device via json file");
-	op_set_device(dev, NULL, request->op.parent, NULL);
-	return op_read_jsonfile(request->op.jsonfile, "jsonfile", dev, err);
-}
-
 int op_start(const struct start_request *request, char ret_uuid[UUID_SIZE], struct error *err)
 {
 	_cleanup_mdev_ struct mdev dev = { 0 };
 	_cleanup_pipeline_ struct pipeline pipeline;
-	sigset_t old;
 
 	pipeline_open(&pipeline, request->op.env, request->op.force);
 	uuid_choose(request->op.uuid, ret_uuid);
 	op_set_device(&dev, ret_uuid, NULL, NULL);
-	if (load(request, &dev, err) < 0)
+	if (load_start(request, &dev, err) < 0)
 		return pipeline_failed(request->op.env, ACTION_START, &dev, err);
-	signal_block(&old); /* not before: standard input may be a terminal */
+	signal_block(NULL); /* not before: standard input may be a terminal */
 	if (request->wait)
 		return start_with_wait(request, &pipeline, &dev, err);
 	return start(request, &pipeline, &dev, err);
