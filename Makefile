@@ -41,6 +41,8 @@ ALL_CFLAGS   := -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Isrc/lib -DVERS
                 $(WARNINGS) $(HARDENING) -fPIE -ffunction-sections -fdata-sections $(CPPFLAGS) $(CFLAGS)
 ALL_LDFLAGS  := -pie -Wl,-z,relro,-z,now -Wl,--as-needed -Wl,--gc-sections $(LDFLAGS)
 LIBS         := -lcjson -luuid -ludev $(if $(filter no,$(JOURNAL)),,-lsystemd) -lsmartcols
+# The programs that list load libcjson themselves, when it is needed (lazy-cjson.c).
+LIST_LIBS    := -ldl
 
 PROGRAMS     := mdev-define mdev-undefine mdev-modify mdev-start mdev-stop mdev-list mdev-types \
                 mdev-status mdev-autostart mdev-apply
@@ -75,12 +77,13 @@ $(BUILD)/libmdev.a: $(LIB_OBJECTS)
 	@rm -f $@
 	$(call say,AR)$(AR) rcs $@ $^
 
-$(PROGRAMS:%=$(BUILD)/%) $(HELPERS:%=$(BUILD)/%): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libmdev.a
+$(filter-out %/mdev-list,$(PROGRAMS:%=$(BUILD)/%) $(HELPERS:%=$(BUILD)/%)): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libmdev.a
 	$(call say,LINK)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libmdev.a $(LIBS)
 
 # The front-end includes list: see mdevctl.c.
-$(BUILD)/mdevctl: $(BUILD)/mdevctl.o $(BUILD)/mdev-list.o $(BUILD)/libmdev.a
-	$(call say,LINK)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+$(BUILD)/mdevctl: $(BUILD)/mdevctl.o
+$(BUILD)/mdev-list $(BUILD)/mdevctl: $(BUILD)/mdev-list.o $(BUILD)/lazy-cjson.o $(BUILD)/libmdev.a
+	$(call say,LINK)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(BUILD)/libmdev.a $(LIST_LIBS)
 
 $(BUILD)/lsmdev: | $(BUILD)/lib
 	@ln -sf mdev-list $@

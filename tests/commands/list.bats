@@ -432,6 +432,36 @@ Warning: Unable to get the attributes of $U2: Invalid JSON received from callout
 	same_stderr "Error: Failed to write to standard output"
 }
 
+@test "list loads libcjson only for a definition that is not formatted like ours, and to print the members of sets" {
+	definition mtty "$U1" mtty-1
+	running mtty "$U1" mtty-1
+	local library=$BATS_TEST_TMPDIR/libcjson.so.1 program
+	: >"$library"
+	for program in mdev-list "mdevctl list"; do
+		unset LD_LIBRARY_PATH
+		rm -f "$D"/mtty/*-5*
+		definition mtty "$U1" mtty-1
+		export LD_LIBRARY_PATH=${library%/*}
+		run -0 --separate-stderr bash -c "for options in '' -v -d -dv --dumpjson '-d --dumpjson'; do $program \$options; done"
+		same_stderr ""
+		unset LD_LIBRARY_PATH
+		echo '{ "s": { "mdev_type": "Single port serial", "parents": ["mtty"], "count": 2, "start": "manual" } }' >"$ROOT/sets"
+		run -0 mdev-apply "$ROOT/sets"
+		export LD_LIBRARY_PATH=${library%/*}
+		run -0 --separate-stderr bash -c "for options in '' -v -d -dv; do $program \$options; done"
+		same_stderr ""
+		((${#lines[@]} == 8)) || return 1
+		echo '{ "mdev_type": "mtty-1", "start": "auto", "x": 1 }' >"$D/mtty/$U1"
+		# shellcheck disable=SC2086 # several words
+		run -1 --separate-stderr $program -d
+		same ""
+		same_stderr "Error: Failed to load libcjson.so.1: $library: file too short"
+	done
+	unset LD_LIBRARY_PATH
+	run -0 mdevctl list -d --uuid "$U1"
+	same "$U1 mtty mtty-1 auto (active)"
+}
+
 @test "list ignores names in sysfs that are not UUIDs" {
 	running mtty "$U1" mtty-1
 	mkdir "$DEVICES/odd"

@@ -22,10 +22,12 @@ static const char *const plain[] = {
 	"\"b/c\": \"\"\n    },\n    {\"a\": \"0xab\"}\n  ]\n}\n",
 	"{" T "," S ",\n  \"set\": \"desktops/3\"}",
 	"{\"\" :  \"\" ," T "," S "}",
+	"{" T "," S ",\"a\" :\"x\",\"b\": \"a\" ,\n\"\":\":\"}",
 	"{\"mdev_type\":\"" LONG "\"," S "}",
 };
 
-/* Valid and invalid definitions, which are left to json. */
+/* Valid and invalid definitions, which are left to json. A value that is also a name is not
+ * distinguished. */
 static const char *const other[] = {
 	"",
 	"{}",
@@ -60,7 +62,9 @@ static const char *const other[] = {
 	"{" T "," S ",\"attrs\":[{\"../a\":\"1\"}]}",
 	"{" T "," S ",\"attrs\":[{\"a\":\"1\"}",
 	"{" T "," S ",\"attrs\":[\"a\"]}",
-	"{" T "," S ",\"a\":\"1\",\"b\":\"2\"}",
+	"{" T "," S ",\"a\":\"1\",\"b\":\"2\",\"a\":\"1\"}",
+	"{" T "," S ",\"\":\"\",\"\":\"\"}",
+	"{" T "," S ",\"a\":\"b\",\"b\":\"1\"}",
 	"{" T "," S ",\"a\":1}",
 	"\xef\xbb\xbf{" T "," S "}",
 };

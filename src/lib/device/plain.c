@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/text.h"
 #include "device/plain.h"
 
 /* A longer text is not plain. */
@@ -95,14 +96,17 @@ static bool read_attrs(struct reader *r)
 	return skip(r, ']');
 }
 
-/* One unknown member is plain, as apply adds the name of its set. It starts at name. */
-static bool read_unknown(struct reader *r, const char *name)
+/* Unknown members are plain, as apply adds the name of the set and the title of the type. This one
+ * starts with the name, whose quotes are included in len. */
+static bool read_unknown(struct reader *r, const char *name, size_t len)
 {
+	const char *others = r->dev.unknown ? r->dev.unknown : "";
 	char value[TEXT_SIZE];
 
-	if (r->dev.unknown || !read_text(r, value))
+	if (memmem(others, strlen(others), name, len) /* perhaps given twice */ ||
+	    !read_text(r, value))
 		return false;
-	r->dev.unknown = mem_text_n(name, (size_t)(r->p - name));
+	text_append(&r->dev.unknown, ",\n  ", "%.*s", (int)(r->p - name), name);
 	return true;
 }
 
@@ -120,7 +124,7 @@ static bool read_member(struct reader *r)
 		return read_start(r);
 	if (strcmp(name, "attrs") == 0)
 		return read_attrs(r);
-	return read_unknown(r, start);
+	return read_unknown(r, start, strlen(name) + 2);
 }
 
 static bool read_definition(struct reader *r)
