@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -61,6 +62,16 @@ int env_open(struct env *ret, struct error *err)
 void env_close(struct env *env)
 {
 	mem_close(&env->root);
+}
+
+bool env_has(const struct env *env, const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	_cleanup_free_ char *path = mem_vprintf(format, args);
+	va_end(args);
+
+	return faccessat(env->root, path, F_OK, 0) == 0;
 }
 
 /* Whether a UID that sudo or pkexec has set, if any, is that of root or of the owner. */

@@ -26,6 +26,9 @@ int env_open(struct env *ret, struct error *err);
 void env_close(struct env *env);
 #define _cleanup_env_ __attribute__((cleanup(env_close)))
 
+/* Whether this path exists below the root directory. */
+bool env_has(const struct env *env, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 /* Whether messages may quote a file of this owner that the user of the program has named: with
  * sudo, run0, pkexec or doas, a user can name files that only root can read. That of another user
  * is quoted only if the program was started without them. */

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/file.h"
 #include "base/mem.h"
@@ -13,13 +11,6 @@
 
 #define PCI "sys/bus/pci/devices"
 #define CHANNELS "sys/bus/css/devices"
-
-static bool exists(const struct env *env, const char *dir, const char *name)
-{
-	_cleanup_free_ char *path = mem_printf("%s/%s", dir, name);
-
-	return faccessat(env->root, path, F_OK, 0) == 0;
-}
 
 /* Returns the last component of the target of a link of this device. */
 static const char *linked(const struct env *env, const char *dir, const char *device,
@@ -51,12 +42,12 @@ const char *parent_card(const struct env *env, const char *parent)
 
 bool parent_present(const struct env *env, const char *parent)
 {
-	return exists(env, PARENT_CLASS, parent);
+	return env_has(env, PARENT_CLASS "/%s", parent);
 }
 
 bool parent_is_device(const struct env *env, const char *name)
 {
-	return exists(env, PCI, name) || exists(env, CHANNELS, name);
+	return env_has(env, PCI "/%s", name) || env_has(env, CHANNELS "/%s", name);
 }
 
 bool parent_is(const struct env *env, const char *parent, const char *name)

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <ctype.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/file.h"
 #include "base/mem.h"
@@ -25,22 +23,15 @@ static bool read_attr(const struct env *env, const char *bus, const char *device
 	return file_read_attr(env->root, path, text, 64) == 0;
 }
 
-static bool exists(const struct env *env, const char *path)
-{
-	return faccessat(env->root, path, F_OK, 0) == 0;
-}
-
 /* Newer NVIDIA drivers provide vGPUs without mdev. */
 static char *explain_vgpu(const struct env *env, const char *device)
 {
-	_cleanup_free_ char *vgpu = mem_printf(PCI "/%s/nvidia/current_vgpu_type", device);
-
-	if (!exists(env, vgpu))
+	if (!env_has(env, PCI "/%s/nvidia/current_vgpu_type", device))
 		return NULL;
 	return mem_printf("The NVIDIA driver of this host does not use mediated devices: to create "
-			  "a vGPU, write the number of its type to /%s, and assign the PCI device "
-			  "to a guest",
-			  vgpu);
+			  "a vGPU, write the number of its type to /" PCI
+			  "/%s/nvidia/current_vgpu_type, and assign the PCI device to a guest",
+			  device);
 }
 
 /* Drivers of most cards support types only on virtual functions. */
@@ -114,7 +105,7 @@ static char *explain_driver(const struct env *env, const char *device)
 		why = ", but GVT-g is not enabled: boot with i915.enable_gvt=1, and load the "
 		      "module kvmgt";
 	else if (strcmp(driver, "nvidia") == 0)
-		why = exists(env, "sys/module/nvidia_vgpu_vfio")
+		why = env_has(env, "sys/module/nvidia_vgpu_vfio")
 			      ? ", which offers no types for it; in MIG mode, create GPU instances "
 				"first"
 			      : ", but the module nvidia_vgpu_vfio is not loaded: mediated devices "
@@ -225,11 +216,9 @@ static char *explain_subchannel(const struct env *env, const char *word)
  * while vfio_ap is loaded. NULL = the word is neither. */
 static char *explain_queue(const struct env *env, const char *word)
 {
-	_cleanup_free_ char *path = mem_printf(QUEUES "/devices/%s", word);
-
-	if (strcmp(word, "matrix") == 0 && exists(env, QUEUES))
+	if (strcmp(word, "matrix") == 0 && env_has(env, QUEUES))
 		return mem_text("It exists only while the module vfio_ap is loaded");
-	if (!exists(env, path))
+	if (!env_has(env, QUEUES "/devices/%s", word))
 		return NULL;
 	return mem_printf("%s is a cryptographic adapter or a queue of one: bind its queues to "
 			  "vfio_ap, and use the parent 'matrix'",
@@ -246,14 +235,14 @@ char *absent_all(const struct env *env)
 	if (cards)
 		return cards;
 	(void)file_scan(env->root, "sys/class/iommu", &iommus);
-	if (exists(env, CHANNELS))
+	if (env_has(env, CHANNELS))
 		more = ". To use a subchannel as a parent, run 'driverctl -b css set-override "
 		       "SUBCHANNEL vfio_ccw'; for cryptographic adapters, load vfio_ap";
 	else if (iommus.n == 0)
 		more = ". There is no IOMMU either; it may be disabled in the firmware or on the "
 		       "kernel command line";
 	return mem_printf("%s%s",
-			  exists(env, PARENT_CLASS)
+			  env_has(env, PARENT_CLASS)
 				  ? "The loaded drivers have no device that supports types"
 				  : "No loaded driver supports mediated devices",
 			  more);
