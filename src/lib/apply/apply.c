@@ -152,7 +152,7 @@ static int begin(struct apply *apply, struct error *err)
 static char *doubt(size_t n)
 {
 	return mem_printf("%zu device%s to be stopped may be in use%s", n, n == 1 ? "" : "s",
-			  geteuid() == 0 ? "" : " (must be root)");
+			  error_must_be_root());
 }
 
 int apply_open(const struct op *op, const char *file, bool prune, bool dry_run, unsigned wait,

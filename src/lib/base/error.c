@@ -41,6 +41,11 @@ const char *error_words(int error)
 	return strerror(error);
 }
 
+const char *error_must_be_root(void)
+{
+	return geteuid() == 0 ? "" : " (must be root)";
+}
+
 int error_interrupted(struct error *err)
 {
 	return error_set(err, STATUS_FAILED, "Interrupted, nothing was changed");

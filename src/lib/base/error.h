@@ -48,6 +48,9 @@ void error_append(struct error *err, const char *format, ...) __attribute__((for
  * says so. The result is valid until the next call of this function or strerror(). */
 const char *error_words(int error);
 
+/* Returns " (must be root)", which follows a sentence, or "" if this process is root. */
+const char *error_must_be_root(void);
+
 /* Sets the error of what a termination signal has prevented. Returns -1. */
 int error_interrupted(struct error *err);
 

@@ -2,7 +2,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -124,11 +123,6 @@ static void append_user(struct tree *tree, const struct holder *holder, char **d
 
 	append(details, user);
 	tree->hidden = tree->hidden || (user && holder->in_use == ANSWER_UNKNOWN);
-}
-
-static const char *must_be_root(void)
-{
-	return geteuid() == 0 ? "" : " (must be root)";
 }
 
 static const char *start_of(const struct snapshot_device *dev)
@@ -454,7 +448,8 @@ static void add_vfs(struct tree *tree)
 
 void status_warn_hidden(void)
 {
-	log_warning("Unable to determine whether devices marked '?' are in use%s", must_be_root());
+	log_warning("Unable to determine whether devices marked '?' are in use%s",
+		    error_must_be_root());
 }
 
 int status_print(const struct status_report *report, struct error *err)
@@ -670,7 +665,7 @@ void status_print_json(const struct status_report *report)
 	_cleanup_free_ char *unseen = state->unseen ? mem_text(state->unseen) : NULL;
 	if (is_user_unseen(report))
 		text_append(&unseen, "; ", "Unable to determine whether all devices are in use%s",
-			    must_be_root());
+			    error_must_be_root());
 	if (report->logs_unseen)
 		text_append(&unseen, "; ", "%s", report->logs_unseen);
 	out_json_text(&w, "unseen", unseen);
