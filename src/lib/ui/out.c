@@ -22,12 +22,6 @@ void out_print(const char *format, ...)
 	fputs(text, stdout);
 }
 
-void out_names(const char *const names[], size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		fputs_unlocked(names[i], stdout);
-}
-
 struct json_writer out_json(void)
 {
 	return (struct json_writer){ .file = stdout, .pretty = true };

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <stdbool.h>
-#include <stddef.h>
 
 #include "base/error.h"
 #include "device/json.h"
@@ -15,10 +14,6 @@
 
 /* Prints text after replacing what is not printable. */
 void out_print(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
-/* Prints names that have been validated (name_valid()), as they are: list prints thousands, for
- * which printf() takes nearly twice as many instructions. */
-void out_names(const char *const names[], size_t n);
 
 /* Returns a writer of readable JSON. */
 struct json_writer out_json(void);

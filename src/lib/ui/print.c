@@ -10,22 +10,14 @@
 
 void print_devices(const struct listing *listing, bool of_defined, bool verbose)
 {
-	const char *state = of_defined ? " (active)\n" : " (defined)\n";
+	const char *state = of_defined ? " (active)" : " (defined)";
 
 	for (size_t i = 0; i < listing->n; i++) {
 		const struct listed_device *listed = &listing->v[i];
 		const struct mdev *dev = listed->dev;
-		const char *const texts[] = {
-			dev->uuid,
-			" ",
-			dev->parent,
-			" ",
-			dev->type,
-			dev->autostart ? " auto" : " manual",
-			listed->in_both ? state : "\n",
-		};
 
-		out_names(texts, sizeof(texts) / sizeof(texts[0]));
+		out_print("%s %s %s %s%s\n", dev->uuid, dev->parent, dev->type,
+			  dev->autostart ? "auto" : "manual", listed->in_both ? state : "");
 		if (verbose) {
 			_cleanup_free_ char *lines = json_attribute_lines(dev);
 			out_print("%s", lines);
@@ -36,7 +28,7 @@ void print_devices(const struct listing *listing, bool of_defined, bool verbose)
 void print_devices_json(const struct listing *listing, bool bare)
 {
 	struct json_writer w = out_json();
-	const char *parent = NULL; /* of the array that is open; interned */
+	size_t i = 0;
 
 	if (bare && listing->n == 1) {
 		json_definition(&w, listing->v[0].dev);
@@ -45,25 +37,21 @@ void print_devices_json(const struct listing *listing, bool bare)
 	json_open(&w, '[');
 	if (listing->n > 0)
 		json_open(&w, '{');
-	for (size_t i = 0; i < listing->n; i++) {
-		const struct mdev *dev = listing->v[i].dev;
+	while (i < listing->n) {
+		const char *parent = listing->v[i].dev->parent;
 
-		if (parent != dev->parent) {
-			if (parent)
-				json_close(&w, ']');
-			json_key(&w, dev->parent);
-			json_open(&w, '[');
-			parent = dev->parent;
+		json_key(&w, parent);
+		json_open(&w, '[');
+		for (; i < listing->n && strcmp(listing->v[i].dev->parent, parent) == 0; i++) {
+			json_open(&w, '{');
+			json_key(&w, listing->v[i].dev->uuid);
+			json_definition(&w, listing->v[i].dev);
+			json_close(&w, '}');
 		}
-		json_open(&w, '{');
-		json_key(&w, dev->uuid);
-		json_definition(&w, dev);
-		json_close(&w, '}');
-	}
-	if (parent) {
 		json_close(&w, ']');
-		json_close(&w, '}');
 	}
+	if (listing->n > 0)
+		json_close(&w, '}');
 	json_close(&w, ']');
 }
 
