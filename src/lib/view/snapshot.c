@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "device/json.h"
@@ -153,26 +154,30 @@ static void find_states(const struct env *env, struct snapshot *state)
 }
 
 /* Collects all parents that are present or have devices, with their devices. */
-static void join_parents(const struct env *env, struct snapshot *state)
+static void find_parents(const struct env *env, struct snapshot *state)
 {
+	_cleanup_names_ struct file_names names = { 0 };
 	size_t j = 0;
 	int i = 0;
 
-	while (i < state->present.n || j < state->n_devices) {
+	int r = file_scan(env->root, PARENT_CLASS, &names);
+	state->parents_known = r < 0 && r != -ENOENT ? ANSWER_UNKNOWN : ANSWER_YES;
+	if (state->parents_known == ANSWER_UNKNOWN)
+		text_append(&state->unseen, "; ", "Unable to read /" PARENT_CLASS ": %s",
+			    error_words(-r));
+	while (i < names.n || j < state->n_devices) {
 		int order = j == state->n_devices ? -1
-			    : i == state->present.n
-				    ? 1
-				    : strcmp(state->present.v[i]->d_name, state->devices[j].parent);
+			    : i == names.n	  ? 1
+					   : strcmp(names.v[i]->d_name, state->devices[j].parent);
 		bool present = order <= 0;
-		const char *name =
-			present ? state->present.v[i++]->d_name : state->devices[j].parent;
+		const char *name = present ? names.v[i++]->d_name : state->devices[j].parent;
 
 		if (!name_valid(name))
 			continue;
 		state->parents =
 			mem_room(state->parents, state->n_parents, sizeof(*state->parents));
 		struct snapshot_parent *parent = &state->parents[state->n_parents++];
-		*parent = (struct snapshot_parent){ .name = name,
+		*parent = (struct snapshot_parent){ .name = mem_intern(name),
 						    .present = present,
 						    .driver = parent_driver(env, name),
 						    .card = present ? parent_card(env, name) : NULL,
@@ -183,17 +188,6 @@ static void join_parents(const struct env *env, struct snapshot *state)
 		for (; j < state->n_devices && strcmp(state->devices[j].parent, name) == 0; j++)
 			parent->n_devices++;
 	}
-}
-
-static void find_parents(const struct env *env, struct snapshot *state)
-{
-	int r = file_scan(env->root, PARENT_CLASS, &state->present);
-
-	state->parents_known = r < 0 && r != -ENOENT ? ANSWER_UNKNOWN : ANSWER_YES;
-	if (state->parents_known == ANSWER_UNKNOWN)
-		text_append(&state->unseen, "; ", "Unable to read /" PARENT_CLASS ": %s",
-			    error_words(-r));
-	join_parents(env, state);
 }
 
 /* Determines whether a parent without known types has none, or they cannot be read, which is
@@ -367,6 +361,5 @@ void snapshot_free(struct snapshot *state)
 	definition_free_all(&state->definitions);
 	mdev_list_free(&state->running);
 	types_free(&state->types);
-	file_names_free(&state->present);
 	*state = (struct snapshot){ 0 };
 }

@@ -2,7 +2,6 @@
 #pragma once
 
 #include "base/error.h"
-#include "base/file.h"
 #include "device/mdev.h"
 #include "host/env.h"
 #include "host/holder.h"
@@ -32,7 +31,7 @@ struct snapshot_device {
 };
 
 struct snapshot_parent {
-	const char *name;   /* borrowed */
+	const char *name;   /* interned */
 	bool present;	    /* registered in /sys/class/mdev_bus */
 	const char *driver; /* interned; NULL = it has none */
 	char *absent;	    /* owned: if it is not present, what reason_absent() says; NULL = it is
@@ -58,7 +57,6 @@ struct snapshot {
 	struct definition_list definitions;
 	struct mdev_list running;
 	struct mdev_type_list types;
-	struct file_names present;
 	struct holder *holders; /* for running, in the same order; NULL = not requested */
 };
 
