@@ -14,9 +14,11 @@
 #include "base/mem.h"
 #include "base/text.h"
 
+enum level { LEVEL_OFF, LEVEL_ERROR, LEVEL_WARNING, LEVEL_INFO, LEVEL_DEBUG };
+
 /* In mdevctl, MDEVCTL_LOG is a filter of env_logger: "debug", or "module=debug,...". There are no
  * modules here, so the highest level in the filter applies. */
-static enum log_level level(void)
+static enum level level(void)
 {
 	static const char *const names[] = { "off", "error", "warn", "info", "debug", "trace" };
 	const char *word = secure_getenv("MDEVCTL_LOG");
@@ -27,7 +29,7 @@ static enum log_level level(void)
 			if (strcspn(word, "=,") == strlen(names[i]) &&
 			    strncasecmp(word, names[i], strlen(names[i])) == 0 && i > found)
 				found = i;
-	return found < 0 ? LOG_LEVEL_WARNING : (enum log_level)found;
+	return found < 0 ? LEVEL_WARNING : (enum level)found;
 }
 
 static bool refuses_colours(void)
@@ -93,16 +95,11 @@ static void print(const char *colour, const char *prefix, const char *format, va
 		va_end(args);                                                                      \
 	}
 
-LOG_FUNCTION(log_error, LOG_LEVEL_OFF, "\033[1;31m", "Error")
-LOG_FUNCTION(log_warning, LOG_LEVEL_WARNING, "\033[1;33m", "Warning")
+LOG_FUNCTION(log_error, LEVEL_OFF, "\033[1;31m", "Error")
+LOG_FUNCTION(log_warning, LEVEL_WARNING, "\033[1;33m", "Warning")
 /* On a terminal, hints are shown unless warnings are disabled. */
-static enum log_level hint_level(void)
-{
-	return isatty(STDERR_FILENO) ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO;
-}
-
-LOG_FUNCTION(log_hint, hint_level(), "\033[1m", "Hint")
-LOG_FUNCTION(log_debug, LOG_LEVEL_DEBUG, "\033[2m", "Debug")
+LOG_FUNCTION(log_hint, isatty(STDERR_FILENO) ? LEVEL_WARNING : LEVEL_INFO, "\033[1m", "Hint")
+LOG_FUNCTION(log_debug, LEVEL_DEBUG, "\033[2m", "Debug")
 
 void log_script(const char *text)
 {

@@ -8,14 +8,6 @@
  * MDEVCTL_LOG=debug, debug messages. Each message is one line and is written immediately.
  */
 
-enum log_level {
-	LOG_LEVEL_OFF,
-	LOG_LEVEL_ERROR,
-	LOG_LEVEL_WARNING,
-	LOG_LEVEL_INFO,
-	LOG_LEVEL_DEBUG
-};
-
 /* Whether to use colours on fd: only on a terminal that has them, and never with NO_COLOR
  * (no-color.org). */
 bool log_colours(int fd);
