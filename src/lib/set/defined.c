@@ -367,32 +367,24 @@ static void find_in_parent(const struct env *env, const char *parent, const char
 		add_unseen(ret, path, r);
 }
 
-/* A definition in the wrong place is nobody's device, so its user is told where it belongs. */
-static void warn_misplaced(const char *name)
-{
-	char uuid[UUID_SIZE];
-
-	if (is_meant(name, uuid))
-		log_warning("Ignoring /" DIR_PATH "/%s: a definition belongs in the directory of "
-			    "its parent, /" DIR_PATH "/PARENT/%s",
-			    name, uuid);
-}
-
 /* Whether an entry of DIR_PATH is a directory, or a link to one (stow links whole directories).
  * Anything else is ignored. */
 static bool is_directory(const struct env *env, const char *name, struct definition_list *ret)
 {
 	_cleanup_free_ char *path = path_of_parent(name);
+	char uuid[UUID_SIZE];
 	struct stat st;
 
 	int r = file_status(env->root, path, &st);
 	if (r == 0 && S_ISDIR(st.st_mode))
 		return true;
-	if (r == 0)
-		warn_misplaced(name);
-	else if (!file_is_missing(-r) && r != -ELOOP)
+	if (r == 0 && is_meant(name, uuid)) /* its user is told where it belongs */
+		log_warning("Ignoring /" DIR_PATH "/%s: a definition belongs in the directory of "
+			    "its parent, /" DIR_PATH "/PARENT/%s",
+			    name, uuid);
+	else if (r < 0 && !file_is_missing(-r) && r != -ELOOP)
 		add_unseen(ret, path, r);
-	else if (exists(env->root, path) > 0)
+	else if (r < 0 && exists(env->root, path) > 0)
 		log_warning("Ignoring /%s: %s", path, reason(r));
 	return false;
 }

@@ -138,28 +138,19 @@ int types_match(const struct mdev_type *types, size_t n, const char *name,
 		const struct mdev_type **ret, struct error *err)
 {
 	const struct mdev_type *found = types_find_name(types, n, name);
-	bool several = false;
+	_cleanup_free_ char *titled = NULL; /* names of the types with this title */
+	size_t n_titled = 0;
 
-	if (found) {
-		*ret = found;
-		return 0;
-	}
-	for (size_t i = 0; i < n; i++) {
-		const struct mdev_type *type = &types[i];
-
-		if (!type->title || strcmp(type->title, name) != 0)
-			continue;
-		if (several)
-			error_append(err, ", %s", type->name);
-		else if (found)
-			error_set(err, STATUS_NOT_FOUND,
-				  "Parent %s has several types with the name '%s': %s, %s",
-				  type->parent, name, found->name, type->name);
-		several = found;
-		found = type;
-	}
-	if (several)
-		return -1;
+	for (size_t i = 0; i < n && (!found || titled); i++)
+		if (types[i].title && strcmp(types[i].title, name) == 0) {
+			text_append(&titled, ", ", "%s", types[i].name);
+			found = &types[i];
+			n_titled++;
+		}
+	if (n_titled > 1)
+		return error_set(err, STATUS_NOT_FOUND,
+				 "Parent %s has several types with the name '%s': %s",
+				 found->parent, name, titled);
 	*ret = found;
 	return 0;
 }
