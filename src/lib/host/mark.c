@@ -53,22 +53,17 @@ int mark_find(const struct env *env, const char *uuid, unsigned seconds, struct 
 	return open_mark(env, uuid, 0, seconds, ret, err);
 }
 
-static void warn_once(int error)
+int mark_set(struct mark *mark, struct error *err)
 {
 	static bool warned;
 
-	if (!warned)
-		log_warning("Unable to create a file in /" MARKS
-			    ": %s; if the start is interrupted, the device remains incomplete, "
-			    "and this is not detected",
-			    error_words(error));
-	warned = true;
-}
-
-int mark_set(struct mark *mark, struct error *err)
-{
 	if (mark->fd < 0) {
-		warn_once(-mark->fd);
+		if (!warned)
+			log_warning("Unable to create a file in /" MARKS
+				    ": %s; if the start is interrupted, the device remains "
+				    "incomplete, and this is not detected",
+				    error_words(-mark->fd));
+		warned = true;
 		return 0;
 	}
 	/* Sets the size, not contents, which requires no memory if /run is full. */
