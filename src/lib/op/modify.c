@@ -115,7 +115,7 @@ static int set_type(const struct op *op, struct mdev *dev, struct error *err)
 		return 0;
 	types_find(op->env, dev->parent, &types);
 	const struct mdev_type *type = types_find_name(types.v, types.n, dev->type);
-	if ((type && type->title) || strcmp(old, dev->type) != 0)
+	if ((type && type->title) || !old || strcmp(old, dev->type) != 0)
 		json_set_unknown_string(dev, JSON_TYPE_NAME, type ? type->title : NULL);
 	return 0;
 }
@@ -185,7 +185,7 @@ static int check_live(const struct op *op, const struct modification *how,
 		return 0;
 	if (load_definition(op, &definition, err) < 0)
 		return -1;
-	if (strcmp(definition.type, running->type) != 0)
+	if (!definition.type || strcmp(definition.type, running->type) != 0)
 		return error_set(err, STATUS_FAILED,
 				 "'type' of active and defined mdev does not match");
 	return 0;

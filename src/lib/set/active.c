@@ -64,9 +64,10 @@ int active_get(const struct env *env, const char *uuid, struct mdev *ret, struct
 {
 	int r = read_device(env->root, DEVICES "/", uuid, ret);
 
-	return r < 0 ? error_set(err, STATUS_FAILED, "Unable to read /" DEVICES "/%s: %s", uuid,
-				 error_words(-r))
-		     : r;
+	if (r < 0)
+		error_set(err, STATUS_FAILED, "Unable to read /" DEVICES "/%s: %s", uuid,
+			  error_words(-r));
+	return r < 0 ? -1 : r;
 }
 
 /* Whether the device is running on this parent and with this type. Return value as for
