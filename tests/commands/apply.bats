@@ -1000,6 +1000,29 @@ start    $A0 later nvidia-800 a/0"
 	same ""
 }
 
+@test "a definition that becomes unreadable during the run is a failure, and no change by another process" {
+	versioned check '"define","start"' '"pre","post"' \
+		"[[ \"\$action \$event \$uuid\" != \"define post $A0\" ]] || chmod 000 $D/mtty/$A0"
+	sets "$(set_of a 2)"
+	run -1 --separate-stderr weak mdevctl apply "$F"
+	same "define   $A0 mtty mtty-1 a/0
+define   $A1 mtty mtty-1 a/1
+start    $A1 mtty mtty-1 a/1"
+	[[ $stderr == "Warning: Unable to start $A0 on mtty: Unable to read /etc/mdevctl.d/mtty/$A0: Permission denied"*"
+Error: 1 change failed" ]]
+}
+
+@test "if it is not known whether an undefined device was started in the meantime, apply fails" {
+	sets "$(set_of a 1 '"mtty"' mtty-1 manual)"
+	mdevctl apply "$F"
+	versioned check '"undefine"' '"pre","post"' "[[ \$event != post ]] || chmod 000 $DEVICES"
+	sets "$(set_of a 0)"
+	run -1 --separate-stderr weak mdevctl apply "$F"
+	chmod 755 "$DEVICES"
+	same "undefine $A0 mtty mtty-1 a/0"
+	[[ $stderr == "Error: Unable to read /sys/bus/mdev/devices: Permission denied"* ]]
+}
+
 @test "apply says once how many devices may be in use, if only root can see it" {
 	((EUID == 0)) || skip "must be root"
 	sets "$(set_of a 3)"

@@ -200,17 +200,19 @@ static enum outcome run_change(struct apply *apply, struct plan_change *change, 
 
 static enum outcome undefine(struct apply *apply, struct plan_change *change, struct error *why)
 {
-	_cleanup_error_ struct error ignored = { 0 };
+	_cleanup_error_ struct error unread = { 0 };
 	enum outcome outcome = run_change(apply, change, why);
 	struct mdev running;
 
 	if (outcome == FAILED && why->status == STATUS_NOT_FOUND)
 		return CHANGED;
-	/* The autostart of udev may have started it. */
-	if (outcome == MADE && active_get(apply->env, change->dev.uuid, &running, &ignored) > 0 &&
-	    strcmp(running.parent, change->dev.parent) == 0)
+	if (outcome != MADE)
+		return outcome;
+	/* The autostart of udev may have started it; if that is not known, the next round ends. */
+	int r = active_get(apply->env, change->dev.uuid, &running, &unread);
+	if (r < 0 || (r > 0 && strcmp(running.parent, change->dev.parent) == 0))
 		apply->raced = true;
-	return outcome;
+	return MADE;
 }
 
 static enum outcome stop(struct apply *apply, struct plan_change *change, struct error *why)
@@ -235,15 +237,6 @@ static enum outcome stop(struct apply *apply, struct plan_change *change, struct
 	return outcome == FAILED && why->status == STATUS_NOT_FOUND ? NOT_NEEDED : outcome;
 }
 
-/* Whether the definition is still the one that is to be started. */
-static bool is_still_defined(const struct apply *apply, const struct mdev *dev)
-{
-	_cleanup_definition_ struct definition now = { 0 };
-
-	return defined_get(apply->env, dev, NULL, &now) > 0 && !now.broken &&
-	       mdev_is_same(&now.dev, dev);
-}
-
 static enum outcome start(struct apply *apply, struct plan_change *change, struct error *why)
 {
 	struct mdev *dev = &change->dev;
@@ -251,7 +244,11 @@ static enum outcome start(struct apply *apply, struct plan_change *change, struc
 	int r = active_runs(apply->env, dev, why);
 	if (r != 0) /* the autostart of udev may have been faster */
 		return r < 0 ? FAILED : NOT_NEEDED;
-	if (!is_still_defined(apply, dev)) {
+	_cleanup_free_ char *text = json_definition_text(dev);
+	r = defined_is(apply->env, dev, text, why);
+	if (r < 0)
+		return FAILED;
+	if (r == 0) {
 		error_set(why, STATUS_EXISTS,
 			  "The definition of %s on %s was changed by another process", dev->uuid,
 			  dev->parent);
