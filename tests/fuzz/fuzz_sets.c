@@ -20,7 +20,8 @@ static void check_attributes(const struct mdev *dev)
 
 static void check_set(const struct set *set)
 {
-	char label[SET_LABEL_SIZE], uuid[UUID_SIZE];
+	_cleanup_free_ char *label = set_label(set, SET_LIMIT - 1);
+	char uuid[UUID_SIZE];
 
 	assert(*set->name && set->count <= SET_LIMIT);
 	assert(!set->max || set->count == SET_LIMIT);
@@ -28,7 +29,6 @@ static void check_set(const struct set *set)
 		assert(name_valid(set->parents[i]));
 		(void)set_matches(set, set->parents[i]);
 	}
-	set_label(set, SET_LIMIT - 1, label);
 	assert(strlen(label) == strlen(set->name) + strlen("/4095"));
 	set_uuid(set, SET_LIMIT - 1, uuid);
 	assert(uuid_is_canonical(uuid) && uuid[14] == '5');
@@ -56,7 +56,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	assert(!err.text);
 	assert(desired.n_sets == 0 || desired.definitions.n == 0);
 	for (size_t i = 0; i < desired.n_sets; i++)
-		check_set(&desired.sets[i]);
+		check_set(desired.sets[i]);
 	for (size_t i = 0; i < desired.definitions.n; i++) {
 		const struct mdev *dev = &desired.definitions.v[i];
 

@@ -45,7 +45,7 @@ static void reads(const char *text, const char *wanted)
 	if (desired_read(text, strlen(text), "F", false, &desired, &err) < 0)
 		fprintf(file, "%s%s", err.status == STATUS_INVALID ? "" : "status? ", err.text);
 	for (size_t i = 0; i < desired.n_sets; i++)
-		tell_set(file, &desired.sets[i]);
+		tell_set(file, desired.sets[i]);
 	for (size_t i = 0; i < desired.definitions.n; i++)
 		tell_device(file, &desired.definitions.v[i]);
 	mem_stream_end(file, &got);

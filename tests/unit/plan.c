@@ -154,7 +154,7 @@ static double fill(size_t n_parents)
 			   .parents = parents,
 			   .n_parents = 1,
 			   .count = (unsigned)n_parents * FUNCTIONS };
-	struct desired desired = { .sets = &set, .n_sets = 1 };
+	struct desired desired = { .sets = &(struct set *){ &set }, .n_sets = 1 };
 	_cleanup_plan_ struct plan plan = { 0 };
 	struct snapshot state;
 

@@ -189,7 +189,7 @@ static enum outcome run_change(struct apply *apply, struct plan_change *change, 
 				   : new	  ? NULL
 						  : json_definition_text(&change->before);
 	const struct change request = {
-		.action = change->action, .dev = &change->dev, .was = was, .alone = *change->set
+		.action = change->action, .dev = &change->dev, .was = was, .alone = change->set
 	};
 
 	int r = pipeline_run(&apply->pipeline, &request, why);
@@ -259,7 +259,7 @@ static enum outcome start(struct apply *apply, struct plan_change *change, struc
 	if (why->status == STATUS_EXISTS || why->status == STATUS_NOT_FOUND)
 		return CHANGED;
 	/* Without an instance, drivers return different errors. */
-	if (*change->set &&
+	if (change->set &&
 	    (why->status == STATUS_NO_INSTANCES ||
 	     (why->status == STATUS_FAILED &&
 	      reason_find(apply->env, dev->parent, dev->type) == REASON_NO_INSTANCES)))
@@ -367,7 +367,7 @@ static bool may_fit(const struct apply *apply)
 	bool max = false;
 
 	for (size_t i = 0; i < apply->desired.n_sets; i++)
-		max = max || apply->desired.sets[i].max;
+		max = max || apply->desired.sets[i]->max;
 	return apply->changed && (apply->plan.missing > 0 || max);
 }
 

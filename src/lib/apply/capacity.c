@@ -29,9 +29,9 @@ static void collect_names(const struct snapshot *state, const struct desired *de
 			add(ret, state->parents[i].card);
 	}
 	for (size_t i = 0; i < desired->n_sets; i++)
-		for (size_t j = 0; j < desired->sets[i].n_parents; j++)
-			if (!set_is_pattern(desired->sets[i].parents[j]))
-				add(ret, desired->sets[i].parents[j]);
+		for (size_t j = 0; j < desired->sets[i]->n_parents; j++)
+			if (!set_is_pattern(desired->sets[i]->parents[j]))
+				add(ret, desired->sets[i]->parents[j]);
 	for (size_t i = 0; i < list->n; i++)
 		if (i == 0 || strcmp(list->v[i].parent, list->v[i - 1].parent) != 0)
 			add(ret, list->v[i].parent);
@@ -91,9 +91,14 @@ static bool fits(const struct capacity *at, const struct mdev_type *type, uint64
 	return instances(at, type) > 0 && taken + share(at, type) <= CAPACITY_WHOLE;
 }
 
-void capacity_reserve(struct capacity *at, const struct mdev_type *type, bool add_it)
+bool capacity_fits(const struct capacity *at, const struct mdev_type *type)
 {
-	at->reserved += add_it ? share(at, type) : -share(at, type);
+	return fits(at, type, at->reserved);
+}
+
+void capacity_reserve(struct capacity *at, const struct mdev_type *type, bool more)
+{
+	at->reserved += more ? share(at, type) : -share(at, type);
 }
 
 bool capacity_start(struct capacity *at, const struct mdev_type *type)
@@ -102,56 +107,4 @@ bool capacity_start(struct capacity *at, const struct mdev_type *type)
 		return false;
 	at->starting += share(at, type);
 	return true;
-}
-
-void candidates_begin(struct candidates *candidates)
-{
-	for (size_t i = 0; i < candidates->n; i++) {
-		candidates->v[i].at->candidate = &candidates->v[i];
-		candidates->v[i].at->card->on_card = 0;
-	}
-}
-
-void candidates_end(struct candidates *candidates)
-{
-	for (size_t i = 0; i < candidates->n; i++)
-		candidates->v[i].at->candidate = NULL;
-}
-
-void candidates_count(struct candidate *candidate)
-{
-	candidate->devices++;
-	candidate->at->card->on_card++;
-}
-
-/* Whether a is better than b: `fill` starts with the parents that are present; otherwise, the card
- * with the fewest devices is the best. Full ones share what is too much. */
-static bool is_better(bool fill, const struct candidate *a, const struct candidate *b)
-{
-	size_t a_rank = fill ? !a->at->parent : a->at->card->on_card;
-	size_t b_rank = fill ? !b->at->parent : b->at->card->on_card;
-
-	if (a->full != b->full)
-		return b->full;
-	return a_rank != b_rank ? a_rank < b_rank : a->full && a->devices < b->devices;
-}
-
-struct candidate *candidates_choose(struct candidates *candidates, bool limited)
-{
-	struct candidate *best = NULL;
-
-	for (size_t i = 0; i < candidates->n; i++) {
-		struct candidate *candidate = &candidates->v[i];
-
-		if (!candidate->full && candidate->at->parent)
-			candidate->full =
-				!fits(candidate->at, candidate->type, candidate->at->reserved);
-		if (!best || is_better(candidates->fill, candidate, best))
-			best = candidate;
-	}
-	if (!best || (best->full && limited))
-		return NULL;
-	capacity_reserve(best->at, best->type, true);
-	candidates_count(best);
-	return best;
 }

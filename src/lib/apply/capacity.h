@@ -9,8 +9,7 @@
 #include "view/snapshot.h"
 
 /*
- * How many devices parents can take, and which of them is the best one for the next device of a
- * set.
+ * How many devices parents can take.
  *
  * For each type, a driver reports how many instances can still be created if no other type is used:
  * the types of a parent share its resources. Therefore, a device of a type takes the share
@@ -36,9 +35,8 @@ struct capacity {
 				   devices may be unknown; NULL = all can be */
 
 	/* Of the set that is being planned. */
-	struct candidate *candidate; /* borrowed; NULL = none */
-	size_t on_card;		     /* devices that this card has */
-	size_t waiting;		     /* devices that wait for this parent */
+	size_t on_card; /* devices that this card has */
+	size_t waiting; /* devices that wait for this parent */
 };
 
 struct capacity_list {
@@ -55,34 +53,10 @@ void capacity_close(struct capacity_list *list);
 /* Returns the parent with this name, which must be one of the list. */
 struct capacity *capacity_find(const struct capacity_list *list, const char *name);
 
-/* Reserves (add) or releases the share of a device of this type that is, or is going to be, defined
- * without running. type NULL = not known. */
-void capacity_reserve(struct capacity *at, const struct mdev_type *type, bool add);
+/* Whether a parent has room for one more device of this type, besides those that are defined. */
+bool capacity_fits(const struct capacity *at, const struct mdev_type *type);
+/* Reserves (more) or releases the share of a device of this type that is, or is going to be,
+ * defined without running. type NULL = not known. */
+void capacity_reserve(struct capacity *at, const struct mdev_type *type, bool more);
 /* Takes an instance for a device that this plan starts. Returns whether one is available. */
 bool capacity_start(struct capacity *at, const struct mdev_type *type);
-
-/* A parent that a set can use. */
-struct candidate {
-	struct capacity *at;	      /* borrowed */
-	const struct mdev_type *type; /* borrowed; NULL = the parent is not present */
-	bool full;		      /* it has no room for another device */
-	size_t devices;		      /* devices of the set that it has */
-};
-
-struct candidates {
-	struct candidate *v; /* owned; in the order of the set */
-	size_t n;
-	bool fill; /* fill one parent before the next; otherwise, prefer the card with the fewest
-		      devices */
-};
-
-/* Begin and end the planning of the devices of a set: between them, capacities refer to them. */
-void candidates_begin(struct candidates *candidates);
-void candidates_end(struct candidates *candidates);
-
-/* Counts a device of the set. */
-void candidates_count(struct candidate *candidate);
-
-/* Reserves room for the next device of the set, and returns where; NULL = there is none. Without
- * limited, there is always room: it is only defined. */
-struct candidate *candidates_choose(struct candidates *candidates, bool limited);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <fnmatch.h>
+#include <search.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -76,16 +76,11 @@ static int read_parents(const struct json_value *array, const char *where, struc
 			struct error *err)
 {
 	const struct json_value *item = array && json_is_array(array) ? json_first(array) : NULL;
+	const char *parent;
 
 	if (!array)
 		return invalid(err, where, "'parents' is missing");
-	if (!item)
-		return invalid(err, where, "'parents' must be a list of names or patterns");
-	for (; item; item = json_next(item)) {
-		const char *parent = json_text(item);
-
-		if (!parent)
-			return invalid(err, where, "'parents' must be a list of names or patterns");
+	for (; item && (parent = json_text(item)); item = json_next(item)) {
 		if (!parent_name_valid(parent))
 			return invalid(err, where, "invalid parent name '%s' in 'parents'", parent);
 		for (size_t i = 0; i < set->n_parents; i++)
@@ -94,6 +89,8 @@ static int read_parents(const struct json_value *array, const char *where, struc
 		set->parents = mem_room(set->parents, set->n_parents, sizeof(*set->parents));
 		set->parents[set->n_parents++] = mem_text(parent);
 	}
+	if (item || set->n_parents == 0)
+		return invalid(err, where, "'parents' must be a list of names or patterns");
 	return 0;
 }
 
@@ -131,7 +128,7 @@ static size_t name_length(const char *text)
 	return n <= SET_NAME_LIMIT ? n : 0;
 }
 
-static int read_set(const struct json_value *object, const char *file, struct set *set,
+static int read_set(const struct json_value *object, const char *file, struct desired *ret,
 		    struct error *err)
 {
 	const char *name = json_name(object);
@@ -143,7 +140,7 @@ static int read_set(const struct json_value *object, const char *file, struct se
 			       SET_NAME_LIMIT);
 	if (!json_is_object(object))
 		return invalid(err, where, "not an object");
-	memcpy(set->name, name, strlen(name) + 1);
+	struct set *set = desired_add(ret, name);
 	if (check_keys(object, set_keys, where, err) < 0 ||
 	    read_count(find(object, "count"), where, set, err) < 0)
 		return -1;
@@ -159,14 +156,6 @@ static int read_set(const struct json_value *object, const char *file, struct se
 	return read_spread(find(object, "spread"), where, set, err);
 }
 
-static struct set *add_set(struct desired *desired)
-{
-	desired->sets = mem_room(desired->sets, desired->n_sets, sizeof(*desired->sets));
-	struct set *set = &desired->sets[desired->n_sets++];
-	*set = (struct set){ 0 };
-	return set;
-}
-
 static int read_sets(const struct json_value *object, const char *file, struct desired *ret,
 		     struct error *err)
 {
@@ -178,7 +167,7 @@ static int read_sets(const struct json_value *object, const char *file, struct d
 			return invalid(err, file,
 				       "this is the definition of one device, which is for "
 				       "'mdevctl define --jsonfile'");
-		if (read_set(item, file, add_set(ret), err) < 0)
+		if (read_set(item, file, ret, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -288,67 +277,58 @@ int desired_read(const char *text, size_t len, const char *where, bool prune, st
 		r = read_definitions(value, where, &desired.definitions, err);
 	if (r < 0)
 		return -1;
-	desired_sort(&desired);
 	*ret = desired;
 	desired = (struct desired){ 0 };
 	return 0;
 }
 
+/* Compares two sets, or a name with one, which begins with it. */
 static int by_name(const void *left, const void *right)
 {
-	const struct set *const *a = left, *const *b = right;
-
-	return strcmp((*a)->name, (*b)->name);
-}
-
-void desired_sort(struct desired *desired)
-{
-	size_t n = desired->n_by_name = desired->n_sets;
-
-	desired->by_name = mem_grow(desired->by_name, n + 1, sizeof(*desired->by_name));
-	for (size_t i = 0; i < n; i++)
-		desired->by_name[i] = &desired->sets[i];
-	qsort(desired->by_name, n, sizeof(*desired->by_name), by_name);
-}
-
-static int by_key(const void *name, const void *set)
-{
-	return strcmp(name, (*(const struct set *const *)set)->name);
+	return strcmp(left, right);
 }
 
 const struct set *desired_find(const struct desired *desired, const char *name)
 {
-	size_t n = desired->n_by_name;
-	struct set **found =
-		n > 0 ? bsearch(name, desired->by_name, n, sizeof(*found), by_key) : NULL;
+	struct set *const *found = tfind(name, &desired->names, by_name);
 
 	return found ? *found : NULL;
 }
 
-void desired_remove(struct desired *desired, const char *name)
+struct set *desired_add(struct desired *desired, const char *name)
 {
-	memcpy(add_set(desired)->name, name, strlen(name) + 1);
+	struct set *set = mem_zero(1, sizeof(*set));
+
+	memcpy(set->name, name, strlen(name) + 1);
+	set->position = desired->n_sets;
+	desired->sets = mem_room(desired->sets, desired->n_sets, sizeof(*desired->sets));
+	desired->sets[desired->n_sets++] = set;
+	mem_check(tsearch(set, &desired->names, by_name));
+	return set;
+}
+
+static void free_set(void *pointer)
+{
+	struct set *set = pointer;
+
+	for (size_t i = 0; i < set->n_parents; i++)
+		free(set->parents[i]);
+	free(set->parents);
+	mdev_free(&set->device);
+	free(set);
 }
 
 void desired_free(struct desired *desired)
 {
-	for (size_t i = 0; i < desired->n_sets; i++) {
-		struct set *set = &desired->sets[i];
-
-		for (size_t j = 0; j < set->n_parents; j++)
-			free(set->parents[j]);
-		free(set->parents);
-		mdev_free(&set->device);
-	}
+	tdestroy(desired->names, free_set);
 	free(desired->sets);
-	free(desired->by_name);
 	mdev_list_free(&desired->definitions);
 	*desired = (struct desired){ 0 };
 }
 
-void set_label(const struct set *set, unsigned index, char ret[SET_LABEL_SIZE])
+char *set_label(const struct set *set, unsigned index)
 {
-	snprintf(ret, SET_LABEL_SIZE, "%s/%u", set->name, index);
+	return mem_printf("%s/%u", set->name, index);
 }
 
 bool set_read_label(const char *label, char ret_name[SET_NAME_LIMIT + 1], unsigned *ret_index)
@@ -365,9 +345,8 @@ bool set_read_label(const char *label, char ret_name[SET_NAME_LIMIT + 1], unsign
 
 void set_uuid(const struct set *set, unsigned index, char ret[UUID_SIZE])
 {
-	char label[SET_LABEL_SIZE];
+	_cleanup_free_ char *label = set_label(set, index);
 
-	set_label(set, index, label);
 	uuid_of_name(label, ret);
 }
 

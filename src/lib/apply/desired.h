@@ -17,11 +17,10 @@
 /* Maximum number of devices in a set. */
 #define SET_LIMIT 4096u
 #define SET_NAME_LIMIT 64
-/* "NAME/INDEX" */
-#define SET_LABEL_SIZE (SET_NAME_LIMIT + sizeof("/4095"))
 
 struct set {
-	char name[SET_NAME_LIMIT + 1];
+	char name[SET_NAME_LIMIT + 1]; /* the first member: see by_name() */
+	size_t position;	       /* in the file */
 	struct mdev device; /* owned: type (name of a directory, or human-readable name), start,
 			       attributes */
 	char **parents;	    /* owned: names and patterns, in order */
@@ -33,10 +32,9 @@ struct set {
 };
 
 struct desired {
-	struct set *sets; /* owned: in the order of the file */
+	struct set **sets; /* in the order of the file */
 	size_t n_sets;
-	struct set **by_name; /* owned: those of desired_sort() */
-	size_t n_by_name;
+	void *names;		      /* owned, with the sets: a tree of tsearch(3) */
 	bool prune;		      /* it names all sets of the host: others are removed */
 	struct mdev_list definitions; /* owned: sorted; for a file with definitions */
 };
@@ -48,15 +46,14 @@ int desired_read(const char *text, size_t len, const char *where, bool prune, st
 		 struct error *err);
 /* Returns the set with this name; NULL = none. */
 const struct set *desired_find(const struct desired *desired, const char *name);
-/* Adds a set with this valid name and 0 devices: it is removed. */
-void desired_remove(struct desired *desired, const char *name);
-/* Must be called before desired_find() when sets have been added. */
-void desired_sort(struct desired *desired);
+/* Adds a set with this valid name, which no other one has, and 0 devices: it is removed. */
+struct set *desired_add(struct desired *desired, const char *name);
 void desired_free(struct desired *desired);
 #define _cleanup_desired_ __attribute__((cleanup(desired_free)))
 
-/* Return the label "NAME/INDEX" of a device of a set, and the UUID derived from it. */
-void set_label(const struct set *set, unsigned index, char ret[SET_LABEL_SIZE]);
+/* Return the label "NAME/INDEX" of a device of a set (owned by the caller), and the UUID derived
+ * from it. */
+char *set_label(const struct set *set, unsigned index);
 void set_uuid(const struct set *set, unsigned index, char ret[UUID_SIZE]);
 
 /* Splits a label. Returns whether it is one. */

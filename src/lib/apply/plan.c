@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <search.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,10 +34,19 @@ struct device {
 	bool starts; /* for a list of definitions: the plan starts it, on any parent */
 };
 
+/* A parent that a set can use. */
+struct candidate {
+	struct capacity *at;	      /* borrowed */
+	const struct mdev_type *type; /* borrowed; NULL = the parent is not present */
+	bool full;		      /* it has no room for another device */
+	size_t devices;		      /* devices of the set that it has */
+};
+
 /* A set on this host. */
 struct host_set {
 	const struct set *set;
-	struct candidates candidates;
+	struct candidate *candidates; /* owned; in the order of the set */
+	size_t n_candidates;
 	bool title; /* its type is not the name of a known directory: only a parent that is present
 		       can map a human-readable name to a directory */
 	struct device **devices; /* borrowed; sorted by index */
@@ -65,6 +75,12 @@ void plan_change_free(struct plan_change *change)
 	error_clear(&change->error);
 }
 
+/* Compares two texts, two devices, or a UUID with a device, which begins with it. */
+static int by_text(const void *left, const void *right)
+{
+	return strcmp(left, right);
+}
+
 bool plan_add_problem(struct problem_list *list, enum status status, const char *format, ...)
 {
 	va_list args;
@@ -72,11 +88,11 @@ bool plan_add_problem(struct problem_list *list, enum status status, const char 
 	va_start(args, format);
 	char *text = mem_vprintf(format, args);
 	va_end(args);
-	for (size_t i = 0; i < list->n; i++)
-		if (strcmp(list->v[i].text, text) == 0) {
-			free(text);
-			return false;
-		}
+	char *const *found = mem_check(tsearch(text, &list->texts, by_text));
+	if (*found != text) {
+		free(text);
+		return false;
+	}
 	list->v = mem_room(list->v, list->n, sizeof(*list->v));
 	list->v[list->n++] = (struct error){ status, text };
 	return true;
@@ -84,8 +100,7 @@ bool plan_add_problem(struct problem_list *list, enum status status, const char 
 
 void plan_free_problems(struct problem_list *list)
 {
-	for (size_t i = 0; i < list->n; i++)
-		error_clear(&list->v[i]);
+	tdestroy(list->texts, free);
 	free(list->v);
 	*list = (struct problem_list){ 0 };
 }
@@ -120,29 +135,15 @@ static int check_readable(const struct snapshot_device *dev, struct error *err)
 				  : 0;
 }
 
-/* Compares two devices, or a UUID with one, which begins with it. */
-static int by_uuid(const void *left, const void *right)
-{
-	return strcmp(left, right);
-}
-
 static struct device *find_device(const struct work *w, const char *uuid)
 {
-	return bsearch(uuid, w->devices, w->n_devices, sizeof(*w->devices), by_uuid);
+	return bsearch(uuid, w->devices, w->n_devices, sizeof(*w->devices), by_text);
 }
 
 /* The devices that are known to be wanted: "max" is not known yet. */
 static unsigned wanted_count(const struct set *set)
 {
 	return set->max ? 0 : set->count;
-}
-
-static struct device *add_device(struct work *w, const char *uuid)
-{
-	struct device *device = &w->devices[w->n_devices++];
-
-	memcpy(device->uuid, uuid, UUID_SIZE);
-	return device;
 }
 
 static void add_host_devices(struct work *w)
@@ -153,7 +154,8 @@ static void add_host_devices(struct work *w)
 		const struct snapshot_device *dev = w->state->by_uuid[i];
 
 		if (!device || strcmp(device->uuid, dev->uuid) != 0) {
-			device = add_device(w, dev->uuid);
+			device = &w->devices[w->n_devices++];
+			memcpy(device->uuid, dev->uuid, UUID_SIZE);
 			device->at = &w->state->by_uuid[i];
 		}
 		device->n++;
@@ -165,57 +167,58 @@ static void add_host_devices(struct work *w)
 	}
 }
 
+/* Adds those of the file that the host does not have. */
 static void add_wanted_devices(struct work *w)
 {
 	const struct mdev_list *list = &w->desired->definitions;
+	size_t n = w->n_devices; /* find_device() finds those of the host */
 	char uuid[UUID_SIZE];
 
 	for (size_t i = 0; i < w->desired->n_sets; i++)
 		for (unsigned j = 0; j < wanted_count(w->sets[i].set); j++) {
 			set_uuid(w->sets[i].set, j, uuid);
-			struct device *device = add_device(w, uuid);
+			struct device *device = find_device(w, uuid);
+			if (!device) {
+				device = &w->devices[n++];
+				memcpy(device->uuid, uuid, UUID_SIZE);
+			}
 			device->set = &w->sets[i];
 			device->index = j;
 		}
 	for (size_t i = 0; i < list->n; i++)
-		(void)add_device(w, list->v[i].uuid);
+		if (!find_device(w, list->v[i].uuid))
+			memcpy(w->devices[n++].uuid, list->v[i].uuid, UUID_SIZE);
+	w->n_devices = n;
 }
 
 /* Collects the devices of the host and of the file, each UUID once. */
 static void find_devices(struct work *w, const struct facts *facts)
 {
-	size_t n = w->state->n_devices + w->desired->definitions.n, kept = 0;
+	size_t n = w->state->n_devices + w->desired->definitions.n;
 
 	for (size_t i = 0; i < w->desired->n_sets; i++)
-		n += wanted_count(&w->desired->sets[i]);
+		n += wanted_count(w->desired->sets[i]);
 	w->devices = mem_zero(n + 1, sizeof(*w->devices));
 	add_host_devices(w);
 	add_wanted_devices(w);
-	qsort(w->devices, w->n_devices, sizeof(*w->devices), by_uuid);
+	qsort(w->devices, w->n_devices, sizeof(*w->devices), by_text);
+	n = 0;
 	for (size_t i = 0; i < w->n_devices; i++) {
-		const struct device *device = &w->devices[i];
-		struct device *same = kept > 0 ? &w->devices[kept - 1] : NULL;
-
-		if (!same || by_uuid(same, device) != 0) {
-			same = &w->devices[kept++];
-			*same = *device;
-			same->fact = facts_find(facts, same->uuid);
-		} else if (device->set) {
-			same->set = device->set;
-			same->index = device->index;
-		} else if (device->n > 0) {
-			same->at = device->at;
-			same->n = device->n;
-			same->running = device->running;
-		}
+		if (n > 0 && strcmp(w->devices[n - 1].uuid, w->devices[i].uuid) == 0)
+			continue; /* listed on several parents */
+		w->devices[n] = w->devices[i];
+		w->devices[n].fact = facts_find(facts, w->devices[n].uuid);
+		n++;
 	}
-	w->n_devices = kept;
+	w->n_devices = n;
 }
 
-/* Adds a change of a device that exists (there), or does not (NULL). */
+/* Adds a change of a device that exists (there), or does not (NULL). wanted: its definition from
+ * then on; NULL = it is removed. */
 static struct plan_change *add_change(struct work *w, enum phase phase, enum action action,
 				      const struct device *device,
-				      const struct snapshot_device *there)
+				      const struct snapshot_device *there,
+				      const struct mdev *wanted)
 {
 	const struct mdev *definition = there ? snapshot_definition(there) : NULL;
 	struct plan *plan = &w->plan;
@@ -225,13 +228,16 @@ static struct plan_change *add_change(struct work *w, enum phase phase, enum act
 	*change = (struct plan_change){ .action = action, .phase = phase, .index = device->index };
 	memcpy(change->dev.uuid, device->uuid, UUID_SIZE);
 	if (device->set)
-		memcpy(change->set, device->set->set->name, sizeof(change->set));
-	if (!there)
-		return change;
-	change->dev.parent = mem_intern(there->parent);
-	change->dev.type = mem_intern(
-		definition && action == ACTION_UNDEFINE ? definition->type : snapshot_type(there));
-	change->broken = there->definition && !definition;
+		change->set = device->set->set;
+	if (wanted) {
+		change->dev.parent = wanted->parent;
+		mdev_copy_definition(&change->dev, wanted);
+	} else if (there) {
+		change->dev.parent = there->parent;
+		change->dev.type = definition && action == ACTION_UNDEFINE ? definition->type
+									   : snapshot_type(there);
+	}
+	change->broken = there && there->definition && !definition;
 	if (definition) {
 		memcpy(change->before.uuid, device->uuid, UUID_SIZE);
 		mdev_copy_definition(&change->before, definition);
@@ -276,36 +282,34 @@ static bool is_same(const struct mdev *a, const struct mdev *b)
 	       strcmp(a->unknown ? a->unknown : "", b->unknown ? b->unknown : "") == 0;
 }
 
-/* Adds a change with the whole definition of a device. */
-static struct plan_change *create(struct work *w, enum action action, const struct device *device,
-				  const struct mdev *wanted)
+static void start(struct work *w, const struct device *device, const struct mdev *wanted,
+		  bool takes_instance)
 {
-	struct plan_change *change = add_change(w, PHASE_CREATE, action, device, NULL);
-
-	change->dev.parent = wanted->parent;
-	mdev_copy_definition(&change->dev, wanted);
-	return change;
+	add_change(w, PHASE_CREATE, ACTION_START, device, NULL, wanted)->takes_instance =
+		takes_instance;
 }
 
-/* Replaces the definition of a device. A running device keeps what it was started with, except that
- * an incomplete one is replaced by its start. */
-static void modify(struct work *w, const struct device *device, const struct mdev *wanted,
-		   const struct snapshot_device *there)
+/* Returns the UUID of a device, followed by the set that it belongs to. Owned by the caller. */
+static char *name_of(const struct device *device)
 {
-	struct plan_change *change = add_change(w, PHASE_MODIFY, ACTION_MODIFY, device, there);
+	return device->set ? mem_printf("%s (%s/%u)", device->uuid, device->set->set->name,
+					device->index)
+			   : mem_text(device->uuid);
+}
+
+/* Whether a device keeps what it was started with when its definition changes: an incomplete one is
+ * replaced by its start, and another type is reported by note_running(). */
+static bool is_kept(const struct snapshot_device *there, const struct mdev *wanted)
+{
+	const struct mdev *now = snapshot_definition(there);
 	struct mdev same = *wanted;
 
-	mdev_copy_definition(&change->dev, wanted);
-	same.autostart = change->before.autostart;
 	if (!there->running || strcmp(there->running->type, wanted->type) != 0 ||
-	    (is_incomplete(there) && wanted->autostart) ||
-	    (!change->broken && mdev_is_same(&change->before, &same)))
-		return;
-	_cleanup_free_ char *name =
-		device->set ? mem_printf("%s (%s/%u)", device->uuid, change->set, device->index)
-			    : mem_text(device->uuid);
-	change->note =
-		mem_printf("Device %s is running; the change takes effect at its next start", name);
+	    (is_incomplete(there) && wanted->autostart))
+		return false;
+	if (now)
+		same.autostart = now->autostart;
+	return !now || !mdev_is_same(now, &same);
 }
 
 /* Adds the change that makes the definition of a device there (NULL = it is not there yet) as
@@ -317,11 +321,16 @@ static struct plan_change *define(struct work *w, const struct device *device,
 
 	if (now && is_same(now, wanted))
 		return NULL;
-	if (there && there->definition) {
-		modify(w, device, wanted, there);
+	if (!there || !there->definition)
+		return add_change(w, PHASE_CREATE, ACTION_DEFINE, device, NULL, wanted);
+	struct plan_change *change =
+		add_change(w, PHASE_MODIFY, ACTION_MODIFY, device, there, wanted);
+	if (!is_kept(there, wanted))
 		return NULL;
-	}
-	return create(w, ACTION_DEFINE, device, wanted);
+	_cleanup_free_ char *name = name_of(device);
+	change->note =
+		mem_printf("Device %s is running; the change takes effect at its next start", name);
+	return NULL;
 }
 
 /* A device that is running, and is not started again, may not be what its definition says. */
@@ -420,12 +429,19 @@ static bool is_full(const struct work *w, const struct capacity *at, const char 
 	return mdev_list_has_type(w->full, at->name, type);
 }
 
+static struct candidate *find_candidate(const struct host_set *hs, const struct capacity *at)
+{
+	for (size_t i = 0; i < hs->n_candidates; i++)
+		if (hs->candidates[i].at == at)
+			return &hs->candidates[i];
+	return NULL;
+}
+
 /* Adds a parent that matches, if devices of the set can be placed there. named: it is given by
  * name, so it must support the type unless it is not present yet. */
 static int add_candidate(const struct work *w, struct host_set *hs, struct capacity *at, bool named,
 			 struct error *err)
 {
-	struct candidates *list = &hs->candidates;
 	const struct mdev_type *type = NULL;
 
 	if (at->parent && find_type(hs->set, at->parent, &type, err) < 0)
@@ -434,11 +450,10 @@ static int add_candidate(const struct work *w, struct host_set *hs, struct capac
 		return named ? no_type(w, hs->set, at, err) : 0;
 	if (!at->parent && (!named || hs->title))
 		return 0;
-	for (size_t i = 0; i < list->n; i++)
-		if (list->v[i].at == at) /* a pattern that matches a parent given before */
-			return 0;
-	list->v = mem_room(list->v, list->n, sizeof(*list->v));
-	list->v[list->n++] = (struct candidate){
+	if (find_candidate(hs, at)) /* a pattern that matches a parent given before */
+		return 0;
+	hs->candidates = mem_room(hs->candidates, hs->n_candidates, sizeof(*hs->candidates));
+	hs->candidates[hs->n_candidates++] = (struct candidate){
 		.at = at,
 		.type = type,
 		.full = (type && is_full(w, at, type->name)) ||
@@ -454,7 +469,6 @@ static int find_candidates(const struct work *w, struct host_set *hs, struct err
 	if (set->count == 0)
 		return 0;
 	hs->title = is_title(w, set->device.type);
-	hs->candidates.fill = set->fill;
 	for (size_t i = 0; i < set->n_parents; i++)
 		for (size_t j = 0; j < w->capacities.n; j++)
 			if (set_entry_matches(set->parents[i], w->capacities.v[j].name) &&
@@ -487,7 +501,7 @@ static int find_labelled(struct work *w, bool *ret_all, struct error *err)
 			continue;
 		}
 		const struct set *set = desired_find(w->desired, name);
-		device->set = set ? &w->sets[set - w->desired->sets] : NULL;
+		device->set = set ? &w->sets[set->position] : NULL;
 	}
 	return 0;
 }
@@ -553,11 +567,10 @@ static const char *type_at(const struct work *w, const struct host_set *hs,
 	const struct capacity *at = capacity_find(&w->capacities, dev->parent);
 	const struct mdev *definition = snapshot_definition(dev);
 
-	for (size_t i = 0; at->parent && i < hs->candidates.n; i++)
-		if (hs->candidates.v[i].at == at)
-			return hs->candidates.v[i].type->name;
-	if (at->parent)
-		return NULL;
+	if (at->parent) {
+		const struct candidate *candidate = find_candidate(hs, at);
+		return candidate ? candidate->type->name : NULL;
+	}
 	if (!hs->title)
 		return hs->set->device.type;
 	return definition ? definition->type : NULL;
@@ -589,10 +602,10 @@ static bool stop(struct work *w, enum phase phase, const struct device *device)
 	const struct fact *fact = is_kind(device->fact, FACT_IN_USE) ? device->fact : NULL;
 	_cleanup_free_ char *words = holder ? holder_words(holder) : NULL;
 	const char *use = fact ? fact->use : words;
+	_cleanup_free_ char *name = name_of(device);
 
 	if (use)
-		plan_add_problem(&w->plan.problems, STATUS_IN_USE, "Device %s (%s/%u) %s",
-				 device->uuid, device->set->set->name, device->index, use);
+		plan_add_problem(&w->plan.problems, STATUS_IN_USE, "Device %s %s", name, use);
 	if (fact || words) {
 		bool known = !fact || fact->in_use == ANSWER_YES;
 		w->plan.in_use += known;
@@ -600,7 +613,7 @@ static bool stop(struct work *w, enum phase phase, const struct device *device)
 		return false;
 	}
 	w->plan.doubtful += holder && holder->in_use == ANSWER_UNKNOWN;
-	(void)add_change(w, phase, ACTION_STOP, device, device->running);
+	(void)add_change(w, phase, ACTION_STOP, device, device->running, NULL);
 	capacity_find(&w->capacities, device->running->parent)->freed++;
 	return true;
 }
@@ -620,7 +633,8 @@ static void leave_parents(struct work *w, struct host_set *hs)
 			device->in_use = !stop(w, phase, device);
 		for (size_t j = 0; j < device->n && !device->in_use; j++)
 			if (device->at[j] != device->home && device->at[j]->definition)
-				(void)add_change(w, phase, ACTION_UNDEFINE, device, device->at[j]);
+				(void)add_change(w, phase, ACTION_UNDEFINE, device, device->at[j],
+						 NULL);
 		hs->n_devices -= surplus;
 	}
 }
@@ -679,24 +693,23 @@ static const char *choose_title(struct work *w, const struct device *device, con
 }
 
 /* Adds the changes that define a device of a set on its parent, and start it. there: where it is
- * already; NULL = it is not there yet. takes_instance: the start does. */
+ * already; NULL = it is not there yet. */
 static void place(struct work *w, const struct device *device, const struct snapshot_device *there,
-		  bool starts, bool takes_instance)
+		  bool starts)
 {
 	const struct mdev *now = there ? snapshot_definition(there) : NULL;
 	struct mdev from = device->set->set->device;
-	char label[SET_LABEL_SIZE];
+	_cleanup_free_ char *label = set_label(device->set->set, device->index);
 
 	memcpy(from.uuid, device->uuid, UUID_SIZE);
 	from.parent = device->parent->name;
 	from.type = device->type;
-	set_label(device->set->set, device->index, label);
 	_cleanup_mdev_ struct mdev wanted = want(&from, now, label, choose_title(w, device, now));
 	struct plan_change *new = define(w, device, &wanted, there);
 	if (new)
-		new->takes_instance = takes_instance && !there;
-	if (starts)
-		create(w, ACTION_START, device, &wanted)->takes_instance = takes_instance;
+		new->takes_instance = starts && !there;
+	if (starts) /* an incomplete device has its instance */
+		start(w, device, &wanted, !there || !is_incomplete(there));
 }
 
 /* Keeps a device where it is, unless it should be running, but its parent has no instance. */
@@ -713,7 +726,7 @@ static void keep(struct work *w, struct device *device)
 			       !capacity_start(at, snapshot_find_type(at->parent, device->type))))
 		return;
 	device->parent = at;
-	place(w, device, home, starts, takes_instance);
+	place(w, device, home, starts);
 	if (!starts)
 		note_running(w, home, device->type);
 }
@@ -729,7 +742,7 @@ static int put(struct work *w, struct device *device, const struct candidate *ca
 	if (device->home) {
 		struct capacity *from = capacity_find(&w->capacities, device->home->parent);
 
-		(void)add_change(w, PHASE_LEAVE, ACTION_UNDEFINE, device, device->home);
+		(void)add_change(w, PHASE_LEAVE, ACTION_UNDEFINE, device, device->home, NULL);
 		capacity_reserve(from, snapshot_find_type(from->parent, device->type), false);
 		device->home = NULL;
 	}
@@ -737,7 +750,7 @@ static int put(struct work *w, struct device *device, const struct candidate *ca
 	device->type = candidate->type ? candidate->type->name : device->set->set->device.type;
 	bool starts = device->set->set->device.autostart && candidate->type &&
 		      capacity_start(at, candidate->type);
-	place(w, device, NULL, starts, starts);
+	place(w, device, NULL, starts);
 	return 0;
 }
 
@@ -747,7 +760,7 @@ static int check_candidates(const struct work *w, const struct host_set *hs, str
 {
 	const struct set *set = hs->set;
 
-	if (hs->candidates.n > 0)
+	if (hs->n_candidates > 0)
 		return 0;
 	for (size_t i = 0; i < set->n_parents; i++)
 		if (!set_is_pattern(set->parents[i]))
@@ -766,6 +779,48 @@ static int check_candidates(const struct work *w, const struct host_set *hs, str
 			 set->device.type);
 }
 
+/* Counts a device of the set on a parent; NULL = on one that it does not use any more. */
+static void count_device(struct candidate *candidate)
+{
+	if (!candidate)
+		return;
+	candidate->devices++;
+	candidate->at->card->on_card++;
+}
+
+/* Whether a is better than b: `fill` starts with the parents that are present; otherwise, the card
+ * with the fewest devices is the best. Full ones share what is too much. */
+static bool is_better(bool fill, const struct candidate *a, const struct candidate *b)
+{
+	size_t a_rank = fill ? !a->at->parent : a->at->card->on_card;
+	size_t b_rank = fill ? !b->at->parent : b->at->card->on_card;
+
+	if (a->full != b->full)
+		return b->full;
+	return a_rank != b_rank ? a_rank < b_rank : a->full && a->devices < b->devices;
+}
+
+/* Reserves room for the next device of the set, and returns where; NULL = there is none. Without
+ * limited, there is always room: it is only defined. */
+static const struct candidate *choose(struct host_set *hs, bool limited)
+{
+	struct candidate *best = NULL;
+
+	for (size_t i = 0; i < hs->n_candidates; i++) {
+		struct candidate *candidate = &hs->candidates[i];
+
+		if (!candidate->full && candidate->at->parent)
+			candidate->full = !capacity_fits(candidate->at, candidate->type);
+		if (!best || is_better(hs->set->fill, candidate, best))
+			best = candidate;
+	}
+	if (!best || (best->full && limited))
+		return NULL;
+	capacity_reserve(best->at, best->type, true);
+	count_device(best);
+	return best;
+}
+
 /* Creates as many devices as fit, with the lowest indexes that are available. */
 static int put_more(struct work *w, struct host_set *hs, struct error *err)
 {
@@ -780,7 +835,7 @@ static int put_more(struct work *w, struct host_set *hs, struct error *err)
 			n++;
 			continue;
 		}
-		const struct candidate *candidate = candidates_choose(&hs->candidates, true);
+		const struct candidate *candidate = choose(hs, true);
 		if (!candidate)
 			break;
 		set_uuid(hs->set, i, device.uuid);
@@ -804,12 +859,13 @@ static char *list_others(const struct work *w, const struct host_set *hs)
 
 		for (size_t j = 0; j < device->n && device->set != hs; j++)
 			*count += remains(device, device->at[j]) &&
-				  capacity_find(&w->capacities, device->at[j]->parent)->candidate;
+				  find_candidate(
+					  hs, capacity_find(&w->capacities, device->at[j]->parent));
 	}
 	for (size_t i = 0; i < n; i++)
 		if (counts[i] > 0)
 			text_append(&text, ", ", "%zu of set '%s'", counts[i],
-				    w->desired->sets[i].name);
+				    w->desired->sets[i]->name);
 	if (counts[n] > 0)
 		text_append(&text, ", ", "%zu not in any set of this file", counts[n]);
 	return text;
@@ -840,8 +896,7 @@ static int put_unplaced(struct work *w, struct host_set *hs, struct error *err)
 			continue;
 		if (check_candidates(w, hs, err) < 0)
 			return -1;
-		const struct candidate *candidate =
-			candidates_choose(&hs->candidates, set->device.autostart || set->max);
+		const struct candidate *candidate = choose(hs, set->device.autostart || set->max);
 		if (candidate) {
 			if (put(w, device, candidate, err) < 0)
 				return -1;
@@ -849,9 +904,9 @@ static int put_unplaced(struct work *w, struct host_set *hs, struct error *err)
 		}
 		if (device->home) { /* its parent may have an instance later */
 			device->parent = capacity_find(&w->capacities, device->home->parent);
-			place(w, device, device->home, false, false);
+			place(w, device, device->home, false);
 		}
-		missing += hs->candidates.n > 0 && !is_kind(device->fact, FACT_FAILED);
+		missing += hs->n_candidates > 0 && !is_kind(device->fact, FACT_FAILED);
 	}
 	if (set->max) {
 		w->plan.wanted += hs->n_devices - missing;
@@ -891,8 +946,8 @@ static void note_max(struct work *w, const struct host_set *hs, bool none)
 {
 	bool counted = false, uncounted = false;
 
-	for (size_t i = 0; i < hs->candidates.n; i++) {
-		const struct candidate *candidate = &hs->candidates.v[i];
+	for (size_t i = 0; i < hs->n_candidates; i++) {
+		const struct candidate *candidate = &hs->candidates[i];
 
 		if (!candidate->type)
 			continue;
@@ -916,12 +971,12 @@ static int put_set(struct work *w, struct host_set *hs, struct error *err)
 
 	if (hs->set->count == 0)
 		return 0;
-	candidates_begin(&hs->candidates);
+	for (size_t i = 0; i < hs->n_candidates; i++)
+		hs->candidates[i].at->card->on_card = 0;
 	for (size_t i = 0; i < hs->n_devices; i++)
-		if (hs->devices[i]->parent && hs->devices[i]->parent->candidate)
-			candidates_count(hs->devices[i]->parent->candidate);
+		if (hs->devices[i]->parent)
+			count_device(find_candidate(hs, hs->devices[i]->parent));
 	int r = put_unplaced(w, hs, err);
-	candidates_end(&hs->candidates);
 	note_absent(w, hs);
 	if (hs->set->max)
 		note_max(w, hs, w->plan.wanted == before);
@@ -948,22 +1003,10 @@ static int plan_sets(struct work *w, struct error *err)
 				keep(w, w->sets[i].devices[j]);
 	/* Sets with "max" come last. */
 	for (size_t i = 0; i < 2 * n; i++)
-		if (w->desired->sets[i % n].max == (i >= n) && put_set(w, &w->sets[i % n], err) < 0)
+		if (w->desired->sets[i % n]->max == (i >= n) &&
+		    put_set(w, &w->sets[i % n], err) < 0)
 			return -1;
 	return 0;
-}
-
-static int by_parent_and_uuid(const void *left, const void *right)
-{
-	return mdev_compare(left, right);
-}
-
-/* Whether the file contains a device on its parent. */
-static bool is_desired(const struct work *w, const struct mdev *dev)
-{
-	const struct mdev_list *list = &w->desired->definitions;
-
-	return bsearch(dev, list->v, list->n, sizeof(*dev), by_parent_and_uuid);
 }
 
 /* Starts a device if that is possible on its parent. */
@@ -976,7 +1019,7 @@ static void try_start(struct work *w, struct device *device, const struct mdev *
 
 	if (!at->parent || (!incomplete && !(type && capacity_start(at, type))))
 		return;
-	(void)create(w, ACTION_START, device, wanted);
+	start(w, device, wanted, false);
 	device->starts = true;
 }
 
@@ -1029,7 +1072,7 @@ static int plan_device(struct work *w, const struct mdev *dev, bool *ret_idle, s
 		if (!device->starts)
 			try_start(w, device, &wanted, restarts);
 		*ret_idle = !device->starts;
-	} else if (running != here && !is_desired(w, running->running)) {
+	} else if (running != here && !mdev_list_find(&w->desired->definitions, running->running)) {
 		plan_add_problem(&w->plan.problems, STATUS_EXISTS,
 				 "Device %s cannot be started on %s: it is running on %s",
 				 dev->uuid, dev->parent, running->parent);
@@ -1067,15 +1110,15 @@ static int check_state(const struct snapshot *state, struct error *err)
 
 static int by_name(const void *left, const void *right)
 {
-	const struct set *a = left, *b = right;
+	const struct set *const *a = left, *const *b = right;
 
-	return strcmp(a->name, b->name);
+	return strcmp((*a)->name, (*b)->name);
 }
 
 /* Adds the sets of this host that the file does not name: it does not want them. */
 static void prune(const struct snapshot *state, struct desired *desired)
 {
-	_cleanup_desired_ struct desired added = { 0 };
+	size_t n = desired->n_sets;
 
 	for (size_t i = 0; i < state->n_devices; i++) {
 		_cleanup_free_ char *label = snapshot_set(&state->devices[i]);
@@ -1083,14 +1126,12 @@ static void prune(const struct snapshot *state, struct desired *desired)
 		unsigned index;
 
 		if (label && set_read_label(label, name, &index) && !desired_find(desired, name))
-			desired_remove(&added, name);
+			desired_add(desired, name);
 	}
-	if (added.n_sets > 0)
-		qsort(added.sets, added.n_sets, sizeof(*added.sets), by_name);
-	for (size_t i = 0; i < added.n_sets; i++)
-		if (i == 0 || by_name(&added.sets[i - 1], &added.sets[i]) != 0)
-			desired_remove(desired, added.sets[i].name);
-	desired_sort(desired);
+	if (desired->n_sets > n)
+		qsort(&desired->sets[n], desired->n_sets - n, sizeof(*desired->sets), by_name);
+	for (; n < desired->n_sets; n++)
+		desired->sets[n]->position = n;
 }
 
 /* Puts the changes in the order of their phases, and drops those of devices that have failed, which
@@ -1123,14 +1164,14 @@ static void open_work(struct work *w, const struct facts *facts)
 	capacity_open(w->state, w->desired, &w->capacities);
 	w->sets = mem_zero(n + 1, sizeof(*w->sets));
 	for (size_t i = 0; i < n; i++)
-		w->sets[i].set = &w->desired->sets[i];
+		w->sets[i].set = w->desired->sets[i];
 	find_devices(w, facts);
 }
 
 static void close_work(struct work *w)
 {
 	for (size_t i = 0; i < w->desired->n_sets; i++)
-		free(w->sets[i].candidates.v);
+		free(w->sets[i].candidates);
 	free(w->sets);
 	free(w->devices);
 	free(w->in_sets);

@@ -27,14 +27,14 @@ enum phase {
 struct plan_change {
 	enum action action;
 	enum phase phase;
-	struct mdev dev;     /* owned: its names; to define, modify and start it, all of it */
-	struct mdev before;  /* owned: its definition; without a type: none, or an invalid one */
-	bool broken;	     /* there is an invalid definition */
-	bool takes_instance; /* it cannot be made if its parent turns out to be full */
-	char set[SET_NAME_LIMIT + 1]; /* "" = not of a set */
-	unsigned index;		      /* in the set */
-	char *note;	    /* owned: what is to be said when it has been made; NULL = nothing */
-	struct error error; /* owned: set when it has been tried; status 0 = success */
+	struct mdev dev;       /* owned: its names; to define, modify and start it, all of it */
+	struct mdev before;    /* owned: its definition; without a type: none, or an invalid one */
+	bool broken;	       /* there is an invalid definition */
+	bool takes_instance;   /* it cannot be made if its parent turns out to be full */
+	const struct set *set; /* borrowed from the file; NULL = not of a set */
+	unsigned index;	       /* in the set */
+	char *note;	       /* owned: what is to be said when it has been made; NULL = nothing */
+	struct error error;    /* owned: set when it has been tried; status 0 = success */
 };
 void plan_change_free(struct plan_change *change);
 
@@ -42,6 +42,7 @@ void plan_change_free(struct plan_change *change);
 struct problem_list {
 	struct error *v; /* owned */
 	size_t n;
+	void *texts; /* owned: of v, a tree of tsearch(3) */
 };
 /* Adds a problem, unless the list has it. Returns whether it is new. */
 bool plan_add_problem(struct problem_list *list, enum status status, const char *format, ...)

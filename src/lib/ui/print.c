@@ -121,8 +121,8 @@ void print_change(const struct plan_change *change)
 
 	out_print("%-8s %s %s %s", action_name(change->action), dev->uuid, dev->parent,
 		  dev->type ? dev->type : "-");
-	if (*change->set)
-		out_print(" %s/%u", change->set, change->index);
+	if (change->set)
+		out_print(" %s/%u", change->set->name, change->index);
 	out_print("\n");
 }
 
@@ -167,8 +167,8 @@ static void change_json(struct json_writer *w, const struct plan_change *change)
 	out_json_text(w, "uuid", change->dev.uuid);
 	out_json_text(w, "parent", change->dev.parent);
 	out_json_text(w, "mdev_type", change->dev.type);
-	out_json_text(w, "set", change->set);
-	out_json_number(w, "index", *change->set, change->index);
+	out_json_text(w, "set", change->set ? change->set->name : NULL);
+	out_json_number(w, "index", change->set, change->index);
 	definition_member(w, "before", before);
 	definition_member(w, "after", after);
 	status_members(w, &change->error);
