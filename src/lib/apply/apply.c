@@ -41,111 +41,60 @@ static void report(struct apply *apply, enum status status, const char *text)
 		log_warning("%s", text);
 }
 
-/* Records that a device cannot be stopped. Other users than root often cannot see who uses it,
- * which is reported once for all devices. */
-static void set_in_use(struct apply *apply, const char *uuid, enum answer in_use, char *use)
+/* Finds out whether a device that the plan stops is in use, which is a new fact. Other users than
+ * root often cannot see that, which is reported once for all devices. */
+static bool find_user(struct apply *apply, const char *uuid)
 {
-	struct fact *fact = facts_set(&apply->facts, uuid, FACT_IN_USE, apply->round);
+	char *use;
+	enum answer in_use = pipeline_find_user(&apply->pipeline, uuid, 0, &use);
 
+	if (!use)
+		return false;
+	if (in_use == ANSWER_UNKNOWN && geteuid() != 0) {
+		free(use);
+		use = NULL;
+	}
+	struct fact *fact = facts_set(&apply->facts, uuid, FACT_IN_USE, apply->round);
 	fact->in_use = in_use;
 	fact->use = use;
-	if (in_use == ANSWER_UNKNOWN && geteuid() != 0) {
-		free(fact->use);
-		fact->use = NULL;
-	}
+	return true;
 }
 
-/* Finds out which of the devices that the plan stops are in use. Returns whether there is a new
- * fact. */
-static bool find_in_use(struct apply *apply)
+static bool find_users(struct apply *apply)
 {
 	bool found = false;
 
 	for (size_t i = 0; i < apply->plan.n_changes; i++) {
 		const struct plan_change *change = &apply->plan.changes[i];
-		char *use;
 
-		if (change->action != ACTION_STOP)
-			continue;
-		enum answer in_use =
-			pipeline_find_user(&apply->pipeline, change->dev.uuid, 0, &use);
-		if (use)
-			set_in_use(apply, change->dev.uuid, in_use, use);
-		found = found || use;
+		if (change->action == ACTION_STOP && find_user(apply, change->dev.uuid))
+			found = true;
 	}
 	return found;
 }
 
-static bool stops_any(const struct plan *plan)
+/* Reads the host and makes a plan. A device in use is not moved, and neither are those that would
+ * replace it, so with each device that is found to be in use, the plan is made again. A dry run
+ * does not open device nodes, as a guest may be starting: only one process can. */
+static int begin_round(struct apply *apply, struct error *err)
 {
-	for (size_t i = 0; i < plan->n_changes; i++)
-		if (plan->changes[i].action == ACTION_STOP)
-			return true;
-	return false;
-}
+	unsigned what = SNAPSHOT_TYPES | (apply->dry_run ? SNAPSHOT_HOLDERS : 0);
 
-static int read_and_plan(struct apply *apply, unsigned what, struct error *err)
-{
-	plan_free(&apply->plan);
+	apply->round++;
+	apply->at = 0;
+	apply->learned = apply->raced = apply->changed = false;
 	snapshot_free(&apply->state);
 	snapshot_read(apply->env, &(struct filter){ 0 }, what, &apply->state);
 	holder_pass_close(&apply->users);
 	holder_pass_open(&apply->users, apply->env, &apply->state.running);
-	apply->pipeline.pass = &apply->users;
-	return plan_make(apply->env, &apply->state, &apply->desired, &apply->facts, &apply->plan,
-			 err);
-}
-
-/* Reads the host and makes a plan. A device in use is not moved, and neither are those that would
- * replace it, so with each device that is found to be in use, the plan is made again. */
-static int make_plan(struct apply *apply, struct error *err)
-{
-	/* Mostly nothing changes, and then definitions do not depend on types: they need not be
-	 * readable, and 1,000 definitions take 12.4 instead of 14.1 ms. */
-	if (apply->desired.n_sets == 0) {
-		if (read_and_plan(apply, 0, err) < 0)
-			return -1;
-		if (apply->plan.n_changes == 0 && apply->plan.problems.n == 0)
-			return 0;
-	}
-	if (read_and_plan(apply, SNAPSHOT_TYPES, err) < 0)
-		return -1;
-	/* A dry run does not open device nodes, as a guest may be starting: only one process can.
-	 */
-	if (apply->dry_run)
-		return stops_any(&apply->plan)
-			       ? read_and_plan(apply, SNAPSHOT_TYPES | SNAPSHOT_HOLDERS, err)
-			       : 0;
-	while (find_in_use(apply)) {
+	do {
 		plan_free(&apply->plan);
 		if (plan_make(apply->env, &apply->state, &apply->desired, &apply->facts,
 			      &apply->plan, err) < 0)
 			return -1;
-	}
-	return 0;
-}
-
-static int begin_round(struct apply *apply, struct error *err)
-{
-	apply->round++;
-	apply->at = 0;
-	apply->learned = apply->raced = apply->changed = false;
-	if (make_plan(apply, err) < 0)
-		return -1;
+	} while (!apply->dry_run && find_users(apply));
 	log_debug("Round %u: %zu changes planned", apply->round, apply->plan.n_changes);
 	return 0;
-}
-
-static int begin(struct apply *apply, struct error *err)
-{
-	sigset_t old;
-
-	signal_block(&old); /* until the end: one that was received is reported as an error */
-	if (!apply->dry_run && lock_take(apply->env, LOCK_APPLY, &apply->lock, err) < 0)
-		return -1;
-	if (apply->wait)
-		settle_open(&apply->settle, apply->env, apply->wait);
-	return begin_round(apply, err);
 }
 
 /* Returns "N devices to be stopped may be in use". Owned by the caller. */
@@ -158,12 +107,20 @@ static char *doubt(size_t n)
 int apply_open(const struct op *op, const char *file, bool prune, bool dry_run, unsigned wait,
 	       struct apply *ret, struct error *err)
 {
+	sigset_t old;
+
 	*ret = (struct apply){ .dry_run = dry_run, .env = op->env, .wait = wait, .lock = -1 };
 	pipeline_open(&ret->pipeline, op->env, op->force);
-	if (read_file(ret, file, prune, err) < 0 || begin(ret, err) < 0) {
-		ret->ended = true;
+	ret->pipeline.pass = &ret->users;
+	if (read_file(ret, file, prune, err) < 0)
 		return -1;
-	}
+	signal_block(&old); /* until the end: one that was received is reported as an error */
+	if (!dry_run && lock_take(op->env, LOCK_APPLY, &ret->lock, err) < 0)
+		return -1;
+	if (wait)
+		settle_open(&ret->settle, op->env, wait);
+	if (begin_round(ret, err) < 0)
+		return -1;
 	_cleanup_free_ char *text = doubt(ret->plan.doubtful);
 	if (ret->plan.doubtful > 0)
 		report(ret, STATUS_OK, text);
@@ -218,7 +175,6 @@ static enum outcome undefine(struct apply *apply, struct plan_change *change, st
 static enum outcome stop(struct apply *apply, struct plan_change *change, struct error *why)
 {
 	struct mdev running;
-	char *use;
 
 	int r = active_get(apply->env, change->dev.uuid, &running, why);
 	if (r <= 0)
@@ -228,11 +184,8 @@ static enum outcome stop(struct apply *apply, struct plan_change *change, struct
 			  running.uuid, running.parent);
 		return CHANGED;
 	}
-	enum answer in_use = pipeline_find_user(&apply->pipeline, change->dev.uuid, 0, &use);
-	if (use) {
-		set_in_use(apply, change->dev.uuid, in_use, use);
+	if (find_user(apply, change->dev.uuid))
 		return IN_USE;
-	}
 	enum outcome outcome = run_change(apply, change, why);
 	return outcome == FAILED && why->status == STATUS_NOT_FOUND ? NOT_NEEDED : outcome;
 }
@@ -354,7 +307,7 @@ static bool wait_for_users(struct apply *apply)
 			(void)holder_find(apply->env, fact->uuid, apply->settle.deadline, &use);
 			if (use)
 				continue;
-			facts_set(&apply->facts, fact->uuid, FACT_NONE, 0);
+			facts_set(&apply->facts, fact->uuid, FACT_CHANGED, 0);
 			return true;
 		}
 	return false;

@@ -14,10 +14,9 @@
 
 /* What has happened to a device in this run. */
 enum fact_kind {
-	FACT_NONE,
+	FACT_CHANGED, /* another process has changed it, or it is not in use any more */
 	FACT_REFUSED, /* a script has refused its new definition: tried once more after the others
 		       */
-	FACT_CHANGED, /* another process has changed it */
 	FACT_IN_USE,  /* it cannot be stopped: it stays where it is */
 	FACT_FAILED,  /* it is not changed any more in this run */
 };
