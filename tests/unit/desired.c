@@ -39,8 +39,7 @@ static void reads(const char *text, const char *wanted)
 	_cleanup_error_ struct error err = { 0 };
 	_cleanup_desired_ struct desired desired = { 0 };
 	_cleanup_free_ char *got = NULL;
-	size_t len;
-	FILE *file = mem_stream(&got, &len);
+	FILE *file = mem_stream(&got);
 
 	if (desired_read(text, strlen(text), "F", false, &desired, &err) < 0)
 		fprintf(file, "%s%s", err.status == STATUS_INVALID ? "" : "status? ", err.text);

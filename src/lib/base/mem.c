@@ -78,9 +78,11 @@ char *mem_printf(const char *format, ...)
 	return text;
 }
 
-FILE *mem_stream(char **ret_text, size_t *ret_len)
+FILE *mem_stream(char **ret_text)
 {
-	return mem_check(open_memstream(ret_text, ret_len));
+	static size_t len; /* nobody asks for it */
+
+	return mem_check(open_memstream(ret_text, &len));
 }
 
 /* The text is NULL, without an error, if there is no memory to make it as long as it is (glibc). */

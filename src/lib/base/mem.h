@@ -31,7 +31,7 @@ const char *mem_intern(const char *text);
 
 /* Like open_memstream(), but never returns NULL. The text is available after mem_stream_end(), for
  * which `text` is ret_text, and is owned by the caller. */
-FILE *mem_stream(char **ret_text, size_t *ret_len);
+FILE *mem_stream(char **ret_text);
 void mem_stream_end(FILE *stream, char *const *text);
 
 /* Returns what a function of a library has allocated, if it is not NULL. */

@@ -116,7 +116,6 @@ static char *unknown_members(const char *text, const cJSON *object, const char *
 	const cJSON *item;
 	FILE *file = NULL;
 	char *all = NULL;
-	size_t len;
 
 	for (item = object->child; item; item = item->next, p = end + 1) {
 		p += strspn(p, " \t\r\n");
@@ -131,7 +130,7 @@ static char *unknown_members(const char *text, const cJSON *object, const char *
 		if (file)
 			fputs(",\n  ", file);
 		else
-			file = mem_stream(&all, &len);
+			file = mem_stream(&all);
 		fwrite(p, 1, n, file);
 	}
 	if (file)
@@ -543,13 +542,12 @@ void json_set_unknown_string(struct mdev *dev, const char *name, const char *val
 	_cleanup_free_ char *text = mem_printf("{%s}", dev->unknown ? dev->unknown : "");
 	_cleanup_tree_ cJSON *tree = cJSON_Parse(text);
 	char *added;
-	size_t len;
 
 	free(dev->unknown);
 	dev->unknown = unknown_members(text, tree, name);
 	if (!value)
 		return;
-	FILE *file = mem_stream(&added, &len);
+	FILE *file = mem_stream(&added);
 	quote(file, name);
 	fputs(": ", file);
 	quote(file, value);
@@ -581,8 +579,7 @@ void json_definition(struct json_writer *w, const struct mdev *dev)
 static char *definition(const struct mdev *dev, bool pretty)
 {
 	char *text;
-	size_t len;
-	struct json_writer w = { .file = mem_stream(&text, &len), .pretty = pretty };
+	struct json_writer w = { .file = mem_stream(&text), .pretty = pretty };
 
 	json_open(&w, '{');
 	members(&w, dev);
@@ -606,8 +603,7 @@ char *json_definition_line(const struct mdev *dev)
 char *json_attribute_lines(const struct mdev *dev)
 {
 	char *text;
-	size_t len;
-	FILE *file = mem_stream(&text, &len);
+	FILE *file = mem_stream(&text);
 
 	if (dev->n_attrs > 0)
 		fputs("  Attrs:\n", file);

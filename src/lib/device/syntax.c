@@ -140,11 +140,6 @@ static bool check_member(struct checker *c)
 	return skip_space(c) && check_value(c);
 }
 
-static bool begins_item(char c)
-{
-	return c && (strchr("\"'{[-_", c) || isalnum((unsigned char)c));
-}
-
 /* Checks the contents of brackets; c->p is at the opening one. */
 static bool check_items(struct checker *c, char closing, bool (*check_item)(struct checker *c))
 {
@@ -169,10 +164,10 @@ static bool check_items(struct checker *c, char closing, bool (*check_item)(stru
 			return false;
 		if (*c->p == closing)
 			break;
-		if (*c->p != ',' && begins_item(*c->p))
-			return fail(c, end, "missing comma");
+		bool item = *c->p && (strchr("\"'{[-_", *c->p) || isalnum((unsigned char)*c->p));
 		if (*c->p != ',')
-			return fail(c, c->p, "unexpected text");
+			return item ? fail(c, end, "missing comma")
+				    : fail(c, c->p, "unexpected text");
 		comma = c->p++;
 		more = true;
 	}

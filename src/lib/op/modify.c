@@ -19,30 +19,26 @@ static char *name_of(const struct op *op)
 	return mem_printf("%s%s%s", op->parent ? op->parent : "", op->parent ? "/" : "", op->uuid);
 }
 
-static int not_defined(const struct op *op, const char *name, struct error *err)
-{
-	struct mdev running;
-
-	error_set(err, STATUS_NOT_FOUND, "Mediated device %s is not defined", name);
-	_cleanup_error_ struct error why = { 0 };
-	if (active_get(op->env, op->uuid, &running, &why) > 0)
-		error_append(err, ". It is running; 'mdevctl define -u %s' makes it persistent",
-			     op->uuid);
-	return -1;
-}
-
 /* Reads the definition that is to be modified. */
 static int load_definition(const struct op *op, struct mdev *ret, struct error *err)
 {
 	_cleanup_definitions_ struct definition_list found = { 0 };
 	_cleanup_free_ char *name = name_of(op);
+	_cleanup_error_ struct error why = { 0 };
 	struct filter filter = { op->uuid, op->parent };
+	struct mdev running;
 
 	defined_find(op->env, &filter, &found);
 	if (found.n == 0 && found.unseen)
 		return error_set(err, STATUS_FAILED, "%s", found.unseen);
-	if (found.n == 0)
-		return not_defined(op, name, err);
+	if (found.n == 0) {
+		error_set(err, STATUS_NOT_FOUND, "Mediated device %s is not defined", name);
+		if (active_get(op->env, op->uuid, &running, &why) > 0)
+			error_append(err,
+				     ". It is running; 'mdevctl define -u %s' makes it persistent",
+				     op->uuid);
+		return -1;
+	}
 	if (found.n > 1)
 		return error_set(err, STATUS_FAILED,
 				 "Multiple definitions found for %s, specify a parent", op->uuid);

@@ -125,27 +125,18 @@ static int make_change(struct pipeline *pipeline, const struct change *change, s
 	return change_definition(pipeline, change, err);
 }
 
-static int run_with_scripts(struct pipeline *pipeline, const struct change *change,
-			    struct error *err)
+/* Returns 0, 1 or -1, like pipeline_run(). */
+static int run_and_log(struct pipeline *pipeline, const struct change *change, struct error *err)
 {
 	_cleanup_callout_ struct callout callout;
 
 	callout_begin(&callout, &pipeline->callouts, change->action, change->dev);
-	if (callout_pre(&callout, pipeline->force, err) < 0) {
-		callout_notify(&callout, CALLOUT_NONE);
-		return -1;
+	int r = callout_pre(&callout, pipeline->force, err);
+	if (r == 0) {
+		r = make_change(pipeline, change, err);
+		callout_post(&callout, r == 0 ? CALLOUT_SUCCESS : CALLOUT_FAILURE);
 	}
-	int r = make_change(pipeline, change, err);
-	callout_post(&callout, r == 0 ? CALLOUT_SUCCESS : CALLOUT_FAILURE);
-	callout_notify(&callout, r == 0 ? CALLOUT_SUCCESS : CALLOUT_FAILURE);
-	return r;
-}
-
-/* Returns 0, 1 or -1, like pipeline_run(). */
-static int run_and_log(struct pipeline *pipeline, const struct change *change, struct error *err)
-{
-	int r = run_with_scripts(pipeline, change, err);
-
+	callout_notify(&callout);
 	if (r <= 0) { /* otherwise, the output of scripts is kept for the next try */
 		_cleanup_free_ char *output = callout_take_output(&pipeline->callouts);
 		journal_change(pipeline->env, change->dev, action_name(change->action),
@@ -176,7 +167,7 @@ static void end_start(struct pipeline *pipeline, const struct mdev *dev)
 		log_warning("%s", what);
 	callout_begin(&callout, &pipeline->callouts, ACTION_START, dev);
 	callout_post(&callout, CALLOUT_FAILURE);
-	callout_notify(&callout, CALLOUT_FAILURE);
+	callout_notify(&callout);
 	_cleanup_free_ char *output = callout_take_output(&pipeline->callouts);
 	journal_warning(pipeline->env, dev, action_name(ACTION_START), what, output);
 }
@@ -248,7 +239,7 @@ int pipeline_live(struct pipeline *pipeline, const struct mdev *dev, struct erro
 	signal_block(&old);
 	int r = callout_live(&callout, err);
 	if (callout.script) /* like in mdevctl, live has neither success nor failure */
-		callout_notify(&callout, CALLOUT_NONE);
+		callout_notify(&callout);
 	_cleanup_free_ char *output = callout_take_output(&pipeline->callouts);
 	journal_change(pipeline->env, dev, action_name(ACTION_MODIFY), r < 0 ? err : NULL, output);
 	sigprocmask(SIG_SETMASK, &old, NULL);

@@ -329,12 +329,11 @@ void callout_post(struct callout *callout, enum callout_state state)
 		log_warning("%s", err.text);
 }
 
-void callout_notify(struct callout *callout, enum callout_state state)
+void callout_notify(struct callout *callout)
 {
 	struct scripts *scripts = &callout->all->notifiers;
 
 	callout->event = EVENT_NOTIFY;
-	callout->state = state;
 	scripts_find(callout->all->env, "notifiers", scripts);
 	if (scripts->unread)
 		log_warning("%s", scripts->unread);

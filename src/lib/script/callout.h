@@ -74,8 +74,8 @@ int callout_pre(struct callout *callout, bool force, struct error *err);
 /* Reports the result to the script that accepted pre, or else to the first one that handles the
  * device. Call it only after callout_pre() has succeeded. */
 void callout_post(struct callout *callout, enum callout_state state);
-/* Runs all notifiers, also if pre was refused, with CALLOUT_NONE. */
-void callout_notify(struct callout *callout, enum callout_state state);
+/* Runs all notifiers, also if pre was refused, with the state that callouts were sent last. */
+void callout_notify(struct callout *callout);
 
 /* Passes the new attributes of a running device (callout->dev) to its script. Errors: STATUS_FAILED
  * if no versioned script supports this; otherwise as for callout_pre(). */
