@@ -17,7 +17,7 @@ static int run(const struct cli *cli, struct env *env, struct error *err)
 	if (status_read(cli, env, &report, err) < 0)
 		return -1;
 	if (cli->given & CLI_JSON)
-		status_print_json(&report);
+		status_print_json(&report, NULL);
 	else if (report.wrong)
 		status_print_wrong(&report);
 	else if (status_print(&report, err) < 0)

@@ -164,7 +164,7 @@ int block_print(const struct env *env, const struct status_report *report, struc
 	return 0;
 }
 
-void block_print_json(const struct env *env, struct status_report *report)
+void block_print_json(const struct env *env, const struct status_report *report)
 {
 	const struct snapshot *state = &report->state;
 	uint64_t deadline = clock_in(LOG_LIMIT);
@@ -174,15 +174,10 @@ void block_print_json(const struct env *env, struct status_report *report)
 		for (size_t j = 0; j < state->parents[i].n_devices; j++) {
 			const struct snapshot_device *dev = &state->parents[i].devices[j];
 			struct filter filter = { dev->uuid, NULL };
-			struct history *log = &logs[dev - state->devices];
 
-			history_read(env, &filter, deadline, log);
-			if (log->unseen)
-				report->logs_unseen = log->unseen;
+			history_read(env, &filter, deadline, &logs[dev - state->devices]);
 		}
-	report->logs = logs;
-	status_print_json(report);
-	report->logs = NULL;
+	status_print_json(report, logs);
 	for (size_t i = 0; i < state->n_devices; i++)
 		history_free(&logs[i]);
 }

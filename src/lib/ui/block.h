@@ -13,4 +13,4 @@
 int block_print(const struct env *env, const struct status_report *report, struct error *err);
 
 /* The same as JSON: that of status_print_json(), with the log of each device. */
-void block_print_json(const struct env *env, struct status_report *report);
+void block_print_json(const struct env *env, const struct status_report *report);

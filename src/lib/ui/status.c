@@ -581,7 +581,7 @@ static void types_json(struct json_writer *w, const struct status_report *report
 }
 
 static void parent_json(struct json_writer *w, const struct status_report *report,
-			const struct snapshot_parent *parent)
+			const struct history *logs, const struct snapshot_parent *parent)
 {
 	const struct snapshot *state = &report->state;
 
@@ -599,9 +599,7 @@ static void parent_json(struct json_writer *w, const struct status_report *repor
 	for (size_t i = 0; i < parent->n_devices; i++)
 		if (!report->wrong || snapshot_is_wrong(&parent->devices[i]))
 			device_json(w, &parent->devices[i],
-				    report->logs
-					    ? &report->logs[&parent->devices[i] - state->devices]
-					    : NULL);
+				    logs ? &logs[&parent->devices[i] - state->devices] : NULL);
 	json_close(w, ']');
 	json_close(w, '}');
 }
@@ -643,10 +641,11 @@ static bool is_user_unseen(const struct status_report *report)
 	return false;
 }
 
-void status_print_json(const struct status_report *report)
+void status_print_json(const struct status_report *report, const struct history *logs)
 {
 	const struct snapshot *state = &report->state;
 	struct json_writer w = out_json();
+	const char *logs_unseen = NULL;
 
 	json_open(&w, '{');
 	out_json_number(&w, "version", true, 1);
@@ -654,7 +653,7 @@ void status_print_json(const struct status_report *report)
 	json_open(&w, '[');
 	for (size_t i = 0; i < state->n_parents; i++)
 		if (!report->wrong || has_wrong(&state->parents[i]))
-			parent_json(&w, report, &state->parents[i]);
+			parent_json(&w, report, logs, &state->parents[i]);
 	json_close(&w, ']');
 	json_key(&w, "vfs");
 	json_open(&w, '[');
@@ -662,12 +661,15 @@ void status_print_json(const struct status_report *report)
 		if (shows_vf(report, &report->vfs.v[i]))
 			vf_json(&w, &report->vfs.v[i], &report->vfs.holders[i]);
 	json_close(&w, ']');
+	for (size_t i = 0; i < state->n_devices && logs; i++)
+		if (logs[i].unseen)
+			logs_unseen = logs[i].unseen;
 	_cleanup_free_ char *unseen = state->unseen ? mem_text(state->unseen) : NULL;
 	if (is_user_unseen(report))
 		text_append(&unseen, "; ", "Unable to determine whether all devices are in use%s",
 			    error_must_be_root());
-	if (report->logs_unseen)
-		text_append(&unseen, "; ", "%s", report->logs_unseen);
+	if (logs_unseen)
+		text_append(&unseen, "; ", "%s", logs_unseen);
 	out_json_text(&w, "unseen", unseen);
 	json_close(&w, '}');
 	out_end_json();

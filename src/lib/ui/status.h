@@ -17,9 +17,7 @@ struct status_report {
 	bool headings;
 	bool wrong; /* only devices with a problem */
 	struct snapshot state;
-	struct parent_vf_list vfs;  /* those of all cards; not read with `wrong` or for a device */
-	const struct history *logs; /* borrowed: of each device of the snapshot; NULL = not read */
-	const char *logs_unseen;    /* static: see struct history; NULL = nothing */
+	struct parent_vf_list vfs; /* those of all cards; not read with `wrong` or for a device */
 };
 
 /* Reads what the options ask for. Errors: STATUS_NOT_FOUND if there is no such device or parent;
@@ -43,8 +41,9 @@ void status_warn_hidden(void);
 /* Prints a tree with one line per parent, type and device (mdev-status(8)). */
 int status_print(const struct status_report *report, struct error *err);
 
-/* Prints one JSON object, in which all keys are always present. */
-void status_print_json(const struct status_report *report);
+/* Prints one JSON object, in which all keys are always present. logs: of each device of the
+ * snapshot, as far as they were read; NULL = they are not shown. */
+void status_print_json(const struct status_report *report, const struct history *logs);
 
 /* Prints one line for each device with a problem. */
 void status_print_wrong(const struct status_report *report);
