@@ -158,28 +158,23 @@ static bool has_devices(const struct snapshot_parent *parent, const char *type)
 	return false;
 }
 
-static void add_devices(struct tree *tree, struct table_row *above,
-			const struct snapshot_parent *parent, const char *type)
+/* Adds a type with its devices. Devices whose definition has no type ("") are added above. */
+static void add_type(struct tree *tree, struct table_row *above,
+		     const struct snapshot_parent *parent, const char *type, const char *details)
 {
+	struct table_row *row = *type ? add_row(tree, above, type, details) : above;
+
 	for (size_t i = 0; i < parent->n_devices; i++)
 		if (strcmp(snapshot_type(&parent->devices[i]), type) == 0)
-			add_device(tree, above, &parent->devices[i]);
-}
-
-static void add_type(struct tree *tree, struct table_row *above,
-		     const struct snapshot_parent *parent, const struct mdev_type *type)
-{
-	_cleanup_free_ char *details =
-		type->counted ? mem_printf("%u free", type->available) : mem_text("? free");
-
-	append(&details, type->title);
-	add_devices(tree, add_row(tree, above, type->name, details), parent, type->name);
+			add_device(tree, row, &parent->devices[i]);
 }
 
 /* Adds types of devices that the parent does not support, in the order of their first device. */
 static void add_missing_types(struct tree *tree, struct table_row *above,
 			      const struct snapshot_parent *parent)
 {
+	bool known = parent->present && parent->has_types != ANSWER_UNKNOWN;
+
 	for (size_t i = 0; i < parent->n_devices; i++) {
 		const char *type = snapshot_type(&parent->devices[i]);
 		bool first = *type && !snapshot_find_type(parent, type);
@@ -187,12 +182,7 @@ static void add_missing_types(struct tree *tree, struct table_row *above,
 		for (size_t j = 0; j < i && first; j++)
 			first = strcmp(snapshot_type(&parent->devices[j]), type) != 0;
 		if (first)
-			add_devices(tree,
-				    add_row(tree, above, type,
-					    parent->present && parent->has_types != ANSWER_UNKNOWN
-						    ? "not supported"
-						    : NULL),
-				    parent, type);
+			add_type(tree, above, parent, type, known ? "not supported" : NULL);
 	}
 }
 
@@ -212,7 +202,6 @@ static void add_types(struct tree *tree, struct table_row *above,
 	size_t idle = 0, idle_free = 0;
 	bool uncounted = false;
 
-	add_devices(tree, above, parent, ""); /* devices whose definition has no type */
 	for (size_t i = 0; i < parent->n_types; i++)
 		if (!has_devices(parent, parent->types[i].name)) {
 			idle++;
@@ -221,9 +210,16 @@ static void add_types(struct tree *tree, struct table_row *above,
 		}
 	bool fold = idle > 1 && tree->fold;
 
-	for (size_t i = 0; i < parent->n_types; i++)
-		if (!fold || has_devices(parent, parent->types[i].name))
-			add_type(tree, above, parent, &parent->types[i]);
+	add_type(tree, above, parent, "", NULL);
+	for (size_t i = 0; i < parent->n_types; i++) {
+		const struct mdev_type *type = &parent->types[i];
+		_cleanup_free_ char *details =
+			type->counted ? mem_printf("%u free", type->available) : mem_text("? free");
+
+		append(&details, type->title);
+		if (!fold || has_devices(parent, type->name))
+			add_type(tree, above, parent, type->name, details);
+	}
 	add_missing_types(tree, above, parent);
 	if (!fold)
 		return;
