@@ -5,6 +5,7 @@
 #include "view/reason.h"
 #include "ui/cli.h"
 #include "ui/status.h"
+#include "ui/tree.h"
 
 static int run(const struct cli *cli, struct env *env, struct error *err)
 {
@@ -20,7 +21,7 @@ static int run(const struct cli *cli, struct env *env, struct error *err)
 		status_print_json(&report, NULL);
 	else if (report.wrong)
 		status_print_wrong(&report);
-	else if (status_print(&report, err) < 0)
+	else if (tree_print(&report, err) < 0)
 		return -1;
 	if (!report.wrong && report.state.n_parents == 0 && report.vfs.n == 0) {
 		_cleanup_free_ char *why = reason_no_types(env, NULL);

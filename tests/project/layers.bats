@@ -113,7 +113,7 @@ only_in() {
 	run -0 grep -rlE '<systemd/' .
 	same ./lib/host/journal.c
 	run -0 grep -rlE '<libsmartcols/' .
-	same ./lib/ui/table.c
+	same ./lib/ui/tree.c
 }
 
 @test "layers: no other library is used" {
@@ -126,9 +126,9 @@ only_in() {
 #include <uuid/uuid.h>'
 }
 
-@test "layers: only out and table write to standard output, and only log to standard error" {
+@test "layers: only out and tree write to standard output, and only log to standard error" {
 	only_in 'stdout|puts|putchar(_unlocked)?' mdevctl.c ui/out.c
-	only_in 'scols_print_table|scols_line_(set|refer)_data' ui/table.c
+	only_in 'scols_print_table|scols_line_(set|refer)_data' ui/tree.c
 	run -1 grep -rnE '(^|[^a-z_])v?printf\(' lib --include='*.c'
 	# print shows progress, which consists of numbers.
 	only_in 'stderr|v?dprintf|perror|v?warnx?|v?errx' mdevctl.c ui/print.c

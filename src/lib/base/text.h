@@ -8,7 +8,7 @@
  * Text, mostly such as is printed on a terminal. Text from files, sysfs, process names, scripts and
  * the kernel log may contain malicious escape sequences. Names with control characters are
  * therefore rejected on input (text_printable()), and all other text is passed through text_clean()
- * when it is printed (base/log, ui/out, ui/table). JSON output makes any text valid itself.
+ * when it is printed (base/log, ui/out, ui/tree). JSON output makes any text valid itself.
  */
 
 /* Appends words to a list in *list (owned; NULL = empty), after the separator unless they are the

@@ -12,6 +12,7 @@
 #include "ui/block.h"
 #include "ui/out.h"
 #include "ui/status.h"
+#include "ui/tree.h"
 #include "view/reason.h"
 
 /* label "" = another line of the same subject. */
@@ -145,7 +146,7 @@ int block_print(const struct env *env, const struct status_report *report, struc
 	const struct snapshot *state = &report->state;
 	_cleanup_history_ struct history history = { 0 };
 
-	if (!report->filter.uuid && status_print(report, err) < 0)
+	if (!report->filter.uuid && tree_print(report, err) < 0)
 		return -1;
 	history_read(env, &report->filter, clock_in(LOG_LIMIT), &history);
 	if (report->filter.uuid) {

@@ -9,7 +9,7 @@
 /*
  * The only way to standard output. Text may come from files, sysfs, scripts, process names and
  * logs, so what can be harmful on a terminal is replaced here (text_clean()), and JSON is written
- * with the writer of device/json, which makes any text valid. Tables have their own way (ui/table).
+ * with the writer of device/json, which makes any text valid. The tree has its own way (ui/tree).
  */
 
 /* Prints text after replacing what is not printable. */

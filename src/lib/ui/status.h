@@ -8,8 +8,8 @@
 #include "view/snapshot.h"
 
 /*
- * What mdev-status and mdev-show report: read once, and printed as a tree for users, as JSON for
- * programs, or only the problems for monitoring.
+ * What mdev-status and mdev-show report: read once, and printed as a tree for users (ui/tree), as
+ * JSON for programs, or only the problems for monitoring.
  */
 struct status_report {
 	struct filter filter; /* its parent can be a card */
@@ -38,8 +38,11 @@ char *status_user(const struct holder *holder);
 /* Warns that "?" was printed. */
 void status_warn_hidden(void);
 
-/* Prints a tree with one line per parent, type and device (mdev-status(8)). */
-int status_print(const struct status_report *report, struct error *err);
+/* Returns "auto", "manual", or NULL if there is no definition that can be used. */
+const char *status_start(const struct snapshot_device *dev);
+
+/* Whether this function is shown, of those of all cards. */
+bool status_shows_vf(const struct status_report *report, const struct parent_vf *vf);
 
 /* Prints one JSON object, in which all keys are always present. logs: of each device of the
  * snapshot, as far as they were read; NULL = they are not shown. */
