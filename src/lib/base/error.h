@@ -36,8 +36,7 @@ struct error {
 		       shows the reason */
 };
 
-/* Sets err and replaces any previous error. Returns -1, so that callers can `return
- * error_set(...)`. */
+/* Sets err, replacing an earlier error. Returns -1, for `return error_set(...)`. */
 int error_set(struct error *err, enum status status, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 

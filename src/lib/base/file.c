@@ -248,8 +248,7 @@ static int open_by_steps(int dirfd, const char *path)
 }
 
 /* Kernels before 5.6 have no openat2(). Older system call filters, and RestrictSUIDSGID= of
- * systemd, reject it; if it was the file that rejected access, the steps fail with the same error.
- */
+ * systemd, reject it; if it was the file that did, the steps fail with the same error. */
 static int open_beneath(int dirfd, const char *path)
 {
 #ifdef RESOLVE_BENEATH
@@ -316,8 +315,7 @@ static bool copy_acl(int from, int to)
 	return true;
 }
 
-/* A new file inherits the mode, owner and ACL that an administrator has set on the file that it
- * replaces. */
+/* A new file inherits the mode, owner and ACL that an administrator has set on the one before. */
 static void inherit(int fd, int dirfd, const char *path)
 {
 	_cleanup_close_ int old =
@@ -359,8 +357,7 @@ static int rename_new(int dirfd, const char *temporary, const char *path)
 int file_replace(int dirfd, const char *temporary, const char *path, const char *text,
 		 bool exclusive)
 {
-	/* If locks are not available (see host/lock.h), a process with the same PID may have left
-	 * one behind. */
+	/* Without locks (see host/lock.h), a process with the same PID may have left one. */
 	(void)unlinkat(dirfd, temporary, 0);
 	_cleanup_close_ int fd = openat(dirfd, temporary,
 					O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);

@@ -42,8 +42,7 @@ int file_open_dir(int dirfd, const char *path);
  * -EFBIG: larger than FILE_LIMIT. The text is NUL-terminated; *ret_len excludes the NUL. */
 int file_read(int dirfd, const char *path, char **ret_text, size_t *ret_len);
 
-/* Reads an open file, pipe or socket until its end, also if it has O_NONBLOCK set; -EFBIG: larger
- * than limit. */
+/* Reads an open file, pipe or socket, with or without O_NONBLOCK; -EFBIG: larger than limit. */
 int file_read_fd(int fd, size_t limit, char **ret_text, size_t *ret_len);
 
 /* Reads a sysfs file of at most one page into buf, without trailing white space. */
@@ -67,8 +66,7 @@ int file_write_value(int fd, const char *value);
 /* Atomically writes a file: writes text to a temporary file, syncs it, and renames it to path.
  * After a crash, path is either the old or the new file; the temporary file may be left behind.
  * With exclusive, fails with -EEXIST if path exists; otherwise, the new file inherits the mode,
- * owner and ACL of the file that it replaces. Both paths are relative to dirfd and in one
- * directory. */
+ * owner and ACL of the file that it replaces. Both are in one directory. */
 int file_replace(int dirfd, const char *temporary, const char *path, const char *text,
 		 bool exclusive);
 

@@ -11,8 +11,7 @@
  * not handle allocation failures. A start that ends in the middle is found by its mark (host/mark).
  */
 
-/* Like realloc(), calloc(), strdup(), strndup(), vasprintf() and asprintf(), but never return NULL.
- */
+/* Like realloc(), calloc(), strdup(), strndup(), vasprintf(), asprintf(), but never return NULL. */
 void *mem_grow(void *old, size_t count, size_t size);
 void *mem_zero(size_t count, size_t size);
 char *mem_text(const char *text);

@@ -22,6 +22,5 @@ void signal_block(sigset_t *ret_old);
 /* Returns the termination signal that is blocked and pending in this process, or 0. */
 int signal_pending_termination(void);
 
-/* The same, and it is not pending any more: for work that has to be done all the same. The caller
- * raises it again afterwards. */
+/* The same, and takes it, for work that has to be done first: the caller raises it afterwards. */
 int signal_take(void);

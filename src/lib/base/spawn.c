@@ -87,8 +87,7 @@ static int watch_signals(struct process *process)
 	return process->signals < 0 ? -errno : 0;
 }
 
-/* Excludes signals that were already pending before the program was run; they are not forwarded to
- * it. */
+/* Signals that are pending before the program is run are not forwarded to it. */
 static int open_signals(struct process *process, bool interruptible)
 {
 	sigset_t pending;
@@ -137,8 +136,7 @@ static int start(struct process *process, const char *const argv[])
 	(void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
 							    POSIX_SPAWN_SETSID);
 	(void)posix_spawn_file_actions_init(&files);
-	/* The order matters: the end for stdin may be fd 1 or 2 if we were started with them
-	 * closed. */
+	/* In this order: the end for stdin is fd 1 or 2 if we were started with them closed. */
 	for (int i = 0; i < 3 && r == 0; i++)
 		r = posix_spawn_file_actions_adddup2(
 			&files, process->pipes[i][i == STDIN_FILENO ? READ : WRITE], i);
@@ -217,8 +215,7 @@ static void forward_signals(struct process *process)
 	(void)watch_signals(process); /* cannot fail for one that is open */
 }
 
-/* Handles an expired deadline. Returns whether to keep waiting: a process that hangs in the kernel
- * survives even SIGKILL. */
+/* Handles a deadline. Returns whether to keep waiting: a hung process survives even SIGKILL. */
 static bool terminate(struct process *process)
 {
 	switch (process->stage++) {
@@ -245,8 +242,7 @@ static bool has_ended(const struct process *process)
 	       info.si_pid == process->pid;
 }
 
-/* Like poll(). If that fails for lack of memory, all of these are to be tried after a while: none
- * of them blocks. */
+/* Like poll(). If it fails for lack of memory, all are tried after a while: none of them blocks. */
 static void wait_for_any(struct pollfd *fds, nfds_t n, int timeout)
 {
 	static const struct timespec pause = { .tv_nsec = 20 * 1000 * 1000 };

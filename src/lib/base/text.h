@@ -11,8 +11,7 @@
  * when it is printed (base/log, ui/out, ui/tree). JSON output makes any text valid itself.
  */
 
-/* Appends words to a list in *list (owned; NULL = empty), after the separator unless they are the
- * first. */
+/* Appends words to *list (owned; NULL = empty), after the separator unless they are the first. */
 void text_append(char **list, const char *separator, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
@@ -24,8 +23,7 @@ bool text_take_number(const char **text, unsigned max, unsigned *ret);
 /* Returns what follows the last slash of a path, or all of it. */
 const char *text_base_name(const char *path);
 
-/* Returns the length of the UTF-8 character at p in bytes, or 0 if there is no valid character
- * before end (RFC 3629). */
+/* Returns the length of a valid UTF-8 character (RFC 3629) from p to before end, or 0. */
 size_t text_utf8_length(const unsigned char *p, const unsigned char *end);
 
 /* Whether text is valid UTF-8 without NULs, as required for JSON. */
@@ -34,6 +32,5 @@ bool text_is_utf8(const char *text, size_t len);
 /* Whether text is valid UTF-8 without control characters. */
 bool text_printable(const char *text);
 
-/* Replaces all control characters except newline and tab, and all bytes that are not valid UTF-8,
- * with "?". */
+/* Replaces control characters except newline and tab, and bytes that are not UTF-8, with "?". */
 void text_clean(char *text);

@@ -415,8 +415,7 @@ void json_supports_free(struct json_supports *supports)
 	*supports = (struct json_supports){ 0 };
 }
 
-/* Writes text as a JSON string, with all required escapes. Bytes that are not valid UTF-8 become
- * U+FFFD. */
+/* Writes text as a JSON string, with all escapes. Bytes that are not UTF-8 become U+FFFD. */
 static void quote(FILE *file, const char *text)
 {
 	static const char plain[] = "btnvfr"; /* \b \t \n (\v has no short form) \f \r */

@@ -58,8 +58,7 @@ int json_read_attributes(const char *text, size_t len, const char *where, struct
 struct json_supports {
 	unsigned actions; /* bit i: actions[i] of the table is supported */
 	unsigned events;
-	char *unknown_actions; /* owned: listed names that are not in the table, joined by ", ";
-				  NULL = none */
+	char *unknown_actions; /* owned: names not in the table, joined by ", "; NULL = none */
 	char *unknown_events;
 };
 void json_supports_free(struct json_supports *supports);
@@ -87,13 +86,11 @@ void json_number(struct json_writer *w, unsigned value);
 void json_bool(struct json_writer *w, bool value);
 void json_null(struct json_writer *w);
 
-/* Members that mdevctl apply adds to the definitions of sets, and nothing else interprets
- * (mdevctl.d(5)). */
+/* Members of the definitions of sets that only mdevctl apply interprets (mdevctl.d(5)). */
 #define JSON_SET "set"			/* the set and the index: "desktops/3" */
 #define JSON_TYPE_NAME "mdev_type_name" /* the human-readable name that the type had */
 
-/* Returns the value of an unknown member of the definition if it is a string (owned by the caller),
- * or else NULL. */
+/* Returns the text of an unknown member (owned by the caller); NULL = there is no such string. */
 char *json_unknown_string(const struct mdev *dev, const char *name);
 /* Sets the value of an unknown member; NULL removes it. */
 void json_set_unknown_string(struct mdev *dev, const char *name, const char *value);

@@ -24,8 +24,7 @@ struct attr {
 struct mdev {
 	char uuid[UUID_SIZE]; /* canonical: lower case with hyphens */
 	const char *parent;   /* interned: name in /sys/class/mdev_bus; NULL = not given */
-	const char
-		*type; /* interned: name in the parent's mdev_supported_types; NULL = not given */
+	const char *type;     /* interned: name in mdev_supported_types; NULL = not given */
 	bool autostart;
 	struct attr *attrs; /* owned: in the order in which they are written */
 	size_t n_attrs;
@@ -47,9 +46,8 @@ enum mdev_state {
 	MDEV_UNKNOWN,	 /* part of its information cannot be read */
 	MDEV_BROKEN,	 /* its definition is unusable */
 	MDEV_INCOMPLETE, /* it is running, but its start ended before all attributes were written */
-	MDEV_DIFFERS, /* it is running with a different type or on a different parent than defined
-		       */
-	MDEV_MISSING, /* it is defined as auto, but not running */
+	MDEV_DIFFERS,	 /* it is running with another type or on another parent than defined */
+	MDEV_MISSING,	 /* it is defined as auto, but not running */
 	MDEV_RUNNING,
 	MDEV_STOPPED, /* it is not running, and not defined as auto */
 };
@@ -61,8 +59,7 @@ const char *mdev_state_name(enum mdev_state state);
 void mdev_copy_definition(struct mdev *dev, const struct mdev *from);
 /* Replaces the definition in ret with that of dev, and transfers the ownership of its texts. */
 void mdev_move_definition(struct mdev *ret, struct mdev *dev);
-/* Whether both definitions have the same type, start mode and attributes. Unknown members are
- * ignored. */
+/* Whether both have the same type, start mode and attributes. Unknown members are ignored. */
 bool mdev_is_same(const struct mdev *a, const struct mdev *b);
 
 /* The order of devices in lists: bytewise by parent, then by UUID. Both have a parent. */
@@ -95,20 +92,17 @@ struct filter {
 /* Converts a UUID in any common form (with or without hyphens, in braces, with urn:uuid:, in upper
  * or lower case) to its canonical form. Returns whether it is valid. */
 bool uuid_read(const char *text, char ret[UUID_SIZE]);
-/* Checks for the canonical form. It is called for each device in list, so it does not load libuuid
- * (see uuid.h). */
+/* Checks for the canonical form, without loading libuuid (see uuid.h): list calls it often. */
 bool uuid_is_canonical(const char *text);
 
 /* Whether text is a valid directory name: no "/", not "." or "..", 1 to NAME_MAX bytes, UTF-8 (for
  * JSON output), no control characters (for line-based output). */
 bool name_valid(const char *text);
 
-/* Whether text is the name that a parent can have: some directories of definitions are not those of
- * parents. */
+/* Whether text can be the name of a parent: some directories of definitions have other ones. */
 bool parent_name_valid(const char *text);
 
-/* Whether text is a valid attribute name: valid names joined by "/", so that the path cannot leave
- * the device directory. */
+/* Whether text is a valid attribute name: names joined by "/", which cannot leave the device. */
 bool attr_name_valid(const char *text);
 
 /* Whether an attribute with this valid name can be a setting of a device: `remove` would end the

@@ -55,8 +55,7 @@ static bool bad_word(const struct checker *c, const char *unquoted)
 	return fail(c, c->p, "unexpected text");
 }
 
-/* Checks the escape sequence after the backslash at p. Returns its length, or 0 if it is invalid.
- */
+/* Returns the length of the escape sequence with the backslash at p, or 0 if it is invalid. */
 static size_t escape_length(const char *p)
 {
 	if (p[1] && strchr("\"\\/bfnrt", p[1]))

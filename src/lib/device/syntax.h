@@ -14,8 +14,7 @@ struct syntax_error {
 	const char *what; /* static, e.g. "trailing comma" */
 };
 
-/* Checks a text, which must be UTF-8 without NULs. Returns whether it is valid; otherwise, ret is
- * set. */
+/* Returns whether a text, UTF-8 without NULs, is valid; otherwise, ret is set. */
 bool syntax_check(const char *text, struct syntax_error *ret);
 
 /* Returns the error message for a text with this name: the kind of error, line and column, followed

@@ -8,8 +8,7 @@
  * list in particular, do not load it.
  */
 
-/* Copies the given UUID (canonical), or generates a random one (RFC 9562, version 4) if it is NULL.
- */
+/* Copies a canonical UUID, or generates a random one (RFC 9562, version 4) if it is NULL. */
 void uuid_choose(const char *given, char ret[UUID_SIZE]);
 
 /* Derives the UUID of a name in the namespace of this project (RFC 9562, version 5). It is the same

@@ -12,14 +12,11 @@
  */
 struct env {
 	int root;	       /* owned: O_PATH fd of the root directory */
-	const char *root_path; /* borrowed: "" or $MDEVCTL_ENV_ROOT, for exec and for paths returned
-				  by the kernel */
-	unsigned callout_limit;	 /* time limit of callouts in seconds: $MDEVCTL_CALLOUT_TIMEOUT,
-				    default 120 */
-	unsigned notifier_limit; /* time limit of notifiers in seconds: $MDEVCTL_NOTIFIER_TIMEOUT,
-				    default 10 */
-	unsigned lock_limit; /* time limit for the lock in seconds: $MDEVCTL_LOCK_TIMEOUT, default
-				30 */
+	const char *root_path; /* borrowed: "" or $MDEVCTL_ENV_ROOT, as in paths from the kernel */
+	/* Time limits in seconds. */
+	unsigned callout_limit;	 /* $MDEVCTL_CALLOUT_TIMEOUT, default 120 */
+	unsigned notifier_limit; /* $MDEVCTL_NOTIFIER_TIMEOUT, default 10 */
+	unsigned lock_limit;	 /* $MDEVCTL_LOCK_TIMEOUT, default 30 */
 };
 
 int env_open(struct env *ret, struct error *err);

@@ -220,8 +220,7 @@ struct process {
 	bool device, others; /* it has devices, unknown which ones, or other groups open */
 };
 
-/* One user is enough. A process that only has the group open is replaced by one that has the device
- * open. */
+/* One user is enough. One that only has the group open is replaced by one that has the device. */
 static void note_user(struct holder *holder, const struct process *process, bool group)
 {
 	unsigned fd;
@@ -257,8 +256,7 @@ static bool is_name(const struct process *process)
 	return flags && strtoul(flags + strlen("flags:"), NULL, 8) & O_PATH;
 }
 
-/* Several devices may share a group. Returns the user of one of them; NULL = it is none of these
- * nodes. */
+/* Several devices may share a group. Returns one that has this file as its node, or NULL. */
 static struct holder *match_node(struct walk *walk, const struct process *process, bool group)
 {
 	struct holder *holder = NULL;
@@ -278,8 +276,7 @@ static struct holder *match_node(struct walk *walk, const struct process *proces
 	return holder;
 }
 
-/* Handles an open device: since Linux 6.17, fdinfo shows which one it is. Returns whether it does.
- */
+/* Handles an open device. Returns whether fdinfo shows which one it is (since Linux 6.17). */
 static bool match_device(const struct walk *walk, const struct process *process)
 {
 	static const char key[] = "vfio-device-syspath:";

@@ -27,14 +27,12 @@ struct holder {
 	unsigned pid;	    /* the process that uses it; 0 = unknown */
 	int group_fd;	    /* its descriptor of the group; -1 = it has the device itself open */
 	char *command;	    /* owned: name of the process, printable; NULL = unknown */
-	char *guest; /* owned: name of the guest if the process is QEMU, printable; NULL = unknown
-		      */
+	char *guest;	    /* owned: name of the guest if it is QEMU, printable; NULL = unknown */
 };
 
 /* Finds the users of n devices, for reports. The file descriptors of each process are listed at
  * most once, and no device node is opened: only one process can have a group open, so opening it at
- * the wrong moment would prevent a guest from starting. Without walk, only the device nodes are
- * determined. */
+ * the wrong moment would prevent a guest from starting. Without walk, only finds the nodes. */
 void holder_find_all(const struct env *env, struct holder *holders, size_t n, bool walk);
 
 /* Frees and resets what holder_find_all() has set. */

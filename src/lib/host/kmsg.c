@@ -96,8 +96,7 @@ bool kmsg_read(int fd, char ret[KMSG_RECORDS])
 	return n > 0 || (n < 0 && (errno == EINTR || errno == EPIPE)); /* EPIPE: overwritten */
 }
 
-/* More than the kernel keeps by default (CONFIG_LOG_BUF_SHIFT), so that only a flood of messages
- * ends there: 10 ms. */
+/* More than the kernel keeps (CONFIG_LOG_BUF_SHIFT), so that only a flood ends there: 10 ms. */
 #define KMSG_LIMIT 10000
 
 void kmsg_last(const char *uuid, const char *parent, char ret[KMSG_SIZE])

@@ -33,6 +33,5 @@ bool kmsg_is_routine(const char *text);
 #define KMSG_RECORDS (8192 + 1) /* the limit of the kernel is 8 KiB */
 bool kmsg_read(int fd, char ret[KMSG_RECORDS]);
 
-/* Returns the text of a record, "PRIORITY,SEQUENCE,TIME,FLAGS;TEXT", if it may be the message of a
- * driver, or else NULL. */
+/* Returns TEXT of "PRIORITY,SEQUENCE,TIME,FLAGS;TEXT"; NULL = it is no message of a driver. */
 const char *kmsg_text(const char *line);

@@ -100,8 +100,7 @@ int mark_is_left(const struct env *env, const char *uuid)
 	_cleanup_free_ char *path = mem_printf(MARKS "/%s", uuid);
 	struct stat status;
 
-	/* What is not set says that nothing was interrupted, also to callers that cannot open it.
-	 */
+	/* If it is not set, nothing was interrupted, also for callers that cannot open it. */
 	if (fstatat(env->root, path, &status, AT_SYMLINK_NOFOLLOW) == 0 && status.st_size == 0)
 		return 0;
 	_cleanup_close_ int fd =

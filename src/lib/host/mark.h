@@ -36,8 +36,7 @@ int mark_take(const struct env *env, const char *uuid, struct mark *ret, struct 
 int mark_find(const struct env *env, const char *uuid, unsigned seconds, struct mark *ret,
 	      struct error *err);
 
-/* Sets the mark: if the program is killed from now on, the mark remains. If there can be none,
- * warns once. */
+/* Sets the mark, which remains if the program is killed. If there can be none, warns once. */
 int mark_set(struct mark *mark, struct error *err);
 /* The device is complete or has been removed: mark_close() removes the mark. */
 void mark_clear(struct mark *mark);

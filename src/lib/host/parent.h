@@ -26,8 +26,7 @@ const char *parent_card(const struct env *env, const char *parent);
 bool parent_is_device(const struct env *env, const char *name);
 
 /* A virtual function that the newer NVIDIA driver turns into a vGPU without mediated devices: the
- * number of a type is written to its nvidia/current_vgpu_type (NVIDIA vGPU software documentation).
- */
+ * number of a type is written to nvidia/current_vgpu_type (NVIDIA vGPU software documentation). */
 struct parent_vf {
 	char *path;	    /* owned: its sysfs directory, relative to the root */
 	const char *name;   /* borrowed: its PCI address, the end of path */
@@ -35,8 +34,7 @@ struct parent_vf {
 	const char *card;   /* interned: its physical function; NULL = unknown */
 	enum answer typed;  /* whether it has a type */
 	unsigned type;
-	const char *title; /* interned: name of the type, from a function that supports it; NULL =
-			      unknown */
+	const char *title; /* interned: name of the type; NULL = unknown */
 };
 
 struct parent_vf_list {

@@ -16,8 +16,7 @@
 
 struct listed_device {
 	const struct mdev *dev; /* borrowed from the listing */
-	bool in_both;		/* a running device is defined as well, or a defined one is running
-				 */
+	bool in_both;		/* it is running and defined */
 };
 
 struct listing {

@@ -81,8 +81,7 @@ static int modify_attributes(struct mdev *dev, const struct modification *how, s
 	return 0;
 }
 
-/* Limit for retries after concurrent changes; each retry means that another process has made
- * progress. */
+/* Limit for retries after concurrent changes, each of which is progress of another process. */
 #define TRIES 100
 
 /* NVIDIA's driver drops the last byte of this value, since everybody writes it with echo. */
@@ -206,8 +205,7 @@ static int follow(const struct op *op, struct pipeline *pipeline, struct mdev *n
 	return r;
 }
 
-/* Makes a script apply the attributes in a file to the running device, then modifies the
- * definition. */
+/* Makes a script apply the attributes in a file to the device, then modifies its definition. */
 static int modify_live(const struct op *op, struct pipeline *pipeline,
 		       const struct modification *how, struct error *err)
 {

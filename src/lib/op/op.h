@@ -64,8 +64,7 @@ struct start_request {
  * and signals remain blocked, as with op_define(). */
 int op_start(const struct start_request *request, char ret_uuid[UUID_SIZE], struct error *err);
 
-/* A stop of one running device, or of all. With force, also if it is unknown whether it is in use.
- */
+/* A stop of one or all running devices. With force, also if it is unknown whether it is in use. */
 struct stop_request {
 	struct op op;	   /* uuid NULL = all running devices, parent NULL = on any; for all, it can
 			      also be the name of a card */
@@ -101,8 +100,7 @@ int op_read_file(const char *path, size_t limit, struct op_file *ret);
 void op_free_file(struct op_file *file);
 #define _cleanup_file_ __attribute__((cleanup(op_free_file)))
 
-/* Removes the lines that an error in the text of the file quotes, if it must not be quoted. Returns
- * -1. */
+/* Removes the lines that an error quotes, if the file must not be quoted. Returns -1. */
 int op_file_error(const struct op_file *file, struct error *err);
 
 /* Reads the file of --jsonfile into dev. noun is the term for it in the error message. */

@@ -55,8 +55,7 @@ int pipeline_start(struct pipeline *pipeline, struct mdev *dev, struct error *er
 /* Passes new attributes to the script of a running device, which applies them. */
 int pipeline_live(struct pipeline *pipeline, const struct mdev *dev, struct error *err);
 
-/* Whether a running device that is to be removed is in use: holder_find(), or holder_pass_find() if
- * there is a pass. */
+/* Whether a running device that is to be removed is in use, as seen by the pass if there is one. */
 enum answer pipeline_find_user(const struct pipeline *pipeline, const char *uuid, uint64_t deadline,
 			       char **ret_use);
 

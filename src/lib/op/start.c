@@ -35,8 +35,7 @@ static int load_running(const struct op *op, struct mdev *ret, struct error *err
 			 op->uuid);
 }
 
-/* Loads a defined device, which is moved from its definition. A type that is given must be that of
- * the definition. */
+/* Loads a defined device, moved from its definition, whose type is the given one, if any. */
 static int load_defined(const struct op *op, struct definition *definition, struct mdev *ret,
 			struct error *err)
 {
@@ -118,8 +117,7 @@ static bool is_absent(const struct start_request *request, const struct mdev *de
 	return active_get(request->op.env, dev->uuid, &running, &why) == 0;
 }
 
-/* Waits until the device can be created. Errors that waiting cannot change are left to the start.
- */
+/* Waits until the device can be created. The start reports what waiting cannot change. */
 static int wait_for_parent(const struct start_request *request, struct settle *settle,
 			   const struct mdev *dev, struct error *err)
 {

@@ -34,8 +34,7 @@ static const char provides[] =
 
 struct callout_choice {
 	const char *parent, *type; /* borrowed: interned */
-	const char *script; /* borrowed: the versioned script, which is the only one called; NULL =
-			     all scripts are called */
+	const char *script; /* borrowed: the versioned one, which is called alone; NULL = all are */
 	unsigned actions;   /* supported actions, as bits of the table above */
 	unsigned events;
 	char *timed_out; /* owned: error message of a "get" that timed out and is not tried again */

@@ -54,10 +54,8 @@ struct callout {
 	struct callouts *all; /* borrowed */
 	enum action action;
 	const struct mdev *dev; /* borrowed */
-	char *input; /* owned: the device as JSON, the same for pre and post; NULL = there are no
-			scripts */
-	const char *script; /* borrowed: path of the script that accepted pre, and is the only one
-			       called; NULL = none */
+	char *input; /* owned: the device as JSON, the same for pre and post; NULL = no scripts */
+	const char *script; /* borrowed: that which accepted pre and is called alone; NULL = none */
 	enum callout_event event;   /* the event that is being sent */
 	enum callout_state state;   /* the result of the change in it; NONE = not made yet */
 	struct spawn_result result; /* owned: of the script that was run last */

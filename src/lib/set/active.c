@@ -40,8 +40,7 @@ static int read_link(int dirfd, const char *path, unsigned nth, const char **ret
 }
 
 /* Two links contain all information: UUID -> .../PARENT/UUID and UUID/mdev_type ->
- * ../mdev_supported_types/TYPE. dir is their location relative to dirfd: "" or DEVICES "/". Return
- * value as for read_link(). */
+ * ../mdev_supported_types/TYPE. dir, "" or DEVICES "/", leads to them. Returns as read_link(). */
 static int read_device(int dirfd, const char *dir, const char *uuid, struct mdev *ret)
 {
 	struct mdev dev = { 0 };
@@ -70,8 +69,7 @@ int active_get(const struct env *env, const char *uuid, struct mdev *ret, struct
 	return r < 0 ? -1 : r;
 }
 
-/* Whether the device is running on this parent and with this type. Return value as for
- * active_get(). */
+/* Whether it is running on this parent and with this type. Return value as for active_get(). */
 static int is_running(const struct env *env, const struct mdev *dev, struct error *err)
 {
 	struct mdev running;
@@ -422,8 +420,7 @@ int active_put(const struct env *env, const struct mdev *dev, struct error *err)
 	return create_and_configure(env, dev, &mark, err);
 }
 
-/* Scripts take time: another program may have removed the device, and created one with the same
- * UUID that is not like it. */
+/* Scripts take time: another program may have replaced the device by one that only has its UUID. */
 static int drop(const struct env *env, const struct mdev *dev, struct error *err)
 {
 	_cleanup_close_ int fd = open_device(env, dev->uuid);

@@ -42,6 +42,5 @@ int active_put(const struct env *env, const struct mdev *dev, struct error *err)
  * STATUS_FAILED. */
 int active_discard(const struct env *env, const char *uuid, struct mdev *ret, struct error *err);
 
-/* Removes the device. The kernel blocks while it is in use. Errors: STATUS_NOT_FOUND,
- * STATUS_FAILED. */
+/* Removes the device; blocks while it is in use. Errors: STATUS_NOT_FOUND, STATUS_FAILED. */
 int active_drop(const struct env *env, const struct mdev *dev, struct error *err);

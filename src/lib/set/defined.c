@@ -367,8 +367,7 @@ static void find_in_parent(const struct env *env, const char *parent, const char
 		add_unseen(ret, path, r);
 }
 
-/* Whether an entry of DIR_PATH is a directory, or a link to one (stow links whole directories).
- * Anything else is ignored. */
+/* Whether an entry of DIR_PATH is a directory, or a link to one (stow links whole directories). */
 static bool is_directory(const struct env *env, const char *name, struct definition_list *ret)
 {
 	_cleanup_free_ char *path = path_of_parent(name);
@@ -396,8 +395,7 @@ static void find(const struct env *env, const struct filter *filter, const char 
 	_cleanup_names_ struct file_names parents = { 0 };
 
 	_cleanup_close_ int fd = file_open_dir(env->root, DIR_PATH);
-	/* If parent and UUID are given, the path is known. It may lead through a directory that
-	 * cannot be listed. */
+	/* With parent and UUID, the path is known, also if the directory cannot be listed. */
 	if (filter->parent && (fd >= 0 || filter->uuid)) {
 		if (is_directory(env, filter->parent, ret))
 			find_in_parent(env, filter->parent, filter->uuid, false, ret);
@@ -435,8 +433,7 @@ void defined_find_elsewhere(const struct env *env, const struct mdev *dev,
 	find(env, &filter, dev->parent, ret);
 }
 
-/* The change has been made. That it may be lost on power failure is worth a warning, but not an
- * error. */
+/* The change has been made: that a power failure may revert it is a warning, not an error. */
 static void sync_dir(const struct env *env, const char *dir)
 {
 	int r = file_sync_dir(env->root, dir);
@@ -459,8 +456,7 @@ int defined_check_link(const struct env *env, const struct mdev *dev, struct err
 			 path, target);
 }
 
-/* Removes files that define a device under names other than its canonical UUID. Returns their
- * number, or -errno. */
+/* Removes the files of a device that have other names. Returns their number, or -errno. */
 static int remove_others(const struct env *env, const struct mdev *dev,
 			 struct defined_others *others)
 {

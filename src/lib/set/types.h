@@ -32,8 +32,7 @@ void types_find(const struct env *env, const char *parent, struct mdev_type_list
 const struct mdev_type *types_find_name(const struct mdev_type *types, size_t n, const char *name);
 
 /* Finds the type with this name among the n types of a parent: the name of a directory, or else a
- * human-readable name; *ret = NULL: none. Errors: STATUS_NOT_FOUND if several types have the
- * human-readable name. */
+ * human-readable name; *ret = NULL: none. Errors: STATUS_NOT_FOUND if several have the latter. */
 int types_match(const struct mdev_type *types, size_t n, const char *name,
 		const struct mdev_type **ret, struct error *err);
 
