@@ -141,10 +141,9 @@ enum outcome {
 
 static enum outcome run_change(struct apply *apply, struct plan_change *change, struct error *why)
 {
-	bool new = change->action == ACTION_DEFINE;
-	_cleanup_free_ char *was = change->broken ? mem_text("")
-				   : new	  ? NULL
-						  : json_definition_text(&change->before);
+	_cleanup_free_ char *was = change->broken	 ? mem_text("")
+				   : change->before.type ? json_definition_text(&change->before)
+							 : NULL;
 	const struct change request = {
 		.action = change->action, .dev = &change->dev, .was = was, .alone = change->set
 	};

@@ -86,14 +86,9 @@ static uint64_t share(const struct capacity *at, const struct mdev_type *type)
 	return n > 0 ? CAPACITY_WHOLE / n : 0;
 }
 
-static bool fits(const struct capacity *at, const struct mdev_type *type, uint64_t taken)
+bool capacity_fits(const struct capacity *at, const struct mdev_type *type, uint64_t taken)
 {
 	return instances(at, type) > 0 && taken + share(at, type) <= CAPACITY_WHOLE;
-}
-
-bool capacity_fits(const struct capacity *at, const struct mdev_type *type)
-{
-	return fits(at, type, at->reserved);
 }
 
 void capacity_reserve(struct capacity *at, const struct mdev_type *type, bool more)
@@ -103,7 +98,7 @@ void capacity_reserve(struct capacity *at, const struct mdev_type *type, bool mo
 
 bool capacity_start(struct capacity *at, const struct mdev_type *type)
 {
-	if (!fits(at, type, at->starting))
+	if (!capacity_fits(at, type, at->starting))
 		return false;
 	at->starting += share(at, type);
 	return true;

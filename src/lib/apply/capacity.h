@@ -53,8 +53,8 @@ void capacity_close(struct capacity_list *list);
 /* Returns the parent with this name, which must be one of the list. */
 struct capacity *capacity_find(const struct capacity_list *list, const char *name);
 
-/* Whether a parent has room for one more device of this type, besides those that are defined. */
-bool capacity_fits(const struct capacity *at, const struct mdev_type *type);
+/* Whether a parent, of which this share is taken, has room for one more device of this type. */
+bool capacity_fits(const struct capacity *at, const struct mdev_type *type, uint64_t taken);
 /* Reserves (more) or releases the share of a device of this type that is, or is going to be,
  * defined without running. type NULL = not known. */
 void capacity_reserve(struct capacity *at, const struct mdev_type *type, bool more);

@@ -75,7 +75,7 @@ static const struct json_value *find(const struct json_value *object, const char
 static int read_parents(const struct json_value *array, const char *where, struct set *set,
 			struct error *err)
 {
-	const struct json_value *item = array && json_is_array(array) ? json_first(array) : NULL;
+	const struct json_value *item = json_is_array(array) ? json_first(array) : NULL;
 	const char *parent;
 
 	if (!array)
@@ -97,7 +97,7 @@ static int read_parents(const struct json_value *array, const char *where, struc
 static int read_count(const struct json_value *count, const char *where, struct set *set,
 		      struct error *err)
 {
-	const char *text = count ? json_text(count) : NULL;
+	const char *text = json_text(count);
 
 	set->count = count ? SET_LIMIT : 1;
 	set->max = text && strcmp(text, "max") == 0;

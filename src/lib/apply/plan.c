@@ -22,9 +22,11 @@ struct device {
 	struct snapshot_device *const *at; /* borrowed: where it is; sorted by parent */
 	size_t n;
 	const struct snapshot_device *running; /* one of them; NULL = none */
-	const struct fact *fact;	       /* borrowed; NULL = none */
+	const char *unreadable;	 /* borrowed: why one of its definitions cannot be read; NULL = all
+				    can be */
+	const struct fact *fact; /* borrowed; NULL = none */
 
-	struct host_set *set;		    /* borrowed: a set of the file; NULL = none */
+	const struct set *set;		    /* borrowed from the file; NULL = none */
 	unsigned index;			    /* in the set, like all that follows */
 	const struct snapshot_device *home; /* where it remains; NULL = nowhere */
 	const char *type;		    /* borrowed: its type there, or on its new parent */
@@ -57,14 +59,14 @@ struct host_set {
 struct work {
 	const struct env *env;
 	const struct snapshot *state;
-	const struct desired *desired;
+	struct desired *desired; /* to which the sets of --prune are added */
 	struct plan plan;
 	struct capacity_list capacities;
 	const struct mdev_list *full; /* borrowed from the facts */
 	struct device *devices;	      /* owned; sorted by UUID */
 	size_t n_devices;
 	struct device **in_sets; /* owned: devices of sets, sorted by set and index */
-	struct host_set *sets;	 /* owned; one per set of the file */
+	struct host_set *sets;	 /* owned: of the sets of the file, in its order */
 };
 
 void plan_change_free(struct plan_change *change)
@@ -124,15 +126,10 @@ static bool is_incomplete(const struct snapshot_device *dev)
 	return dev->running && dev->state == MDEV_INCOMPLETE;
 }
 
-static bool is_unreadable(const struct snapshot_device *dev)
+/* Fails if there is a sentence about what cannot be read. */
+static int check_readable(const char *unread, struct error *err)
 {
-	return dev->definition && dev->definition->unreadable;
-}
-
-static int check_readable(const struct snapshot_device *dev, struct error *err)
-{
-	return is_unreadable(dev) ? error_set(err, STATUS_FAILED, "%s", dev->definition->broken)
-				  : 0;
+	return unread ? error_set(err, STATUS_FAILED, "%s", unread) : 0;
 }
 
 static struct device *find_device(const struct work *w, const char *uuid)
@@ -161,9 +158,10 @@ static void add_host_devices(struct work *w)
 		device->n++;
 		if (dev->running)
 			device->running = dev;
-		if (is_unreadable(dev))
-			capacity_find(&w->capacities, dev->parent)->unreadable =
-				dev->definition->broken;
+		if (!dev->definition || !dev->definition->unreadable)
+			continue;
+		device->unreadable = dev->definition->broken;
+		capacity_find(&w->capacities, dev->parent)->unreadable = device->unreadable;
 	}
 }
 
@@ -175,14 +173,14 @@ static void add_wanted_devices(struct work *w)
 	char uuid[UUID_SIZE];
 
 	for (size_t i = 0; i < w->desired->n_sets; i++)
-		for (unsigned j = 0; j < wanted_count(w->sets[i].set); j++) {
-			set_uuid(w->sets[i].set, j, uuid);
+		for (unsigned j = 0; j < wanted_count(w->desired->sets[i]); j++) {
+			set_uuid(w->desired->sets[i], j, uuid);
 			struct device *device = find_device(w, uuid);
 			if (!device) {
 				device = &w->devices[n++];
 				memcpy(device->uuid, uuid, UUID_SIZE);
 			}
-			device->set = &w->sets[i];
+			device->set = w->desired->sets[i];
 			device->index = j;
 		}
 	for (size_t i = 0; i < list->n; i++)
@@ -215,7 +213,7 @@ static void find_devices(struct work *w, const struct facts *facts)
 
 /* Adds a change of a device that exists (there), or does not (NULL). wanted: its definition from
  * then on; NULL = it is removed. */
-static struct plan_change *add_change(struct work *w, enum phase phase, enum action action,
+static struct plan_change *add_change(struct work *w, enum action action,
 				      const struct device *device,
 				      const struct snapshot_device *there,
 				      const struct mdev *wanted)
@@ -225,10 +223,10 @@ static struct plan_change *add_change(struct work *w, enum phase phase, enum act
 
 	plan->changes = mem_room(plan->changes, plan->n_changes, sizeof(*plan->changes));
 	struct plan_change *change = &plan->changes[plan->n_changes++];
-	*change = (struct plan_change){ .action = action, .phase = phase, .index = device->index };
+	*change = (struct plan_change){ .action = action,
+					.set = device->set,
+					.index = device->index };
 	memcpy(change->dev.uuid, device->uuid, UUID_SIZE);
-	if (device->set)
-		change->set = device->set->set;
 	if (wanted) {
 		change->dev.parent = wanted->parent;
 		mdev_copy_definition(&change->dev, wanted);
@@ -282,19 +280,12 @@ static bool is_same(const struct mdev *a, const struct mdev *b)
 	       strcmp(a->unknown ? a->unknown : "", b->unknown ? b->unknown : "") == 0;
 }
 
-static void start(struct work *w, const struct device *device, const struct mdev *wanted,
-		  bool takes_instance)
-{
-	add_change(w, PHASE_CREATE, ACTION_START, device, NULL, wanted)->takes_instance =
-		takes_instance;
-}
-
 /* Returns the UUID of a device, followed by the set that it belongs to. Owned by the caller. */
 static char *name_of(const struct device *device)
 {
-	return device->set ? mem_printf("%s (%s/%u)", device->uuid, device->set->set->name,
-					device->index)
-			   : mem_text(device->uuid);
+	return device->set
+		       ? mem_printf("%s (%s/%u)", device->uuid, device->set->name, device->index)
+		       : mem_text(device->uuid);
 }
 
 /* Whether a device keeps what it was started with when its definition changes: an incomplete one is
@@ -322,9 +313,8 @@ static struct plan_change *define(struct work *w, const struct device *device,
 	if (now && is_same(now, wanted))
 		return NULL;
 	if (!there || !there->definition)
-		return add_change(w, PHASE_CREATE, ACTION_DEFINE, device, NULL, wanted);
-	struct plan_change *change =
-		add_change(w, PHASE_MODIFY, ACTION_MODIFY, device, there, wanted);
+		return add_change(w, ACTION_DEFINE, device, NULL, wanted);
+	struct plan_change *change = add_change(w, ACTION_MODIFY, device, there, wanted);
 	if (!is_kept(there, wanted))
 		return NULL;
 	_cleanup_free_ char *name = name_of(device);
@@ -391,27 +381,24 @@ static void note_unused(struct work *w, const struct set *set, const struct capa
 			 at->name, words, question);
 }
 
-static int find_type(const struct set *set, const struct snapshot_parent *parent,
-		     const struct mdev_type **ret, struct error *err)
+/* Finds the type of the set on a parent that is present; *ret = NULL: it has none, which is an
+ * error if it is required. */
+static int find_type(const struct work *w, const struct set *set, const struct capacity *at,
+		     bool required, const struct mdev_type **ret, struct error *err)
 {
+	const struct snapshot_parent *parent = at->parent;
 	_cleanup_error_ struct error why = { 0 };
 
 	if (parent->has_types == ANSWER_UNKNOWN)
 		return error_set(err, STATUS_FAILED,
 				 "Set '%s': Unable to read the types of parent %s", set->name,
 				 parent->name);
-	if (types_match(parent->types, parent->n_types, set->device.type, ret, &why) == 0)
-		return 0;
-	return error_set(err, why.status, "Set '%s': 'mdev_type': %s", set->name, why.text);
-}
-
-static int no_type(const struct work *w, const struct set *set, const struct capacity *at,
-		   struct error *err)
-{
-	_cleanup_error_ struct error why = { 0 };
-
-	reason_set_of(w->state, at->parent, REASON_NO_TYPE, set->device.type, &why);
-	return error_set(err, why.status, "Set '%s': 'mdev_type': %s", set->name, why.text);
+	int r = types_match(parent->types, parent->n_types, set->device.type, ret, &why);
+	if (r == 0 && !*ret && required)
+		r = reason_set_of(w->state, parent, REASON_NO_TYPE, set->device.type, &why);
+	if (r < 0)
+		error_set(err, why.status, "Set '%s': 'mdev_type': %s", set->name, why.text);
+	return r;
 }
 
 static bool is_title(const struct work *w, const char *type)
@@ -422,11 +409,6 @@ static bool is_title(const struct work *w, const char *type)
 		if (types->v[i].title && strcmp(types->v[i].title, type) == 0)
 			return true;
 	return strchr(type, ' ') || !name_valid(type);
-}
-
-static bool is_full(const struct work *w, const struct capacity *at, const char *type)
-{
-	return mdev_list_has_type(w->full, at->name, type);
 }
 
 static struct candidate *find_candidate(const struct host_set *hs, const struct capacity *at)
@@ -444,19 +426,16 @@ static int add_candidate(const struct work *w, struct host_set *hs, struct capac
 {
 	const struct mdev_type *type = NULL;
 
-	if (at->parent && find_type(hs->set, at->parent, &type, err) < 0)
+	if (at->parent && find_type(w, hs->set, at, named, &type, err) < 0)
 		return -1;
-	if (at->parent && !type)
-		return named ? no_type(w, hs->set, at, err) : 0;
-	if (!at->parent && (!named || hs->title))
-		return 0;
-	if (find_candidate(hs, at)) /* a pattern that matches a parent given before */
+	if ((at->parent ? !type : !named || hs->title) ||
+	    find_candidate(hs, at)) /* a pattern that matches a parent given before */
 		return 0;
 	hs->candidates = mem_room(hs->candidates, hs->n_candidates, sizeof(*hs->candidates));
 	hs->candidates[hs->n_candidates++] = (struct candidate){
 		.at = at,
 		.type = type,
-		.full = (type && is_full(w, at, type->name)) ||
+		.full = (type && mdev_list_has_type(w->full, at->name, type->name)) ||
 			(hs->set->max && !(type && type->counted)), /* how many fit is not known */
 	};
 	return 0;
@@ -478,10 +457,20 @@ static int find_candidates(const struct work *w, struct host_set *hs, struct err
 	return 0;
 }
 
-/* Finds the other devices of sets by their labels. *ret_all: there are none that belong to a set,
- * but have no label that says to which. */
+static int by_name(const void *left, const void *right)
+{
+	const struct set *const *a = left, *const *b = right;
+
+	return strcmp((*a)->name, (*b)->name);
+}
+
+/* Finds the other devices of sets by their labels; with prune, also the sets that the file does not
+ * name, of which it wants no devices. *ret_all: there are none that belong to a set, but have no
+ * label that says to which. */
 static int find_labelled(struct work *w, bool *ret_all, struct error *err)
 {
+	struct desired *desired = w->desired;
+	size_t n_sets = desired->n_sets;
 	char name[SET_NAME_LIMIT + 1];
 
 	*ret_all = true;
@@ -491,18 +480,23 @@ static int find_labelled(struct work *w, bool *ret_all, struct error *err)
 
 		if (device->set || device->uuid[14] != '5') /* not derived from a name */
 			continue;
-		for (size_t j = 0; w->desired->prune && j < device->n; j++)
-			if (check_readable(device->at[j], err) < 0)
-				return -1;
+		if (desired->prune && check_readable(device->unreadable, err) < 0)
+			return -1;
 		for (size_t j = 0; j < device->n && !label; j++)
 			label = snapshot_set(device->at[j]);
 		if (!label || !set_read_label(label, name, &device->index)) {
 			*ret_all = false;
 			continue;
 		}
-		const struct set *set = desired_find(w->desired, name);
-		device->set = set ? &w->sets[set->position] : NULL;
+		device->set = desired_find(desired, name);
+		if (!device->set && desired->prune)
+			device->set = desired_add(desired, name);
 	}
+	if (desired->n_sets > n_sets)
+		qsort(&desired->sets[n_sets], desired->n_sets - n_sets, sizeof(*desired->sets),
+		      by_name);
+	for (size_t i = n_sets; i < desired->n_sets; i++)
+		desired->sets[i]->position = i;
 	return 0;
 }
 
@@ -513,12 +507,12 @@ static void find_unlabelled(struct work *w)
 	char uuid[UUID_SIZE];
 
 	for (size_t i = 0; i < w->desired->n_sets; i++)
-		for (unsigned j = wanted_count(w->sets[i].set); j < SET_LIMIT; j++) {
-			set_uuid(w->sets[i].set, j, uuid);
+		for (unsigned j = wanted_count(w->desired->sets[i]); j < SET_LIMIT; j++) {
+			set_uuid(w->desired->sets[i], j, uuid);
 			struct device *device = find_device(w, uuid);
 			if (!device || device->set)
 				continue;
-			device->set = &w->sets[i];
+			device->set = w->desired->sets[i];
 			device->index = j;
 		}
 }
@@ -528,7 +522,7 @@ static int by_set_and_index(const void *left, const void *right)
 	const struct device *const *a = left, *const *b = right;
 
 	if ((*a)->set != (*b)->set)
-		return (*a)->set < (*b)->set ? -1 : 1; /* in the order of the file */
+		return (*a)->set->position < (*b)->set->position ? -1 : 1;
 	return (*a)->index < (*b)->index ? -1 : (*a)->index > (*b)->index;
 }
 
@@ -542,17 +536,19 @@ static int find_sets(struct work *w, struct error *err)
 		return -1;
 	if (!all)
 		find_unlabelled(w);
+	w->sets = mem_zero(w->desired->n_sets + 1, sizeof(*w->sets));
+	for (size_t i = 0; i < w->desired->n_sets; i++)
+		w->sets[i].set = w->desired->sets[i];
 	w->in_sets = mem_grow(NULL, w->n_devices + 1, sizeof(*w->in_sets));
 	for (size_t i = 0; i < w->n_devices; i++)
 		if (w->devices[i].set)
 			w->in_sets[n++] = &w->devices[i];
 	qsort(w->in_sets, n, sizeof(*w->in_sets), by_set_and_index);
 	for (size_t i = 0; i < n; i++) {
-		struct host_set *hs = w->in_sets[i]->set;
+		struct host_set *hs = &w->sets[w->in_sets[i]->set->position];
 
-		for (size_t j = 0; j < w->in_sets[i]->n; j++)
-			if (check_readable(w->in_sets[i]->at[j], err) < 0)
-				return -1;
+		if (check_readable(w->in_sets[i]->unreadable, err) < 0)
+			return -1;
 		if (hs->n_devices++ == 0)
 			hs->devices = &w->in_sets[i];
 	}
@@ -578,9 +574,9 @@ static const char *type_at(const struct work *w, const struct host_set *hs,
 
 /* The home of a device is the parent on which it is running, or else the first parent of the set on
  * which it is defined. */
-static void find_home(const struct work *w, struct device *device)
+static void find_home(const struct work *w, const struct host_set *hs, struct device *device)
 {
-	const struct set *set = device->set->set;
+	const struct set *set = hs->set;
 
 	for (size_t i = 0; i < set->n_parents && !device->home; i++)
 		for (size_t j = 0; j < device->n && !device->home; j++) {
@@ -589,14 +585,14 @@ static void find_home(const struct work *w, struct device *device)
 			if ((device->running && dev != device->running) ||
 			    !set_entry_matches(set->parents[i], dev->parent))
 				continue;
-			device->type = type_at(w, device->set, dev);
+			device->type = type_at(w, hs, dev);
 			device->home = device->type ? dev : NULL;
 		}
 }
 
 /* Stops a device. Returns false if it is in use and therefore remains: because that is a fact, or
  * for a dry run, because the snapshot shows it. */
-static bool stop(struct work *w, enum phase phase, const struct device *device)
+static bool stop(struct work *w, const struct device *device)
 {
 	const struct holder *holder = device->running->holder;
 	const struct fact *fact = is_kind(device->fact, FACT_IN_USE) ? device->fact : NULL;
@@ -613,7 +609,7 @@ static bool stop(struct work *w, enum phase phase, const struct device *device)
 		return false;
 	}
 	w->plan.doubtful += holder && holder->in_use == ANSWER_UNKNOWN;
-	(void)add_change(w, phase, ACTION_STOP, device, device->running, NULL);
+	(void)add_change(w, ACTION_STOP, device, device->running, NULL);
 	capacity_find(&w->capacities, device->running->parent)->freed++;
 	return true;
 }
@@ -625,16 +621,14 @@ static void leave_parents(struct work *w, struct host_set *hs)
 	for (size_t i = hs->n_devices; i-- > 0;) {
 		struct device *device = hs->devices[i];
 		bool surplus = device->index >= hs->set->count;
-		enum phase phase = surplus ? PHASE_SURPLUS : PHASE_LEAVE;
 
 		if (!surplus)
-			find_home(w, device);
+			find_home(w, hs, device);
 		if (device->running && !device->home)
-			device->in_use = !stop(w, phase, device);
+			device->in_use = !stop(w, device);
 		for (size_t j = 0; j < device->n && !device->in_use; j++)
 			if (device->at[j] != device->home && device->at[j]->definition)
-				(void)add_change(w, phase, ACTION_UNDEFINE, device, device->at[j],
-						 NULL);
+				(void)add_change(w, ACTION_UNDEFINE, device, device->at[j], NULL);
 		hs->n_devices -= surplus;
 	}
 }
@@ -678,7 +672,7 @@ static const char *choose_title(struct work *w, const struct device *device, con
 
 	if (!type || !type->title)
 		return NULL;
-	if (device->set->title || !old || strcmp(old, type->title) == 0 ||
+	if (w->sets[device->set->position].title || !old || strcmp(old, type->title) == 0 ||
 	    strcmp(now->type, type->name) != 0)
 		return type->title;
 	for (size_t i = 0; i < parent->n_types && !same; i++)
@@ -686,7 +680,7 @@ static const char *choose_title(struct work *w, const struct device *device, con
 			same = &parent->types[i];
 	plan_add_problem(&w->plan.problems, STATUS_OK,
 			 "Set '%s': type %s of parent %s was '%s' and is now '%s'; %s%s",
-			 device->set->set->name, type->name, parent->name, old, type->title,
+			 device->set->name, type->name, parent->name, old, type->title,
 			 same ? "that name is now type " : "no type has that name",
 			 same ? same->name : "");
 	return NULL;
@@ -698,8 +692,8 @@ static void place(struct work *w, const struct device *device, const struct snap
 		  bool starts)
 {
 	const struct mdev *now = there ? snapshot_definition(there) : NULL;
-	struct mdev from = device->set->set->device;
-	_cleanup_free_ char *label = set_label(device->set->set, device->index);
+	struct mdev from = device->set->device;
+	_cleanup_free_ char *label = set_label(device->set, device->index);
 
 	memcpy(from.uuid, device->uuid, UUID_SIZE);
 	from.parent = device->parent->name;
@@ -709,7 +703,8 @@ static void place(struct work *w, const struct device *device, const struct snap
 	if (new)
 		new->takes_instance = starts && !there;
 	if (starts) /* an incomplete device has its instance */
-		start(w, device, &wanted, !there || !is_incomplete(there));
+		add_change(w, ACTION_START, device, NULL, &wanted)->takes_instance =
+			!there || !is_incomplete(there);
 }
 
 /* Keeps a device where it is, unless it should be running, but its parent has no instance. */
@@ -718,11 +713,10 @@ static void keep(struct work *w, struct device *device)
 	const struct snapshot_device *home = device->home;
 	struct capacity *at = capacity_find(&w->capacities, home->parent);
 	bool incomplete = is_incomplete(home); /* has its instance */
-	bool starts =
-		device->set->set->device.autostart && (!home->running || incomplete) && at->parent;
+	bool starts = device->set->device.autostart && (!home->running || incomplete) && at->parent;
 	bool takes_instance = starts && !incomplete && !is_kind(device->fact, FACT_FAILED);
 
-	if (takes_instance && (is_full(w, at, device->type) ||
+	if (takes_instance && (mdev_list_has_type(w->full, at->name, device->type) ||
 			       !capacity_start(at, snapshot_find_type(at->parent, device->type))))
 		return;
 	device->parent = at;
@@ -737,18 +731,18 @@ static int put(struct work *w, struct device *device, const struct candidate *ca
 {
 	struct capacity *at = candidate->at;
 
-	if (at->unreadable)
-		return error_set(err, STATUS_FAILED, "%s", at->unreadable);
+	if (check_readable(at->unreadable, err) < 0)
+		return -1;
 	if (device->home) {
 		struct capacity *from = capacity_find(&w->capacities, device->home->parent);
 
-		(void)add_change(w, PHASE_LEAVE, ACTION_UNDEFINE, device, device->home, NULL);
+		(void)add_change(w, ACTION_UNDEFINE, device, device->home, NULL);
 		capacity_reserve(from, snapshot_find_type(from->parent, device->type), false);
 		device->home = NULL;
 	}
 	device->parent = at;
-	device->type = candidate->type ? candidate->type->name : device->set->set->device.type;
-	bool starts = device->set->set->device.autostart && candidate->type &&
+	device->type = candidate->type ? candidate->type->name : device->set->device.type;
+	bool starts = device->set->device.autostart && candidate->type &&
 		      capacity_start(at, candidate->type);
 	place(w, device, NULL, starts);
 	return 0;
@@ -759,6 +753,7 @@ static int put(struct work *w, struct device *device, const struct candidate *ca
 static int check_candidates(const struct work *w, const struct host_set *hs, struct error *err)
 {
 	const struct set *set = hs->set;
+	const struct mdev_type *type;
 
 	if (hs->n_candidates > 0)
 		return 0;
@@ -768,7 +763,7 @@ static int check_candidates(const struct work *w, const struct host_set *hs, str
 	/* What is said about the first parent that matches shows what was probably meant. */
 	for (size_t i = 0; i < w->capacities.n; i++)
 		if (w->capacities.v[i].parent && set_matches(set, w->capacities.v[i].name))
-			return no_type(w, set, &w->capacities.v[i], err);
+			return find_type(w, set, &w->capacities.v[i], true, &type, err);
 	if (hs->title)
 		return error_set(err, STATUS_NOT_FOUND,
 				 "Set '%s': no present parent in 'parents' supports type '%s'; a "
@@ -777,15 +772,6 @@ static int check_candidates(const struct work *w, const struct host_set *hs, str
 	return error_set(err, STATUS_NOT_FOUND,
 			 "Set '%s': no parent that matches 'parents' supports type %s", set->name,
 			 set->device.type);
-}
-
-/* Counts a device of the set on a parent; NULL = on one that it does not use any more. */
-static void count_device(struct candidate *candidate)
-{
-	if (!candidate)
-		return;
-	candidate->devices++;
-	candidate->at->card->on_card++;
 }
 
 /* Whether a is better than b: `fill` starts with the parents that are present; otherwise, the card
@@ -810,14 +796,16 @@ static const struct candidate *choose(struct host_set *hs, bool limited)
 		struct candidate *candidate = &hs->candidates[i];
 
 		if (!candidate->full && candidate->at->parent)
-			candidate->full = !capacity_fits(candidate->at, candidate->type);
+			candidate->full = !capacity_fits(candidate->at, candidate->type,
+							 candidate->at->reserved);
 		if (!best || is_better(hs->set->fill, candidate, best))
 			best = candidate;
 	}
 	if (!best || (best->full && limited))
 		return NULL;
 	capacity_reserve(best->at, best->type, true);
-	count_device(best);
+	best->devices++;
+	best->at->card->on_card++;
 	return best;
 }
 
@@ -829,7 +817,7 @@ static int put_more(struct work *w, struct host_set *hs, struct error *err)
 	if (hs->n_devices == 0 && check_candidates(w, hs, err) < 0)
 		return -1;
 	for (unsigned i = 0; i < SET_LIMIT; i++) {
-		struct device device = { .set = hs, .index = i };
+		struct device device = { .set = hs->set, .index = i };
 
 		if (n < hs->n_devices && hs->devices[n]->index == i) {
 			n++;
@@ -855,9 +843,9 @@ static char *list_others(const struct work *w, const struct host_set *hs)
 
 	for (size_t i = 0; i < w->n_devices; i++) {
 		const struct device *device = &w->devices[i];
-		size_t *count = &counts[device->set ? (size_t)(device->set - w->sets) : n];
+		size_t *count = &counts[device->set ? device->set->position : n];
 
-		for (size_t j = 0; j < device->n && device->set != hs; j++)
+		for (size_t j = 0; j < device->n && device->set != hs->set; j++)
 			*count += remains(device, device->at[j]) &&
 				  find_candidate(
 					  hs, capacity_find(&w->capacities, device->at[j]->parent));
@@ -869,18 +857,6 @@ static char *list_others(const struct work *w, const struct host_set *hs)
 	if (counts[n] > 0)
 		text_append(&text, ", ", "%zu not in any set of this file", counts[n]);
 	return text;
-}
-
-static void note_missing(struct work *w, const struct host_set *hs, size_t missing)
-{
-	const struct set *set = hs->set;
-	_cleanup_free_ char *others = list_others(w, hs);
-
-	plan_add_problem(&w->plan.problems, STATUS_NO_INSTANCES,
-			 "Set '%s': %zu of %u devices have no available instance of %s%s%s",
-			 set->name, missing, set->count, set->device.type,
-			 others ? "; other devices: " : "", others ? others : "");
-	w->plan.missing += missing;
 }
 
 /* Finds a parent for the devices that have none. */
@@ -913,8 +889,14 @@ static int put_unplaced(struct work *w, struct host_set *hs, struct error *err)
 		return put_more(w, hs, err);
 	}
 	w->plan.wanted += set->count;
-	if (missing > 0)
-		note_missing(w, hs, missing);
+	w->plan.missing += missing;
+	if (missing == 0)
+		return 0;
+	_cleanup_free_ char *others = list_others(w, hs);
+	plan_add_problem(&w->plan.problems, STATUS_NO_INSTANCES,
+			 "Set '%s': %zu of %u devices have no available instance of %s%s%s",
+			 set->name, missing, set->count, set->device.type,
+			 others ? "; other devices: " : "", others ? others : "");
 	return 0;
 }
 
@@ -973,9 +955,14 @@ static int put_set(struct work *w, struct host_set *hs, struct error *err)
 		return 0;
 	for (size_t i = 0; i < hs->n_candidates; i++)
 		hs->candidates[i].at->card->on_card = 0;
-	for (size_t i = 0; i < hs->n_devices; i++)
-		if (hs->devices[i]->parent)
-			count_device(find_candidate(hs, hs->devices[i]->parent));
+	for (size_t i = 0; i < hs->n_devices; i++) {
+		struct candidate *candidate = find_candidate(hs, hs->devices[i]->parent);
+
+		if (!candidate)
+			continue;
+		candidate->devices++;
+		candidate->at->card->on_card++;
+	}
 	int r = put_unplaced(w, hs, err);
 	note_absent(w, hs);
 	if (hs->set->max)
@@ -985,15 +972,14 @@ static int put_set(struct work *w, struct host_set *hs, struct error *err)
 
 static int plan_sets(struct work *w, struct error *err)
 {
-	size_t n = w->desired->n_sets;
-
-	if (n == 0)
+	if (w->desired->n_sets == 0 && !w->desired->prune)
 		return 0;
+	if (find_sets(w, err) < 0)
+		return -1;
+	size_t n = w->desired->n_sets;
 	for (size_t i = 0; i < n; i++)
 		if (find_candidates(w, &w->sets[i], err) < 0)
 			return -1;
-	if (find_sets(w, err) < 0)
-		return -1;
 	for (size_t i = 0; i < n; i++)
 		leave_parents(w, &w->sets[i]);
 	reserve(w);
@@ -1019,7 +1005,7 @@ static void try_start(struct work *w, struct device *device, const struct mdev *
 
 	if (!at->parent || (!incomplete && !(type && capacity_start(at, type))))
 		return;
-	start(w, device, wanted, false);
+	(void)add_change(w, ACTION_START, device, NULL, wanted);
 	device->starts = true;
 }
 
@@ -1052,8 +1038,8 @@ static int plan_device(struct work *w, const struct mdev *dev, bool *ret_idle, s
 	for (size_t i = 0; i < device->n; i++)
 		if (strcmp(device->at[i]->parent, dev->parent) == 0)
 			here = device->at[i];
-	if (here && check_readable(here, err) < 0)
-		return -1;
+	if (here && here->definition && here->definition->unreadable)
+		return check_readable(here->definition->broken, err);
 	const struct mdev *now = here ? snapshot_definition(here) : NULL;
 	_cleanup_free_ char *label = json_unknown_string(dev, JSON_SET);
 	_cleanup_free_ char *title = json_unknown_string(dev, JSON_TYPE_NAME);
@@ -1096,56 +1082,26 @@ static int plan_definitions(struct work *w, struct error *err)
 	return 0;
 }
 
-static int check_state(const struct snapshot *state, struct error *err)
+/* Removals come first, as what they free is used, and creations last. */
+static int order_of(enum action action)
 {
-	const char *unseen =
-		state->definitions.unseen ? state->definitions.unseen : state->running.unseen;
-
-	if (unseen)
-		return error_set(err, STATUS_FAILED, "%s", unseen);
-	if (state->parents_known != ANSWER_YES)
-		return error_set(err, STATUS_FAILED, "%s", state->unseen);
-	return 0;
+	return action == ACTION_STOP || action == ACTION_UNDEFINE ? 0
+	       : action == ACTION_MODIFY			  ? 1
+								  : 2;
 }
 
-static int by_name(const void *left, const void *right)
-{
-	const struct set *const *a = left, *const *b = right;
-
-	return strcmp((*a)->name, (*b)->name);
-}
-
-/* Adds the sets of this host that the file does not name: it does not want them. */
-static void prune(const struct snapshot *state, struct desired *desired)
-{
-	size_t n = desired->n_sets;
-
-	for (size_t i = 0; i < state->n_devices; i++) {
-		_cleanup_free_ char *label = snapshot_set(&state->devices[i]);
-		char name[SET_NAME_LIMIT + 1];
-		unsigned index;
-
-		if (label && set_read_label(label, name, &index) && !desired_find(desired, name))
-			desired_add(desired, name);
-	}
-	if (desired->n_sets > n)
-		qsort(&desired->sets[n], desired->n_sets - n, sizeof(*desired->sets), by_name);
-	for (; n < desired->n_sets; n++)
-		desired->sets[n]->position = n;
-}
-
-/* Puts the changes in the order of their phases, and drops those of devices that have failed, which
- * keep what the plan has reserved for them. */
+/* Puts the changes in order, and drops those of devices that have failed, which keep what the plan
+ * has reserved for them. */
 static void sort_changes(struct plan *plan, const struct facts *facts)
 {
 	struct plan_change *sorted = mem_grow(NULL, plan->n_changes + 1, sizeof(*sorted));
 	size_t n = 0;
 
-	for (enum phase phase = PHASE_SURPLUS; phase <= PHASE_CREATE; phase++)
+	for (int order = 0; order <= 2; order++)
 		for (size_t i = 0; i < plan->n_changes; i++) {
 			struct plan_change *change = &plan->changes[i];
 
-			if (change->phase != phase)
+			if (order_of(change->action) != order)
 				continue;
 			if (is_kind(facts_find(facts, change->dev.uuid), FACT_FAILED))
 				plan_change_free(change);
@@ -1157,38 +1113,17 @@ static void sort_changes(struct plan *plan, const struct facts *facts)
 	plan->n_changes = n;
 }
 
-static void open_work(struct work *w, const struct facts *facts)
-{
-	size_t n = w->desired->n_sets;
-
-	capacity_open(w->state, w->desired, &w->capacities);
-	w->sets = mem_zero(n + 1, sizeof(*w->sets));
-	for (size_t i = 0; i < n; i++)
-		w->sets[i].set = w->desired->sets[i];
-	find_devices(w, facts);
-}
-
-static void close_work(struct work *w)
-{
-	for (size_t i = 0; i < w->desired->n_sets; i++)
-		free(w->sets[i].candidates);
-	free(w->sets);
-	free(w->devices);
-	free(w->in_sets);
-	capacity_close(&w->capacities);
-	plan_free(&w->plan);
-}
-
 int plan_make(const struct env *env, const struct snapshot *state, struct desired *desired,
 	      const struct facts *facts, struct plan *ret, struct error *err)
 {
 	struct work w = { .env = env, .state = state, .desired = desired, .full = &facts->full };
 
-	if (check_state(state, err) < 0)
+	if (check_readable(state->definitions.unseen, err) < 0 ||
+	    check_readable(state->running.unseen, err) < 0 ||
+	    (state->parents_known != ANSWER_YES && check_readable(state->unseen, err) < 0))
 		return -1;
-	if (desired->prune)
-		prune(state, desired);
-	open_work(&w, facts);
+	capacity_open(state, desired, &w.capacities);
+	find_devices(&w, facts);
 	int r = plan_sets(&w, err);
 	if (r == 0)
 		r = plan_definitions(&w, err);
@@ -1197,6 +1132,12 @@ int plan_make(const struct env *env, const struct snapshot *state, struct desire
 		*ret = w.plan;
 		w.plan = (struct plan){ 0 };
 	}
-	close_work(&w);
+	for (size_t i = 0; w.sets && i < desired->n_sets; i++)
+		free(w.sets[i].candidates);
+	free(w.sets);
+	free(w.devices);
+	free(w.in_sets);
+	capacity_close(&w.capacities);
+	plan_free(&w.plan);
 	return r;
 }

@@ -16,17 +16,8 @@
  * shows what a real run does, and apply has nothing to decide.
  */
 
-/* The order of the changes. */
-enum phase {
-	PHASE_SURPLUS, /* devices that sets have too many: the highest indexes first */
-	PHASE_LEAVE,   /* devices and definitions that leave a parent */
-	PHASE_MODIFY,
-	PHASE_CREATE, /* new definitions, and starts */
-};
-
 struct plan_change {
 	enum action action;
-	enum phase phase;
 	struct mdev dev;       /* owned: its names; to define, modify and start it, all of it */
 	struct mdev before;    /* owned: its definition; without a type: none, or an invalid one */
 	bool broken;	       /* there is an invalid definition */
