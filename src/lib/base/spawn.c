@@ -147,8 +147,7 @@ static int start(struct process *process, const char *const argv[])
 }
 
 /* Close the pipe, which marks the end of the text, when everything is written or the reader is
- * gone. We keep the reading end open until the program has ended, so writing never causes EPIPE or
- * SIGPIPE. */
+ * gone. We keep the reading end open until the program has ended, so that there is no SIGPIPE. */
 static void write_input(struct process *process)
 {
 	int *fd = &process->ours[STDIN_FILENO];

@@ -85,8 +85,7 @@ static void note_unseen(struct walk *walk, const char *what, int error)
 }
 
 /* Adds the node of a device of this class in sysfs. found is the result of vfio_group() or
- * vfio_device(), which have set its name. Returns its path without the root (owned by the caller);
- * NULL = there is none. */
+ * vfio_device(), which have set its name. Returns its path without the root (owned), or NULL. */
 static char *add_node(struct walk *walk, struct holder *holder, int found, const char *class,
 		      const char *dir, const char *name)
 {

@@ -60,8 +60,7 @@ static bool is_word(const char *text, const char *uuid)
 }
 
 /* Drivers that do not use the device logging functions put the name of the device first, or after
- * their own name. Text after that may be controlled by users: when a process crashes, the kernel
- * logs the name of its file. */
+ * their own name. Users may control text after that: of a crashed process, the name is logged. */
 static bool names(const char *text, const char *uuid)
 {
 	const char *space = strchr(text, ' ');
@@ -70,8 +69,7 @@ static bool names(const char *text, const char *uuid)
 }
 
 /* The kernel returns one record per read, a regular file many. That a driver has rejected a device
- * (drivers/base/dd.c) follows the reason that the driver has logged, and adds only the error
- * number, which is known. */
+ * (drivers/base/dd.c) follows the reason that the driver has logged, and only adds the number. */
 static void find_last(char *records, const char *uuid, const char *parent, char last[KMSG_SIZE])
 {
 	const char *text = NULL;
