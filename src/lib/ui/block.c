@@ -13,6 +13,7 @@
 #include "ui/out.h"
 #include "ui/status.h"
 #include "ui/tree.h"
+#include "view/absent.h"
 #include "view/reason.h"
 
 /* label "" = another line of the same subject. */
@@ -47,7 +48,7 @@ static void print_definition(const struct snapshot_parent *parent,
 /* An absent parent is described by the sentence that `start` would print. */
 static void print_parent(const struct env *env, const struct snapshot_parent *parent)
 {
-	_cleanup_free_ char *absent = parent->absent ? reason_no_parent(env, parent->name) : NULL;
+	_cleanup_free_ char *absent = parent->absent ? absent_parent(env, parent->name) : NULL;
 
 	if (absent)
 		line("Parent", "%s", absent);

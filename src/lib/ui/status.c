@@ -8,7 +8,7 @@
 #include "device/json.h"
 #include "ui/out.h"
 #include "ui/status.h"
-#include "view/reason.h"
+#include "view/absent.h"
 
 bool status_shows_vf(const struct status_report *report, const struct parent_vf *vf)
 {
@@ -38,7 +38,7 @@ int status_read(const struct cli *cli, const struct env *env, struct status_repo
 	if (ret->state.unseen)
 		return error_set(err, STATUS_FAILED, "%s", ret->state.unseen);
 	if (!filter.uuid) {
-		_cleanup_free_ char *why = reason_no_parent(env, filter.parent);
+		_cleanup_free_ char *why = absent_parent(env, filter.parent);
 		return error_set(err, STATUS_NOT_FOUND, "%s", why);
 	}
 	return error_set(err, STATUS_NOT_FOUND, "Device %s is neither defined nor running%s%s",

@@ -248,7 +248,16 @@ char *absent_all(const struct env *env)
 			  more);
 }
 
-char *absent_hint(const struct env *env, const char *parent)
+char *absent_words(const struct env *env, const char *parent)
+{
+	const char *driver = parent_driver(env, parent);
+
+	if (driver)
+		return mem_printf("bound to %s", driver);
+	return mem_text(parent_is_device(env, parent) ? "without driver" : "not present");
+}
+
+static char *find_hint(const struct env *env, const char *parent)
 {
 	_cleanup_names_ struct file_names names = { 0 };
 	struct suggestion suggestion = { .word = parent };
@@ -270,4 +279,11 @@ char *absent_hint(const struct env *env, const char *parent)
 	for (int i = 0; i < names.n && !defined; i++)
 		suggest_try(&suggestion, names.v[i]->d_name);
 	return suggest_question(&suggestion);
+}
+
+char *absent_parent(const struct env *env, const char *parent)
+{
+	_cleanup_free_ char *hint = find_hint(env, parent);
+
+	return mem_printf("Unable to find parent device '%s'%s", parent, hint);
 }

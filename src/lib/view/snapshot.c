@@ -12,6 +12,7 @@
 #include "host/mark.h"
 #include "host/parent.h"
 #include "set/active.h"
+#include "view/absent.h"
 #include "view/reason.h"
 #include "view/snapshot.h"
 
@@ -184,7 +185,7 @@ static void find_parents(const struct env *env, struct snapshot *state)
 						    .has_types = ANSWER_UNKNOWN,
 						    .devices = &state->devices[j] };
 		if (!present && state->parents_known == ANSWER_YES)
-			parent->absent = reason_absent(env, name);
+			parent->absent = absent_words(env, name);
 		for (; j < state->n_devices && strcmp(state->devices[j].parent, name) == 0; j++)
 			parent->n_devices++;
 	}
