@@ -131,14 +131,13 @@ void parent_find_vfs(const struct env *env, struct parent_vf_list *ret)
 			find_title(env, ret, i);
 	ret->holders = mem_zero(ret->n + 1, sizeof(*ret->holders));
 	for (size_t i = 0; i < ret->n; i++)
-		ret->holders[i] = (struct holder){ .dirfd = env->root, .path = ret->v[i].path };
+		ret->holders[i].path = ret->v[i].path;
 	holder_find_all(env, ret->holders, ret->n, true);
 }
 
 void parent_free_vfs(struct parent_vf_list *list)
 {
-	if (list->holders)
-		holder_free_all(list->holders, list->n);
+	holder_free_all(list->holders, list->n);
 	for (size_t i = 0; i < list->n; i++)
 		free(list->v[i].path);
 	free(list->holders);

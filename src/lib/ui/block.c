@@ -155,7 +155,7 @@ int block_print(const struct env *env, const struct status_report *report, struc
 			out_print("%s", i > 0 ? "\n" : "");
 			print_device(env, &state->parents[i], &history);
 		}
-		if (state->holders && state->holders[0].in_use == ANSWER_UNKNOWN)
+		if (state->users.holders[0].in_use == ANSWER_UNKNOWN)
 			status_warn_hidden();
 	} else {
 		out_print("%s", history.n > 0 ? "\n" : "");

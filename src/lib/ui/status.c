@@ -288,7 +288,7 @@ void status_print_json(const struct status_report *report, const struct history 
 		if (logs[i].unseen)
 			logs_unseen = logs[i].unseen;
 	_cleanup_free_ char *unseen = state->unseen ? mem_text(state->unseen) : NULL;
-	if (any_unknown(state->holders, report->wrong ? 0 : state->running.n) ||
+	if (any_unknown(state->users.holders, report->wrong ? 0 : state->users.n) ||
 	    any_unknown(report->vfs.holders, report->vfs.n))
 		text_append(&unseen, "; ", "Unable to determine whether all devices are in use%s",
 			    error_must_be_root());

@@ -57,7 +57,7 @@ struct snapshot {
 	struct definition_list definitions;
 	struct mdev_list running;
 	struct mdev_type_list types;
-	struct holder *holders; /* for running, in the same order; NULL = not requested */
+	struct holder_pass users; /* of running, in the same order; empty = not requested */
 };
 
 /* What to read in addition to parents and devices. Unless types are requested, they are read only
