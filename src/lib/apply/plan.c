@@ -340,7 +340,7 @@ static void note_running(struct work *w, const struct snapshot_device *dev, cons
  * are written by hand. */
 static char *describe_absent(const struct work *w, const struct capacity *at, bool of_set)
 {
-	char *words = absent_words(w->env, at->name);
+	char *words = mem_text(absent_words(w->env, at->name));
 	_cleanup_free_ char *question = of_set ? absent_spelling(w->env, at->name) : NULL;
 
 	if (question)

@@ -14,9 +14,9 @@
  * is not misspelt, so no other parent is suggested. Owned by the caller. */
 char *absent_parent(const struct env *env, const char *parent);
 
-/* Returns the same in a few words, which follow "parent": "not present", "without driver", "bound
- * to vfio-pci". Owned by the caller. */
-char *absent_words(const struct env *env, const char *parent);
+/* Returns the same in a few words (interned), which follow "parent": "not present", "without
+ * driver", "bound to vfio-pci". */
+const char *absent_words(const struct env *env, const char *parent);
 
 /* Returns ". Did you mean 'PARENT'?" if the word is another spelling of the name of a parent:
  * without the domain, in upper case, as libvirt writes it, or the number of the device of a

@@ -275,13 +275,11 @@ static void select_parents(const struct filter *filter, struct snapshot *state)
 	size_t n = 0;
 
 	for (size_t i = 0; i < state->n_parents; i++) {
-		struct snapshot_parent *parent = &state->parents[i];
+		const struct snapshot_parent *parent = &state->parents[i];
 
 		if (snapshot_selects(filter, parent->name, parent->card) &&
 		    (!filter->uuid || parent->n_devices > 0))
 			state->parents[n++] = *parent;
-		else
-			free(parent->absent);
 	}
 	state->n_parents = n;
 }
@@ -342,8 +340,6 @@ void snapshot_free(struct snapshot *state)
 {
 	for (size_t i = 0; i < state->n_devices; i++)
 		free(state->devices[i].reason);
-	for (size_t i = 0; i < state->n_parents; i++)
-		free(state->parents[i].absent);
 	holder_pass_close(&state->users);
 	free(state->devices);
 	free(state->by_uuid);
