@@ -337,26 +337,29 @@ static void add_vf(struct tree *tree, struct libscols_line *above, size_t i)
 	add_row(tree, above, vf->name, details);
 }
 
-/* Shows the n functions of a card, starting at index i. */
+/* Adds the n functions of a card, starting at index i, unless none of them is shown. */
 static void add_vf_card(struct tree *tree, size_t i, size_t n)
 {
-	const struct parent_vf *vfs = tree->report->vfs.v;
+	const struct parent_vf *vfs = &tree->report->vfs.v[i];
 	_cleanup_free_ char *details = NULL;
-	size_t idle = 0;
+	size_t idle = 0, shown = 0;
 
-	append(&details, vfs[i].driver);
+	for (size_t j = 0; j < n; j++) {
+		idle += vfs[j].typed == ANSWER_NO;
+		shown += status_shows_vf(tree->report, &vfs[j]);
+	}
+	if (shown == 0)
+		return;
+	append(&details, vfs->driver);
 	text_append(&details, ", ", "%zu PCI function%s, not managed by mdevctl", n,
 		    n > 1 ? "s" : "");
-	struct libscols_line *row =
-		add_row(tree, NULL, vfs[i].card ? vfs[i].card : vfs[i].name, details);
+	struct libscols_line *row = add_row(tree, NULL, vfs->card ? vfs->card : vfs->name, details);
+	bool fold = tree->fold && idle > ALIKE;
 
-	for (size_t j = i; j < i + n; j++)
-		idle += vfs[j].typed == ANSWER_NO;
-	for (size_t j = i; j < i + n; j++)
-		if (status_shows_vf(tree->report, &vfs[j]) &&
-		    (!tree->fold || idle <= ALIKE || vfs[j].typed != ANSWER_NO))
-			add_vf(tree, row, j);
-	if (tree->fold && idle > ALIKE)
+	for (size_t j = 0; j < n; j++)
+		if (status_shows_vf(tree->report, &vfs[j]) && (!fold || vfs[j].typed != ANSWER_NO))
+			add_vf(tree, row, i + j);
+	if (fold)
 		add_folded(tree, row, idle, idle < n, "functions", "no vGPU type");
 }
 
@@ -367,14 +370,12 @@ static void add_vfs(struct tree *tree)
 
 	for (size_t i = 0; i < vfs->n; i += n) {
 		const char *card = vfs->v[i].card;
-		bool shown = false;
 
-		for (n = 0; n == 0 || (i + n < vfs->n && card && vfs->v[i + n].card &&
-				       strcmp(vfs->v[i + n].card, card) == 0);
-		     n++)
-			shown |= status_shows_vf(tree->report, &vfs->v[i + n]);
-		if (shown)
-			add_vf_card(tree, i, n);
+		n = 1;
+		while (i + n < vfs->n && card && vfs->v[i + n].card &&
+		       strcmp(vfs->v[i + n].card, card) == 0)
+			n++;
+		add_vf_card(tree, i, n);
 	}
 }
 
