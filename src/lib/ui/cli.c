@@ -29,14 +29,6 @@ static const struct cli_option {
 
 #define WAIT_DEFAULT 30
 
-/* The state of the parser. */
-struct parser {
-	const struct cli_spec *spec; /* borrowed */
-	const char *name;	     /* borrowed: last component of argv[0] */
-	struct cli *cli;	     /* borrowed */
-	char **argv;		     /* borrowed: the remaining arguments */
-};
-
 static unsigned number(unsigned option)
 {
 	return (unsigned)__builtin_ctz(option);
@@ -53,13 +45,13 @@ static char *display_name(const char *name)
 }
 
 /* The arguments are in use until exit(), so callers do not free them. */
-__attribute__((noreturn, format(printf, 2, 3))) static void usage_error(const struct parser *p,
+__attribute__((noreturn, format(printf, 2, 3))) static void usage_error(const struct cli *cli,
 									const char *format, ...)
 {
 	va_list args;
 
 	va_start(args, format);
-	char *display = display_name(p->name), *text = mem_vprintf(format, args);
+	char *display = display_name(cli->name), *text = mem_vprintf(format, args);
 	va_end(args);
 	log_error("%s\nTry '%s --help' for more information.", text, display);
 	free(display);
@@ -78,10 +70,10 @@ static void print_use(const struct cli_use *use)
 	out_print("  %-25s %s\n", names, use->help);
 }
 
-static void print_help(const struct parser *p)
+static void print_help(const struct cli *cli)
 {
-	const struct cli_spec *spec = p->spec;
-	_cleanup_free_ char *display = display_name(p->name);
+	const struct cli_spec *spec = cli->spec;
+	_cleanup_free_ char *display = display_name(cli->name);
 
 	out_print("Usage: %s %s\n", display, spec->usage[0]);
 	for (size_t i = 1; i < 3 && spec->usage[i]; i++)
@@ -114,89 +106,89 @@ static unsigned find(const struct cli_spec *spec, const char *name, char letter)
 
 /* Handles an option, whose value is the attached text, or else the next argument unless that is an
  * option. --help and --version act immediately, before any errors in the rest of the line. */
-static void take(struct parser *p, unsigned option, const char *attached)
+static void take(struct cli *cli, unsigned option, const char *attached)
 {
 	const struct cli_option *o = &options[number(option)];
-	const char *next = p->argv[1];
+	const char *next = cli->rest[1];
 
 	if (option == CLI_HELP)
-		print_help(p);
+		print_help(cli);
 	if (option == CLI_VERSION)
-		out_print("%s " VERSION "\n", p->name);
+		out_print("%s " VERSION "\n", cli->name);
 	if (option == CLI_HELP || option == CLI_VERSION)
 		exit((int)out_done());
 	if (o->argument && *o->argument == '=' && !attached) {
 		if (!next || (next[0] == '-' && next[1]))
-			usage_error(p, "Option '--%s' requires a value (--%s%s)", o->name, o->name,
-				    o->argument);
+			usage_error(cli, "Option '--%s' requires a value (--%s%s)", o->name,
+				    o->name, o->argument);
 		attached = next;
-		p->argv++;
+		cli->rest++;
 	}
-	if (p->cli->given & option)
-		usage_error(p, "Option '--%s' cannot be used multiple times", o->name);
-	p->cli->given |= option;
-	p->cli->values[number(option)] = attached;
+	if (cli->given & option)
+		usage_error(cli, "Option '--%s' cannot be used multiple times", o->name);
+	cli->given |= option;
+	cli->values[number(option)] = attached;
 }
 
-__attribute__((noreturn)) static void unknown_option(const struct parser *p, const char *name)
+__attribute__((noreturn)) static void unknown_option(const struct cli *cli, const char *name)
 {
 	struct suggestion suggestion = { .word = name };
 
 	for (unsigned i = 0; i < CLI_OPTIONS; i++)
-		if (is_used(p->spec, 1u << i))
+		if (is_used(cli->spec, 1u << i))
 			suggest_try(&suggestion, options[i].name);
 	if (*suggestion.best)
-		usage_error(p, "Unknown option '--%s'. Did you mean '--%s'?", name,
+		usage_error(cli, "Unknown option '--%s'. Did you mean '--%s'?", name,
 			    suggestion.best);
-	usage_error(p, "Unknown option '--%s'", name);
+	usage_error(cli, "Unknown option '--%s'", name);
 }
 
-static void parse_long(struct parser *p, const char *word)
+static void parse_long(struct cli *cli, const char *word)
 {
 	size_t n = strcspn(word, "=");
 	_cleanup_free_ char *name = mem_text_n(word, n);
-	unsigned option = find(p->spec, name, 0);
+	unsigned option = find(cli->spec, name, 0);
 	const char *attached = word[n] ? word + n + 1 : NULL;
 
 	if (!option)
-		unknown_option(p, name);
+		unknown_option(cli, name);
 	if (attached && !options[number(option)].argument)
-		usage_error(p, "Option '--%s' does not take a value", name);
-	take(p, option, attached);
+		usage_error(cli, "Option '--%s' does not take a value", name);
+	take(cli, option, attached);
 }
 
 /* Parses combined short options: flags, optionally followed by one option whose value is the rest.
  */
-static void parse_short(struct parser *p, const char *word)
+static void parse_short(struct cli *cli, const char *word)
 {
 	for (const char *c = word; *c; c++) {
-		unsigned option = find(p->spec, NULL, *c);
+		unsigned option = find(cli->spec, NULL, *c);
 		if (!option)
-			usage_error(p, "Unknown option '-%c'", *c);
+			usage_error(cli, "Unknown option '-%c'", *c);
 		bool valued = options[number(option)].argument;
-		take(p, option, valued && c[1] ? c + 1 + (c[1] == '=') : NULL);
+		take(cli, option, valued && c[1] ? c + 1 + (c[1] == '=') : NULL);
 		if (valued)
 			return;
 	}
 }
 
-static void parse_words(struct parser *p)
+static void parse_words(struct cli *cli)
 {
 	bool only_operands = false;
 
-	for (; *p->argv; p->argv++) {
-		const char *word = *p->argv;
+	for (; *cli->rest; cli->rest++) {
+		const char *word = *cli->rest;
 
 		if (!only_operands && strcmp(word, "--") == 0)
 			only_operands = true;
 		else if (!only_operands && strncmp(word, "--", 2) == 0)
-			parse_long(p, word + 2);
+			parse_long(cli, word + 2);
 		else if (!only_operands && word[0] == '-' && word[1])
-			parse_short(p, word + 1);
-		else if (p->spec->operand && !p->cli->operand)
-			p->cli->operand = word;
+			parse_short(cli, word + 1);
+		else if (cli->spec->operand && !cli->operand)
+			cli->operand = word;
 		else
-			usage_error(p, "Unexpected argument '%s'", word);
+			usage_error(cli, "Unexpected argument '%s'", word);
 	}
 }
 
@@ -211,37 +203,37 @@ static char *list_options(const struct cli_spec *spec, unsigned set)
 	return list ? list : mem_text("");
 }
 
-static void check_rule(const struct parser *p, const struct cli_rule *rule)
+static void check_rule(const struct cli *cli, const struct cli_rule *rule)
 {
-	_cleanup_free_ char *others = list_options(p->spec, rule->others);
-	_cleanup_free_ char *option = list_options(p->spec, rule->option & p->cli->given);
-	unsigned found = p->cli->given & rule->others;
+	_cleanup_free_ char *others = list_options(cli->spec, rule->others);
+	_cleanup_free_ char *option = list_options(cli->spec, rule->option & cli->given);
+	unsigned found = cli->given & rule->others;
 	bool several = found & (found - 1);
 
 	if (rule->kind == CLI_ANY_OF && !found)
-		usage_error(p, "Option %s is required", others);
+		usage_error(cli, "Option %s is required", others);
 	if (rule->kind == CLI_ONE_OF && (several || (!found && !*option))) {
-		_cleanup_free_ char *alone = list_options(p->spec, rule->option);
-		usage_error(p, "Exactly one of the options %s is required%s%s", others,
+		_cleanup_free_ char *alone = list_options(cli->spec, rule->option);
+		usage_error(cli, "Exactly one of the options %s is required%s%s", others,
 			    *alone ? ", or " : "", alone);
 	}
 	if (rule->kind == CLI_NEEDS && *option && !found)
-		usage_error(p, "Option %s requires %s", option, others);
+		usage_error(cli, "Option %s requires %s", option, others);
 	if (rule->kind == CLI_EXCLUDES && *option && found) {
-		_cleanup_free_ char *clash = list_options(p->spec, found);
-		usage_error(p, "Option %s cannot be used with %s", option, clash);
+		_cleanup_free_ char *clash = list_options(cli->spec, found);
+		usage_error(cli, "Option %s cannot be used with %s", option, clash);
 	}
 }
 
-__attribute__((noreturn)) static void bad_value(const struct parser *p, unsigned option,
+__attribute__((noreturn)) static void bad_value(const struct cli *cli, unsigned option,
 						const char *value, const char *why)
 {
-	usage_error(p, "Option '--%s' has invalid value '%s': %s", options[number(option)].name,
+	usage_error(cli, "Option '--%s' has invalid value '%s': %s", options[number(option)].name,
 		    value, why);
 }
 
 /* libvirt's name of a device, mdev_UUID_PARENT with "_" for all punctuation, may be at hand. */
-__attribute__((noreturn)) static void bad_uuid(const struct parser *p, const char *text)
+__attribute__((noreturn)) static void bad_uuid(const struct cli *cli, const char *text)
 {
 	char uuid[UUID_SIZE] = "";
 
@@ -251,81 +243,77 @@ __attribute__((noreturn)) static void bad_uuid(const struct parser *p, const cha
 		if (*c == '_')
 			*c = '-';
 	if (!uuid_read(uuid, uuid))
-		bad_value(p, CLI_UUID, text, "not a UUID");
+		bad_value(cli, CLI_UUID, text, "not a UUID");
 	_cleanup_free_ char *why = mem_printf("not a UUID. Did you mean '%s'?", uuid);
-	bad_value(p, CLI_UUID, text, why);
+	bad_value(cli, CLI_UUID, text, why);
 }
 
 /* Splits UUID[:PARENT], which is also the form used in instance names of units. */
-static void check_uuid(const struct parser *p, const char *text)
+static void check_uuid(struct cli *cli, const char *text)
 {
-	struct cli *cli = p->cli;
 	const char *colon = strncmp(text, "urn:", 4) == 0 ? NULL : strchr(text, ':');
 	_cleanup_free_ char *uuid = mem_text_n(text, colon ? (size_t)(colon - text) : strlen(text));
 
 	if (!uuid_read(uuid, cli->uuid))
-		bad_uuid(p, text);
+		bad_uuid(cli, text);
 	cli->values[number(CLI_UUID)] = cli->uuid;
 	if (!colon)
 		return;
 	if (!parent_name_valid(colon + 1))
-		bad_value(p, CLI_UUID, text, "not the name of a parent after the colon");
-	if (cli->given & CLI_PARENT && strcmp(cli->values[number(CLI_PARENT)], colon + 1) != 0)
-		usage_error(p, "Options --uuid and --parent specify different parents");
+		bad_value(cli, CLI_UUID, text, "not the name of a parent after the colon");
+	if (cli->given & CLI_PARENT && strcmp(cli_value(cli, CLI_PARENT), colon + 1) != 0)
+		usage_error(cli, "Options --uuid and --parent specify different parents");
 	cli->given |= CLI_PARENT;
 	cli->values[number(CLI_PARENT)] = colon + 1;
 }
 
-static unsigned check_number(const struct parser *p, unsigned option, unsigned standard)
+static unsigned check_number(const struct cli *cli, unsigned option, unsigned standard)
 {
-	const char *text = cli_value(p->cli, option);
+	const char *text = cli_value(cli, option);
 	unsigned value = standard;
 
 	if (text && !text_number(text + (*text == '+'), UINT_MAX, &value))
-		bad_value(p, option, text, "not a number from 0 to 4294967295");
+		bad_value(cli, option, text, "not a number from 0 to 4294967295");
 	return value;
 }
 
-static void check_values(const struct parser *p)
+static void check_values(struct cli *cli)
 {
-	struct cli *cli = p->cli;
 	const char *uuid = cli_value(cli, CLI_UUID), *parent = cli_value(cli, CLI_PARENT),
 		   *type = cli_value(cli, CLI_TYPE), *attr = cli_value(cli, CLI_ADDATTR),
 		   *value = cli_value(cli, CLI_VALUE);
 
-	bool is_parent = p->spec->operand && strcmp(p->spec->operand, "PARENT") == 0;
+	bool is_parent = cli->spec->operand && strcmp(cli->spec->operand, "PARENT") == 0;
 
 	if (uuid)
-		check_uuid(p, uuid);
+		check_uuid(cli, uuid);
 	if (parent && !parent_name_valid(parent))
-		bad_value(p, CLI_PARENT, parent, "not the name of a parent");
+		bad_value(cli, CLI_PARENT, parent, "not the name of a parent");
 	if (cli->operand && is_parent && !parent_name_valid(cli->operand))
-		usage_error(p, "Argument %s has invalid value '%s': not the name of a parent",
-			    p->spec->operand, cli->operand);
+		usage_error(cli, "Argument %s has invalid value '%s': not the name of a parent",
+			    cli->spec->operand, cli->operand);
 	if (type && !title_valid(type))
-		bad_value(p, CLI_TYPE, type, "not the name of a type");
+		bad_value(cli, CLI_TYPE, type, "not the name of a type");
 	if (attr && (!attr_name_valid(attr) || !attr_name_settable(attr)))
-		bad_value(p, CLI_ADDATTR, attr, "not the name of an attribute");
+		bad_value(cli, CLI_ADDATTR, attr, "not the name of an attribute");
 	if (value && !text_is_utf8(value, strlen(value)))
-		bad_value(p, CLI_VALUE, value, "not valid UTF-8");
-	cli->index = check_number(p, CLI_INDEX, 0);
-	cli->wait = cli->given & CLI_WAIT ? check_number(p, CLI_WAIT, WAIT_DEFAULT) : 0;
+		bad_value(cli, CLI_VALUE, value, "not valid UTF-8");
+	cli->index = check_number(cli, CLI_INDEX, 0);
+	cli->wait = cli->given & CLI_WAIT ? check_number(cli, CLI_WAIT, WAIT_DEFAULT) : 0;
 }
 
 void cli_parse(const struct cli_spec *spec, int argc, char *argv[], struct cli *ret)
 {
-	struct parser p = { .spec = spec,
-			    .name = argc > 0 ? text_base_name(argv[0]) : spec->command,
-			    .cli = ret,
-			    .argv = argc > 0 ? argv + 1 : argv };
-
-	*ret = (struct cli){ .argv = argv };
-	parse_words(&p);
+	*ret = (struct cli){ .argv = argv,
+			     .spec = spec,
+			     .name = argc > 0 ? text_base_name(argv[0]) : spec->command,
+			     .rest = argc > 0 ? argv + 1 : argv };
+	parse_words(ret);
 	if (spec->operand && !ret->operand)
-		usage_error(&p, "Argument %s is required", spec->operand);
+		usage_error(ret, "Argument %s is required", spec->operand);
 	for (const struct cli_rule *rule = spec->rules; rule->kind; rule++)
-		check_rule(&p, rule);
-	check_values(&p);
+		check_rule(ret, rule);
+	check_values(ret);
 }
 
 const char *cli_value(const struct cli *cli, unsigned option)

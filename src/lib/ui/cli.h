@@ -84,6 +84,11 @@ struct cli {
 	char uuid[UUID_SIZE];		 /* of --uuid, canonical */
 	unsigned index;
 	unsigned wait; /* seconds */
+
+	/* Of the parser. */
+	const struct cli_spec *spec; /* borrowed */
+	const char *name;	     /* borrowed: last component of argv[0] */
+	char *const *rest;	     /* borrowed: the remaining arguments */
 };
 
 /* Each program defines this, and main() of ui/main.c runs it. */
