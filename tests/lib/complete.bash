@@ -17,14 +17,10 @@ candidates() {
 
 # offers LINE WORD...: all shells offer these completions.
 offers() {
-	untraced in_each_shell "$@"
-}
-
-in_each_shell() {
-	local line=$1 shell wanted
-	wanted=$(printf '%s\n' "${@:2}" | sort)
+	local line=$1 shell
+	shift
 	for shell in bash zsh fish; do
 		output=$(candidates "$shell" "$line") # may be empty
-		same "$wanted" || { echo "in $shell: $line"; return 1; }
+		same "$(printf '%s\n' "$@" | sort)" || { echo "in $shell: $line"; return 1; }
 	done
 }

@@ -6,7 +6,7 @@
 emulate -R zsh
 zmodload zsh/zpty
 file=$2 line=$3
-result=$(mktemp) dump=$BATS_FILE_TMPDIR/zcompdump
+result=$(mktemp) dump=${TMPDIR:-/tmp}/zcompdump.$UID
 export RESULT=$result TERM=dumb PS1= HISTFILE=
 case $1 in
 (bash)
@@ -27,8 +27,7 @@ case $1 in
 	ln -s $file $rc/_mdevctl
 	cat >$rc/.zshrc <<-END
 		fpath=($rc \$fpath)
-		# Only the first shell of a file of tests looks at all functions.
-		autoload -Uz compinit && { [[ -e $dump ]] && compinit -C -d $dump || compinit -u -d $dump; }
+		autoload -Uz compinit && compinit -u -D
 		all-matches() { _main_complete; compstate[insert]=all compstate[list]= }
 		zle -C all-matches complete-word all-matches
 		bindkey '^T' all-matches

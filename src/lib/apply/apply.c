@@ -60,25 +60,14 @@ static bool find_user(struct apply *apply, const char *uuid)
 	return true;
 }
 
-static bool find_users(struct apply *apply)
-{
-	bool found = false;
-
-	for (size_t i = 0; i < apply->plan.n_changes; i++) {
-		const struct plan_change *change = &apply->plan.changes[i];
-
-		if (change->action == ACTION_STOP && find_user(apply, change->dev.uuid))
-			found = true;
-	}
-	return found;
-}
-
 /* Reads the host and makes a plan. A device in use is not moved, and neither are those that would
  * replace it, so with each device that is found to be in use, the plan is made again. A dry run
  * does not open device nodes, as a guest may be starting: only one process can. */
 static int begin_round(struct apply *apply, struct error *err)
 {
 	unsigned what = SNAPSHOT_TYPES | (apply->dry_run ? SNAPSHOT_HOLDERS : 0);
+	const struct plan *plan = &apply->plan;
+	bool found;
 
 	apply->round++;
 	apply->at = 0;
@@ -92,8 +81,13 @@ static int begin_round(struct apply *apply, struct error *err)
 		if (plan_make(apply->env, &apply->state, &apply->desired, &apply->facts,
 			      &apply->plan, err) < 0)
 			return -1;
-	} while (!apply->dry_run && find_users(apply));
-	log_debug("Round %u: %zu changes planned", apply->round, apply->plan.n_changes);
+		found = false;
+		for (size_t i = 0; i < plan->n_changes && !apply->dry_run; i++)
+			if (plan->changes[i].action == ACTION_STOP &&
+			    find_user(apply, plan->changes[i].dev.uuid))
+				found = true;
+	} while (found);
+	log_debug("Round %u: %zu changes planned", apply->round, plan->n_changes);
 	return 0;
 }
 
@@ -233,27 +227,23 @@ static enum outcome try_change(struct apply *apply, struct plan_change *change, 
 	}
 }
 
-static bool is_known_full(const struct apply *apply, const struct mdev *dev)
-{
-	return mdev_list_has_type(&apply->facts.full, dev->parent, dev->type);
-}
-
 /* Records what the next plan needs to know to do without the change, or to make it again. Returns
  * false if it has failed for good. */
 static bool add_fact(struct apply *apply, const struct mdev *dev, enum outcome outcome)
 {
 	const struct fact *fact = facts_find(&apply->facts, dev->uuid);
+	struct mdev_list *full = &apply->facts.full;
 
 	if (outcome == FAILED || (outcome == CHANGED && apply->repeated == REPEATED) ||
 	    (outcome == REFUSED && fact && fact->kind == FACT_REFUSED) ||
-	    (outcome == FULL && is_known_full(apply, dev)))
+	    (outcome == FULL && mdev_list_has_type(full, dev->parent, dev->type)))
 		return false;
 	if (outcome == CHANGED)
 		apply->raced = true;
 	else
 		apply->learned = true;
 	if (outcome == FULL)
-		op_set_device(mdev_list_add(&apply->facts.full), NULL, dev->parent, dev->type);
+		op_set_device(mdev_list_add(full), NULL, dev->parent, dev->type);
 	else if (outcome != IN_USE) /* set by stop() */
 		facts_set(&apply->facts, dev->uuid,
 			  outcome == REFUSED ? FACT_REFUSED : FACT_CHANGED, apply->round);
@@ -267,7 +257,8 @@ static bool make_change(struct apply *apply, struct plan_change *change)
 	_cleanup_error_ struct error why = { 0 };
 
 	if ((fact && fact->round == apply->round) || /* this plan does not know it */
-	    (change->takes_instance && is_known_full(apply, &change->dev)))
+	    (change->takes_instance &&
+	     mdev_list_has_type(&apply->facts.full, change->dev.parent, change->dev.type)))
 		return false;
 	enum outcome outcome = try_change(apply, change, &why);
 	if (outcome == MADE || outcome == NOT_NEEDED)
@@ -312,17 +303,6 @@ static bool wait_for_users(struct apply *apply)
 	return false;
 }
 
-/* Whether the host may have room for more devices than the plan assumes: how many instances its own
- * changes take or release is only an estimate. */
-static bool may_fit(const struct apply *apply)
-{
-	bool max = false;
-
-	for (size_t i = 0; i < apply->desired.n_sets; i++)
-		max = max || apply->desired.sets[i]->max;
-	return apply->changed && (apply->plan.missing > 0 || max);
-}
-
 /* Begins the next round, and returns whether there is one. A run ends, because each round needs one
  * of these:
  *  - a new fact. There are finitely many: the definition of each device is refused once and in use
@@ -335,10 +315,12 @@ static bool may_fit(const struct apply *apply)
 static bool next_round(struct apply *apply)
 {
 	bool again = apply->learned;
+	/* How many instances our own changes take or release was only an estimate. */
+	bool may_fit = apply->changed && (apply->plan.missing > 0 || apply->plan.max);
 
 	if (apply->dry_run || is_interrupted(apply))
 		return false;
-	if (!again && (apply->raced || may_fit(apply)) && apply->repeated < REPEATED) {
+	if (!again && (apply->raced || may_fit) && apply->repeated < REPEATED) {
 		apply->repeated++;
 		again = true;
 	}

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include <signal.h>
-
 #include "base/error.h"
 #include "apply/desired.h"
 #include "apply/plan.h"

@@ -33,8 +33,7 @@ static void collect_names(const struct snapshot *state, const struct desired *de
 			if (!set_is_pattern(desired->sets[i]->parents[j]))
 				add(ret, desired->sets[i]->parents[j]);
 	for (size_t i = 0; i < list->n; i++)
-		if (i == 0 || strcmp(list->v[i].parent, list->v[i - 1].parent) != 0)
-			add(ret, list->v[i].parent);
+		add(ret, list->v[i].parent);
 }
 
 void capacity_open(const struct snapshot *state, const struct desired *desired,
@@ -57,12 +56,6 @@ void capacity_open(const struct snapshot *state, const struct desired *desired,
 		at->parent = parent && parent->present ? parent : NULL;
 		at->card = at->parent && parent->card ? capacity_find(ret, parent->card) : at;
 	}
-}
-
-void capacity_close(struct capacity_list *list)
-{
-	free(list->v);
-	*list = (struct capacity_list){ 0 };
 }
 
 struct capacity *capacity_find(const struct capacity_list *list, const char *name)

@@ -48,7 +48,6 @@ struct capacity_list {
  * borrows. */
 void capacity_open(const struct snapshot *state, const struct desired *desired,
 		   struct capacity_list *ret);
-void capacity_close(struct capacity_list *list);
 
 /* Returns the parent with this name, which must be one of the list. */
 struct capacity *capacity_find(const struct capacity_list *list, const char *name);

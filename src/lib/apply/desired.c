@@ -72,6 +72,11 @@ static const struct json_value *find(const struct json_value *object, const char
 	return item;
 }
 
+static bool is_text(const struct json_value *value, const char *text)
+{
+	return json_text(value) && strcmp(json_text(value), text) == 0;
+}
+
 static int read_parents(const struct json_value *array, const char *where, struct set *set,
 			struct error *err)
 {
@@ -91,31 +96,6 @@ static int read_parents(const struct json_value *array, const char *where, struc
 	}
 	if (item || set->n_parents == 0)
 		return invalid(err, where, "'parents' must be a list of names or patterns");
-	return 0;
-}
-
-static int read_count(const struct json_value *count, const char *where, struct set *set,
-		      struct error *err)
-{
-	const char *text = json_text(count);
-
-	set->count = count ? SET_LIMIT : 1;
-	set->max = text && strcmp(text, "max") == 0;
-	if (count && !set->max && !json_whole(count, SET_LIMIT, &set->count))
-		return invalid(err, where,
-			       "'count' must be a whole number from 0 to %u, or \"max\"",
-			       SET_LIMIT);
-	return 0;
-}
-
-static int read_spread(const struct json_value *spread, const char *where, struct set *set,
-		       struct error *err)
-{
-	const char *text = spread ? json_text(spread) : "cards";
-
-	set->fill = text && strcmp(text, "fill") == 0;
-	if (!set->fill && (!text || strcmp(text, "cards") != 0))
-		return invalid(err, where, "'spread' must be \"cards\" or \"fill\"");
 	return 0;
 }
 
@@ -141,19 +121,28 @@ static int read_set(const struct json_value *object, const char *file, struct de
 	if (!json_is_object(object))
 		return invalid(err, where, "not an object");
 	struct set *set = desired_add(ret, name);
-	if (check_keys(object, set_keys, where, err) < 0 ||
-	    read_count(find(object, "count"), where, set, err) < 0)
+	if (check_keys(object, set_keys, where, err) < 0)
 		return -1;
+	const struct json_value *count = find(object, "count"), *spread = find(object, "spread");
+	const struct json_value *parents = find(object, "parents");
+	set->max = is_text(count, "max");
+	set->count = set->max ? SET_LIMIT : 1;
+	if (count && !set->max && !json_whole(count, SET_LIMIT, &set->count))
+		return invalid(err, where,
+			       "'count' must be a whole number from 0 to %u, or \"max\"",
+			       SET_LIMIT);
 	/* A set with 0 devices requires no other keys, but those given must be valid. */
 	bool gone = set->count == 0;
 	if ((!gone || find(object, "mdev_type") || find(object, "start") ||
 	     find(object, "attrs")) &&
 	    json_take_definition(object, where, true, &set->device, err) < 0)
 		return -1;
-	if ((!gone || find(object, "parents")) &&
-	    read_parents(find(object, "parents"), where, set, err) < 0)
+	if ((!gone || parents) && read_parents(parents, where, set, err) < 0)
 		return -1;
-	return read_spread(find(object, "spread"), where, set, err);
+	set->fill = is_text(spread, "fill");
+	if (spread && !set->fill && !is_text(spread, "cards"))
+		return invalid(err, where, "'spread' must be \"cards\" or \"fill\"");
+	return 0;
 }
 
 static int read_sets(const struct json_value *object, const char *file, struct desired *ret,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <search.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,9 +23,9 @@ struct device {
 	struct snapshot_device *const *at; /* borrowed: where it is; sorted by parent */
 	size_t n;
 	const struct snapshot_device *running; /* one of them; NULL = none */
-	const char *unreadable;	 /* borrowed: why one of its definitions cannot be read; NULL = all
-				    can be */
-	const struct fact *fact; /* borrowed; NULL = none */
+	const struct fact *fact;	       /* borrowed; NULL = none */
+	const char *unreadable; /* borrowed: why one of its definitions cannot be read; NULL = all
+				   can be */
 
 	const struct set *set;		    /* borrowed from the file; NULL = none */
 	unsigned index;			    /* in the set, like all that follows */
@@ -51,7 +52,7 @@ struct host_set {
 	size_t n_candidates;
 	bool title; /* its type is not the name of a known directory: only a parent that is present
 		       can map a human-readable name to a directory */
-	struct device **devices; /* borrowed; sorted by index */
+	struct device *devices; /* borrowed; sorted by index */
 	size_t n_devices;
 };
 
@@ -62,11 +63,10 @@ struct work {
 	struct desired *desired; /* to which the sets of --prune are added */
 	struct plan plan;
 	struct capacity_list capacities;
-	const struct mdev_list *full; /* borrowed from the facts */
-	struct device *devices;	      /* owned; sorted by UUID */
+	const struct facts *facts; /* borrowed */
+	struct device *devices; /* owned; sorted by UUID, or by set and index if there are sets */
 	size_t n_devices;
-	struct device **in_sets; /* owned: devices of sets, sorted by set and index */
-	struct host_set *sets;	 /* owned: of the sets of the file, in its order */
+	struct host_set *sets; /* owned: of the sets of the file, in its order */
 };
 
 void plan_change_free(struct plan_change *change)
@@ -77,10 +77,43 @@ void plan_change_free(struct plan_change *change)
 	error_clear(&change->error);
 }
 
-/* Compares two texts, two devices, or a UUID with a device, which begins with it. */
+/* Compares two texts, two devices, or a UUID with a device or a fact, which begin with it. */
 static int by_text(const void *left, const void *right)
 {
 	return strcmp(left, right);
+}
+
+struct fact *facts_find(const struct facts *facts, const char *uuid)
+{
+	return facts->n == 0 ? NULL : bsearch(uuid, facts->v, facts->n, sizeof(*facts->v), by_text);
+}
+
+struct fact *facts_set(struct facts *facts, const char *uuid, enum fact_kind kind, unsigned round)
+{
+	struct fact *fact = facts_find(facts, uuid);
+
+	if (!fact) {
+		facts->v = mem_room(facts->v, facts->n, sizeof(*facts->v));
+		for (fact = &facts->v[facts->n++];
+		     fact > facts->v && strcmp(uuid, fact[-1].uuid) < 0; fact--)
+			*fact = fact[-1];
+		*fact = (struct fact){ 0 };
+		memcpy(fact->uuid, uuid, UUID_SIZE);
+	}
+	free(fact->use);
+	fact->use = NULL;
+	fact->kind = kind;
+	fact->round = round;
+	return fact;
+}
+
+void facts_free(struct facts *facts)
+{
+	for (size_t i = 0; i < facts->n; i++)
+		free(facts->v[i].use);
+	free(facts->v);
+	mdev_list_free(&facts->full);
+	*facts = (struct facts){ 0 };
 }
 
 bool plan_add_problem(struct problem_list *list, enum status status, const char *format, ...)
@@ -116,11 +149,6 @@ void plan_free(struct plan *plan)
 	*plan = (struct plan){ 0 };
 }
 
-static bool is_kind(const struct fact *fact, enum fact_kind kind)
-{
-	return fact && fact->kind == kind;
-}
-
 static bool is_incomplete(const struct snapshot_device *dev)
 {
 	return dev->running && dev->state == MDEV_INCOMPLETE;
@@ -130,6 +158,11 @@ static bool is_incomplete(const struct snapshot_device *dev)
 static int check_readable(const char *unread, struct error *err)
 {
 	return unread ? error_set(err, STATUS_FAILED, "%s", unread) : 0;
+}
+
+static bool is_kind(const struct fact *fact, enum fact_kind kind)
+{
+	return fact && fact->kind == kind;
 }
 
 static struct device *find_device(const struct work *w, const char *uuid)
@@ -190,7 +223,7 @@ static void add_wanted_devices(struct work *w)
 }
 
 /* Collects the devices of the host and of the file, each UUID once. */
-static void find_devices(struct work *w, const struct facts *facts)
+static void find_devices(struct work *w)
 {
 	size_t n = w->state->n_devices + w->desired->definitions.n;
 
@@ -201,13 +234,11 @@ static void find_devices(struct work *w, const struct facts *facts)
 	add_wanted_devices(w);
 	qsort(w->devices, w->n_devices, sizeof(*w->devices), by_text);
 	n = 0;
-	for (size_t i = 0; i < w->n_devices; i++) {
-		if (n > 0 && strcmp(w->devices[n - 1].uuid, w->devices[i].uuid) == 0)
-			continue; /* listed on several parents */
-		w->devices[n] = w->devices[i];
-		w->devices[n].fact = facts_find(facts, w->devices[n].uuid);
-		n++;
-	}
+	for (size_t i = 0; i < w->n_devices; i++)
+		if (n == 0 || strcmp(w->devices[n - 1].uuid, w->devices[i].uuid) != 0)
+			w->devices[n++] = w->devices[i];
+	for (size_t i = 0; i < n; i++)
+		w->devices[i].fact = facts_find(w->facts, w->devices[i].uuid);
 	w->n_devices = n;
 }
 
@@ -338,9 +369,9 @@ static void note_running(struct work *w, const struct snapshot_device *dev, cons
 
 /* Returns what a parent is that is not present, and for one of a set what was probably meant: sets
  * are written by hand. */
-static char *describe_absent(const struct work *w, const struct capacity *at, bool of_set)
+static char *absent_words(const struct work *w, const struct capacity *at, bool of_set)
 {
-	char *words = mem_text(absent_words(w->env, at->name));
+	char *words = reason_absent(w->env, at->name);
 	_cleanup_free_ char *question = of_set ? absent_spelling(w->env, at->name) : NULL;
 
 	if (question)
@@ -348,19 +379,22 @@ static char *describe_absent(const struct work *w, const struct capacity *at, bo
 	return words;
 }
 
-/* Reports the devices of a set, or of a list (NULL), that wait for a parent, once. */
-static void note_waiting(struct work *w, struct capacity *at, size_t all, const struct set *set)
+/* Reports those devices of a set, or of a list (NULL), that wait for parents. */
+static void note_waiting(struct work *w, size_t all, const struct set *set)
 {
-	size_t n = at->waiting;
+	for (size_t i = 0; i < w->capacities.n; i++) {
+		struct capacity *at = &w->capacities.v[i];
+		size_t n = at->waiting;
 
-	if (n == 0)
-		return;
-	_cleanup_free_ char *words = describe_absent(w, at, set);
-	plan_add_problem(&w->plan.problems, STATUS_OK,
-			 "%zu of %zu devices%s%s%s wait%s for parent %s, which is %s", n, all,
-			 set ? " of set '" : "", set ? set->name : "", set ? "'" : "",
-			 n == 1 ? "s" : "", at->name, words);
-	at->waiting = 0;
+		if (n == 0)
+			continue;
+		_cleanup_free_ char *words = absent_words(w, at, set);
+		plan_add_problem(&w->plan.problems, STATUS_OK,
+				 "%zu of %zu devices%s%s%s wait%s for parent %s, which is %s", n,
+				 all, set ? " of set '" : "", set ? set->name : "", set ? "'" : "",
+				 n == 1 ? "s" : "", at->name, words);
+		at->waiting = 0;
+	}
 }
 
 /* Reports a parent that is not present, and on which a set cannot place devices: it may be
@@ -368,7 +402,7 @@ static void note_waiting(struct work *w, struct capacity *at, size_t all, const 
 static void note_unused(struct work *w, const struct set *set, const struct capacity *at)
 {
 	struct suggestion suggestion = { .word = at->name };
-	_cleanup_free_ char *words = describe_absent(w, at, true);
+	_cleanup_free_ char *words = absent_words(w, at, true);
 	bool unknown =
 		!snapshot_find_parent(w->state, at->name) && strcmp(words, "not present") == 0;
 
@@ -435,7 +469,7 @@ static int add_candidate(const struct work *w, struct host_set *hs, struct capac
 	hs->candidates[hs->n_candidates++] = (struct candidate){
 		.at = at,
 		.type = type,
-		.full = (type && mdev_list_has_type(w->full, at->name, type->name)) ||
+		.full = (type && mdev_list_has_type(&w->facts->full, at->name, type->name)) ||
 			(hs->set->max && !(type && type->counted)), /* how many fit is not known */
 	};
 	return 0;
@@ -459,9 +493,8 @@ static int find_candidates(const struct work *w, struct host_set *hs, struct err
 
 static int by_name(const void *left, const void *right)
 {
-	const struct set *const *a = left, *const *b = right;
-
-	return strcmp((*a)->name, (*b)->name);
+	return strcmp((*(const struct set *const *)left)->name,
+		      (*(const struct set *const *)right)->name);
 }
 
 /* Finds the other devices of sets by their labels; with prune, also the sets that the file does not
@@ -517,19 +550,21 @@ static void find_unlabelled(struct work *w)
 		}
 }
 
+/* In the order of the file; devices of no set are last. */
 static int by_set_and_index(const void *left, const void *right)
 {
-	const struct device *const *a = left, *const *b = right;
+	const struct device *a = left, *b = right;
+	size_t a_set = a->set ? a->set->position : SIZE_MAX;
+	size_t b_set = b->set ? b->set->position : SIZE_MAX;
 
-	if ((*a)->set != (*b)->set)
-		return (*a)->set->position < (*b)->set->position ? -1 : 1;
-	return (*a)->index < (*b)->index ? -1 : (*a)->index > (*b)->index;
+	if (a_set != b_set)
+		return a_set < b_set ? -1 : 1;
+	return a->index < b->index ? -1 : a->index > b->index;
 }
 
 /* Finds the devices of the sets: those that exist, and those that they should have. */
 static int find_sets(struct work *w, struct error *err)
 {
-	size_t n = 0;
 	bool all;
 
 	if (find_labelled(w, &all, err) < 0)
@@ -539,18 +574,14 @@ static int find_sets(struct work *w, struct error *err)
 	w->sets = mem_zero(w->desired->n_sets + 1, sizeof(*w->sets));
 	for (size_t i = 0; i < w->desired->n_sets; i++)
 		w->sets[i].set = w->desired->sets[i];
-	w->in_sets = mem_grow(NULL, w->n_devices + 1, sizeof(*w->in_sets));
-	for (size_t i = 0; i < w->n_devices; i++)
-		if (w->devices[i].set)
-			w->in_sets[n++] = &w->devices[i];
-	qsort(w->in_sets, n, sizeof(*w->in_sets), by_set_and_index);
-	for (size_t i = 0; i < n; i++) {
-		struct host_set *hs = &w->sets[w->in_sets[i]->set->position];
+	qsort(w->devices, w->n_devices, sizeof(*w->devices), by_set_and_index);
+	for (size_t i = 0; i < w->n_devices && w->devices[i].set; i++) {
+		struct host_set *hs = &w->sets[w->devices[i].set->position];
 
-		if (check_readable(w->in_sets[i]->unreadable, err) < 0)
+		if (check_readable(w->devices[i].unreadable, err) < 0)
 			return -1;
 		if (hs->n_devices++ == 0)
-			hs->devices = &w->in_sets[i];
+			hs->devices = &w->devices[i];
 	}
 	return 0;
 }
@@ -595,15 +626,15 @@ static void find_home(const struct work *w, const struct host_set *hs, struct de
 static bool stop(struct work *w, const struct device *device)
 {
 	const struct holder *holder = device->running->holder;
-	const struct fact *fact = is_kind(device->fact, FACT_IN_USE) ? device->fact : NULL;
 	_cleanup_free_ char *words = holder ? holder_words(holder) : NULL;
-	const char *use = fact ? fact->use : words;
+	bool found = is_kind(device->fact, FACT_IN_USE);
+	const char *use = found ? device->fact->use : words;
 	_cleanup_free_ char *name = name_of(device);
 
 	if (use)
 		plan_add_problem(&w->plan.problems, STATUS_IN_USE, "Device %s %s", name, use);
-	if (fact || words) {
-		bool known = !fact || fact->in_use == ANSWER_YES;
+	if (found || words) {
+		bool known = !found || device->fact->in_use == ANSWER_YES;
 		w->plan.in_use += known;
 		w->plan.maybe_in_use += !known;
 		return false;
@@ -619,7 +650,7 @@ static bool stop(struct work *w, const struct device *device)
 static void leave_parents(struct work *w, struct host_set *hs)
 {
 	for (size_t i = hs->n_devices; i-- > 0;) {
-		struct device *device = hs->devices[i];
+		struct device *device = &hs->devices[i];
 		bool surplus = device->index >= hs->set->count;
 
 		if (!surplus)
@@ -716,7 +747,7 @@ static void keep(struct work *w, struct device *device)
 	bool starts = device->set->device.autostart && (!home->running || incomplete) && at->parent;
 	bool takes_instance = starts && !incomplete && !is_kind(device->fact, FACT_FAILED);
 
-	if (takes_instance && (mdev_list_has_type(w->full, at->name, device->type) ||
+	if (takes_instance && (mdev_list_has_type(&w->facts->full, at->name, device->type) ||
 			       !capacity_start(at, snapshot_find_type(at->parent, device->type))))
 		return;
 	device->parent = at;
@@ -819,7 +850,7 @@ static int put_more(struct work *w, struct host_set *hs, struct error *err)
 	for (unsigned i = 0; i < SET_LIMIT; i++) {
 		struct device device = { .set = hs->set, .index = i };
 
-		if (n < hs->n_devices && hs->devices[n]->index == i) {
+		if (n < hs->n_devices && hs->devices[n].index == i) {
 			n++;
 			continue;
 		}
@@ -866,7 +897,7 @@ static int put_unplaced(struct work *w, struct host_set *hs, struct error *err)
 	size_t missing = 0;
 
 	for (size_t i = 0; i < hs->n_devices; i++) {
-		struct device *device = hs->devices[i];
+		struct device *device = &hs->devices[i];
 
 		if (device->parent || device->in_use)
 			continue;
@@ -885,6 +916,7 @@ static int put_unplaced(struct work *w, struct host_set *hs, struct error *err)
 		missing += hs->n_candidates > 0 && !is_kind(device->fact, FACT_FAILED);
 	}
 	if (set->max) {
+		w->plan.max = true;
 		w->plan.wanted += hs->n_devices - missing;
 		return put_more(w, hs, err);
 	}
@@ -907,8 +939,8 @@ static void note_absent(struct work *w, const struct host_set *hs)
 	const struct set *set = hs->set;
 
 	for (size_t i = 0; i < hs->n_devices; i++)
-		if (hs->devices[i]->parent && !hs->devices[i]->parent->parent)
-			hs->devices[i]->parent->waiting++;
+		if (hs->devices[i].parent && !hs->devices[i].parent->parent)
+			hs->devices[i].parent->waiting++;
 	for (size_t i = 0; i < set->n_parents && (hs->title || set->max); i++) {
 		const char *name = set->parents[i];
 		const struct capacity *at =
@@ -917,16 +949,14 @@ static void note_absent(struct work *w, const struct host_set *hs)
 		if (at && !at->parent && at->waiting == 0)
 			note_unused(w, set, at);
 	}
-	for (size_t i = 0; i < hs->n_devices; i++)
-		if (hs->devices[i]->parent)
-			note_waiting(w, hs->devices[i]->parent, hs->n_devices, set);
+	note_waiting(w, hs->n_devices, set);
 }
 
 /* Reports why a set with "max" gets no more devices on parents that are present. none: it has none
  * at all. */
 static void note_max(struct work *w, const struct host_set *hs, bool none)
 {
-	bool counted = false, uncounted = false;
+	bool counted = false;
 
 	for (size_t i = 0; i < hs->n_candidates; i++) {
 		const struct candidate *candidate = &hs->candidates[i];
@@ -936,13 +966,13 @@ static void note_max(struct work *w, const struct host_set *hs, bool none)
 		counted = counted || candidate->type->counted;
 		if (candidate->type->counted)
 			continue;
-		uncounted = true;
+		none = false;
 		plan_add_problem(&w->plan.problems, STATUS_OK,
 				 "Set '%s': the number of instances of %s on %s is not known, so "
 				 "no devices are added there",
 				 hs->set->name, candidate->type->name, candidate->at->name);
 	}
-	if (none && counted && !uncounted)
+	if (none && counted)
 		plan_add_problem(&w->plan.problems, STATUS_OK, "Set '%s': no instances left",
 				 hs->set->name);
 }
@@ -956,7 +986,7 @@ static int put_set(struct work *w, struct host_set *hs, struct error *err)
 	for (size_t i = 0; i < hs->n_candidates; i++)
 		hs->candidates[i].at->card->on_card = 0;
 	for (size_t i = 0; i < hs->n_devices; i++) {
-		struct candidate *candidate = find_candidate(hs, hs->devices[i]->parent);
+		struct candidate *candidate = find_candidate(hs, hs->devices[i].parent);
 
 		if (!candidate)
 			continue;
@@ -985,8 +1015,8 @@ static int plan_sets(struct work *w, struct error *err)
 	reserve(w);
 	for (size_t i = 0; i < n; i++)
 		for (size_t j = 0; j < w->sets[i].n_devices; j++)
-			if (w->sets[i].devices[j]->home)
-				keep(w, w->sets[i].devices[j]);
+			if (w->sets[i].devices[j].home)
+				keep(w, &w->sets[i].devices[j]);
 	/* Sets with "max" come last. */
 	for (size_t i = 0; i < 2 * n; i++)
 		if (w->desired->sets[i % n]->max == (i >= n) &&
@@ -1077,8 +1107,7 @@ static int plan_definitions(struct work *w, struct error *err)
 	for (size_t i = 0; i < list->n; i++)
 		if (idle[i] && !find_device(w, list->v[i].uuid)->starts)
 			explain(w, &list->v[i]);
-	for (size_t i = 0; i < w->capacities.n; i++)
-		note_waiting(w, &w->capacities.v[i], list->n, NULL);
+	note_waiting(w, list->n, NULL);
 	return 0;
 }
 
@@ -1092,7 +1121,7 @@ static int order_of(enum action action)
 
 /* Puts the changes in order, and drops those of devices that have failed, which keep what the plan
  * has reserved for them. */
-static void sort_changes(struct plan *plan, const struct facts *facts)
+static void sort_changes(const struct work *w, struct plan *plan)
 {
 	struct plan_change *sorted = mem_grow(NULL, plan->n_changes + 1, sizeof(*sorted));
 	size_t n = 0;
@@ -1103,7 +1132,7 @@ static void sort_changes(struct plan *plan, const struct facts *facts)
 
 			if (order_of(change->action) != order)
 				continue;
-			if (is_kind(facts_find(facts, change->dev.uuid), FACT_FAILED))
+			if (is_kind(facts_find(w->facts, change->dev.uuid), FACT_FAILED))
 				plan_change_free(change);
 			else
 				sorted[n++] = *change;
@@ -1116,19 +1145,19 @@ static void sort_changes(struct plan *plan, const struct facts *facts)
 int plan_make(const struct env *env, const struct snapshot *state, struct desired *desired,
 	      const struct facts *facts, struct plan *ret, struct error *err)
 {
-	struct work w = { .env = env, .state = state, .desired = desired, .full = &facts->full };
+	struct work w = { .env = env, .state = state, .desired = desired, .facts = facts };
 
 	if (check_readable(state->definitions.unseen, err) < 0 ||
 	    check_readable(state->running.unseen, err) < 0 ||
 	    (state->parents_known != ANSWER_YES && check_readable(state->unseen, err) < 0))
 		return -1;
 	capacity_open(state, desired, &w.capacities);
-	find_devices(&w, facts);
+	find_devices(&w);
 	int r = plan_sets(&w, err);
 	if (r == 0)
 		r = plan_definitions(&w, err);
 	if (r == 0) {
-		sort_changes(&w.plan, facts);
+		sort_changes(&w, &w.plan);
 		*ret = w.plan;
 		w.plan = (struct plan){ 0 };
 	}
@@ -1136,8 +1165,7 @@ int plan_make(const struct env *env, const struct snapshot *state, struct desire
 		free(w.sets[i].candidates);
 	free(w.sets);
 	free(w.devices);
-	free(w.in_sets);
-	capacity_close(&w.capacities);
+	free(w.capacities.v);
 	plan_free(&w.plan);
 	return r;
 }

@@ -7,7 +7,6 @@
 #include "base/error.h"
 #include "script/callout.h"
 #include "apply/desired.h"
-#include "apply/facts.h"
 #include "view/snapshot.h"
 
 /*
@@ -46,10 +45,40 @@ struct plan {
 	struct problem_list problems;
 	size_t wanted;	     /* devices; of a set "max", those that fit */
 	size_t missing;	     /* of these, those without an instance */
+	bool max;	     /* there is a set "max" */
 	size_t in_use;	     /* devices that should be stopped, but are in use */
 	size_t maybe_in_use; /* likewise, but that cannot be determined */
 	size_t doubtful;     /* devices that it stops, of which a dry run cannot determine that */
 };
+
+/* What has happened to a device in this run. */
+enum fact_kind {
+	FACT_CHANGED, /* another process has changed it, or it is not in use any more */
+	FACT_REFUSED, /* a script has refused its new definition: tried once more after the others
+		       */
+	FACT_IN_USE,  /* it cannot be stopped: it stays where it is */
+	FACT_FAILED,  /* it is not changed any more in this run */
+};
+
+struct fact {
+	char uuid[UUID_SIZE];
+	enum fact_kind kind;
+	unsigned round;	    /* in which it was found */
+	enum answer in_use; /* of FACT_IN_USE: YES or UNKNOWN */
+	char *use;	    /* owned: of FACT_IN_USE: words that follow its name; NULL = none */
+};
+
+struct facts {
+	struct fact *v; /* owned; sorted by UUID */
+	size_t n;
+	struct mdev_list full; /* types without an instance on a parent, contrary to sysfs */
+};
+
+/* Returns the fact about a device; NULL = none. */
+struct fact *facts_find(const struct facts *facts, const char *uuid);
+/* Replaces the fact about a device, and returns it until the next one is set. */
+struct fact *facts_set(struct facts *facts, const char *uuid, enum fact_kind kind, unsigned round);
+void facts_free(struct facts *facts);
 
 /* Makes a plan. With prune, sets that are found on the host are added to the file. env is read only
  * for the words about parents that are not present; NULL = without. Errors: STATUS_NOT_FOUND

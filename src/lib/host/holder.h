@@ -17,7 +17,8 @@
  * pass is not seen.
  */
 struct holder {
-	const char *path; /* borrowed: the sysfs directory of the device, below the root */
+	int dirfd;	  /* borrowed */
+	const char *path; /* borrowed: the sysfs directory of the device, relative to dirfd */
 
 	/* Set by holder_find_all(). */
 	char *group;	    /* owned: "/dev/vfio/7"; NULL = the device has no group */
