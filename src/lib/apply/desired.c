@@ -12,10 +12,12 @@
 #include "device/uuid.h"
 #include "apply/desired.h"
 
-static const char *const set_keys[] = { "mdev_type", "start",  "attrs", "parents",
-					"count",     "spread", NULL };
-static const char *const definition_keys[] = { "mdev_type", "start",	    "attrs",
-					       JSON_SET,    JSON_TYPE_NAME, NULL };
+#define KEY_SIZE sizeof(JSON_TYPE_NAME) /* the longest one */
+
+static const char set_keys[][KEY_SIZE] = { "mdev_type", "start",  "attrs", "parents",
+					   "count",	"spread", "" };
+static const char definition_keys[][KEY_SIZE] = { "mdev_type", "start",	       "attrs",
+						  JSON_SET,    JSON_TYPE_NAME, "" };
 
 /* Sets the error for a part of the file. Returns -1. */
 __attribute__((format(printf, 3, 4))) static int invalid(struct error *err, const char *where,
@@ -29,11 +31,11 @@ __attribute__((format(printf, 3, 4))) static int invalid(struct error *err, cons
 	return error_set(err, STATUS_INVALID, "Invalid %s: %s", where, text);
 }
 
-static bool is_key(const char *name, const char *const keys[])
+static bool is_key(const char *name, const char (*keys)[KEY_SIZE])
 {
-	while (*keys && strcmp(*keys, name) != 0)
+	while (**keys && strcmp(*keys, name) != 0)
 		keys++;
-	return *keys;
+	return **keys;
 }
 
 static int check_twice(const struct json_value *object, const char *noun, const char *where,
@@ -45,8 +47,8 @@ static int check_twice(const struct json_value *object, const char *noun, const 
 }
 
 /* Checks that all members have one of these keys, and no two the same. */
-static int check_keys(const struct json_value *object, const char *const keys[], const char *where,
-		      struct error *err)
+static int check_keys(const struct json_value *object, const char (*keys)[KEY_SIZE],
+		      const char *where, struct error *err)
 {
 	if (check_twice(object, "key", where, err) < 0)
 		return -1;
@@ -55,7 +57,7 @@ static int check_keys(const struct json_value *object, const char *const keys[],
 
 		if (is_key(json_name(item), keys))
 			continue;
-		for (size_t i = 0; keys[i]; i++)
+		for (size_t i = 0; *keys[i]; i++)
 			suggest_try(&suggestion, keys[i]);
 		_cleanup_free_ char *question = suggest_question(&suggestion);
 		return invalid(err, where, "unknown key '%s'%s", json_name(item), question);
@@ -167,7 +169,7 @@ static int read_sets(const struct json_value *object, const char *file, struct d
 static int read_set_members(const struct json_value *definition, const char *where,
 			    struct mdev *dev, struct error *err)
 {
-	static const char *const names[] = { JSON_SET, JSON_TYPE_NAME };
+	static const char names[][KEY_SIZE] = { JSON_SET, JSON_TYPE_NAME };
 	const char *texts[2] = { NULL, NULL };
 	char name[SET_NAME_LIMIT + 1], uuid[UUID_SIZE];
 	unsigned index;

@@ -14,7 +14,7 @@
 #define DEEPEST 127
 
 /* The values that are words. */
-static const char *const words[] = { "true", "false", "null" };
+static const char words[][sizeof("false")] = { "true", "false", "null" };
 #define WORDS (sizeof(words) / sizeof(words[0]))
 
 struct checker {

@@ -22,8 +22,9 @@
 
 static bool is_leftover(const char *name)
 {
-	static const char *const patterns[] = { ".*",	     "*~",	 "*.bak",   "*.orig",
-						"*.rpmsave", "*.rpmnew", "*.dpkg-*" };
+	static const char patterns[][sizeof("*.rpmsave")] = { ".*",	 "*~",	      "*.bak",
+							      "*.orig",	 "*.rpmsave", "*.rpmnew",
+							      "*.dpkg-*" };
 
 	for (size_t i = 0; i < sizeof(patterns) / sizeof(patterns[0]); i++)
 		if (fnmatch(patterns[i], name, 0) == 0)

@@ -13,7 +13,7 @@
 /* All options, in the order of their bits. */
 static const struct cli_option {
 	char letter; /* 0 = long only */
-	const char *name;
+	char name[sizeof("noheadings")];
 	const char *argument; /* "=UUID", or "[=SECONDS]" if it may be omitted; NULL = no value */
 } options[CLI_OPTIONS] = {
 	{ 'u', "uuid", "=UUID" },  { 'p', "parent", "=PARENT" }, { 't', "type", "=TYPE" },

@@ -80,8 +80,9 @@ static char *explain_card(const struct env *env, const char *device)
 /* Drivers that take a whole device, or support no mediated devices. */
 static bool is_foreign(const char *driver)
 {
-	static const char *const foreign[] = { "vfio-pci",    "pci-stub",	 "pciback",
-					       "xen-pciback", "uio_pci_generic", "nouveau" };
+	static const char foreign[][sizeof("uio_pci_generic")] = { "vfio-pci",	      "pci-stub",
+								   "pciback",	      "xen-pciback",
+								   "uio_pci_generic", "nouveau" };
 
 	for (size_t i = 0; i < sizeof(foreign) / sizeof(foreign[0]); i++)
 		if (strcmp(driver, foreign[i]) == 0)
@@ -117,7 +118,7 @@ static char *explain_driver(const struct env *env, const char *device)
  * domain of eight digits. */
 static const char *skip_prefix(const char *word)
 {
-	static const char *const prefixes[] = { "pci_", "css_", "ccw_" };
+	static const char prefixes[][sizeof("pci_")] = { "pci_", "css_", "ccw_" };
 
 	if (strncmp(word, "mdev_", 5) == 0 && strlen(word) > 5 + UUID_SIZE &&
 	    word[4 + UUID_SIZE] == '_')
