@@ -377,16 +377,13 @@ int file_replace(int dirfd, const char *temporary, const char *path, const char 
 	return r;
 }
 
-/* Locks the file, or one byte of it. Neither kind of lock has a time limit of its own. */
-static int wait_for_lock(int fd, const off_t *byte, unsigned seconds)
+/* Locks the file, or a range of it. Neither kind of lock has a time limit of its own. */
+static int wait_for_lock(int fd, struct flock *range, unsigned seconds)
 {
 	static const struct timespec pause = { .tv_nsec = 5 * 1000 * 1000 };
-	struct flock range = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1 };
 	uint64_t deadline = clock_in(seconds);
 
-	if (byte)
-		range.l_start = *byte;
-	while ((byte ? fcntl(fd, F_OFD_SETLK, &range) : flock(fd, LOCK_EX | LOCK_NB)) < 0) {
+	while ((range ? fcntl(fd, F_OFD_SETLK, range) : flock(fd, LOCK_EX | LOCK_NB)) < 0) {
 		if (errno != EWOULDBLOCK && errno != EINTR)
 			return -errno;
 		if (signal_pending_termination())
@@ -426,7 +423,11 @@ int file_open_locked(int dirfd, const char *path, int flags, unsigned seconds, s
 
 int file_lock_byte(int fd, off_t byte, unsigned seconds)
 {
-	return wait_for_lock(fd, &byte, seconds);
+	struct flock range = {
+		.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1
+	};
+
+	return wait_for_lock(fd, &range, seconds);
 }
 
 bool file_is_impossible(int error)
