@@ -70,10 +70,8 @@ static void put(const char *line)
 	sigprocmask(SIG_SETMASK, &old, NULL);
 }
 
-static void print(const char *colour, const char *prefix, const char *format, va_list args)
-	__attribute__((format(printf, 3, 0)));
-
-static void print(const char *colour, const char *prefix, const char *format, va_list args)
+__attribute__((format(printf, 3, 0))) static void print(const char *colour, const char *prefix,
+							const char *format, va_list args)
 {
 	_cleanup_free_ char *text = mem_vprintf(format, args);
 	text_clean(text); /* it quotes what others wrote */
