@@ -65,10 +65,8 @@ static void ask_attributes(struct callouts *callouts, struct mdev *dev)
 	if (callout_attributes(callouts, dev, &why) == 0)
 		return;
 	/* A script does not need to support attributes, and can print the reason itself. */
-	if (why.status == STATUS_REFUSED)
-		log_debug("Unable to get the attributes of %s: %s", dev->uuid, why.text);
-	else
-		log_warning("Unable to get the attributes of %s: %s", dev->uuid, why.text);
+	(why.status == STATUS_REFUSED ? log_debug : log_warning)(
+		"Unable to get the attributes of %s: %s", dev->uuid, why.text);
 }
 
 /* A terminal is told why nothing is listed if the parent does not exist; a program is not. */

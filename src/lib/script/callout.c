@@ -322,10 +322,8 @@ void callout_post(struct callout *callout, enum callout_state state)
 		nanosleep(&pause, NULL);
 		r = send_event(callout, EVENT_POST, state, &err);
 	}
-	if (r < 0 && err.status == STATUS_REFUSED) /* too late; post may be unsupported */
-		log_debug("%s", err.text);
-	else if (r < 0)
-		log_warning("%s", err.text);
+	if (r < 0) /* it is too late to refuse, and post may be unsupported */
+		(err.status == STATUS_REFUSED ? log_debug : log_warning)("%s", err.text);
 }
 
 void callout_notify(struct callout *callout)
