@@ -2,8 +2,8 @@
 # not with sanitizers
 # Devices are complete or known to be incomplete, and post follows each pre callout, regardless of where a
 # program is killed and which system call fails. The kernel is a separate process, which completes each
-# request. Faults are injected into every system call while the mark of the device exists, or after the
-# device starts to be removed, or after /proc is opened to find its users; with FAULTS=long
+# request. Faults are injected into every second system call (use_seed) while the mark of the device exists, or after
+# the device starts to be removed, or after /proc is opened to find its users; with FAULTS=long
 # (tests/tools/faults-long), programs are killed at every system call from the start, and errors are injected after
 # the root directory is opened, except into close() and brk(), which return no errors. Each test prints the
 # number of faults.
@@ -12,6 +12,7 @@ bats_require_minimum_version 1.5.0
 load ../lib/world.bash
 
 setup() {
+	use_seed
 	make_world "$BATS_TEST_TMPDIR/root"
 	PRELOAD=$LD_PRELOAD
 	unset LD_PRELOAD
@@ -46,35 +47,44 @@ inject() {
 		-e "inject=$name:$fault:when=$n" "$@"
 }
 
-# Waits until the kernel has completed all requests.
-kernel_is_done() {
-	flock "$FAKEKERNEL_ATOMIC" true
-}
-
 absent() {
-	kernel_is_done
 	rm -rf "${DEVICES:?}"/* "${SYS:?}/devices/virtual/matrix/matrix/$U1" "${MARKS:?}" "$CALLS"
 }
 
+# The device is left as it is if it is complete.
 present() {
-	absent
-	preloaded mdev-start -u "$U1"
-	rm "$CALLS"
+	look
+	if [[ $device != complete || -e $MARKS/$U1 ]]; then
+		absent
+		preloaded mdev-start -u "$U1"
+	fi
+	: >"$CALLS"
 }
 
-# none, complete, or part
-device() {
-	local there=0
-	kernel_is_done
-	[[ -e $DEVICES/$U1 ]] || { echo none; return; }
-	[[ $(<"$DEVICES/$U1/assign_adapter") == 5 ]] && there=$((there + 1))
-	[[ $(<"$DEVICES/$U1/assign_domain") == 6 ]] && there=$((there + 1))
-	if ((there == 2)); then echo complete; else echo part; fi
+# Waits until the kernel has completed all requests, and sets device: none, complete, or part.
+look() {
+	local adapter='' domain=''
+	flock 9 9<"$FAKEKERNEL_ATOMIC"
+	device=none
+	[[ -e $DEVICES/$U1 ]] || return 0
+	read -r adapter <"$DEVICES/$U1/assign_adapter" || true # no newline
+	read -r domain <"$DEVICES/$U1/assign_domain" || true
+	device=part
+	[[ $adapter != 5 || $domain != 6 ]] || device=complete
 }
 
 # Post follows each pre.
 paired() {
-	[[ ! -e $CALLS || $(grep -c ^pre "$CALLS") == $(grep -c ^post "$CALLS") ]]
+	local event n=0
+	[[ ! -e $CALLS ]] || while read -r event _; do
+		[[ $event == pre ]] && n=$((n + 1)) || n=$((n - 1))
+	done <"$CALLS"
+	((n == 0))
+}
+
+# The command has printed one error.
+one_error() {
+	[[ $'\n'$message == *$'\n'Error:* && $'\n'$message != *$'\n'Error:*$'\n'Error:* ]]
 }
 
 # calls COMMAND...: prints "NAME N" for each system call for fault injection: the Nth call with that name.
@@ -96,33 +106,41 @@ calls() {
 		}' "$BATS_TEST_TMPDIR/trace"
 }
 
-# each PREPARE FAULT JUDGE COMMAND...: injects the fault at each of these calls, and judges the result.
+# each PREPARE FAULT JUDGE COMMAND...: injects the fault at half of these calls, and judges the result: status,
+# device and message.
 each() {
-	local prepare=$1 fault=$2 judge=$3 name n call all status part=0
+	untraced inject_each "$@"
+}
+
+inject_each() {
+	local prepare=$1 fault=$2 judge=$3 call all n status message part=0
 	local kind=${fault%%=*}
 	[[ $fault != signal=* ]] || kind='kill'
 	shift 3
 	"$prepare"
 	mapfile -t all < <(calls "$@")
-	((${#all[@]} > 8))
+	n=${#all[@]}
+	((n > 8))
+	half_of all
 	for call in "${all[@]}"; do
-		read -r name n <<<"$call"
 		"$prepare"
 		status=0
-		inject "$name" "$n" "$fault" "$@" >"$OUT" 2>"$ERR" || status=$?
-		[[ $(device) != part ]] || part=$((part + 1))
+		inject "${call% *}" "${call#* }" "$fault" "$@" >"$OUT" 2>"$ERR" || status=$?
+		read -rd '' message <"$ERR" || true # all of it
+		look
+		[[ $device != part ]] || part=$((part + 1))
 		"$judge" || {
-			echo "$fault at $name $n: exit status $status, device $(device)"
+			echo "$fault at $call: exit status $status, device $device"
 			cat "$ERR" "$CALLS"
 			return 1
 		}
 	done
-	echo "# $fault in $*: ${#all[@]} faults, $part incomplete devices, 0 of them taken for complete" >&3
+	echo "# $fault in $*: ${#all[@]} faults of $n, $part incomplete devices, 0 of them taken for complete, seed $seed" >&3
 }
 
 # A later start with --ensure makes the device complete.
 heals() {
-	preloaded mdev-start --ensure -u "$U1" 2>>"$ERR" && [[ $(device) == complete && ! -e $MARKS/$U1 ]]
+	preloaded mdev-start --ensure -u "$U1" 2>>"$ERR" && look && [[ $device == complete && ! -e $MARKS/$U1 ]]
 }
 
 # Killed: a partial device may exist, but does not count as complete.
@@ -132,21 +150,21 @@ killed() {
 
 # The signal was deferred, or arrived before anything was done.
 put_off() {
-	((status > 128 || status == 0)) || [[ $status == 1 && $(tail -n 1 "$ERR") == "Error: Interrupted by signal"* ]] ||
-		return 1
-	[[ $(device) != part ]] && paired && heals
+	((status > 128 || status == 0)) ||
+		[[ $status == 1 && ${message##*$'\n'} == "Error: Interrupted by signal"* ]] || return 1
+	[[ $device != part ]] && paired && heals
 }
 
 # The command did everything or nothing, or reported that it could not undo it, which later commands detect.
 start_failed() {
 	paired || return 1
 	if ((status == 0)); then
-		[[ $(device) == complete ]] || return 1
+		[[ $device == complete ]] || return 1
 	else
-		((status < 10)) && [[ $(grep -c ^Error: "$ERR") == 1 ]] || return 1
+		((status < 10)) && one_error || return 1
 		# or did all, and could not tell what
-		[[ $(device) == none || $(<"$ERR") == *"could not be removed again"* ||
-			$(<"$ERR") == *"Failed to write to standard output"* ]] || return 1
+		[[ $device == none || $message == *"could not be removed again"* ||
+			$message == *"Failed to write to standard output"* ]] || return 1
 	fi
 	heals
 }
@@ -154,16 +172,16 @@ start_failed() {
 stop_failed() {
 	paired || return 1
 	if ((status == 0)); then
-		[[ $(device) == none ]]
+		[[ $device == none ]]
 	else
-		((status < 10)) && [[ $(grep -c ^Error: "$ERR") == 1 ]] || return 1
+		((status < 10)) && one_error || return 1
 		# or it was removed, which could not be checked
-		[[ $(device) == complete || $(device) == none && $(<"$ERR") == *"Error removing device"* ]]
+		[[ $device == complete || $device == none && $message == *"Error removing device"* ]]
 	fi
 }
 
 stop_killed() {
-	((status > 128 || status == 0)) && [[ $(device) != part ]] && heals
+	((status > 128 || status == 0)) && [[ $device != part ]] && heals
 }
 
 @test "start that is killed at any system call leaves no incomplete device that counts as complete" {
@@ -222,12 +240,11 @@ described() {
 # In each round, six programs start, stop or ensure the device; two of them are killed if they are still
 # running then.
 @test "programs that race and are killed leave no incomplete device that counts as complete" {
-	local rounds=15 round n pids pid status killed=0 incomplete=0 dies after command seed
+	local rounds=15 round n pids pid status killed=0 incomplete=0 dies after command
 	local commands=("mdev-start -u $U1" "mdev-stop -u $U1" "mdev-start --ensure -u $U1"
 		"mdev-autostart matrix")
 	[[ -z ${FAULTS:-} ]] || rounds=300
 	export FAKEKERNEL_DELAY=20 # long enough for a killer, on a fast machine too
-	use_seed
 	absent
 	for ((round = 0; round < rounds; round++)); do
 		pids=()
@@ -247,10 +264,11 @@ described() {
 			[[ $status == @(?|124|137) ]] || same "a status of its own, or killed"
 			((status < 10)) || killed=$((killed + 1))
 		done
-		[[ $(device) != part ]] || incomplete=$((incomplete + 1))
+		look
+		[[ $device != part ]] || incomplete=$((incomplete + 1))
 		: >"$ERR"
 		heals || {
-			echo "round $round: device $(device)"
+			echo "round $round: device $device"
 			cat "$ERR"
 			return 1
 		}
@@ -283,7 +301,7 @@ held() {
 }
 
 stays() {
-	((status > 0 && status < 10)) && [[ $(device) == complete ]]
+	((status > 0 && status < 10)) && [[ $device == complete ]]
 }
 
 @test "stop whose system calls fail does not remove a device in use" {
@@ -311,7 +329,8 @@ used_or_unknown() {
 	same_file "$CALLS" "pre start
 post start
 "
-	[[ $(device) == complete ]]
+	look
+	[[ $device == complete ]]
 }
 
 @test "scripts that cannot be found for lack of file descriptors or memory are not skipped" {
@@ -323,7 +342,8 @@ post start
 		absent
 		fails 1 "Error: Unable to read $ROOT/usr/lib/mdevctl/scripts.d/callouts: $word" \
 			inject openat "$n" "error=$errno" mdev-start -u "$U1"
-		[[ $(device) == none ]]
+		look
+		[[ $device == none ]]
 	done <<<"EMFILE Too many open files
 ENOMEM Cannot allocate memory
 EIO Input/output error"

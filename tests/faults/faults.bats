@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # not with sanitizers
 # Nothing is lost: whatever is killed, fails, fills up or disappears, each definition is either the old or the
-# new one, and the caller is informed. Programs are killed at every system call after the root directory is
-# opened, and errors are injected into those that use files; with FAULTS=long (tests/tools/faults-long), programs
-# are killed at every system call from the start, and all kinds of errors are injected.
+# new one, and the caller is informed. Programs are killed at every second system call after the root directory is
+# opened, and errors are injected into every second one that uses files (use_seed); with FAULTS=long
+# (tests/tools/faults-long), programs are killed at every system call from the start, and all kinds of errors are
+# injected.
 # shellcheck disable=SC2016,SC2030,SC2031,SC2154 # inner scripts; a subshell a test; bats sets stderr
 bats_require_minimum_version 1.5.0
 load ../lib/world.bash
 
 setup() {
+	use_seed
 	make_world "$BATS_TEST_TMPDIR/root"
 	unset LD_PRELOAD
 	# Forty writers, each of which syncs a file on a slow disk.
@@ -24,7 +26,7 @@ teardown() {
 # Creates two parents with definitions, the state before each fault.
 fresh() {
 	rm -rf "$D"
-	mkdir "$D"
+	mkdir -p "$D"/{mtty,matrix}
 	definition mtty "$U1" mtty-1 manual '[
     {
       "color": "red"
@@ -33,12 +35,15 @@ fresh() {
 	definition matrix "$U2" vfio_ap-passthrough auto
 }
 
-# Prints all definitions with their contents.
+# state NAME: sets the variable to all definitions with their contents.
 state() {
-	local file
+	local file text all=
 	for file in "$D"/*/*; do
-		[[ ! -f $file ]] || printf '%s\n%s\n' "${file#"$D"}" "$(<"$file")"
+		[[ -f $file ]] || continue
+		IFS= read -rd '' text <"$file" || true # all of it
+		all+=${file#"$D"}$'\n'$text$'\n'
 	done
+	printf -v "$1" %s "$all"
 }
 
 # calls PATTERN COMMAND...: prints "NAME N" for each system call: the Nth call with that name.
@@ -69,65 +74,73 @@ inject() {
 
 # Readers succeed, and the next change on a parent cleans up.
 goes_on() {
-	local left parent
-	mdev-list -d >/dev/null 2>"$BATS_TEST_TMPDIR/err" || return 1
+	local parent err=$BATS_TEST_TMPDIR/err
+	mdev-list -d >/dev/null 2>"$err" || return 1
 	for parent in new mtty; do
-		mdev-define -u "44444444-4444-4444-8444-444444444444" -p "$parent" -t t 2>>"$BATS_TEST_TMPDIR/err" || return 1
+		mdev-define -u "44444444-4444-4444-8444-444444444444" -p "$parent" -t t 2>>"$err" || return 1
 	done
-	left=$(find "$D" -name '.mdevctl.*')
-	[[ -z $left && ! -s $BATS_TEST_TMPDIR/err ]]
+	! compgen -G "$D/.mdevctl.*" && ! compgen -G "$D/*/.mdevctl.*" && [[ ! -s $err ]]
 }
 
 # survives_kills COMMAND...: killed at any system call, it leaves either the old or the new state.
 survives_kills() {
-	local name n old new now
-	old=$(state)
+	untraced kill_at_each "$@"
+}
+
+kill_at_each() {
+	local call all old new now
+	state old
 	mapfile -t all < <(calls . "$@")
-	new=$(state)
+	state new
 	((${#all[@]} > 30)) && [[ $old != "$new" ]]
+	half_of all
 	for call in "${all[@]}"; do
-		read -r name n <<<"$call"
 		fresh
-		inject "$name" "$n" signal=KILL "$@" >/dev/null 2>&1 || true
-		now=$(state)
+		inject "${call% *}" "${call#* }" signal=KILL "$@" >/dev/null 2>&1 || true
+		state now
 		if [[ $now != "$old" && $now != "$new" ]] || ! goes_on; then
-			printf 'killed at %s %s:\n%s\n' "$name" "$n" "$now"
+			printf 'killed at %s:\n%s\n' "$call" "$now"
 			return 1
 		fi
 	done
-}
-
-# ended_well STATUS NOW OLD NEW STDERR: success and the new state, or an error and the old state.
-ended_well() {
-	if (($1 == 0)); then
-		[[ $2 == "$4" ]]
-	else
-		(($1 < 10)) && [[ $2 == "$3" && $(tail -n 1 "$5") == "Error: "* ]] &&
-			[[ $(grep -c ^Error "$5") == 1 ]]
-	fi
 }
 
 # survives_errors ERRNO PATTERN COMMAND...: if a system call whose name matches fails with this error, the
 # command either fails with one sentence and changes nothing, or succeeds completely.
 survives_errors() {
-	local errno=$1 calls=$2 name n old new now status err=$BATS_TEST_TMPDIR/stderr
+	untraced fail_at_each "$@"
+}
+
+fail_at_each() {
+	local errno=$1 calls=$2 call all old new now status message
 	shift 2
-	old=$(state)
+	state old
 	mapfile -t all < <(calls "$calls" "$@")
-	new=$(state)
+	state new
 	((${#all[@]} > 2)) && [[ $old != "$new" ]]
+	half_of all
 	for call in "${all[@]}"; do
-		read -r name n <<<"$call"
 		fresh
 		status=0
-		inject "$name" "$n" "error=$errno" "$@" >/dev/null 2>"$err" || status=$?
-		now=$(state)
-		if ! ended_well "$status" "$now" "$old" "$new" "$err" || ! goes_on; then
-			printf '%s at %s %s: exit status %s, %s\n%s\n' "$errno" "$name" "$n" "$status" \
-				"$(<"$err")" "$now"
+		inject "${call% *}" "${call#* }" "error=$errno" "$@" >/dev/null 2>"$BATS_TEST_TMPDIR/stderr" || status=$?
+		state now
+		read -rd '' message <"$BATS_TEST_TMPDIR/stderr" || true # all of it
+		if ! ended_well || ! goes_on; then
+			printf '%s at %s: exit status %s, %s\n%s\n' "$errno" "$call" "$status" "$message" "$now"
 			return 1
 		fi
 	done
+}
+
+# Success and the new state, or an error, last of all, and the old state.
+ended_well() {
+	if ((status == 0)); then
+		[[ $now == "$new" ]]
+	else
+		local lines=$'\n'$message
+		((status < 10)) && [[ $now == "$old" && ${lines##*$'\n'} == "Error: "* ]] &&
+			[[ ${lines%$'\n'Error: *} != *$'\n'Error* ]]
+	fi
 }
 
 define=(mdev-define -u "$U3" -p new -t t)
@@ -195,10 +208,11 @@ using="^(mkdirat|openat|read|write|getdents64|newfstatat|flock|fsync|renameat|re
 
 @test "a definition that cannot be written is unchanged, and no temporary file is left" {
 	local before
-	before=$(state)
+	state before
 	fails 1 "Error: Unable to write /etc/mdevctl.d/mtty/$U1: No space left on device" \
 		inject fsync 1 error=ENOSPC "${modify[@]}"
-	[[ $(state) == "$before" && -z $(find "$D" -name ".mdevctl.*") ]]
+	state now
+	[[ $now == "$before" && -z $(find "$D" -name ".mdevctl.*") ]]
 }
 
 @test "a writer fails if it cannot open the lock" {
@@ -366,7 +380,7 @@ exit status 1"
 	local before nobody=(setpriv --reuid=65534 --regid=65534 --clear-groups)
 	chmod 711 "$BATS_RUN_TMPDIR" "$BATS_FILE_TMPDIR" "$BATS_TEST_TMPDIR" "${BATS_TEST_TMPDIR%/*}"
 	"${nobody[@]}" "$BUILD/mdev-list" -V || skip "nobody cannot run $BUILD/mdev-list"
-	before=$(state)
+	state before
 	run -0 "${nobody[@]}" mdev-list -d -p mtty
 	same "$U1 mtty mtty-1 manual"
 	fails 1 "Error: Unable to write /etc/mdevctl.d/mtty/$U1: Permission denied (must be root)" \
@@ -377,7 +391,8 @@ exit status 1"
 	same "Warning: Undefine of $U1 on parent mtty failed with error: Failed to remove file \
 /etc/mdevctl.d/mtty/$U1: Permission denied (must be root)
 Error: Undefine failed"
-	[[ $(state) == "$before" ]]
+	state now
+	[[ $now == "$before" ]]
 }
 
 @test "an unreadable directory of a parent is reported, and nothing is taken for a complete list" {
@@ -388,11 +403,12 @@ Error: Undefine failed"
 
 @test "a program without free file descriptors reports it and changes nothing" {
 	local n told=0 before
-	before=$(state)
+	state before
 	for n in {4..12}; do # bats has some open, and the loader needs one
 		run --separate-stderr bash -c "ulimit -n $n; ${modify[*]} || exit \$((\$? % 126))"
 		((status > 0)) || break
-		[[ $(state) == "$before" && $stderr == *@("Too many open files"|"Error 24")* ]]
+		state now
+		[[ $now == "$before" && $stderr == *@("Too many open files"|"Error 24")* ]]
 		[[ $stderr != *"Too many"* ]] || told=$((told + 1))
 	done
 	((status == 0 && told > 1))
@@ -401,10 +417,11 @@ Error: Undefine failed"
 @test "short reads and writes change nothing" {
 	local want
 	"${modify[@]}"
-	want=$(state)
+	state want
 	fresh
 	LD_PRELOAD=$BUILD/fakekernel.so FAKEKERNEL_SHORT=1 "${modify[@]}"
-	[[ $(state) == "$want" ]]
+	state now
+	[[ $now == "$want" ]]
 	LD_PRELOAD=$BUILD/fakekernel.so FAKEKERNEL_SHORT=1 run -0 mdev-list -d -v -u "$U1"
 	same "$U1 mtty mtty-1 manual
   Attrs:

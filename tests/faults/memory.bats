@@ -15,38 +15,51 @@ setup() {
 	EOF
 }
 
-# Prints the state of the kernel and the definitions, and the marks of interrupted starts.
+# state NAME: sets the variable to the state of the kernel and the definitions, and the marks of interrupted starts.
 state() {
-	(cd "$ROOT" && find etc/mdevctl.d sys/bus/mdev/devices run ! -name .lock ! -type d | sort &&
-		cat etc/mdevctl.d/*/* sys/bus/mdev/devices/*/assign_* 2>/dev/null) || true
+	local file text all=
+	for file in "$D"/{,*/}{,.mdevctl}* "$DEVICES"/* "$DEVICES"/*/assign_* "$ROOT/run"/{,*/}*; do
+		[[ -e $file && (! -d $file || -L $file) ]] || continue
+		text=
+		[[ -d $file ]] || IFS= read -rd '' text <"$file" || true # all of it
+		all+="${file#"$ROOT"} $text"$'\n'
+	done
+	printf -v "$1" %s "$all"
 }
 
 # survives PREPARE COMMAND...: the command runs out of memory at its first allocation, at its second one, and so
 # on until there are enough.
 survives() {
-	local prepare=$1 n status=1 before after between=0
+	untraced run_out_of_memory "$@"
+}
+
+run_out_of_memory() {
+	local prepare=$1 n status=1 before after now message called between=0 err=$BATS_TEST_TMPDIR/err
 	shift
 	"$prepare"
-	before=$(state)
+	state before
 	"$@"
-	after=$(state)
+	state after
 	for ((n = 0; status > 0; n++)); do
 		"$prepare"
 		: >"$CALLS"
 		status=0
-		NOMEMORY=$n LD_PRELOAD="$BUILD/fakekernel.so $BUILD/nomemory.so" "$@" \
-			2>"$BATS_TEST_TMPDIR/err" || status=$?
-		output="status $status after $n allocations: $(<"$BATS_TEST_TMPDIR/err") $(<"$CALLS") $(state)"
-		[[ $status == 0 || "$status $(<"$BATS_TEST_TMPDIR/err")" == "1 Error: Out of memory" ]] || return 1
-		[[ $(<"$CALLS") != *post* || $(<"$CALLS") == "pre none"$'\n'"post "@(success|failure) ]] || return 1
-		[[ $(<"$CALLS") != "pre none" ]] || between=$((between + 1))
-		if [[ $(state) == *run/mdevctl/* ]]; then
+		NOMEMORY=$n LD_PRELOAD="$BUILD/fakekernel.so $BUILD/nomemory.so" "$@" 2>"$err" || status=$?
+		read -rd '' message <"$err" || true
+		read -rd '' called <"$CALLS" || true
+		state now
+		output="status $status after $n allocations: $message $called $now"
+		[[ $status == 0 || "$status $message" == "1 Error: Out of memory" ]] || return 1
+		[[ $called != *post* || $called == "pre none"$'\n'"post "@(success|failure) ]] || return 1
+		[[ $called != "pre none" ]] || between=$((between + 1))
+		if [[ $now == *run/mdevctl/* ]]; then
 			[[ $status == 1 ]] || return 1
 			mdev-start --ensure -u "$U1" 2>/dev/null || return 1
+			state now
 		fi
-		[[ $(state) == "$before" || $(state) == "$after" ]] || return 1
+		[[ $now == "$before" || $now == "$after" ]] || return 1
 	done
-	[[ $(state) == "$after" && $(<"$CALLS") == "pre none"$'\n'"post success" ]]
+	[[ $now == "$after" && $called == "pre none"$'\n'"post success" ]]
 	((n > 50 && between > 0))
 }
 

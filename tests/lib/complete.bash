@@ -17,10 +17,14 @@ candidates() {
 
 # offers LINE WORD...: all shells offer these completions.
 offers() {
-	local line=$1 shell
-	shift
+	untraced in_each_shell "$@"
+}
+
+in_each_shell() {
+	local line=$1 shell wanted
+	wanted=$(printf '%s\n' "${@:2}" | sort)
 	for shell in bash zsh fish; do
 		output=$(candidates "$shell" "$line") # may be empty
-		same "$(printf '%s\n' "$@" | sort)" || { echo "in $shell: $line"; return 1; }
+		same "$wanted" || { echo "in $shell: $line"; return 1; }
 	done
 }

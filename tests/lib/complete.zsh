@@ -6,7 +6,7 @@
 emulate -R zsh
 zmodload zsh/zpty
 file=$2 line=$3
-result=$(mktemp) dump=${TMPDIR:-/tmp}/zcompdump.$UID
+result=$(mktemp) dump=$BATS_FILE_TMPDIR/zcompdump
 export RESULT=$result TERM=dumb PS1= HISTFILE=
 case $1 in
 (bash)
@@ -27,7 +27,8 @@ case $1 in
 	ln -s $file $rc/_mdevctl
 	cat >$rc/.zshrc <<-END
 		fpath=($rc \$fpath)
-		autoload -Uz compinit && compinit -u -D
+		# Only the first shell of a file of tests looks at all functions.
+		autoload -Uz compinit && { [[ -e $dump ]] && compinit -C -d $dump || compinit -u -d $dump; }
 		all-matches() { _main_complete; compstate[insert]=all compstate[list]= }
 		zle -C all-matches complete-word all-matches
 		bindkey '^T' all-matches

@@ -16,21 +16,31 @@ add_link() {
 # add_card NAME FUNCTIONS TYPES: adds a card with the NVIDIA driver whose functions support TYPES types each
 # and share its resources and the files of its types: no instances of the first one are available.
 add_card() {
-	local bus=${1%:*} i type vf types=$SYS/types
-	for ((type = 700; type < 700 + $3; type++)); do
-		mkdir -p "$types/nvidia-$type"
+	untraced fill_card "$@"
+}
+
+fill_card() {
+	local bus=${1%:*} i type names vf all=() types
+	for ((i = 4; i < $2 + 4; i++)); do
+		printf -v vf '%s:%02x.%x' "$bus" $((i / 8)) $((i % 8))
+		all+=("$SYS/devices/pci/$vf")
+	done
+	mkdir -p "${all[@]}"
+	ln -s ../../../bus/pci/drivers/nvidia "${all[0]}/driver"
+	ln -s "../$1" "${all[0]}/physfn"
+	types=${all[0]}/mdev_supported_types
+	mapfile -t names < <(seq 700 $((699 + $3)))
+	mkdir -p "${names[@]/#/$types/nvidia-}"
+	for type in "${names[@]}"; do
 		echo $((type > 700)) >"$types/nvidia-$type/available_instances"
 		echo vfio-pci >"$types/nvidia-$type/device_api"
 		echo "NVIDIA A100-$((type - 696))C" >"$types/nvidia-$type/name"
 	done
-	for ((i = 4; i < $2 + 4; i++)); do
-		printf -v vf '%s:%02x.%x' "$bus" $((i / 8)) $((i % 8))
-		add_link "devices/pci/$vf/driver" ../../../bus/pci/drivers/nvidia
-		add_link "devices/pci/$vf/physfn" "../$1"
-		add_link "class/mdev_bus/$vf" "../../devices/pci/$vf"
-		cp -rl "$types" "$SYS/devices/pci/$vf/mdev_supported_types"
+	for vf in "${all[@]:1}"; do
+		cp -rl "$types" "$vf/"
+		cp -P "${all[0]}"/{driver,physfn} "$vf/"
 	done
-	rm -r "$types"
+	ln -s -t "$SYS/class/mdev_bus" "${all[@]/#"$SYS"/../..}"
 }
 
 # add_running PARENT UUID TYPE [GROUP [VFIO]]: adds a running device, regardless of the types of the parent,

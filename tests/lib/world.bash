@@ -12,11 +12,33 @@ U2=22222222-2222-4222-8222-222222222222
 U3=33333333-3333-4333-8333-333333333333
 export U1 U2 U3
 
+# untraced FUNCTION ARGUMENT...: calls it without the trap that bats runs before each command of a function: a
+# dozen commands, to know the line if one fails. That is the line of the caller then.
+untraced() {
+	local -
+	set +T
+	"$@"
+}
+
 # Creates $ROOT: two directories as created by a package, and a kernel with the parents mtty and matrix.
 make_world() {
 	ROOT=$1
-	mkdir -p "$ROOT/run" "$ROOT/etc/mdevctl.d" "$ROOT/sys/class/mdev_bus" "$ROOT/sys/bus/mdev/devices" \
-		"$ROOT/usr/lib/mdevctl/scripts.d/callouts" "$ROOT/usr/lib/mdevctl/scripts.d/notifiers"
+	untraced fill_world
+	export LD_PRELOAD=$BUILD/fakekernel.so
+}
+
+fill_world() {
+	D=$ROOT/etc/mdevctl.d
+	SYS=$ROOT/sys
+	DEVICES=$ROOT/sys/bus/mdev/devices
+	MARKS=$ROOT/run/mdevctl
+	NODE=$ROOT/dev/vfio/devices/vfio7
+	PROC=$ROOT/proc
+	mkdir -p "$ROOT/run" "$D" "$SYS/class/mdev_bus" "$DEVICES" \
+		"$ROOT"/usr/lib/mdevctl/scripts.d/{callouts,notifiers} \
+		"$SYS"/devices/virtual/mtty/mtty/mdev_supported_types/mtty-{1,2}/.attributes \
+		"$SYS/devices/virtual/matrix/matrix/mdev_supported_types/vfio_ap-passthrough/.attributes"
+	ln -sfn -t "$SYS/class/mdev_bus" ../../devices/virtual/mtty/mtty ../../devices/virtual/matrix/matrix
 	add_type mtty mtty-1 24 vfio-pci "Single port serial"
 	add_type mtty mtty-2 12 vfio-pci "Dual port serial"
 	add_type matrix vfio_ap-passthrough 65536 vfio-ap "VFIO AP Passthrough Device"
@@ -25,20 +47,13 @@ make_world() {
 	export MDEVCTL_ENV_ROOT=$ROOT
 	export PATH=$BUILD:$PATH
 	unset MDEVCTL_LOG NO_COLOR SUDO_UID PKEXEC_UID DOAS_USER
-	D=$ROOT/etc/mdevctl.d
-	SYS=$ROOT/sys
-	DEVICES=$ROOT/sys/bus/mdev/devices
-	MARKS=$ROOT/run/mdevctl
-	NODE=$ROOT/dev/vfio/devices/vfio7
-	PROC=$ROOT/proc
-	export LD_PRELOAD=$BUILD/fakekernel.so
 }
 
 # add_type PARENT TYPE INSTANCES API [NAME [DESCRIPTION]]
 add_type() {
 	local real=$ROOT/sys/devices/virtual/$1/$1 dir
 	dir=$real/mdev_supported_types/$2
-	mkdir -p "$dir/.attributes"
+	[[ -d $dir/.attributes ]] || mkdir -p "$dir/.attributes"
 	echo "$3" >"$dir/available_instances"
 	echo "$4" >"$dir/device_api"
 	[[ -z ${5:-} ]] || echo "$5" >"$dir/name"
@@ -56,7 +71,7 @@ add_attribute() {
 
 # definition PARENT UUID TYPE [START [ATTRS]]: writes a definition like mdevctl.
 definition() {
-	mkdir -p "$D/$1"
+	[[ -d $D/$1 ]] || mkdir -p "$D/$1"
 	printf '{\n  "mdev_type": "%s",\n  "start": "%s",\n  "attrs": %s\n}' "$3" "${4:-manual}" \
 		"${5:-[]}" >"$D/$1/$2"
 }
@@ -135,6 +150,16 @@ use_seed() {
 	seed=${SEED:-$RANDOM}
 	RANDOM=$seed
 	echo "SEED=$seed repeats this test"
+}
+
+# half_of ARRAY: leaves every second element, which ones depends on the seed; all of them with FAULTS=long.
+half_of() {
+	local -n elements=$1
+	local i n=${#elements[@]}
+	[[ -z ${FAULTS:-} ]] || return 0
+	for ((i = RANDOM % 2; i < n; i += 2)); do
+		unset "elements[i]"
+	done
 }
 
 # wait_for COMMAND...: waits until it succeeds, and fails the test after two minutes.

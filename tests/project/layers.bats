@@ -7,17 +7,28 @@ load ../lib/world.bash
 # The folders of src/lib, each one above those before it: the only list in this file.
 LAYERS=(base device host set script view op apply ui)
 
+# The sources without comments and strings.
+setup_file() {
+	local file folders
+	cd "$TOP/src" || return 1
+	folders=(lib/*/)
+	mkdir "${folders[@]/#lib/$BATS_FILE_TMPDIR}"
+	for file in *.c lib/*/*.[ch]; do
+		gcc -fpreprocessed -dD -E -P -x c "$file" 2>/dev/null | sed 's/"[^"]*"//g' >"$BATS_FILE_TMPDIR/${file#lib/}"
+	done
+}
+
 setup() {
 	cd "$TOP/src" || return 1
 }
 
-# level FILE: prints the level of its folder; programs are above all folders.
+# level NAME FILE: sets the variable to the level of its folder; programs are above all folders.
 level() {
-	local i
-	for i in "${!LAYERS[@]}"; do
-		[[ $1 != "${LAYERS[i]}"/* ]] || { echo "$i"; return; }
+	local i=0
+	while ((i < ${#LAYERS[@]})) && [[ $2 != "${LAYERS[i]}"/* ]]; do
+		i=$((i + 1))
 	done
-	echo "${#LAYERS[@]}"
+	printf -v "$1" %s "$i"
 }
 
 # Prints "FILE HEADER" for each #include of our own headers; both without lib/.
@@ -26,21 +37,11 @@ includes() {
 		sed -E 's|^\./(lib/)?([^:]*):[^"]*"([^"]*)".*|\2 \3|'
 }
 
-# callers REGEX: prints the files that use such a name as a word, without comments and strings, without lib/.
-callers() {
-	local file
-	for file in *.c lib/*/*.[ch]; do
-		gcc -fpreprocessed -dD -E -P -x c "$file" 2>/dev/null | sed 's/"[^"]*"//g' |
-			grep -qwE "$1" && printf '%s\n' "${file#lib/}"
-	done
-	return 0
-}
-
-# only_in REGEX FILE...: exactly these files are callers.
+# only_in REGEX FILE...: exactly these files, without lib/, use such a name as a word.
 only_in() {
 	local regex=$1
 	shift
-	output=$(callers "$regex" | LC_ALL=C sort)
+	output=$(cd "$BATS_FILE_TMPDIR" && grep -rlwE "$regex" . | sed 's,^\./,,' | LC_ALL=C sort)
 	same "$(printf '%s\n' "$@" | LC_ALL=C sort)"
 }
 
@@ -60,9 +61,11 @@ only_in() {
 }
 
 @test "layers: a file includes headers of its own folder or of lower ones" {
-	local file header bad=()
+	local file header own other bad=()
 	while read -r file header; do
-		(($(level "$header") <= $(level "$file"))) || bad+=("$file includes $header")
+		untraced level own "$file"
+		untraced level other "$header"
+		((other <= own)) || bad+=("$file includes $header")
 	done < <(includes)
 	output=$(printf '%s\n' "${bad[@]}") same ""
 }
