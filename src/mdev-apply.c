@@ -12,8 +12,6 @@ static int run(const struct cli *cli, struct env *env, struct error *err)
 	const struct plan_change *change;
 	bool json = cli->given & CLI_JSON;
 
-	if (!json) /* each change is seen when it is made, even through a pipe */
-		out_by_line();
 	int r = apply_open(&op, cli->operand, cli->given & CLI_PRUNE, cli->given & CLI_DRY_RUN,
 			   cli->wait, &apply, err);
 	while (r == 0 && (change = apply_next(&apply))) {

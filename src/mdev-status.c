@@ -2,7 +2,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/spawn.h"
-#include "view/reason.h"
+#include "view/absent.h"
 #include "ui/cli.h"
 #include "ui/status.h"
 #include "ui/tree.h"
@@ -24,7 +24,7 @@ static int run(const struct cli *cli, struct env *env, struct error *err)
 	else if (tree_print(&report, err) < 0)
 		return -1;
 	if (!report.wrong && report.state.n_parents == 0 && report.vfs.n == 0) {
-		_cleanup_free_ char *why = reason_no_types(env, NULL);
+		_cleanup_free_ char *why = absent_all(env);
 		log_hint("%s", why);
 	}
 	return status_result(&report, err);

@@ -369,9 +369,9 @@ static void note_running(struct work *w, const struct snapshot_device *dev, cons
 
 /* Returns what a parent is that is not present, and for one of a set what was probably meant: sets
  * are written by hand. */
-static char *absent_words(const struct work *w, const struct capacity *at, bool of_set)
+static char *describe_absent(const struct work *w, const struct capacity *at, bool of_set)
 {
-	char *words = reason_absent(w->env, at->name);
+	char *words = mem_text(absent_words(w->env, at->name));
 	_cleanup_free_ char *question = of_set ? absent_spelling(w->env, at->name) : NULL;
 
 	if (question)
@@ -388,7 +388,7 @@ static void note_waiting(struct work *w, size_t all, const struct set *set)
 
 		if (n == 0)
 			continue;
-		_cleanup_free_ char *words = absent_words(w, at, set);
+		_cleanup_free_ char *words = describe_absent(w, at, set);
 		plan_add_problem(&w->plan.problems, STATUS_OK,
 				 "%zu of %zu devices%s%s%s wait%s for parent %s, which is %s", n,
 				 all, set ? " of set '" : "", set ? set->name : "", set ? "'" : "",
@@ -402,7 +402,7 @@ static void note_waiting(struct work *w, size_t all, const struct set *set)
 static void note_unused(struct work *w, const struct set *set, const struct capacity *at)
 {
 	struct suggestion suggestion = { .word = at->name };
-	_cleanup_free_ char *words = absent_words(w, at, true);
+	_cleanup_free_ char *words = describe_absent(w, at, true);
 	bool unknown =
 		!snapshot_find_parent(w->state, at->name) && strcmp(words, "not present") == 0;
 

@@ -15,6 +15,5 @@ uint64_t clock_used(void);
 /* Returns clock_now() in a number of seconds. */
 uint64_t clock_in(unsigned seconds);
 
-/* Returns the milliseconds that are left until then, rounded up and limited to most, for poll();
- * 0 = none. */
+/* Returns the milliseconds left until then, rounded up, at most `most`, for poll(); 0 = none. */
 int clock_left(uint64_t then, int most);

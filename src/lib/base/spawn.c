@@ -36,31 +36,27 @@ struct text {
 	bool cut;
 };
 
-/* A running program: our ends of its pipes, and the data read from them. */
+/* A running program. The arrays are by descriptor: stdin, stdout, stderr. */
 struct process {
 	pid_t pid;
-	int signals;	   /* owned: a signalfd, readable while SIGCHLD or a signal in `wanted` is
-			      pending; never read */
-	sigset_t wanted;   /* signals to be forwarded */
-	int pipes[3][2];   /* owned: those of stdin, stdout and stderr; -1 = closed */
-	const char *input; /* borrowed: the rest that is to be written */
-	struct text out, err;
+	int signals;	 /* owned: a signalfd, readable while SIGCHLD or a signal in `wanted` is
+			    pending; never read */
+	sigset_t wanted; /* signals to be forwarded */
+	int ours[3], theirs[3]; /* owned: the ends of its pipes; -1 = closed */
+	const char *input;	/* borrowed: the rest that is to be written */
+	struct text texts[3];	/* what has been read; that of stdin is unused */
 	uint64_t deadline;
 	unsigned stage; /* action at the deadline: 0 = SIGTERM, 1 = SIGKILL, 2 = stop waiting */
 };
-
-/* The ends of a pipe. */
-enum { READ, WRITE };
 
 static void close_process(struct process *process)
 {
 	mem_close(&process->signals);
 	for (int i = 0; i < 3; i++) {
-		mem_close(&process->pipes[i][READ]);
-		mem_close(&process->pipes[i][WRITE]);
+		mem_close(&process->ours[i]);
+		mem_close(&process->theirs[i]);
+		free(process->texts[i].v);
 	}
-	free(process->out.v);
-	free(process->err.v);
 }
 #define _cleanup_process_ __attribute__((cleanup(close_process)))
 
@@ -68,10 +64,13 @@ static void close_process(struct process *process)
 static int open_pipes(struct process *process)
 {
 	for (int i = 0; i < 3; i++) {
-		int *fds = process->pipes[i];
+		int fds[2], write_end = i == STDIN_FILENO;
 
-		if (pipe2(fds, O_CLOEXEC) < 0 ||
-		    fcntl(fds[i == STDIN_FILENO ? WRITE : READ], F_SETFL, O_NONBLOCK) < 0)
+		if (pipe2(fds, O_CLOEXEC) < 0)
+			return -errno;
+		process->ours[i] = fds[write_end];
+		process->theirs[i] = fds[!write_end];
+		if (fcntl(process->ours[i], F_SETFL, O_NONBLOCK) < 0)
 			return -errno;
 	}
 	return 0;
@@ -138,8 +137,7 @@ static int start(struct process *process, const char *const argv[])
 	(void)posix_spawn_file_actions_init(&files);
 	/* In this order: the end for stdin is fd 1 or 2 if we were started with them closed. */
 	for (int i = 0; i < 3 && r == 0; i++)
-		r = posix_spawn_file_actions_adddup2(
-			&files, process->pipes[i][i == STDIN_FILENO ? READ : WRITE], i);
+		r = posix_spawn_file_actions_adddup2(&files, process->theirs[i], i);
 	if (r == 0)
 		r = posix_spawn(&process->pid, argv[0], &files, &attributes, (char *const *)argv,
 				environ);
@@ -149,11 +147,10 @@ static int start(struct process *process, const char *const argv[])
 }
 
 /* Close the pipe, which marks the end of the text, when everything is written or the reader is
- * gone. We keep the reading end open until the program has ended, so writing never causes EPIPE or
- * SIGPIPE. */
+ * gone. We keep the reading end open until the program has ended, so that there is no SIGPIPE. */
 static void write_input(struct process *process)
 {
-	int *fd = &process->pipes[STDIN_FILENO][WRITE];
+	int *fd = &process->ours[STDIN_FILENO];
 	ssize_t n = write(*fd, process->input, strlen(process->input));
 
 	if (n > 0)
@@ -165,15 +162,16 @@ static void write_input(struct process *process)
 /* Reads once. Data beyond the limit is discarded, so that the program does not block, and so is
  * data for which there is no memory: the program must not run unsupervised. Returns whether there
  * was any. */
-static bool read_output(int *fd, struct text *text)
+static bool read_output(struct process *process, int i)
 {
+	struct text *text = &process->texts[i];
 	char buf[16384];
 
-	ssize_t n = read(*fd, buf, sizeof(buf));
+	ssize_t n = read(process->ours[i], buf, sizeof(buf));
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return false;
 	if (n <= 0) {
-		mem_close(fd);
+		mem_close(&process->ours[i]);
 		return false;
 	}
 	size_t room = FILE_LIMIT - text->n;
@@ -187,13 +185,6 @@ static bool read_output(int *fd, struct text *text)
 	if (!v || kept < (size_t)n)
 		text->cut = true;
 	return true;
-}
-
-/* Reads what is left in the pipe, up to the limit: a background process may keep writing. */
-static void read_rest(int *fd, struct text *text)
-{
-	while (*fd >= 0 && !text->cut && read_output(fd, text))
-		;
 }
 
 /* Forwards each signal once. Signals are not read: they must remain pending for the caller, which
@@ -259,16 +250,12 @@ static void wait_for_any(struct pollfd *fds, nfds_t n, int timeout)
 /* Serves the pipes until the program itself has ended, even if other processes keep them open. */
 static void serve(struct process *process)
 {
-	int *in = &process->pipes[STDIN_FILENO][WRITE];
-	int *out = &process->pipes[STDOUT_FILENO][READ];
-	int *err = &process->pipes[STDERR_FILENO][READ];
-
 	for (;;) {
 		struct pollfd fds[] = {
+			{ .fd = process->ours[STDIN_FILENO], .events = POLLOUT },
+			{ .fd = process->ours[STDOUT_FILENO], .events = POLLIN },
+			{ .fd = process->ours[STDERR_FILENO], .events = POLLIN },
 			{ .fd = process->signals, .events = POLLIN },
-			{ .fd = *in, .events = POLLOUT },
-			{ .fd = *out, .events = POLLIN },
-			{ .fd = *err, .events = POLLIN },
 		};
 		int left = clock_left(process->deadline, INT_MAX);
 
@@ -278,14 +265,13 @@ static void serve(struct process *process)
 			continue;
 		}
 		wait_for_any(fds, sizeof(fds) / sizeof(fds[0]), left);
-		if (fds[0].revents)
-			forward_signals(process);
-		if (fds[1].revents)
-			write_input(process);
-		if (fds[2].revents)
-			(void)read_output(out, &process->out);
 		if (fds[3].revents)
-			(void)read_output(err, &process->err);
+			forward_signals(process);
+		if (fds[STDIN_FILENO].revents)
+			write_input(process);
+		for (int i = STDOUT_FILENO; i <= STDERR_FILENO; i++)
+			if (fds[i].revents)
+				(void)read_output(process, i);
 		if (has_ended(process))
 			return;
 	}
@@ -318,11 +304,13 @@ static int run(struct process *process, const char *const argv[], unsigned limit
 	r = start(process, argv);
 	if (r != 0)
 		return r == ENOENT || r == ENOEXEC ? r : -r;
-	mem_close(&process->pipes[STDOUT_FILENO][WRITE]);
-	mem_close(&process->pipes[STDERR_FILENO][WRITE]);
+	mem_close(&process->theirs[STDOUT_FILENO]);
+	mem_close(&process->theirs[STDERR_FILENO]);
 	serve(process);
-	read_rest(&process->pipes[STDOUT_FILENO][READ], &process->out);
-	read_rest(&process->pipes[STDERR_FILENO][READ], &process->err);
+	/* What is left in the pipes, up to the limit: a background process may keep writing. */
+	for (int i = STDOUT_FILENO; i <= STDERR_FILENO; i++)
+		while (process->ours[i] >= 0 && !process->texts[i].cut && read_output(process, i))
+			;
 	return 0;
 }
 
@@ -332,11 +320,12 @@ int spawn_run(const char *const argv[], const char *input, unsigned limit_second
 	static const struct sigaction standard = { .sa_handler = SIG_DFL };
 	_cleanup_process_ struct process process = {
 		.signals = -1,
-		.pipes = { { -1, -1 }, { -1, -1 }, { -1, -1 } },
+		.ours = { -1, -1, -1 },
+		.theirs = { -1, -1, -1 },
 		.input = input ? input : "",
-		.out.v = mem_zero(1, 1),
-		.err.v = mem_zero(1, 1)
+		.texts = { [STDOUT_FILENO].v = mem_zero(1, 1), [STDERR_FILENO].v = mem_zero(1, 1) }
 	};
+	struct text *out = &process.texts[STDOUT_FILENO], *err = &process.texts[STDERR_FILENO];
 	struct sigaction inherited = { .sa_handler = SIG_DFL }; /* seccomp may forbid the query */
 	sigset_t child, old;
 
@@ -352,17 +341,17 @@ int spawn_run(const char *const argv[], const char *input, unsigned limit_second
 	if (r != 0)
 		return r;
 
-	for (size_t i = 0; i < process.err.n; i++)
-		if (process.err.v[i] == '\0')
-			process.err.v[i] = '?';
-	process.out.v[process.out.n] = process.err.v[process.err.n] = '\0';
+	for (size_t i = 0; i < err->n; i++)
+		if (err->v[i] == '\0')
+			err->v[i] = '?';
+	out->v[out->n] = err->v[err->n] = '\0';
 	*ret = (struct spawn_result){ .wait_status = status,
 				      .timed_out = process.stage > 0,
-				      .out_cut = process.out.cut,
-				      .out = process.out.v,
-				      .out_len = process.out.n,
-				      .err = process.err.v };
-	process.out.v = process.err.v = NULL; /* moved */
+				      .out_cut = out->cut,
+				      .out = out->v,
+				      .out_len = out->n,
+				      .err = err->v };
+	out->v = err->v = NULL; /* moved */
 	return 0;
 }
 

@@ -175,11 +175,12 @@ static int read_start(const cJSON *start, const char *where, bool strict, bool *
 	return 0;
 }
 
-/* Reads a definition into an empty device. title: see json_take_definition(). On error, it may be
- * partially filled, and the caller frees it. */
+/* Reads a definition without its unknown members. title: see json_take_definition(). */
 static int read_definition(const cJSON *tree, const char *where, bool strict, bool title,
-			   struct mdev *dev, struct error *err)
+			   struct mdev *ret, struct error *err)
 {
+	_cleanup_mdev_ struct mdev dev = { 0 };
+
 	if (!cJSON_IsObject(tree))
 		return error_set(err, STATUS_INVALID, "Invalid %s: invalid json, not an object%s",
 				 where,
@@ -196,24 +197,23 @@ static int read_definition(const cJSON *tree, const char *where, bool strict, bo
 	if (!(title ? title_valid : name_valid)(type->valuestring))
 		return error_set(err, STATUS_INVALID, "Invalid %s: invalid type name '%s'", where,
 				 type->valuestring);
-	dev->type = mem_intern(type->valuestring);
-	if (read_start(member(tree, "start"), where, strict, &dev->autostart, err) < 0)
+	dev.type = mem_intern(type->valuestring);
+	if (read_start(member(tree, "start"), where, strict, &dev.autostart, err) < 0 ||
+	    read_attrs(member(tree, "attrs"), false, where, &dev, err) < 0 ||
+	    (strict && check_attrs(&dev, where, err) < 0))
 		return -1;
-	if (read_attrs(member(tree, "attrs"), false, where, dev, err) < 0)
-		return -1;
-	return strict ? check_attrs(dev, where, err) : 0;
+	mdev_move_definition(ret, &dev);
+	return 0;
 }
 
 int json_read_definition(const char *text, size_t len, const char *where, bool strict,
 			 struct mdev *ret, struct error *err)
 {
-	_cleanup_mdev_ struct mdev dev = { 0 };
-
 	_cleanup_tree_ cJSON *tree = parse(text, len, where, err);
-	if (!tree || read_definition(tree, where, strict, false, &dev, err) < 0)
+
+	if (!tree || read_definition(tree, where, strict, false, ret, err) < 0)
 		return -1;
-	dev.unknown = unknown_members(text, tree, NULL);
-	mdev_move_definition(ret, &dev);
+	ret->unknown = unknown_members(text, tree, NULL);
 	return 0;
 }
 
@@ -332,12 +332,7 @@ const char *json_twice(const struct json_value *object)
 int json_take_definition(const struct json_value *object, const char *where, bool title,
 			 struct mdev *ret, struct error *err)
 {
-	_cleanup_mdev_ struct mdev dev = { 0 };
-
-	if (read_definition(tree_of(object), where, true, title, &dev, err) < 0)
-		return -1;
-	mdev_move_definition(ret, &dev);
-	return 0;
+	return read_definition(tree_of(object), where, true, title, ret, err);
 }
 
 int json_read_attributes(const char *text, size_t len, const char *where, struct mdev *ret,

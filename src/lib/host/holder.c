@@ -85,8 +85,7 @@ static void note_unseen(struct walk *walk, const char *what, int error)
 }
 
 /* Adds the node of a device of this class in sysfs. found is the result of vfio_group() or
- * vfio_device(), which have set its name. Returns its path without the root (owned by the caller);
- * NULL = there is none. */
+ * vfio_device(), which have set its name. Returns its path without the root (owned), or NULL. */
 static char *add_node(struct walk *walk, struct holder *holder, int found, const char *class,
 		      const char *dir, const char *name)
 {
@@ -126,9 +125,9 @@ static void open_walk(struct walk *ret, const struct env *env, struct holder *ho
 			      .n_holders = n };
 	for (struct holder *holder = holders; holder < holders + n; holder++) {
 		holder->in_use = ANSWER_NO;
-		int found = vfio_group(holder->dirfd, holder->path, name);
+		int found = vfio_group(env->root, holder->path, name);
 		holder->group = add_node(ret, holder, found, "vfio", "", name);
-		found = vfio_device(holder->dirfd, holder->path, name);
+		found = vfio_device(env->root, holder->path, name);
 		holder->node = add_node(ret, holder, found, "vfio-dev", "devices/", name);
 	}
 }
@@ -477,7 +476,7 @@ void holder_free_all(struct holder *holders, size_t n)
 		mem_free(&holder->node);
 		mem_free(&holder->command);
 		mem_free(&holder->guest);
-		*holder = (struct holder){ .dirfd = holder->dirfd, .path = holder->path };
+		*holder = (struct holder){ .path = holder->path };
 	}
 }
 
@@ -569,7 +568,7 @@ enum answer holder_find(const struct env *env, const char *uuid, uint64_t deadli
 {
 	_cleanup_free_ char *path = mem_printf(VFIO_MDEV, uuid);
 	_cleanup_walk_ struct walk walk;
-	struct holder holder = { .dirfd = env->root, .path = path };
+	struct holder holder = { .path = path };
 	uint64_t now = clock_now(), limit = WALK_LIMIT * SECOND;
 
 	if (deadline != 0)
@@ -590,8 +589,7 @@ void holder_pass_open(struct holder_pass *ret, const struct env *env, const stru
 				     .holders = mem_zero(list->n + 1, sizeof(struct holder)),
 				     .n = list->n };
 	for (size_t i = 0; i < list->n; i++)
-		ret->holders[i] = (struct holder){ .dirfd = env->root,
-						   .path = mem_printf(VFIO_MDEV, list->v[i].uuid) };
+		ret->holders[i].path = mem_printf(VFIO_MDEV, list->v[i].uuid);
 }
 
 void holder_pass_close(struct holder_pass *pass)

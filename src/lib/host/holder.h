@@ -17,8 +17,7 @@
  * pass is not seen.
  */
 struct holder {
-	int dirfd;	  /* borrowed */
-	const char *path; /* borrowed: the sysfs directory of the device, relative to dirfd */
+	const char *path; /* borrowed: the sysfs directory of the device, below the root */
 
 	/* Set by holder_find_all(). */
 	char *group;	    /* owned: "/dev/vfio/7"; NULL = the device has no group */

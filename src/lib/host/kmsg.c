@@ -12,18 +12,17 @@ int kmsg_open(int root)
 	return openat(root, "dev/kmsg", O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 }
 
-/* Owned: -1 = it is not accessible. */
-static int marked = -1;
-
-void kmsg_mark(int root)
+int kmsg_mark(int root)
 {
+	static int fd = -1;
 	static bool tried;
 
 	if (!tried)
-		marked = kmsg_open(root);
+		fd = kmsg_open(root);
 	tried = true;
-	if (marked >= 0)
-		(void)lseek(marked, 0, SEEK_END); /* if it is not seekable, all of it is read */
+	if (fd >= 0)
+		(void)lseek(fd, 0, SEEK_END); /* if it is not seekable, all of it is read */
+	return fd;
 }
 
 bool kmsg_is_routine(const char *text)
@@ -60,8 +59,7 @@ static bool is_word(const char *text, const char *uuid)
 }
 
 /* Drivers that do not use the device logging functions put the name of the device first, or after
- * their own name. Text after that may be controlled by users: when a process crashes, the kernel
- * logs the name of its file. */
+ * their own name. Users may control text after that: of a crashed process, the name is logged. */
 static bool names(const char *text, const char *uuid)
 {
 	const char *space = strchr(text, ' ');
@@ -70,8 +68,7 @@ static bool names(const char *text, const char *uuid)
 }
 
 /* The kernel returns one record per read, a regular file many. That a driver has rejected a device
- * (drivers/base/dd.c) follows the reason that the driver has logged, and adds only the error
- * number, which is known. */
+ * (drivers/base/dd.c) follows the reason that the driver has logged, and only adds the number. */
 static void find_last(char *records, const char *uuid, const char *parent, char last[KMSG_SIZE])
 {
 	const char *text = NULL;
@@ -99,11 +96,11 @@ bool kmsg_read(int fd, char ret[KMSG_RECORDS])
 /* More than the kernel keeps (CONFIG_LOG_BUF_SHIFT), so that only a flood ends there: 10 ms. */
 #define KMSG_LIMIT 10000
 
-void kmsg_last(const char *uuid, const char *parent, char ret[KMSG_SIZE])
+void kmsg_last(int fd, const char *uuid, const char *parent, char ret[KMSG_SIZE])
 {
 	char records[KMSG_RECORDS];
 
 	*ret = '\0';
-	for (int left = KMSG_LIMIT; left > 0 && kmsg_read(marked, records); left--)
+	for (int left = KMSG_LIMIT; left > 0 && kmsg_read(fd, records); left--)
 		find_last(records, uuid, parent, ret);
 }

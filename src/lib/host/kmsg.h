@@ -9,12 +9,13 @@
  */
 
 /* Opens the kernel log. Returns the fd (owned by the caller), or -1 if it is not accessible: for
- * kmsg_read(), nothing has been logged then. */
+ * the other functions, nothing has been logged then. */
 int kmsg_open(int root);
 
-/* Skips all messages that have been logged so far. This opens the log once for all devices that the
- * process starts, as opening it takes as long as several other calls. */
-void kmsg_mark(int root);
+/* Skips all messages that have been logged so far, and returns the log as kmsg_open() does, but not
+ * owned: it is opened once, which takes as long as several other calls, for all devices that the
+ * process starts. */
+int kmsg_mark(int root);
 
 /* Maximum length of a kernel log message. */
 #define KMSG_SIZE 1024
@@ -23,7 +24,7 @@ void kmsg_mark(int root);
  * none. Reads a limited number of messages, as others may be logged all the time. Does not allocate
  * memory, as the device may still have to be removed. Messages written by processes, and messages
  * that merely contain a name, are ignored, as local users can create them. */
-void kmsg_last(const char *uuid, const char *parent, char ret[KMSG_SIZE]);
+void kmsg_last(int fd, const char *uuid, const char *parent, char ret[KMSG_SIZE]);
 
 /* Whether a kernel message explains nothing: that a device joins or leaves a group is logged
  * whenever one is created or removed. */

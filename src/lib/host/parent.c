@@ -9,9 +9,6 @@
 #include "device/mdev.h"
 #include "host/parent.h"
 
-#define PCI "sys/bus/pci/devices"
-#define CHANNELS "sys/bus/css/devices"
-
 /* Returns the last component of the target of a link of this device. */
 static const char *linked(const struct env *env, const char *dir, const char *device,
 			  const char *link)
@@ -27,7 +24,7 @@ static const char *linked(const struct env *env, const char *dir, const char *de
 
 const char *parent_driver(const struct env *env, const char *parent)
 {
-	static const char *const dirs[] = { PARENT_CLASS, PCI, CHANNELS };
+	static const char *const dirs[] = { PARENT_CLASS, PCI_DEVICES, SUBCHANNELS };
 	const char *driver = NULL;
 
 	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]) && !driver; i++)
@@ -47,7 +44,7 @@ bool parent_present(const struct env *env, const char *parent)
 
 bool parent_is_device(const struct env *env, const char *name)
 {
-	return env_has(env, PCI "/%s", name) || env_has(env, CHANNELS "/%s", name);
+	return env_has(env, PCI_DEVICES "/%s", name) || env_has(env, SUBCHANNELS "/%s", name);
 }
 
 bool parent_is(const struct env *env, const char *parent, const char *name)
@@ -60,16 +57,16 @@ bool parent_is(const struct env *env, const char *parent, const char *name)
 
 static void add_vf(const struct env *env, const char *name, struct parent_vf_list *ret)
 {
-	_cleanup_free_ char *current = mem_printf(PCI "/%s/nvidia/current_vgpu_type", name);
+	_cleanup_free_ char *current = mem_printf(PCI_DEVICES "/%s/nvidia/current_vgpu_type", name);
 	char text[64];
 
 	int r = file_read_attr(env->root, current, text, sizeof(text));
 	if (file_is_missing(-r))
 		return;
-	struct parent_vf vf = { .path = mem_printf(PCI "/%s", name) };
+	struct parent_vf vf = { .path = mem_printf(PCI_DEVICES "/%s", name) };
 	vf.name = text_base_name(vf.path);
-	vf.driver = linked(env, PCI, name, "driver");
-	vf.card = linked(env, PCI, name, "physfn");
+	vf.driver = linked(env, PCI_DEVICES, name, "driver");
+	vf.card = linked(env, PCI_DEVICES, name, "physfn");
 	if (r < 0 || !text_number(text, UINT_MAX, &vf.type))
 		vf.typed = ANSWER_UNKNOWN;
 	else
@@ -122,7 +119,7 @@ void parent_find_vfs(const struct env *env, struct parent_vf_list *ret)
 {
 	_cleanup_names_ struct file_names names = { 0 };
 
-	(void)file_scan(env->root, PCI, &names); /* empty without PCI */
+	(void)file_scan(env->root, PCI_DEVICES, &names); /* empty without PCI */
 	for (int i = 0; i < names.n; i++)
 		if (name_valid(names.v[i]->d_name))
 			add_vf(env, names.v[i]->d_name, ret);
@@ -131,14 +128,13 @@ void parent_find_vfs(const struct env *env, struct parent_vf_list *ret)
 			find_title(env, ret, i);
 	ret->holders = mem_zero(ret->n + 1, sizeof(*ret->holders));
 	for (size_t i = 0; i < ret->n; i++)
-		ret->holders[i] = (struct holder){ .dirfd = env->root, .path = ret->v[i].path };
+		ret->holders[i].path = ret->v[i].path;
 	holder_find_all(env, ret->holders, ret->n, true);
 }
 
 void parent_free_vfs(struct parent_vf_list *list)
 {
-	if (list->holders)
-		holder_free_all(list->holders, list->n);
+	holder_free_all(list->holders, list->n);
 	for (size_t i = 0; i < list->n; i++)
 		free(list->v[i].path);
 	free(list->holders);

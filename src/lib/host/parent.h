@@ -13,8 +13,10 @@
  * their virtual functions (kernel documentation, ABI/testing/sysfs-bus-pci).
  */
 
-/* Where parents are registered. */
+/* Where parents are registered, and the devices that most of them are. */
 #define PARENT_CLASS "sys/class/mdev_bus"
+#define PCI_DEVICES "sys/bus/pci/devices"
+#define SUBCHANNELS "sys/bus/css/devices"
 
 /* Return the driver of a parent, or of a PCI device or subchannel that is none, and the physical
  * function if a parent is a virtual function: 64 parents may be one card. Interned; NULL = not

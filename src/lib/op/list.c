@@ -11,7 +11,7 @@
 #include "op/list.h"
 #include "set/active.h"
 #include "set/defined.h"
-#include "view/reason.h"
+#include "view/absent.h"
 
 void listing_free(struct listing *listing)
 {
@@ -74,7 +74,7 @@ static void hint_parent(const struct env *env, const struct filter *filter, size
 {
 	if (n > 0 || !filter->parent || parent_present(env, filter->parent))
 		return;
-	_cleanup_free_ char *why = reason_no_parent(env, filter->parent);
+	_cleanup_free_ char *why = absent_parent(env, filter->parent);
 	log_hint("%s", why);
 }
 

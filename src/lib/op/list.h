@@ -36,7 +36,6 @@ void listing_free(struct listing *listing);
 int list_active(const struct env *env, const struct filter *filter, bool attributes,
 		struct listing *ret, struct error *err);
 
-/* Returns the definitions. With state, finds out whether a device with the same UUID, parent and
- * type is running. */
+/* Returns the definitions. With state, finds out whether they are running (with the same type). */
 int list_defined(const struct env *env, const struct filter *filter, bool state,
 		 struct listing *ret, struct error *err);

@@ -34,8 +34,7 @@ int op_define(const struct op *op, bool autostart, bool start, char ret_uuid[UUI
  * failure; the status is that of the first one. */
 int op_undefine(const struct op *op, struct error *err);
 
-/* A modification of a definition: at most one of the first four members, combined with op->type; or
- * op->jsonfile. */
+/* A modification: one of the first four members at most, and op->type; or else op->jsonfile. */
 struct modification {
 	bool set_auto;
 	bool set_manual;
@@ -75,8 +74,7 @@ struct stop_request {
 
 int op_stop(const struct stop_request *request, struct error *err);
 
-/* Stops all running devices that match, and continues after a failure. The status is that of the
- * first failure. */
+/* Stops all running devices that match. Continues after a failure; the first one is the status. */
 int op_stop_all(const struct stop_request *request, struct error *err);
 
 /* Starts all devices of a parent that are defined as auto and not running, in the order of their

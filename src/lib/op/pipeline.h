@@ -48,8 +48,7 @@ struct change {
 int pipeline_run(struct pipeline *pipeline, const struct change *change, struct error *err);
 
 /* Starts a device that is not running, after removing an incomplete device that an interrupted
- * start has left. Also succeeds if another process has started it in the meantime. Returns 0 or -1.
- */
+ * start has left. Succeeds as well if another process has started it meanwhile. Returns 0 or -1. */
 int pipeline_start(struct pipeline *pipeline, struct mdev *dev, struct error *err);
 
 /* Passes new attributes to the script of a running device, which applies them. */

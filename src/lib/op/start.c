@@ -63,12 +63,12 @@ static int load_transient(const struct op *op, struct mdev *ret, struct error *e
 {
 	if (op->type && !op->parent)
 		return error_set(err, STATUS_FAILED, "can't provide type without parent");
-	if ((!op->type || !op->parent) && op->uuid)
+	if (!op->type && op->uuid)
 		return error_set(err, STATUS_NOT_FOUND,
 				 "Device is insufficiently specified: %s is not defined%s%s, "
 				 "so parent and type are required",
 				 op->uuid, op->parent ? " on " : "", op->parent ? op->parent : "");
-	if (!op->type || !op->parent)
+	if (!op->type)
 		return error_set(err, STATUS_FAILED,
 				 "Device is insufficiently specified: parent and type are "
 				 "required");

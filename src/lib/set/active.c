@@ -331,8 +331,7 @@ static int configure(const struct env *env, const struct mdev *dev, struct mark 
 	bool vanished = false;
 
 	_cleanup_close_ int fd = open_device(env, dev->uuid);
-	int r = fd < 0 ? fd : 0, removed = r;
-	kmsg_mark(env->root);
+	int r = fd < 0 ? fd : 0, removed = r, kmsg = kmsg_mark(env->root);
 	for (; r == 0 && attr < end; attr += r == 0) {
 		log_debug("Writing '%s' to attribute %s", attr->value, attr->name);
 		r = file_write_attr(fd, attr->name, attr->value);
@@ -340,7 +339,7 @@ static int configure(const struct env *env, const struct mdev *dev, struct mark 
 	if (r == 0)
 		return 0;
 	if (fd >= 0) {
-		kmsg_last(dev->uuid, dev->parent, reason); /* not of the removal */
+		kmsg_last(kmsg, dev->uuid, dev->parent, reason); /* not of the removal */
 		vanished = is_gone(-r) && faccessat(fd, "remove", F_OK, 0) < 0 && is_gone(errno);
 		removed = vanished ? 0 : remove_device(env, dev->uuid, fd);
 	}
@@ -389,14 +388,14 @@ static int create_and_configure(const struct env *env, const struct mdev *dev, s
 		return not_created(dev, -fd, err);
 	if (mark_set(mark, err) < 0)
 		return -1;
-	kmsg_mark(env->root);
+	int kmsg = kmsg_mark(env->root);
 	r = file_write_value(fd, dev->uuid);
 	mem_close(&type_fd); /* configure() may need its file descriptor */
 	if (r < 0) {
 		char reason[KMSG_SIZE];
 
 		mark_clear(mark);
-		kmsg_last(dev->uuid, dev->parent, reason);
+		kmsg_last(kmsg, dev->uuid, dev->parent, reason);
 		r = not_created(dev, -r, err);
 		quote_kernel(reason, err);
 		return r;

@@ -13,6 +13,7 @@
 #include "ui/out.h"
 #include "ui/status.h"
 #include "ui/tree.h"
+#include "view/absent.h"
 #include "view/reason.h"
 
 /* label "" = another line of the same subject. */
@@ -34,20 +35,10 @@ static char *type_words(const struct snapshot_parent *parent, const char *name)
 	return type && type->title ? mem_printf("%s (%s)", name, type->title) : mem_text(name);
 }
 
-static void print_definition(const struct snapshot_parent *parent,
-			     const struct snapshot_device *dev, const struct mdev *definition)
-{
-	_cleanup_free_ char *type = type_words(parent, definition->type);
-	_cleanup_free_ char *set = snapshot_set(dev);
-
-	line("Defined", "%s, %s on %s%s%s", definition->autostart ? "auto" : "manual", type,
-	     parent->name, set ? ", set " : "", set ? set : "");
-}
-
 /* An absent parent is described by the sentence that `start` would print. */
 static void print_parent(const struct env *env, const struct snapshot_parent *parent)
 {
-	_cleanup_free_ char *absent = parent->absent ? reason_no_parent(env, parent->name) : NULL;
+	_cleanup_free_ char *absent = parent->absent ? absent_parent(env, parent->name) : NULL;
 
 	if (absent)
 		line("Parent", "%s", absent);
@@ -119,13 +110,16 @@ static void print_device(const struct env *env, const struct snapshot_parent *pa
 	const struct snapshot_device *dev = &parent->devices[0];
 	const struct mdev *definition = snapshot_definition(dev);
 	_cleanup_free_ char *user = status_user(dev->holder);
+	_cleanup_free_ char *set = snapshot_set(dev);
+	_cleanup_free_ char *defined = definition ? type_words(parent, definition->type) : NULL;
 	_cleanup_free_ char *running = dev->running ? type_words(parent, dev->running->type) : NULL;
 
 	line("Device", "%s", dev->uuid);
 	line("State", "%s%s%s", mdev_state_name(dev->state), dev->reason ? ": " : "",
 	     dev->reason ? dev->reason : "");
 	if (definition)
-		print_definition(parent, dev, definition);
+		line("Defined", "%s, %s on %s%s%s", status_start(dev), defined, parent->name,
+		     set ? ", set " : "", set ? set : "");
 	if (running)
 		line("Running", "%s on %s", running, parent->name);
 	print_parent(env, parent);
@@ -154,7 +148,7 @@ int block_print(const struct env *env, const struct status_report *report, struc
 			out_print("%s", i > 0 ? "\n" : "");
 			print_device(env, &state->parents[i], &history);
 		}
-		if (state->holders && state->holders[0].in_use == ANSWER_UNKNOWN)
+		if (state->users.holders[0].in_use == ANSWER_UNKNOWN)
 			status_warn_hidden();
 	} else {
 		out_print("%s", history.n > 0 ? "\n" : "");

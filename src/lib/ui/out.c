@@ -51,11 +51,6 @@ void out_end_json(void)
 		fputc('\n', stdout);
 }
 
-void out_by_line(void)
-{
-	setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
-}
-
 void out_flush(void)
 {
 	fflush(stdout);

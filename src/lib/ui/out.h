@@ -25,9 +25,6 @@ void out_json_number(struct json_writer *w, const char *key, bool known, unsigne
 /* Ends JSON of a format of our own: with a newline on a terminal, where messages may follow. */
 void out_end_json(void);
 
-/* Makes each line visible when it is printed, even through a pipe. */
-void out_by_line(void);
-
 /* Writes what has been printed so far. */
 void out_flush(void);
 

@@ -124,6 +124,7 @@ void print_change(const struct plan_change *change)
 	if (change->set)
 		out_print(" %s/%u", change->set->name, change->index);
 	out_print("\n");
+	out_flush(); /* it is seen when it is made, even through a pipe */
 }
 
 void print_progress(const struct apply *apply)

@@ -8,7 +8,7 @@
 #include "device/json.h"
 #include "ui/out.h"
 #include "ui/status.h"
-#include "view/reason.h"
+#include "view/absent.h"
 
 bool status_shows_vf(const struct status_report *report, const struct parent_vf *vf)
 {
@@ -38,7 +38,7 @@ int status_read(const struct cli *cli, const struct env *env, struct status_repo
 	if (ret->state.unseen)
 		return error_set(err, STATUS_FAILED, "%s", ret->state.unseen);
 	if (!filter.uuid) {
-		_cleanup_free_ char *why = reason_no_parent(env, filter.parent);
+		_cleanup_free_ char *why = absent_parent(env, filter.parent);
 		return error_set(err, STATUS_NOT_FOUND, "%s", why);
 	}
 	return error_set(err, STATUS_NOT_FOUND, "Device %s is neither defined nor running%s%s",
@@ -288,7 +288,7 @@ void status_print_json(const struct status_report *report, const struct history 
 		if (logs[i].unseen)
 			logs_unseen = logs[i].unseen;
 	_cleanup_free_ char *unseen = state->unseen ? mem_text(state->unseen) : NULL;
-	if (any_unknown(state->holders, report->wrong ? 0 : state->running.n) ||
+	if (any_unknown(state->users.holders, report->wrong ? 0 : state->users.n) ||
 	    any_unknown(report->vfs.holders, report->vfs.n))
 		text_append(&unseen, "; ", "Unable to determine whether all devices are in use%s",
 			    error_must_be_root());

@@ -10,11 +10,9 @@
 #include "set/defined.h"
 #include "view/absent.h"
 
-#define PCI "sys/bus/pci/devices"
-#define CHANNELS "sys/bus/css"
-#define QUEUES "sys/bus/ap"
+#define QUEUES "sys/bus/ap/devices"
 
-/* bus: PCI or CHANNELS "/devices". */
+/* bus: PCI_DEVICES or SUBCHANNELS. */
 static bool read_attr(const struct env *env, const char *bus, const char *device, const char *name,
 		      char text[64])
 {
@@ -26,10 +24,10 @@ static bool read_attr(const struct env *env, const char *bus, const char *device
 /* Newer NVIDIA drivers provide vGPUs without mdev. */
 static char *explain_vgpu(const struct env *env, const char *device)
 {
-	if (!env_has(env, PCI "/%s/nvidia/current_vgpu_type", device))
+	if (!env_has(env, PCI_DEVICES "/%s/nvidia/current_vgpu_type", device))
 		return NULL;
 	return mem_printf("The NVIDIA driver of this host does not use mediated devices: to create "
-			  "a vGPU, write the number of its type to /" PCI
+			  "a vGPU, write the number of its type to /" PCI_DEVICES
 			  "/%s/nvidia/current_vgpu_type, and assign the PCI device to a guest",
 			  device);
 }
@@ -39,13 +37,14 @@ static char *explain_disabled(const struct env *env, const char *device)
 {
 	char class[64], possible[64], on[64];
 
-	if (!read_attr(env, PCI, device, "class", class) || strncmp(class, "0x03", 4) != 0 ||
-	    !read_attr(env, PCI, device, "sriov_totalvfs", possible) ||
-	    strcmp(possible, "0") == 0 || !read_attr(env, PCI, device, "sriov_numvfs", on) ||
-	    strcmp(on, "0") != 0)
+	if (!read_attr(env, PCI_DEVICES, device, "class", class) ||
+	    strncmp(class, "0x03", 4) != 0 ||
+	    !read_attr(env, PCI_DEVICES, device, "sriov_totalvfs", possible) ||
+	    strcmp(possible, "0") == 0 ||
+	    !read_attr(env, PCI_DEVICES, device, "sriov_numvfs", on) || strcmp(on, "0") != 0)
 		return NULL;
 	return mem_printf("Graphics card %s has no virtual functions enabled, but its driver may "
-			  "support types only on these; see /" PCI "/%s/sriov_numvfs",
+			  "support types only on these; see /" PCI_DEVICES "/%s/sriov_numvfs",
 			  device, device);
 }
 
@@ -55,7 +54,7 @@ static char *explain_cards(const struct env *env)
 	_cleanup_names_ struct file_names names = { 0 };
 	char *why = NULL;
 
-	(void)file_scan(env->root, PCI, &names); /* empty without PCI */
+	(void)file_scan(env->root, PCI_DEVICES, &names); /* empty without PCI */
 	for (int i = 0; i < names.n && !why; i++)
 		why = explain_vgpu(env, names.v[i]->d_name);
 	for (int i = 0; i < names.n && !why; i++)
@@ -159,7 +158,7 @@ static char *find_spelling(const struct env *env, const char *directory, const c
 /* Explains what a PCI device is that is not a parent. NULL = the word is none. */
 static char *explain_pci(const struct env *env, const char *word)
 {
-	_cleanup_free_ char *device = find_spelling(env, PCI, word);
+	_cleanup_free_ char *device = find_spelling(env, PCI_DEVICES, word);
 
 	if (!device)
 		return NULL;
@@ -178,10 +177,10 @@ static char *find_of_device(const struct env *env, const char *word)
 	_cleanup_names_ struct file_names names = { 0 };
 	char device[64];
 
-	if (strncmp(word, "css_", 4) == 0 || file_scan(env->root, CHANNELS "/devices", &names) < 0)
+	if (strncmp(word, "css_", 4) == 0 || file_scan(env->root, SUBCHANNELS, &names) < 0)
 		return NULL;
 	for (int i = 0; i < names.n; i++)
-		if (read_attr(env, CHANNELS "/devices", names.v[i]->d_name, "dev_busid", device) &&
+		if (read_attr(env, SUBCHANNELS, names.v[i]->d_name, "dev_busid", device) &&
 		    strcmp(device, "none") != 0 && is_spelling_of(skip_prefix(word), device))
 			return mem_text(names.v[i]->d_name);
 	return NULL;
@@ -203,7 +202,7 @@ char *absent_spelling(const struct env *env, const char *word)
 static char *explain_subchannel(const struct env *env, const char *word)
 {
 	_cleanup_free_ char *of_device = find_of_device(env, word);
-	_cleanup_free_ char *itself = find_spelling(env, CHANNELS "/devices", word);
+	_cleanup_free_ char *itself = find_spelling(env, SUBCHANNELS, word);
 
 	if (itself ? parent_present(env, itself) : !of_device)
 		return NULL;
@@ -219,7 +218,7 @@ static char *explain_queue(const struct env *env, const char *word)
 {
 	if (strcmp(word, "matrix") == 0 && env_has(env, QUEUES))
 		return mem_text("It exists only while the module vfio_ap is loaded");
-	if (!env_has(env, QUEUES "/devices/%s", word))
+	if (!env_has(env, QUEUES "/%s", word))
 		return NULL;
 	return mem_printf("%s is a cryptographic adapter or a queue of one: bind its queues to "
 			  "vfio_ap, and use the parent 'matrix'",
@@ -236,7 +235,7 @@ char *absent_all(const struct env *env)
 	if (cards)
 		return cards;
 	(void)file_scan(env->root, "sys/class/iommu", &iommus);
-	if (env_has(env, CHANNELS))
+	if (env_has(env, SUBCHANNELS))
 		more = ". To use a subchannel as a parent, run 'driverctl -b css set-override "
 		       "SUBCHANNEL vfio_ccw'; for cryptographic adapters, load vfio_ap";
 	else if (iommus.n == 0)
@@ -249,7 +248,17 @@ char *absent_all(const struct env *env)
 			  more);
 }
 
-char *absent_hint(const struct env *env, const char *parent)
+const char *absent_words(const struct env *env, const char *parent)
+{
+	const char *driver = parent_driver(env, parent);
+	_cleanup_free_ char *bound = driver ? mem_printf("bound to %s", driver) : NULL;
+
+	return bound			       ? mem_intern(bound)
+	       : parent_is_device(env, parent) ? "without driver"
+					       : "not present";
+}
+
+static char *find_hint(const struct env *env, const char *parent)
 {
 	_cleanup_names_ struct file_names names = { 0 };
 	struct suggestion suggestion = { .word = parent };
@@ -271,4 +280,11 @@ char *absent_hint(const struct env *env, const char *parent)
 	for (int i = 0; i < names.n && !defined; i++)
 		suggest_try(&suggestion, names.v[i]->d_name);
 	return suggest_question(&suggestion);
+}
+
+char *absent_parent(const struct env *env, const char *parent)
+{
+	_cleanup_free_ char *hint = find_hint(env, parent);
+
+	return mem_printf("Unable to find parent device '%s'%s", parent, hint);
 }

@@ -150,19 +150,12 @@ static int set(enum reason reason, const char *parent, const char *type,
 			 parent, others);
 }
 
-char *reason_no_parent(const struct env *env, const char *parent)
-{
-	_cleanup_free_ char *hint = absent_hint(env, parent);
-
-	return mem_printf("Unable to find parent device '%s'%s", parent, hint);
-}
-
 char *reason_no_types(const struct env *env, const char *parent)
 {
 	if (!parent)
 		return absent_all(env);
 	if (!parent_present(env, parent))
-		return reason_no_parent(env, parent);
+		return absent_parent(env, parent);
 	return mem_printf("Parent %s does not support any types", parent);
 }
 
@@ -174,7 +167,7 @@ int reason_set(const struct env *env, enum reason reason, const char *parent, co
 	struct filter filter = { NULL, parent };
 
 	if (reason == REASON_NO_PARENT) {
-		_cleanup_free_ char *why = reason_no_parent(env, parent);
+		_cleanup_free_ char *why = absent_parent(env, parent);
 		return error_set(err, STATUS_NOT_FOUND, "%s", why);
 	}
 	if (reason == REASON_NO_TYPE)
@@ -205,24 +198,15 @@ char *reason_words(enum reason reason, const char *absent)
 	return mem_text(words[reason]);
 }
 
-char *reason_absent(const struct env *env, const char *name)
-{
-	const char *driver = parent_driver(env, name);
-
-	if (driver)
-		return mem_printf("bound to %s", driver);
-	return mem_text(parent_is_device(env, name) ? "without driver" : "not present");
-}
-
 int reason_resolve_type(const struct env *env, const char *parent, const char **name,
 			struct error *err)
 {
-	_cleanup_free_ char *path = mem_printf(PARENT_CLASS "/%s/mdev_supported_types", parent);
 	_cleanup_types_ struct mdev_type_list list = { 0 };
 	const struct mdev_type *type;
 
-	_cleanup_close_ int fd = openat(env->root, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (name_valid(*name) && (fd < 0 || faccessat(fd, *name, F_OK, 0) == 0))
+	if (name_valid(*name) &&
+	    (!env_has(env, PARENT_CLASS "/%s/mdev_supported_types", parent) ||
+	     env_has(env, PARENT_CLASS "/%s/mdev_supported_types/%s", parent, *name)))
 		return 0;
 	types_find(env, parent, &list);
 	if (types_match(list.v, list.n, *name, &type, err) < 0)

@@ -64,11 +64,6 @@ int reason_resolve_type(const struct env *env, const char *parent, const char **
 char *reason_renamed(const struct mdev *dev, const char *title);
 void reason_check_name(const struct env *env, const struct mdev *dev);
 
-/* Return a sentence (owned by the caller): that there is no such parent; why no types can be listed
- * for a parent, or for none at all (NULL). */
-char *reason_no_parent(const struct env *env, const char *parent);
+/* Returns why no types can be listed for a parent, or for none at all (NULL), as a sentence. Owned
+ * by the caller. */
 char *reason_no_types(const struct env *env, const char *parent);
-
-/* Returns what a name that is not that of a parent stands for, in words that follow "parent": "not
- * present", "without driver", "bound to vfio-pci". Owned by the caller. */
-char *reason_absent(const struct env *env, const char *name);

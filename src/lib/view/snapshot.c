@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +11,7 @@
 #include "host/mark.h"
 #include "host/parent.h"
 #include "set/active.h"
+#include "view/absent.h"
 #include "view/reason.h"
 #include "view/snapshot.h"
 
@@ -184,7 +184,7 @@ static void find_parents(const struct env *env, struct snapshot *state)
 						    .has_types = ANSWER_UNKNOWN,
 						    .devices = &state->devices[j] };
 		if (!present && state->parents_known == ANSWER_YES)
-			parent->absent = reason_absent(env, name);
+			parent->absent = absent_words(env, name);
 		for (; j < state->n_devices && strcmp(state->devices[j].parent, name) == 0; j++)
 			parent->n_devices++;
 	}
@@ -255,19 +255,12 @@ static void apply_types(const struct snapshot *state, const struct snapshot_pare
 /* Finds the processes that use running devices, in one pass. */
 static void find_holders(const struct env *env, bool walk, struct snapshot *state)
 {
-	const struct mdev_list *running = &state->running;
-
-	/* Opened once, as each lookup of a full path in sysfs takes a contended lock. */
-	_cleanup_close_ int devices =
-		openat(env->root, "sys/bus/mdev/devices", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	state->holders = mem_zero(running->n + 1, sizeof(*state->holders));
-	for (size_t i = 0; i < running->n; i++)
-		state->holders[i] = (struct holder){ .dirfd = devices, .path = running->v[i].uuid };
-	holder_find_all(env, state->holders, running->n, walk);
-	for (size_t i = 0; i < state->n_devices; i++)
-		if (state->devices[i].running)
-			state->devices[i].holder =
-				&state->holders[state->devices[i].running - running->v];
+	holder_pass_open(&state->users, env, &state->running);
+	holder_find_all(env, state->users.holders, state->users.n, walk);
+	for (struct snapshot_device *dev = state->devices; dev < state->devices + state->n_devices;
+	     dev++)
+		if (dev->running)
+			dev->holder = &state->users.holders[dev->running - state->running.v];
 }
 
 bool snapshot_selects(const struct filter *filter, const char *parent, const char *card)
@@ -282,13 +275,11 @@ static void select_parents(const struct filter *filter, struct snapshot *state)
 	size_t n = 0;
 
 	for (size_t i = 0; i < state->n_parents; i++) {
-		struct snapshot_parent *parent = &state->parents[i];
+		const struct snapshot_parent *parent = &state->parents[i];
 
 		if (snapshot_selects(filter, parent->name, parent->card) &&
 		    (!filter->uuid || parent->n_devices > 0))
 			state->parents[n++] = *parent;
-		else
-			free(parent->absent);
 	}
 	state->n_parents = n;
 }
@@ -349,11 +340,7 @@ void snapshot_free(struct snapshot *state)
 {
 	for (size_t i = 0; i < state->n_devices; i++)
 		free(state->devices[i].reason);
-	for (size_t i = 0; i < state->n_parents; i++)
-		free(state->parents[i].absent);
-	if (state->holders)
-		holder_free_all(state->holders, state->running.n);
-	free(state->holders);
+	holder_pass_close(&state->users);
 	free(state->devices);
 	free(state->by_uuid);
 	free(state->parents);

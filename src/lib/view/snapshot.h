@@ -34,8 +34,8 @@ struct snapshot_parent {
 	const char *name;   /* interned */
 	bool present;	    /* registered in /sys/class/mdev_bus */
 	const char *driver; /* interned; NULL = it has none */
-	char *absent;	    /* owned: if it is not present, what reason_absent() says; NULL = it is
-			       present, or may be */
+	const char *absent; /* interned: if it is not present, what absent_words() says; NULL = it
+			       is present, or may be */
 	const char *card;   /* interned: its physical function; NULL = not a virtual function */
 	enum answer has_types;	       /* UNKNOWN: they cannot be read, or were not requested */
 	const struct mdev_type *types; /* borrowed; sorted by name */
@@ -57,7 +57,7 @@ struct snapshot {
 	struct definition_list definitions;
 	struct mdev_list running;
 	struct mdev_type_list types;
-	struct holder *holders; /* for running, in the same order; NULL = not requested */
+	struct holder_pass users; /* of running, in the same order; empty = not requested */
 };
 
 /* What to read in addition to parents and devices. Unless types are requested, they are read only
