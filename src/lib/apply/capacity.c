@@ -5,35 +5,33 @@
 #include "base/mem.h"
 #include "apply/capacity.h"
 
+/* Compares two parents, or a name with one, which begins with it. */
 static int by_name(const void *left, const void *right)
 {
-	const struct capacity *a = left, *b = right;
-
-	return strcmp(a->name, b->name);
+	return strcmp(*(const char *const *)left, *(const char *const *)right);
 }
 
-static void add(struct capacity_list *list, const char *name)
-{
-	list->v = mem_room(list->v, list->n, sizeof(*list->v));
-	list->v[list->n++] = (struct capacity){ .name = name };
-}
-
+/* Collects the names of all parents and cards, some of them several times. */
 static void collect_names(const struct snapshot *state, const struct desired *desired,
 			  struct capacity_list *ret)
 {
 	const struct mdev_list *list = &desired->definitions;
+	size_t n = 2 * state->n_parents + list->n;
 
+	for (size_t i = 0; i < desired->n_sets; i++)
+		n += desired->sets[i]->n_parents;
+	ret->v = mem_zero(n + 1, sizeof(*ret->v));
 	for (size_t i = 0; i < state->n_parents; i++) {
-		add(ret, state->parents[i].name);
+		ret->v[ret->n++].name = state->parents[i].name;
 		if (state->parents[i].card)
-			add(ret, state->parents[i].card);
+			ret->v[ret->n++].name = state->parents[i].card;
 	}
 	for (size_t i = 0; i < desired->n_sets; i++)
 		for (size_t j = 0; j < desired->sets[i]->n_parents; j++)
 			if (!set_is_pattern(desired->sets[i]->parents[j]))
-				add(ret, desired->sets[i]->parents[j]);
+				ret->v[ret->n++].name = desired->sets[i]->parents[j];
 	for (size_t i = 0; i < list->n; i++)
-		add(ret, list->v[i].parent);
+		ret->v[ret->n++].name = list->v[i].parent;
 }
 
 void capacity_open(const struct snapshot *state, const struct desired *desired,
@@ -43,8 +41,7 @@ void capacity_open(const struct snapshot *state, const struct desired *desired,
 
 	*ret = (struct capacity_list){ 0 };
 	collect_names(state, desired, ret);
-	if (ret->n > 0)
-		qsort(ret->v, ret->n, sizeof(*ret->v), by_name);
+	qsort(ret->v, ret->n, sizeof(*ret->v), by_name);
 	for (size_t i = 0; i < ret->n; i++)
 		if (i == 0 || strcmp(ret->v[i].name, ret->v[n - 1].name) != 0)
 			ret->v[n++] = ret->v[i];
@@ -60,9 +57,7 @@ void capacity_open(const struct snapshot *state, const struct desired *desired,
 
 struct capacity *capacity_find(const struct capacity_list *list, const char *name)
 {
-	struct capacity wanted = { .name = name };
-
-	return bsearch(&wanted, list->v, list->n, sizeof(wanted), by_name);
+	return bsearch(&name, list->v, list->n, sizeof(*list->v), by_name);
 }
 
 /* If a driver does not count instances, only the start shows whether one is available. */

@@ -24,7 +24,7 @@
 
 /* A parent, or the card that it is a function of, in one plan. */
 struct capacity {
-	const char *name;		      /* borrowed */
+	const char *name;		      /* borrowed; the first member */
 	const struct snapshot_parent *parent; /* borrowed; NULL = it is not present, and its
 						 capacity is unknown */
 	struct capacity *card;		      /* borrowed: itself if it is not a function */

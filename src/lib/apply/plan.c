@@ -491,50 +491,7 @@ static int find_candidates(const struct work *w, struct host_set *hs, struct err
 	return 0;
 }
 
-static int by_name(const void *left, const void *right)
-{
-	return strcmp((*(const struct set *const *)left)->name,
-		      (*(const struct set *const *)right)->name);
-}
-
-/* Finds the other devices of sets by their labels; with prune, also the sets that the file does not
- * name, of which it wants no devices. *ret_all: there are none that belong to a set, but have no
- * label that says to which. */
-static int find_labelled(struct work *w, bool *ret_all, struct error *err)
-{
-	struct desired *desired = w->desired;
-	size_t n_sets = desired->n_sets;
-	char name[SET_NAME_LIMIT + 1];
-
-	*ret_all = true;
-	for (size_t i = 0; i < w->n_devices; i++) {
-		struct device *device = &w->devices[i];
-		_cleanup_free_ char *label = NULL;
-
-		if (device->set || device->uuid[14] != '5') /* not derived from a name */
-			continue;
-		if (desired->prune && check_readable(device->unreadable, err) < 0)
-			return -1;
-		for (size_t j = 0; j < device->n && !label; j++)
-			label = snapshot_set(device->at[j]);
-		if (!label || !set_read_label(label, name, &device->index)) {
-			*ret_all = false;
-			continue;
-		}
-		device->set = desired_find(desired, name);
-		if (!device->set && desired->prune)
-			device->set = desired_add(desired, name);
-	}
-	if (desired->n_sets > n_sets)
-		qsort(&desired->sets[n_sets], desired->n_sets - n_sets, sizeof(*desired->sets),
-		      by_name);
-	for (size_t i = n_sets; i < desired->n_sets; i++)
-		desired->sets[i]->position = i;
-	return 0;
-}
-
-/* Finds the other devices of sets by their UUIDs, of which the sets of the file have millions: only
- * if there are devices that have lost their definition or its label. */
+/* Finds devices of sets by their UUIDs, of which the sets of the file have millions. */
 static void find_unlabelled(struct work *w)
 {
 	char uuid[UUID_SIZE];
@@ -548,6 +505,50 @@ static void find_unlabelled(struct work *w)
 			device->set = w->desired->sets[i];
 			device->index = j;
 		}
+}
+
+static int by_name(const void *left, const void *right)
+{
+	return strcmp((*(const struct set *const *)left)->name,
+		      (*(const struct set *const *)right)->name);
+}
+
+/* Finds the other devices of sets by their labels, or else, if there are devices without a label or
+ * a definition, by their UUIDs; with prune, also the sets that the file does not name, of which it
+ * wants no devices. */
+static int find_others(struct work *w, struct error *err)
+{
+	struct desired *desired = w->desired;
+	size_t n_sets = desired->n_sets;
+	char name[SET_NAME_LIMIT + 1];
+	bool labelled = true;
+
+	for (size_t i = 0; i < w->n_devices; i++) {
+		struct device *device = &w->devices[i];
+		_cleanup_free_ char *label = NULL;
+
+		if (device->set || device->uuid[14] != '5') /* not derived from a name */
+			continue;
+		if (desired->prune && check_readable(device->unreadable, err) < 0)
+			return -1;
+		for (size_t j = 0; j < device->n && !label; j++)
+			label = snapshot_set(device->at[j]);
+		if (!label || !set_read_label(label, name, &device->index)) {
+			labelled = false;
+			continue;
+		}
+		device->set = desired_find(desired, name);
+		if (!device->set && desired->prune)
+			device->set = desired_add(desired, name);
+	}
+	if (desired->n_sets > n_sets)
+		qsort(&desired->sets[n_sets], desired->n_sets - n_sets, sizeof(*desired->sets),
+		      by_name);
+	for (size_t i = n_sets; i < desired->n_sets; i++)
+		desired->sets[i]->position = i;
+	if (!labelled)
+		find_unlabelled(w);
+	return 0;
 }
 
 /* In the order of the file; devices of no set are last. */
@@ -565,12 +566,8 @@ static int by_set_and_index(const void *left, const void *right)
 /* Finds the devices of the sets: those that exist, and those that they should have. */
 static int find_sets(struct work *w, struct error *err)
 {
-	bool all;
-
-	if (find_labelled(w, &all, err) < 0)
+	if (find_others(w, err) < 0)
 		return -1;
-	if (!all)
-		find_unlabelled(w);
 	w->sets = mem_zero(w->desired->n_sets + 1, sizeof(*w->sets));
 	for (size_t i = 0; i < w->desired->n_sets; i++)
 		w->sets[i].set = w->desired->sets[i];
