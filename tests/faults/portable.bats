@@ -100,7 +100,8 @@ a post start success"
 }
 
 @test "a callout that never ends is ended" {
-	script "$CALLOUTS" a '[[ $event != pre ]] || { echo >>"$ROOT/late"; exec sleep 1000; }'
+	# Output wakes the program up, for which an hour has passed.
+	script "$CALLOUTS" a '[[ $event != pre ]] || { echo >>"$ROOT/late"; echo; exec sleep 1000; }'
 	FAKEKERNEL_LATE=$ROOT/late fails 9 "Error: Timed out after 60 s waiting for callout script \"$CALLOUTS/a\"" \
 		old ENOSYS "$BUILD/mdevctl" start -u "$U1" -p mtty -t mtty-1
 	tried close_range

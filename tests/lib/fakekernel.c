@@ -16,13 +16,13 @@
  * only the first time); "REPLACE" removes it and creates it again. FAKEKERNEL_DELAY=MS delays
  * create and remove; FAKEKERNEL_BUSY=FILE delays them while the file exists, and
  * FAKEKERNEL_SLOW=FILE attributes. FAKEKERNEL_LATE=FILE sets the monotonic clock ahead by an hour
- * for each byte of the file. If ROOT/dev/kmsg exists, the kernel logs there when devices are
- * created and removed, and the driver logs "fake: VALUE refused"; FAKEKERNEL_SAY=TEXT adds TEXT
- * before and after that. FAKEKERNEL_SHORT=1 limits write(), and read() of pipes, to seven bytes.
- * FAKEKERNEL_LOG=FILE appends "PATH VALUE" for each write, with the path relative to /sys.
- * FAKEKERNEL_ATOMIC=FILE does each write in a process of its own, which completes it even if the
- * program is killed, with a lock on FILE until then. Its system calls in the program are open,
- * flock, fork, waitid and readlink.
+ * for each byte of the file, FAKEKERNEL_FAST=N lets the clock of processor time run N times as
+ * fast. If ROOT/dev/kmsg exists, the kernel logs there when devices are created and removed, and
+ * the driver logs "fake: VALUE refused"; FAKEKERNEL_SAY=TEXT adds TEXT before and after that.
+ * FAKEKERNEL_SHORT=1 limits write(), and read() of pipes, to seven bytes. FAKEKERNEL_LOG=FILE
+ * appends "PATH VALUE" for each write, with the path relative to /sys. FAKEKERNEL_ATOMIC=FILE does
+ * each write in a process of its own, which completes it even if the program is killed, with a lock
+ * on FILE until then. Its system calls in the program are open, flock, fork, waitid and readlink.
  */
 #include <dirent.h>
 #include <dlfcn.h>
@@ -476,7 +476,7 @@ int open64(const char *path, int flags, ...) __attribute__((alias("open")));
 int clock_gettime(clockid_t clock, struct timespec *ret)
 {
 	static int (*next)(clockid_t clock, struct timespec * ret);
-	const char *late = getenv("FAKEKERNEL_LATE");
+	const char *late = getenv("FAKEKERNEL_LATE"), *fast = getenv("FAKEKERNEL_FAST");
 	struct stat st;
 	int error = errno;
 
@@ -485,6 +485,10 @@ int clock_gettime(clockid_t clock, struct timespec *ret)
 	int r = next(clock, ret);
 	if (r == 0 && late && clock == CLOCK_MONOTONIC && stat(late, &st) == 0)
 		ret->tv_sec += st.st_size * 3600;
+	if (r == 0 && fast && clock == CLOCK_PROCESS_CPUTIME_ID) {
+		long long ns = (ret->tv_sec * 1000000000LL + ret->tv_nsec) * atoi(fast);
+		*ret = (struct timespec){ .tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000 };
+	}
 	errno = error;
 	return r;
 }

@@ -188,7 +188,7 @@ many_files() {
 	with_node "$U1"
 	many_files
 	run -9 mdev-stop --wait=1 -u "$U1"
-	run -0 --separate-stderr mdev-stop --force --wait=1 -u "$U1"
+	FAKEKERNEL_FAST=10 run -0 --separate-stderr mdev-stop --force --wait=1 -u "$U1"
 	same_stderr ""
 	[[ ! -e $DEVICES/$U1 ]]
 }
