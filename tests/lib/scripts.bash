@@ -15,11 +15,10 @@ make_scripts_world() {
 # $state, $uuid, $parent and $input (its stdin). It appends "NAME EVENT ACTION STATE" to $ROOT/calls, and all
 # arguments and stdin to $ROOT/full.
 script() {
-	mkdir -p "$1"
+	[[ -d $1 ]] || mkdir -p "$1"
 	cat >"$1/$2" <<EOF
 #!/bin/bash
-input=\$(cat; echo .)
-input=\${input%.}
+IFS= read -rd '' input
 type=\$2 event=\$4 action=\$6 state=\$8 uuid=\${10} parent=\${12}
 { printf '%s' "$2:"; printf ' %s' "\$@"; printf ' <%s>\n' "\$input"; } >>"$ROOT/full"
 echo "$2 \$event \$action \$state" >>"$ROOT/calls"
