@@ -7,7 +7,7 @@
 # (tests/tools/faults-long), programs are killed at every system call from the start, and errors are injected after
 # the root directory is opened, except into close() and brk(), which return no errors. Each test prints the
 # number of faults.
-# shellcheck disable=SC2030,SC2031 # each test is a shell of its own
+# shellcheck disable=SC2030,SC2031,SC2154 # each test is a shell of its own; use_seed sets seed
 bats_require_minimum_version 1.5.0
 load ../lib/world.bash
 
