@@ -56,8 +56,9 @@ char *holder_words(const struct holder *holder);
 enum answer holder_find(const struct env *env, const char *uuid, uint64_t deadline,
 			char **ret_words);
 
-/* Running devices that are removed one after the other. /proc is read once for all of them, and
- * again when what was found is older than a second, as a device may have been opened since. */
+/* All running devices, for holder_find_all(), or to be removed one after the other: /proc is read
+ * once for all of them, and again when what was found is older than a second, as a device may have
+ * been opened since. */
 struct holder_pass {
 	const struct env *env;	/* borrowed */
 	struct holder *holders; /* owned, with their paths */
