@@ -153,8 +153,15 @@ static void find_states(const struct env *env, struct snapshot *state)
 	}
 }
 
-/* Collects all parents that are present or have devices, with their devices. */
-static void find_parents(const struct env *env, struct snapshot *state)
+bool snapshot_selects(const struct filter *filter, const char *parent, const char *card)
+{
+	return !filter->parent || strcmp(parent, filter->parent) == 0 ||
+	       (card && strcmp(card, filter->parent) == 0);
+}
+
+/* Collects the parents that the filter selects and that are present or have devices, with their
+ * devices. */
+static void find_parents(const struct env *env, const struct filter *filter, struct snapshot *state)
 {
 	_cleanup_names_ struct file_names names = { 0 };
 	size_t j = 0;
@@ -174,19 +181,22 @@ static void find_parents(const struct env *env, struct snapshot *state)
 
 		if (!name_valid(name))
 			continue;
+		struct snapshot_parent parent = { .name = mem_intern(name),
+						  .present = present,
+						  .driver = parent_driver(env, name),
+						  .card = present ? parent_card(env, name) : NULL,
+						  .has_types = ANSWER_UNKNOWN,
+						  .devices = &state->devices[j] };
+		if (!present && state->parents_known == ANSWER_YES)
+			parent.absent = absent_words(env, name);
+		for (; j < state->n_devices && strcmp(state->devices[j].parent, name) == 0; j++)
+			parent.n_devices++;
+		if (!snapshot_selects(filter, name, parent.card) ||
+		    (filter->uuid && parent.n_devices == 0))
+			continue;
 		state->parents =
 			mem_room(state->parents, state->n_parents, sizeof(*state->parents));
-		struct snapshot_parent *parent = &state->parents[state->n_parents++];
-		*parent = (struct snapshot_parent){ .name = mem_intern(name),
-						    .present = present,
-						    .driver = parent_driver(env, name),
-						    .card = present ? parent_card(env, name) : NULL,
-						    .has_types = ANSWER_UNKNOWN,
-						    .devices = &state->devices[j] };
-		if (!present && state->parents_known == ANSWER_YES)
-			parent->absent = absent_words(env, name);
-		for (; j < state->n_devices && strcmp(state->devices[j].parent, name) == 0; j++)
-			parent->n_devices++;
+		state->parents[state->n_parents++] = parent;
 	}
 }
 
@@ -212,7 +222,7 @@ static void find_types(const struct env *env, struct snapshot *state)
 		struct snapshot_parent *parent = &state->parents[i];
 
 		while (j < state->types.n && strcmp(state->types.v[j].parent, parent->name) < 0)
-			j++; /* its parent appeared after they were read */
+			j++; /* its parent is not selected, or appeared after they were read */
 		parent->types = &state->types.v[j];
 		while (j < state->types.n && strcmp(state->types.v[j].parent, parent->name) == 0)
 			j++;
@@ -263,27 +273,6 @@ static void find_holders(const struct env *env, bool walk, struct snapshot *stat
 			dev->holder = &state->users.holders[dev->running - state->running.v];
 }
 
-bool snapshot_selects(const struct filter *filter, const char *parent, const char *card)
-{
-	return !filter->parent || strcmp(parent, filter->parent) == 0 ||
-	       (card && strcmp(card, filter->parent) == 0);
-}
-
-/* Removes the parents that the filter does not select, of which nothing is shown. */
-static void select_parents(const struct filter *filter, struct snapshot *state)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < state->n_parents; i++) {
-		const struct snapshot_parent *parent = &state->parents[i];
-
-		if (snapshot_selects(filter, parent->name, parent->card) &&
-		    (!filter->uuid || parent->n_devices > 0))
-			state->parents[n++] = *parent;
-	}
-	state->n_parents = n;
-}
-
 void snapshot_read(const struct env *env, const struct filter *filter, unsigned what,
 		   struct snapshot *ret)
 {
@@ -301,7 +290,7 @@ void snapshot_read(const struct env *env, const struct filter *filter, unsigned 
 		text_append(&ret->unseen, "; ", "%s", ret->running.unseen);
 	join_sets(ret);
 	find_states(env, ret);
-	find_parents(env, ret);
+	find_parents(env, filter, ret);
 	for (size_t i = 0; i < ret->n_devices && !types; i++)
 		types = ret->devices[i].state == MDEV_MISSING || has_type_name(&ret->devices[i]);
 	if (ret->parents_known == ANSWER_YES && types)
@@ -311,7 +300,6 @@ void snapshot_read(const struct env *env, const struct filter *filter, unsigned 
 			apply_types(ret, &ret->parents[i], &ret->parents[i].devices[j]);
 	if (what & (SNAPSHOT_HOLDERS | SNAPSHOT_NODES))
 		find_holders(env, what & SNAPSHOT_HOLDERS, ret);
-	select_parents(filter, ret);
 }
 
 bool snapshot_is_wrong(const struct snapshot_device *dev)

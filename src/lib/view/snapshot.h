@@ -71,7 +71,7 @@ enum {
 
 /* Reads the snapshot of the devices and parents that the filter selects; its parent can also be a
  * card. With a UUID, these are the parents that have the device. `devices` contains those of other
- * parents as well. */
+ * parents as well, without what depends on their types. */
 void snapshot_read(const struct env *env, const struct filter *filter, unsigned what,
 		   struct snapshot *ret);
 void snapshot_free(struct snapshot *state);
