@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <signal.h>
-
 #include "op/op.h"
 #include "ui/cli.h"
-#include "ui/out.h"
 
 static int run(const struct cli *cli, struct env *env, struct error *err)
 {
@@ -12,16 +9,9 @@ static int run(const struct cli *cli, struct env *env, struct error *err)
 					       .settle = cli->given & CLI_SETTLE,
 					       .wait = cli->wait };
 	char uuid[UUID_SIZE];
-	sigset_t old;
 
-	sigprocmask(SIG_BLOCK, NULL, &old);
 	int r = op_start(&request, uuid, err);
-	if (r == 0 && !request.op.uuid) { /* libvirt reads the UUID of the new device from stdout */
-		out_print("%s\n", uuid);
-		out_flush();
-	}
-	sigprocmask(SIG_SETMASK, &old, NULL);
-	return r;
+	return cli_print_uuid(cli, uuid, r);
 }
 
 const struct cli_spec program = {

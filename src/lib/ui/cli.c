@@ -321,6 +321,16 @@ const char *cli_value(const struct cli *cli, unsigned option)
 	return cli->values[number(option)];
 }
 
+int cli_print_uuid(const struct cli *cli, const char *uuid, int r)
+{
+	if (r == 0 && !(cli->given & CLI_UUID)) {
+		out_print("%s\n", uuid);
+		out_flush();
+	}
+	sigprocmask(SIG_SETMASK, &cli->mask, NULL);
+	return r;
+}
+
 struct op cli_op(const struct cli *cli, const struct env *env)
 {
 	return (struct op){ .env = env,
@@ -338,6 +348,7 @@ int cli_main(const struct cli_spec *spec, int argc, char *argv[])
 	struct cli cli;
 
 	cli_parse(spec, argc, argv, &cli);
+	sigprocmask(SIG_BLOCK, NULL, &cli.mask);
 	if (env_open(&env, &err) < 0 || spec->run(&cli, &env, &err) < 0) {
 		out_flush();  /* the error follows the output, on a terminal */
 		if (err.text) /* otherwise, the output is sufficient */

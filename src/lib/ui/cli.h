@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include <signal.h>
+
 #include "base/error.h"
 #include "device/mdev.h"
 #include "op/op.h"
@@ -84,6 +86,7 @@ struct cli {
 	char uuid[UUID_SIZE];		 /* of --uuid, canonical */
 	unsigned index;
 	unsigned wait; /* seconds */
+	sigset_t mask; /* of signals that the caller has blocked */
 
 	/* Of the parser. */
 	const struct cli_spec *spec; /* borrowed */
@@ -104,6 +107,11 @@ void cli_parse(const struct cli_spec *spec, int argc, char *argv[], struct cli *
 
 /* Returns the value of an option; NULL if it was not given. That of --uuid is canonical. */
 const char *cli_value(const struct cli *cli, unsigned option);
+
+/* For programs that make a device, whose result is r: prints its UUID, for example for libvirt,
+ * unless it was given, and only then lets a termination signal that they have blocked end the
+ * program. Returns r. */
+int cli_print_uuid(const struct cli *cli, const char *uuid, int r);
 
 /* Converts the options that several programs take; the result borrows from cli and env. */
 struct op cli_op(const struct cli *cli, const struct env *env);
