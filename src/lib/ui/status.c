@@ -10,11 +10,6 @@
 #include "ui/status.h"
 #include "view/absent.h"
 
-bool status_shows_vf(const struct status_report *report, const struct parent_vf *vf)
-{
-	return snapshot_selects(&report->filter, vf->name, vf->card);
-}
-
 int status_read(const struct cli *cli, const struct env *env, struct status_report *ret,
 		struct error *err)
 {
@@ -33,7 +28,7 @@ int status_read(const struct cli *cli, const struct env *env, struct status_repo
 	if (ret->state.n_parents > 0 || (!filter.uuid && !filter.parent))
 		return 0;
 	for (size_t i = 0; i < ret->vfs.n; i++)
-		if (status_shows_vf(ret, &ret->vfs.v[i]))
+		if (snapshot_selects(&filter, ret->vfs.v[i].name, ret->vfs.v[i].card))
 			return 0;
 	if (ret->state.unseen)
 		return error_set(err, STATUS_FAILED, "%s", ret->state.unseen);
@@ -267,6 +262,7 @@ static bool any_unknown(const struct holder *holders, size_t n)
 void status_print_json(const struct status_report *report, const struct history *logs)
 {
 	const struct snapshot *state = &report->state;
+	const struct parent_vf_list *vfs = &report->vfs;
 	struct json_writer w = out_json();
 	const char *logs_unseen = NULL;
 
@@ -280,16 +276,16 @@ void status_print_json(const struct status_report *report, const struct history 
 	json_close(&w, ']');
 	json_key(&w, "vfs");
 	json_open(&w, '[');
-	for (size_t i = 0; i < report->vfs.n; i++)
-		if (status_shows_vf(report, &report->vfs.v[i]))
-			vf_json(&w, &report->vfs.v[i], &report->vfs.holders[i]);
+	for (size_t i = 0; i < vfs->n; i++)
+		if (snapshot_selects(&report->filter, vfs->v[i].name, vfs->v[i].card))
+			vf_json(&w, &vfs->v[i], &vfs->holders[i]);
 	json_close(&w, ']');
 	for (size_t i = 0; i < state->n_devices && logs; i++)
 		if (logs[i].unseen)
 			logs_unseen = logs[i].unseen;
 	_cleanup_free_ char *unseen = state->unseen ? mem_text(state->unseen) : NULL;
 	if (any_unknown(state->users.holders, report->wrong ? 0 : state->users.n) ||
-	    any_unknown(report->vfs.holders, report->vfs.n))
+	    any_unknown(vfs->holders, vfs->n))
 		text_append(&unseen, "; ", "Unable to determine whether all devices are in use%s",
 			    error_must_be_root());
 	if (logs_unseen)

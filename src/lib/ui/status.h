@@ -41,9 +41,6 @@ void status_warn_hidden(void);
 /* Returns "auto", "manual", or NULL if there is no definition that can be used. */
 const char *status_start(const struct snapshot_device *dev);
 
-/* Whether this function is shown, of those of all cards. */
-bool status_shows_vf(const struct status_report *report, const struct parent_vf *vf);
-
 /* Prints one JSON object, in which all keys are always present. logs: of each device of the
  * snapshot, as far as they were read; NULL = they are not shown. */
 void status_print_json(const struct status_report *report, const struct history *logs);

@@ -287,15 +287,9 @@ static void add_alone(struct tree *tree, const struct snapshot_parent *const alo
 	}
 }
 
-/* Returns the number of parents from parents[0] on that belong to one card. */
-static size_t count_card(const struct snapshot_parent *const parents[], size_t n)
+static bool same_card(const struct snapshot_parent *a, const struct snapshot_parent *b)
 {
-	size_t count = 1;
-
-	while (count < n && parents[0]->present && parents[count]->present &&
-	       strcmp(key_of(parents[count]), key_of(parents[0])) == 0)
-		count++;
-	return count;
+	return a->present && b->present && strcmp(key_of(a), key_of(b)) == 0;
 }
 
 static void add_parents(struct tree *tree)
@@ -309,7 +303,9 @@ static void add_parents(struct tree *tree)
 		parents[i] = &state->parents[i];
 	qsort(parents, n, sizeof(struct snapshot_parent *), by_card);
 	for (size_t i = 0; i < n; i += count) {
-		count = count_card(&parents[i], n - i);
+		count = 1;
+		while (i + count < n && same_card(parents[i], parents[i + count]))
+			count++;
 		if (count > 1)
 			add_card(tree, &parents[i], count);
 		else /* shown after all cards */
@@ -340,13 +336,14 @@ static void add_vf(struct tree *tree, struct libscols_line *above, size_t i)
 /* Adds the n functions of a card, starting at index i, unless none of them is shown. */
 static void add_vf_card(struct tree *tree, size_t i, size_t n)
 {
+	const struct filter *filter = &tree->report->filter;
 	const struct parent_vf *vfs = &tree->report->vfs.v[i];
 	_cleanup_free_ char *details = NULL;
 	size_t idle = 0, shown = 0;
 
 	for (size_t j = 0; j < n; j++) {
 		idle += vfs[j].typed == ANSWER_NO;
-		shown += status_shows_vf(tree->report, &vfs[j]);
+		shown += snapshot_selects(filter, vfs[j].name, vfs[j].card);
 	}
 	if (shown == 0)
 		return;
@@ -357,7 +354,8 @@ static void add_vf_card(struct tree *tree, size_t i, size_t n)
 	bool fold = tree->fold && idle > ALIKE;
 
 	for (size_t j = 0; j < n; j++)
-		if (status_shows_vf(tree->report, &vfs[j]) && (!fold || vfs[j].typed != ANSWER_NO))
+		if (snapshot_selects(filter, vfs[j].name, vfs[j].card) &&
+		    (!fold || vfs[j].typed != ANSWER_NO))
 			add_vf(tree, row, i + j);
 	if (fold)
 		add_folded(tree, row, idle, idle < n, "functions", "no vGPU type");
@@ -379,29 +377,22 @@ static void add_vfs(struct tree *tree)
 	}
 }
 
-static struct libscols_table *new_table(bool headings)
+int tree_print(const struct status_report *report, struct error *err)
 {
+	struct tree tree = { .report = report, .fold = !report->all && !report->filter.parent };
+	int r = 0;
+
 	/* Without this, the locale is C, and the tree is drawn in ASCII. Messages and numbers are
 	 * not affected. */
 	setlocale(LC_CTYPE, "");
-	struct libscols_table *table = mem_check(scols_new_table());
+	tree.table = mem_check(scols_new_table());
 	for (size_t i = 0; i < COLUMNS; i++)
-		mem_check(scols_table_new_column(table, columns[i].name, columns[i].width,
+		mem_check(scols_table_new_column(tree.table, columns[i].name, columns[i].width,
 						 columns[i].flags));
 	/* These can fail only without a table. */
-	(void)scols_table_enable_noheadings(table, !headings);
-	(void)scols_table_enable_minout(table, 1); /* no trailing spaces */
-	(void)scols_table_enable_colors(table, log_colours(STDOUT_FILENO));
-	return table;
-}
-
-int tree_print(const struct status_report *report, struct error *err)
-{
-	struct tree tree = { .report = report,
-			     .table = new_table(report->headings),
-			     .fold = !report->all && !report->filter.parent };
-	int r = 0;
-
+	(void)scols_table_enable_noheadings(tree.table, !report->headings);
+	(void)scols_table_enable_minout(tree.table, 1); /* no trailing spaces */
+	(void)scols_table_enable_colors(tree.table, log_colours(STDOUT_FILENO));
 	add_parents(&tree);
 	add_vfs(&tree);
 	if (scols_table_get_nlines(tree.table) > 0)
