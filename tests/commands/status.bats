@@ -478,6 +478,17 @@ unknown $U2 mtty mtty-1: definitions cannot be read"
 	chmod 755 "$SYS/class/mdev_bus"
 }
 
+@test "status of a parent does not fail if the types of another parent cannot be read" {
+	local types=$SYS/devices/virtual/mtty/mtty/mdev_supported_types
+	add_type card mtty-1 2 vfio-pci
+	chmod 000 "$types"
+	run -0 --separate-stderr weak mdevctl status --json -p card
+	[[ $(jq -c '[.parents[].parent]' <<<"$output") == '["card"]' ]]
+	run -1 --separate-stderr weak mdevctl status --json -p mtty
+	[[ $stderr == *"Error: Unable to read /sys/class/mdev_bus/mtty/mdev_supported_types: Permission denied"* ]]
+	chmod 755 "$types"
+}
+
 @test "a known problem takes precedence over unreadable information" {
 	definition mtty "$U1" mtty-1 auto
 	definition matrix "$U2" vfio_ap-passthrough
