@@ -282,7 +282,6 @@ static void check_values(struct cli *cli)
 	const char *uuid = cli_value(cli, CLI_UUID), *parent = cli_value(cli, CLI_PARENT),
 		   *type = cli_value(cli, CLI_TYPE), *attr = cli_value(cli, CLI_ADDATTR),
 		   *value = cli_value(cli, CLI_VALUE);
-
 	bool is_parent = cli->spec->operand && strcmp(cli->spec->operand, "PARENT") == 0;
 
 	if (uuid)

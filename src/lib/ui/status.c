@@ -75,11 +75,8 @@ char *status_user(const struct holder *holder)
 		return NULL;
 	if (holder->in_use == ANSWER_UNKNOWN)
 		return mem_text("?");
-	return mem_printf("%s (%d)",
-			  holder->guest	    ? holder->guest
-			  : holder->command ? holder->command
-					    : "?",
-			  holder->pid);
+	const char *name = holder->guest ? holder->guest : holder->command;
+	return mem_printf("%s (%u)", name ? name : "?", holder->pid);
 }
 
 const char *status_start(const struct snapshot_device *dev)
@@ -129,7 +126,7 @@ static void use_json(struct json_writer *w, const struct holder *holder, enum an
 		return;
 	}
 	json_open(w, '{');
-	out_json_number(w, "pid", true, (unsigned)holder->pid);
+	out_json_number(w, "pid", true, holder->pid);
 	out_json_text(w, "command", holder->command);
 	out_json_text(w, "guest", holder->guest);
 	json_close(w, '}');
