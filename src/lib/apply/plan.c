@@ -462,8 +462,9 @@ static int add_candidate(const struct work *w, struct host_set *hs, struct capac
 
 	if (at->parent && find_type(w, hs->set, at, named, &type, err) < 0)
 		return -1;
-	if ((at->parent ? !type : !named || hs->title) ||
-	    find_candidate(hs, at)) /* a pattern that matches a parent given before */
+	if (at->parent ? !type : !named || hs->title)
+		return 0;
+	if (find_candidate(hs, at)) /* a pattern that matches a parent given before */
 		return 0;
 	hs->candidates = mem_room(hs->candidates, hs->n_candidates, sizeof(*hs->candidates));
 	hs->candidates[hs->n_candidates++] = (struct candidate){
