@@ -6,9 +6,11 @@ static int run(const struct cli *cli, struct env *env, struct error *err)
 {
 	struct op op = cli_op(cli, env);
 	char uuid[UUID_SIZE];
+	sigset_t mask;
 
+	sigprocmask(SIG_BLOCK, NULL, &mask);
 	int r = op_define(&op, cli->given & CLI_AUTO, cli->given & CLI_START, uuid, err);
-	return cli_print_uuid(cli, uuid, r);
+	return cli_print_uuid(cli, &mask, uuid, r);
 }
 
 const struct cli_spec program = {

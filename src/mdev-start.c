@@ -9,9 +9,11 @@ static int run(const struct cli *cli, struct env *env, struct error *err)
 					       .settle = cli->given & CLI_SETTLE,
 					       .wait = cli->wait };
 	char uuid[UUID_SIZE];
+	sigset_t mask;
 
+	sigprocmask(SIG_BLOCK, NULL, &mask);
 	int r = op_start(&request, uuid, err);
-	return cli_print_uuid(cli, uuid, r);
+	return cli_print_uuid(cli, &mask, uuid, r);
 }
 
 const struct cli_spec program = {

@@ -320,13 +320,13 @@ const char *cli_value(const struct cli *cli, unsigned option)
 	return cli->values[number(option)];
 }
 
-int cli_print_uuid(const struct cli *cli, const char *uuid, int r)
+int cli_print_uuid(const struct cli *cli, const sigset_t *mask, const char *uuid, int r)
 {
 	if (r == 0 && !(cli->given & CLI_UUID)) {
 		out_print("%s\n", uuid);
 		out_flush();
 	}
-	sigprocmask(SIG_SETMASK, &cli->mask, NULL);
+	sigprocmask(SIG_SETMASK, mask, NULL);
 	return r;
 }
 
@@ -347,7 +347,6 @@ int cli_main(const struct cli_spec *spec, int argc, char *argv[])
 	struct cli cli;
 
 	cli_parse(spec, argc, argv, &cli);
-	sigprocmask(SIG_BLOCK, NULL, &cli.mask);
 	if (env_open(&env, &err) < 0 || spec->run(&cli, &env, &err) < 0) {
 		out_flush();  /* the error follows the output, on a terminal */
 		if (err.text) /* otherwise, the output is sufficient */

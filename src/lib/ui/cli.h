@@ -86,7 +86,6 @@ struct cli {
 	char uuid[UUID_SIZE];		 /* of --uuid, canonical */
 	unsigned index;
 	unsigned wait; /* seconds */
-	sigset_t mask; /* of signals that the caller has blocked */
 
 	/* Of the parser. */
 	const struct cli_spec *spec; /* borrowed */
@@ -110,8 +109,8 @@ const char *cli_value(const struct cli *cli, unsigned option);
 
 /* For programs that make a device, whose result is r: prints its UUID, for example for libvirt,
  * unless it was given, and only then lets a termination signal that they have blocked end the
- * program. Returns r. */
-int cli_print_uuid(const struct cli *cli, const char *uuid, int r);
+ * program. mask: the signals that were blocked before. Returns r. */
+int cli_print_uuid(const struct cli *cli, const sigset_t *mask, const char *uuid, int r);
 
 /* Converts the options that several programs take; the result borrows from cli and env. */
 struct op cli_op(const struct cli *cli, const struct env *env);
