@@ -451,8 +451,11 @@ Warning: Unable to get the attributes of $U2: Invalid JSON received from callout
 		run -0 --separate-stderr bash -c "for options in '' -v -d -dv; do $program \$options; done"
 		same_stderr ""
 		((${#lines[@]} == 8)) || return 1
-		echo '{ "mdev_type": "mtty-1", "start": "auto", "x": 1 }' >"$D/mtty/$U1"
 		# shellcheck disable=SC2086 # several words
+		run -1 --separate-stderr $program -d --dumpjson
+		same_stderr "Error: Failed to load libcjson.so.1: $library: file too short"
+		echo '{ "mdev_type": "mtty-1", "start": "auto", "x": 1 }' >"$D/mtty/$U1"
+		# shellcheck disable=SC2086
 		run -1 --separate-stderr $program -d
 		same ""
 		same_stderr "Error: Failed to load libcjson.so.1: $library: file too short"
